@@ -1,0 +1,86 @@
+# The four things this project builds, and the one rule of who may include whom:
+# a room (top-level folder) sees itself and common/, nothing else.
+#
+# A room's own headers are included relative to the room ("flow.h", "decap/decap.h"); what passes
+# between rooms is included as "common/...". To make that a property of the build and not of good
+# will, common/ is reached through <build>/view, which holds a link to common/ and nothing else.
+
+set(POSTERN_VIEW "${CMAKE_BINARY_DIR}/view")
+file(MAKE_DIRECTORY "${POSTERN_VIEW}")
+file(CREATE_LINK "${CMAKE_SOURCE_DIR}/common" "${POSTERN_VIEW}/common" SYMBOLIC)
+
+add_library(postern_flags INTERFACE)
+target_compile_definitions(postern_flags INTERFACE _GNU_SOURCE
+  POSTERN_VERSION="${PROJECT_VERSION}")
+target_compile_options(postern_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wvla
+  -Wstrict-prototypes -Wmissing-prototypes -fno-common -fstack-protector-strong
+  "-iquote${POSTERN_VIEW}")
+target_link_options(postern_flags INTERFACE -Wl,-z,relro,-z,now)
+if(POSTERN_WERROR)
+  target_compile_options(postern_flags INTERFACE -Werror)
+endif()
+if(POSTERN_SANITIZE)
+  target_compile_options(postern_flags INTERFACE -fsanitize=address,undefined
+    -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_link_options(postern_flags INTERFACE -fsanitize=address,undefined)
+elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+  target_compile_options(postern_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+if(POSTERN_COVERAGE)
+  target_compile_options(postern_flags INTERFACE --coverage)
+  target_link_options(postern_flags INTERFACE --coverage)
+endif()
+
+# postern_library(NAME ROOM room SOURCES ... [LIBS ...])
+function(postern_library name)
+  cmake_parse_arguments(P "" "ROOM" "SOURCES;LIBS" ${ARGN})
+  add_library(${name} STATIC ${P_SOURCES})
+  target_compile_options(${name} PRIVATE "-iquote${CMAKE_SOURCE_DIR}/${P_ROOM}")
+  target_link_libraries(${name} PUBLIC postern_flags ${P_LIBS})
+endfunction()
+
+# postern_program(NAME ROOM room SOURCES main.c ... [LIBS ...]): installed in sbin, but for the command
+function(postern_program name)
+  cmake_parse_arguments(P "USER_COMMAND" "ROOM" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${P_SOURCES})
+  target_compile_options(${name} PRIVATE "-iquote${CMAKE_SOURCE_DIR}/${P_ROOM}")
+  target_link_libraries(${name} PRIVATE postern_flags ${P_LIBS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+  if(P_USER_COMMAND)
+    install(TARGETS ${name} DESTINATION ${CMAKE_INSTALL_BINDIR})
+  else()
+    install(TARGETS ${name} DESTINATION ${CMAKE_INSTALL_SBINDIR})
+  endif()
+endfunction()
+
+# postern_test(NAME ROOM room SOURCES ... [LIBS ...]): a cmocka program, one ctest entry
+function(postern_test name)
+  cmake_parse_arguments(P "" "ROOM" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${P_SOURCES})
+  target_compile_options(${name} PRIVATE "-iquote${CMAKE_SOURCE_DIR}/${P_ROOM}"
+    "-iquote${CMAKE_SOURCE_DIR}/tests/unit")
+  target_compile_definitions(${name} PRIVATE
+    POSTERN_SOURCE_DIR="${CMAKE_SOURCE_DIR}" POSTERN_SHARED_DIR="${POSTERN_SHARED_DIR}")
+  target_link_libraries(${name} PRIVATE postern_flags ${P_LIBS} ${CMOCKA_LIBRARIES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+endfunction()
+
+# postern_fuzz(NAME ROOM room SOURCES fuzz_x.c [LIBS ...] CORPUS dir): a target that defines
+# LLVMFuzzerTestOneInput. Without libFuzzer it is linked with a replayer and its corpus is a test.
+function(postern_fuzz name)
+  cmake_parse_arguments(P "" "ROOM;CORPUS" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${P_SOURCES})
+  target_compile_options(${name} PRIVATE "-iquote${CMAKE_SOURCE_DIR}/${P_ROOM}")
+  target_link_libraries(${name} PRIVATE postern_flags ${P_LIBS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
+  if(POSTERN_LIBFUZZER)
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.c")
+    add_test(NAME ${name} COMMAND ${name} "${P_CORPUS}")
+    set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+  endif()
+endfunction()
