@@ -1,0 +1,82 @@
+// Minute series of a subscriber as RRD files, and the one way to read them.
+//
+// RRD files are derived from the journal and can be rebuilt. Updates are sparse; unobserved time is
+// unknown, never zero; silence in observed time is zero. What is which, the coverage decides, in
+// series_fetch alone. docs/formats/series.md.
+#pragma once
+
+#include "common/coverage.h"
+#include "common/identity.h"
+
+#define SERIES_LAYOUT_VERSION 1
+#define SERIES_STEP_S         60
+#define SERIES_HEARTBEAT_S    (366 * 86400)
+
+enum series_source {
+    SERIES_ESTABLISHED,
+    SERIES_REFUSED,
+    SERIES_UNANSWERED, // with ICMP-rejected and closed early
+    SERIES_PEERS,      // distinct MX and submission peers of the minute
+    SERIES_MESSAGES,
+    SERIES_RECIPIENTS,
+    SERIES_SOCKS_IN,
+    SERIES_SOCKS_OUT,
+    SERIES_SOURCES,
+};
+
+const char *series_source_name(unsigned source); // RRD data source name: "established", ...
+
+struct series_archive {
+    int32_t step_s;
+    int32_t rows;
+};
+
+#define SERIES_ARCHIVES 4
+// 1 min x 1 d, 10 min x 7 d, 1 h x 31 d, 1 d x 366; each as AVERAGE and MAX: 371 kB a file.
+extern const struct series_archive series_archives[SERIES_ARCHIVES];
+
+enum series_kind { SERIES_SUBSCRIBER, SERIES_SITE, SERIES_POP, SERIES_CLASS, SERIES_SENSOR };
+
+#define SERIES_PATH_MAX 256
+
+// Relative path below the RRD folder: two levels of 256 folders by hash, then a name that is the
+// key's text with '/' as '_' when short and safe, else its hash.
+const char *series_path(enum series_kind kind, const char *name, char out[static SERIES_PATH_MAX]);
+
+struct series_sample {
+    int64_t t_s; // end of the interval it stands for
+    double average[SERIES_SOURCES]; // NaN: unknown
+    double maximum[SERIES_SOURCES];
+    uint32_t loss_ppm;
+    bool observed;
+};
+
+struct series_range {
+    int64_t start_s, end_s; // aligned outwards to `step_s` by series_fetch
+    int32_t step_s;         // 0: the finest that covers the range in at most 1,500 points
+};
+
+// Readers of the coverage beside the RRD files: which intervals were watched, with what loss.
+// `lease_start_s` (0: none) cuts off what came before: a party sees only its own time.
+// On success `*out` is an array of `*count` samples, oldest first, which the caller frees.
+// -ENOENT: no series of this name. A file of another layout: -EPROTO.
+int series_fetch(const char *rrd_dir, enum series_kind kind, const char *name,
+                 int64_t lease_start_s, struct series_range *range, struct series_sample **out,
+                 size_t *count);
+
+// When the file last took a value; 0: none. -ENOENT.
+int series_last(const char *rrd_dir, enum series_kind kind, const char *name, int64_t *out_s);
+
+// Band of the coverage file between two times; used by graphs for hatching.
+struct series_band {
+    int64_t start_s, end_s;
+    bool observed;
+    uint32_t loss_ppm;
+    uint32_t alarms; // enum coverage_alarm
+};
+
+int series_coverage(const char *rrd_dir, int64_t start_s, int64_t end_s, struct series_band **out,
+                    size_t *count);
+
+// "now-24h", "now", an epoch, or RFC 3339, against `now_s`. -EINVAL.
+int series_parse_time(const char *text, int64_t now_s, int64_t *out_s);
