@@ -8,25 +8,27 @@
 // A file job writes the same status object to the file named by --status.
 #pragma once
 
+#include <stdint.h>
+
 #include "common/json.h"
 
 #define CONTROL_VERSION  1
 #define CONTROL_LINE_MAX 65536
 
 // Who takes which.
-#define CONTROL_COMMANDS(X)                                                                        \
-    X(status, "all", "status document")                                                            \
-    X(reload, "all", "read the configuration again; the old one stays when it is not valid")       \
-    X(loglevel, "all", "set the log level")                                                        \
-    X(enroll, "collector", "one-time token for a new sensor")                                      \
-    X(revoke, "collector", "a sensor may no longer speak; its live session ends")                  \
-    X(lookup, "collector", "party of an address at a time")                                        \
-    X(why, "analysis", "explain a verdict or its absence")                                         \
-    X(exempt, "analysis", "add, list or end an exemption: owner, reason, expiry")                  \
-    X(role, "analysis", "set or show the role of a party")                                         \
-    X(ticket, "feed", "show, confirm, close or release a ticket")                                  \
-    X(hold, "feed", "stop or resume automatic remedies")                                           \
-    X(add, "enforce", "address, action and time to live")                                          \
+#define CONTROL_COMMANDS(X)                                                                  \
+    X(status, "all", "status document")                                                      \
+    X(reload, "all", "read the configuration again; the old one stays when it is not valid") \
+    X(loglevel, "all", "set the log level")                                                  \
+    X(enroll, "collector", "one-time token for a new sensor")                                \
+    X(revoke, "collector", "a sensor may no longer speak; its live session ends")            \
+    X(lookup, "collector", "party of an address at a time")                                  \
+    X(why, "analysis", "explain a verdict or its absence")                                   \
+    X(exempt, "analysis", "add, list or end an exemption: owner, reason, expiry")            \
+    X(role, "analysis", "set or show the role of a party")                                   \
+    X(ticket, "feed", "show, confirm, close or release a ticket")                            \
+    X(hold, "feed", "stop or resume automatic remedies")                                     \
+    X(add, "enforce", "address, action and time to live")                                    \
     X(delete, "enforce", "address and action")
 
 // The status document of every program; counters and lists are added by the program.

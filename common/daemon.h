@@ -54,14 +54,15 @@ struct conf_site {
     char *timezone;                   // IANA name, for hour-of-week and "a day"
     struct conf_prefixes subscribers; // empty: private, CGNAT and unique-local ranges
     struct conf_prefixes smarthosts;  // the ISP's own outbound mail servers
-    struct conf_prefixes mail_servers; // subscribers that may run one (static products, the desk's word)
-    struct conf_prefixes hosting;     // networks of hosting providers (for backconnect proxies)
-    int64_t subscriber_len_v4;        // prefix length of a line, 32 by default
-    int64_t subscriber_len_v6;        // 56 by default
-    bool source_validated;            // BCP 38 in force towards subscribers
-    int port25;                       // enum site_port25
-    char *user;                       // runs as; NULL: stays who it is
-    char *provider_file;              // operator's prefix-to-ASN file; NULL: /24 and /48 are providers
+    struct conf_prefixes
+        mail_servers;             // subscribers that may run one (static products, the desk's word)
+    struct conf_prefixes hosting; // networks of hosting providers (for backconnect proxies)
+    int64_t subscriber_len_v4;    // prefix length of a line, 32 by default
+    int64_t subscriber_len_v6;    // 56 by default
+    bool source_validated;        // BCP 38 in force towards subscribers
+    int port25;                   // enum site_port25
+    char *user;                   // runs as; NULL: stays who it is
+    char *provider_file;          // operator's prefix-to-ASN file; NULL: /24 and /48 are providers
 };
 
 enum site_port25 { SITE_PORT25_OPEN, SITE_PORT25_BLOCKED_BEFORE, SITE_PORT25_BLOCKED_AFTER };
@@ -69,15 +70,15 @@ enum site_port25 { SITE_PORT25_OPEN, SITE_PORT25_BLOCKED_BEFORE, SITE_PORT25_BLO
 extern const struct conf_key conf_site_keys[];
 
 struct daemon_spec {
-    const char *name;     // "postern-sensor"
-    const char *summary;  // one line for --help
-    const char *synopsis; // "[-c FILE] -r CAPTURE -o RECORDS"
+    const char *name;                    // "postern-sensor"
+    const char *summary;                 // one line for --help
+    const char *synopsis;                // "[-c FILE] -r CAPTURE -o RECORDS"
     const struct daemon_option *options; // the skeleton adds -c -C -h -V -v --status FILE
     const char *section;                 // configuration section of the program, NULL: none
     const struct conf_key *keys;
     size_t conf_size;
     // Each returns 0 or a sysexits code after having said why in one line. Any may be NULL.
-    int (*check)(struct daemon *d);  // what a table cannot express: contradictions between keys
+    int (*check)(struct daemon *d); // what a table cannot express: contradictions between keys
     int (*run)(struct daemon *d, bool *done); // sets *done when the job was a file job
     int (*open)(struct daemon *d);
     int (*start)(struct daemon *d);

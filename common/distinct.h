@@ -27,7 +27,8 @@ struct distinct_budget {
 };
 
 // A value of another key id empties nothing and is not added: returns false.
-bool distinct_add(struct distinct *d, uint8_t key_id, uint64_t value, struct distinct_budget *budget);
+bool distinct_add(struct distinct *d, uint8_t key_id, uint64_t value,
+                  struct distinct_budget *budget);
 bool distinct_merge(struct distinct *into, const struct distinct *from,
                     struct distinct_budget *budget);
 double distinct_count(const struct distinct *d); // exact up to 32

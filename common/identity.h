@@ -25,7 +25,8 @@ struct realm {
     char name[REALM_MAX];
 };
 
-int realm_parse(const char *text, struct realm *out); // -EINVAL: too long, or a character not allowed
+int realm_parse(const char *text,
+                struct realm *out); // -EINVAL: too long, or a character not allowed
 
 enum subscriber_key_kind {
     SUBSCRIBER_ADDRESS = 1, // an address or prefix of ours
@@ -36,11 +37,11 @@ enum subscriber_key_kind {
 struct subscriber_key {
     uint8_t kind;           // enum subscriber_key_kind
     uint8_t mailbox_key_id; // id of the site key behind `mailbox`
-    uint16_t port_first;    // CGNAT port block; 0 and 65535 when the whole address is the subscriber's
+    uint16_t port_first; // CGNAT port block; 0 and 65535 when the whole address is the subscriber's
     uint16_t port_last;
-    uint16_t zero;            // so that memcmp compares
-    uint64_t mailbox;         // keyed hash (KEYED_HASH_MAILBOX)
-    struct ip_prefix prefix;  // SUBSCRIBER_ADDRESS, SUBSCRIBER_CLIENT
+    uint16_t zero;           // so that memcmp compares
+    uint64_t mailbox;        // keyed hash (KEYED_HASH_MAILBOX)
+    struct ip_prefix prefix; // SUBSCRIBER_ADDRESS, SUBSCRIBER_CLIENT
     uint8_t zero2[6];
     struct realm realm;
 };
@@ -55,7 +56,8 @@ uint64_t subscriber_key_hash(const struct subscriber_key *k, uint64_t seed);
 
 // "192.0.2.7", "vlan:101/192.0.2.7", "2001:db8:1::/56", "192.0.2.7:1024-2047",
 // "mailbox:1:00ff00ff00ff00ff": what tickets, pages and the command show and take.
-const char *subscriber_key_format(const struct subscriber_key *k, char out[static SUBSCRIBER_TEXT_MAX]);
+const char *subscriber_key_format(const struct subscriber_key *k,
+                                  char out[static SUBSCRIBER_TEXT_MAX]);
 int subscriber_key_parse(const char *text, struct subscriber_key *out); // -EINVAL
 
 enum party_kind { PARTY_PROVISIONAL = 1, PARTY_LINE = 2, PARTY_MAILBOX = 3 };
@@ -92,7 +94,7 @@ enum lease_source {
 struct lease {
     struct subscriber_key key;
     struct party party;
-    uint8_t source;       // enum lease_source
+    uint8_t source; // enum lease_source
     int64_t start_ms;
     int64_t end_ms;       // 0: still open
     int64_t last_seen_ms; // last start, interim or renewal
@@ -125,9 +127,9 @@ enum identity_doubt {
 // The answer to "whose was it then".
 struct identity {
     struct party party;
-    uint8_t confidence; // enum identity_confidence
-    uint32_t doubts;    // enum identity_doubt bits
-    uint8_t source;     // enum lease_source
+    uint8_t confidence;     // enum identity_confidence
+    uint32_t doubts;        // enum identity_doubt bits
+    uint8_t source;         // enum lease_source
     int64_t lease_start_ms; // 0: not known. A party sees only its own time
     char pop[LEASE_NAME_MAX];
     char network_class[LEASE_NAME_MAX];

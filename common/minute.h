@@ -26,99 +26,105 @@ enum minute_role {
     MINUTE_ROLES,
 };
 
-enum minute_direction { MINUTE_OUT, MINUTE_IN, MINUTE_DIRECTIONS }; // the subscriber initiates, or not
+enum minute_direction {
+    MINUTE_OUT,
+    MINUTE_IN,
+    MINUTE_DIRECTIONS
+}; // the subscriber initiates, or not
 
 const char *minute_role_name(unsigned role); // "smarthost", "mx", "submission", "access", "other"
 
 // Kept for each role and direction.
-#define MINUTE_COUNTERS(X)                                                                         \
-    X(connections, "connections begun (SYN retransmissions are one)")                              \
-    X(established, "handshakes completed")                                                         \
-    X(refused, "reset at once")                                                                    \
-    X(unanswered, "no answer within the SYN timeout")                                              \
-    X(icmp_rejected, "answered by ICMP unreachable or prohibited")                                 \
-    X(closed_early, "established, closed before the client's first command")                       \
-    X(midstream, "joined later: beginning not seen")                                               \
-    X(one_sided, "ended with one direction only")                                                  \
-    X(banner_ok, "greetings 2xx")                                                                  \
-    X(banner_4xx, "greetings 4xx")                                                                 \
-    X(banner_5xx, "greetings 5xx (usually 554)")                                                   \
-    X(helo, "sessions that got to HELO, EHLO or LHLO")                                             \
-    X(tls_sessions, "sessions that went to TLS (implicit or STARTTLS)")                            \
-    X(tls_short, "of these, under 1.5 kB sent after the handshake: no message can have gone")      \
-    X(tls_alerts, "of these, ended by an alert")                                                   \
-    X(starttls_unasked, "STARTTLS offered and never asked for")                                    \
-    X(mail, "MAIL commands")                                                                       \
-    X(null_sender, "MAIL FROM:<>")                                                                 \
-    X(mail_5xx, "MAIL answered 5xx")                                                               \
-    X(rcpt, "RCPT commands")                                                                       \
-    X(rcpt_ok, "RCPT answered 2xx")                                                                \
-    X(rcpt_4xx, "RCPT answered 4xx")                                                               \
-    X(rcpt_5xx, "RCPT answered 5xx")                                                               \
-    X(sessions_550_no_data, "sessions with a refused recipient and no DATA (harvesting, callouts)") \
-    X(messages_ok, "messages accepted")                                                            \
-    X(messages_4xx, "messages put off")                                                            \
-    X(messages_5xx, "messages refused")                                                            \
-    X(message_octets, "octets of message content")                                                 \
-    X(auth, "AUTH or login tries")                                                                 \
-    X(auth_failed, "of these, failed")                                                             \
-    X(vrfy_expn, "VRFY and EXPN commands")                                                         \
-    X(blocklist_policy, "replies naming a policy listing")                                         \
-    X(blocklist_exploit, "replies naming an exploit listing")                                      \
-    X(blocklist_unknown, "replies naming a listing of unknown kind")                               \
-    X(blocklist_names_us, "blocklist replies naming the subscriber's own address")                 \
-    X(source_routed, "recipients with %, ! or a second @")                                         \
-    X(early_talker, "sessions whose client spoke before the greeting")                             \
-    X(unoffered_pipelining, "sessions with commands sent ahead without PIPELINING offered")        \
-    X(protocol_errors, "replies 500-504 and lines that are no command")                            \
-    X(helo_literal, "HELO with an address instead of a name")                                      \
-    X(helo_peer, "HELO with the server's own name or address")                                     \
-    X(quit_missing, "SMTP sessions that ended without QUIT")                                       \
-    X(octets_up, "IP octets from the subscriber")                                                  \
-    X(octets_down, "IP octets to the subscriber")                                                  \
-    X(packets_up, "packets from the subscriber")                                                   \
-    X(packets_down, "packets to the subscriber")                                                   \
-    X(retransmissions, "segments sent again")                                                      \
-    X(missing_octets, "payload octets never seen")                                                 \
-    X(filter_spam, "mail log: messages blocked as spam")                                           \
-    X(filter_virus, "mail log: messages blocked as virus")                                         \
-    X(filter_policy, "mail log: messages blocked by policy or rate")                               \
-    X(bounces, "mail log: bounces generated")                                                      \
-    X(deferred, "mail log: deliveries deferred at the destination")                                \
-    X(destination_5xx, "mail log: deliveries refused at the destination")                          \
+#define MINUTE_COUNTERS(X)                                                                    \
+    X(connections, "connections begun (SYN retransmissions are one)")                         \
+    X(established, "handshakes completed")                                                    \
+    X(refused, "reset at once")                                                               \
+    X(unanswered, "no answer within the SYN timeout")                                         \
+    X(icmp_rejected, "answered by ICMP unreachable or prohibited")                            \
+    X(closed_early, "established, closed before the client's first command")                  \
+    X(midstream, "joined later: beginning not seen")                                          \
+    X(one_sided, "ended with one direction only")                                             \
+    X(banner_ok, "greetings 2xx")                                                             \
+    X(banner_4xx, "greetings 4xx")                                                            \
+    X(banner_5xx, "greetings 5xx (usually 554)")                                              \
+    X(helo, "sessions that got to HELO, EHLO or LHLO")                                        \
+    X(tls_sessions, "sessions that went to TLS (implicit or STARTTLS)")                       \
+    X(tls_short, "of these, under 1.5 kB sent after the handshake: no message can have gone") \
+    X(tls_alerts, "of these, ended by an alert")                                              \
+    X(starttls_unasked, "STARTTLS offered and never asked for")                               \
+    X(mail, "MAIL commands")                                                                  \
+    X(null_sender, "MAIL FROM:<>")                                                            \
+    X(mail_5xx, "MAIL answered 5xx")                                                          \
+    X(rcpt, "RCPT commands")                                                                  \
+    X(rcpt_ok, "RCPT answered 2xx")                                                           \
+    X(rcpt_4xx, "RCPT answered 4xx")                                                          \
+    X(rcpt_5xx, "RCPT answered 5xx")                                                          \
+    X(sessions_550_no_data,                                                                   \
+      "sessions with a refused recipient and no DATA (harvesting, callouts)")                 \
+    X(messages_ok, "messages accepted")                                                       \
+    X(messages_4xx, "messages put off")                                                       \
+    X(messages_5xx, "messages refused")                                                       \
+    X(message_octets, "octets of message content")                                            \
+    X(auth, "AUTH or login tries")                                                            \
+    X(auth_failed, "of these, failed")                                                        \
+    X(vrfy_expn, "VRFY and EXPN commands")                                                    \
+    X(blocklist_policy, "replies naming a policy listing")                                    \
+    X(blocklist_exploit, "replies naming an exploit listing")                                 \
+    X(blocklist_unknown, "replies naming a listing of unknown kind")                          \
+    X(blocklist_names_us, "blocklist replies naming the subscriber's own address")            \
+    X(source_routed, "recipients with %, ! or a second @")                                    \
+    X(early_talker, "sessions whose client spoke before the greeting")                        \
+    X(unoffered_pipelining, "sessions with commands sent ahead without PIPELINING offered")   \
+    X(protocol_errors, "replies 500-504 and lines that are no command")                       \
+    X(helo_literal, "HELO with an address instead of a name")                                 \
+    X(helo_peer, "HELO with the server's own name or address")                                \
+    X(quit_missing, "SMTP sessions that ended without QUIT")                                  \
+    X(octets_up, "IP octets from the subscriber")                                             \
+    X(octets_down, "IP octets to the subscriber")                                             \
+    X(packets_up, "packets from the subscriber")                                              \
+    X(packets_down, "packets to the subscriber")                                              \
+    X(retransmissions, "segments sent again")                                                 \
+    X(missing_octets, "payload octets never seen")                                            \
+    X(filter_spam, "mail log: messages blocked as spam")                                      \
+    X(filter_virus, "mail log: messages blocked as virus")                                    \
+    X(filter_policy, "mail log: messages blocked by policy or rate")                          \
+    X(bounces, "mail log: bounces generated")                                                 \
+    X(deferred, "mail log: deliveries deferred at the destination")                           \
+    X(destination_5xx, "mail log: deliveries refused at the destination")                     \
     X(destination_blocklist, "mail log: refusals at the destination that name a blocklist")
 
 enum minute_counter {
 #define X(name, text) MINUTE_##name,
     MINUTE_COUNTERS(X)
 #undef X
-    MINUTE_COUNTER_N
+        MINUTE_COUNTER_N
 };
 
 // Kept once a row.
-#define MINUTE_GAUGES(X)                                                                           \
-    X(flows, "flows of any kind begun")                                                            \
-    X(new_destinations, "outbound flows to a peer not in the last hour's set")                     \
-    X(concurrent_mx, "most outbound port-25 connections open at once (1 s sweep); maximum, no sum") \
-    X(concurrent_socks, "most SOCKS sessions open at once; maximum, no sum")                       \
-    X(socks_in, "SOCKS handshakes towards the subscriber")                                         \
-    X(socks_in_granted, "of these, with the subscriber's own success reply")                       \
-    X(socks_in_mail, "of these, with a mail port as target or mail inside")                        \
-    X(socks_in_refused, "refused by the subscriber")                                               \
-    X(socks_out, "SOCKS handshakes from the subscriber")                                           \
-    X(socks_reverse, "the subscriber dialled out and serves SOCKS there (backconnect)")            \
-    X(socks_octets, "octets relayed in SOCKS sessions")                                            \
-    X(dns_mx_queries, "MX queries")                                                                \
-    X(dns_mx_nxdomain, "of these, answered NXDOMAIN")                                              \
-    X(spoof_suspects, "one-way SYNs whose TTL or layer-2 session does not fit the subscriber")     \
-    X(scan_syns, "SYNs without payload or answer to many addresses in order: a scan, not mail")    \
+#define MINUTE_GAUGES(X)                                                                        \
+    X(flows, "flows of any kind begun")                                                         \
+    X(new_destinations, "outbound flows to a peer not in the last hour's set")                  \
+    X(concurrent_mx,                                                                            \
+      "most outbound port-25 connections open at once (1 s sweep); maximum, no sum")            \
+    X(concurrent_socks, "most SOCKS sessions open at once; maximum, no sum")                    \
+    X(socks_in, "SOCKS handshakes towards the subscriber")                                      \
+    X(socks_in_granted, "of these, with the subscriber's own success reply")                    \
+    X(socks_in_mail, "of these, with a mail port as target or mail inside")                     \
+    X(socks_in_refused, "refused by the subscriber")                                            \
+    X(socks_out, "SOCKS handshakes from the subscriber")                                        \
+    X(socks_reverse, "the subscriber dialled out and serves SOCKS there (backconnect)")         \
+    X(socks_octets, "octets relayed in SOCKS sessions")                                         \
+    X(dns_mx_queries, "MX queries")                                                             \
+    X(dns_mx_nxdomain, "of these, answered NXDOMAIN")                                           \
+    X(spoof_suspects, "one-way SYNs whose TTL or layer-2 session does not fit the subscriber")  \
+    X(scan_syns, "SYNs without payload or answer to many addresses in order: a scan, not mail") \
     X(hashes_cut, "records whose list of names was cut")
 
 enum minute_gauge {
 #define X(name, text) MINUTE_##name,
     MINUTE_GAUGES(X)
 #undef X
-    MINUTE_GAUGE_N
+        MINUTE_GAUGE_N
 };
 
 const char *minute_counter_name(unsigned counter);
@@ -128,30 +134,31 @@ const char *minute_gauge_text(unsigned gauge);
 bool minute_gauge_is_maximum(unsigned gauge);
 
 // Distinct values of the minute, outbound unless the name says otherwise.
-#define MINUTE_SETS(X)                                                                             \
-    X(peers_mx, "addresses contacted as MX")                                                       \
-    X(providers_mx, "providers contacted as MX")                                                   \
-    X(providers_submission, "providers contacted for submission")                                  \
-    X(providers_login, "providers with AUTH or login tries")                                       \
-    X(peers_mx_failed, "MX addresses whose contact failed (unanswered, refused, closed early, 5xx banner)") \
-    X(recipients, "recipients")                                                                    \
-    X(recipient_domains, "recipient domains")                                                      \
-    X(senders, "senders")                                                                          \
-    X(sender_domains, "sender domains")                                                            \
-    X(helo_names, "HELO names")                                                                    \
-    X(auth_users, "AUTH users tried")                                                              \
-    X(login_users, "POP3 and IMAP users tried")                                                    \
-    X(tls_clients, "JA4 client fingerprints")                                                      \
-    X(networks_in_25, "networks (/24, /48) that were answered on the subscriber's port 25")        \
-    X(socks_clients, "networks that use SOCKS at the subscriber")                                  \
-    X(client_networks, "mail log: client networks of a mailbox")                                   \
+#define MINUTE_SETS(X)                                                                      \
+    X(peers_mx, "addresses contacted as MX")                                                \
+    X(providers_mx, "providers contacted as MX")                                            \
+    X(providers_submission, "providers contacted for submission")                           \
+    X(providers_login, "providers with AUTH or login tries")                                \
+    X(peers_mx_failed,                                                                      \
+      "MX addresses whose contact failed (unanswered, refused, closed early, 5xx banner)")  \
+    X(recipients, "recipients")                                                             \
+    X(recipient_domains, "recipient domains")                                               \
+    X(senders, "senders")                                                                   \
+    X(sender_domains, "sender domains")                                                     \
+    X(helo_names, "HELO names")                                                             \
+    X(auth_users, "AUTH users tried")                                                       \
+    X(login_users, "POP3 and IMAP users tried")                                             \
+    X(tls_clients, "JA4 client fingerprints")                                               \
+    X(networks_in_25, "networks (/24, /48) that were answered on the subscriber's port 25") \
+    X(socks_clients, "networks that use SOCKS at the subscriber")                           \
+    X(client_networks, "mail log: client networks of a mailbox")                            \
     X(client_countries, "mail log: client countries of a mailbox")
 
 enum minute_set {
 #define X(name, text) MINUTE_SET_##name,
     MINUTE_SETS(X)
 #undef X
-    MINUTE_SET_N
+        MINUTE_SET_N
 };
 
 const char *minute_set_name(unsigned set);
@@ -159,30 +166,30 @@ const char *minute_set_name(unsigned set);
 enum minute_outcome {
     MINUTE_OUTCOME_PENDING,
     MINUTE_OUTCOME_ESTABLISHED,
-    MINUTE_OUTCOME_GREETED,      // established and 2xx greeting, or TLS completed
+    MINUTE_OUTCOME_GREETED, // established and 2xx greeting, or TLS completed
     MINUTE_OUTCOME_REFUSED,
     MINUTE_OUTCOME_UNANSWERED,
     MINUTE_OUTCOME_ICMP,
     MINUTE_OUTCOME_CLOSED_EARLY,
-    MINUTE_OUTCOME_TURNED_AWAY,  // greeting 4xx or 5xx
+    MINUTE_OUTCOME_TURNED_AWAY, // greeting 4xx or 5xx
     MINUTE_OUTCOME_MIDSTREAM,
 };
 
 enum minute_digest_flags {
-    MINUTE_DIGEST_START = 1 << 0,      // the flow began in this row
+    MINUTE_DIGEST_START = 1 << 0, // the flow began in this row
     MINUTE_DIGEST_END = 1 << 1,
     MINUTE_DIGEST_ONE_SIDED = 1 << 2,
     MINUTE_DIGEST_TLS = 1 << 3,
-    MINUTE_DIGEST_AUTH = 1 << 4,       // authenticated with success
+    MINUTE_DIGEST_AUTH = 1 << 4, // authenticated with success
     MINUTE_DIGEST_AUTH_FAILED = 1 << 5,
     MINUTE_DIGEST_NULL_SENDER = 1 << 6,
-    MINUTE_DIGEST_POLICY_REPLY = 1 << 7,  // refused with a policy listing: not the bot's doing
-    MINUTE_DIGEST_HOSTING = 1 << 8,       // the peer is in a hosting network
+    MINUTE_DIGEST_POLICY_REPLY = 1 << 7, // refused with a policy listing: not the bot's doing
+    MINUTE_DIGEST_HOSTING = 1 << 8,      // the peer is in a hosting network
     MINUTE_DIGEST_SOCKS_GRANTED = 1 << 9,
     MINUTE_DIGEST_SUSPECT_SPOOF = 1 << 10,
     MINUTE_DIGEST_GAP = 1 << 11,
     MINUTE_DIGEST_FROM_LOG = 1 << 12,
-    MINUTE_DIGEST_OUTCOME = 1 << 13,   // `outcome` was decided in this row, at `outcome_ms`
+    MINUTE_DIGEST_OUTCOME = 1 << 13, // `outcome` was decided in this row, at `outcome_ms`
 };
 
 enum minute_provider {
@@ -209,7 +216,7 @@ struct minute_digest {
     uint32_t flags;        // enum minute_digest_flags
     int32_t start_ms, end_ms;
     int32_t outcome_ms;
-    uint64_t provider;     // hash of what `provider_kind` says
+    uint64_t provider;               // hash of what `provider_kind` says
     uint64_t octets_up, octets_down; // of the subscriber, in this row
     uint32_t rcpt, rcpt_5xx, messages_ok, messages_5xx;
     uint32_t first_down_ms; // first octet to the subscriber after start; 0: none
@@ -223,10 +230,10 @@ struct minute_digest {
 #define MINUTE_DIGESTS_DEFAULT 64
 
 enum minute_flags {
-    MINUTE_EARLY = 1 << 0,     // slice of an open minute
-    MINUTE_CLOSING = 1 << 1,   // the minute is closed by this row
-    MINUTE_AMENDMENT = 1 << 2, // came after the close
-    MINUTE_UNOBSERVED = 1 << 3, // closed because the sensor fell silent: zero means unknown
+    MINUTE_EARLY = 1 << 0,       // slice of an open minute
+    MINUTE_CLOSING = 1 << 1,     // the minute is closed by this row
+    MINUTE_AMENDMENT = 1 << 2,   // came after the close
+    MINUTE_UNOBSERVED = 1 << 3,  // closed because the sensor fell silent: zero means unknown
     MINUTE_LEASE_START = 1 << 4, // the party began with this minute: earlier state is not its own
     MINUTE_FROM_PACKETS = 1 << 5,
     MINUTE_FROM_LOG = 1 << 6,
@@ -234,23 +241,23 @@ enum minute_flags {
 };
 
 struct minute_row {
-    int64_t minute;          // minutes since 1970
-    int64_t cut_ms;          // watermark when the row was made: the time a verdict on it can be of
+    int64_t minute; // minutes since 1970
+    int64_t cut_ms; // watermark when the row was made: the time a verdict on it can be of
     struct subscriber_key key;
     struct party party;
-    uint8_t confidence;      // enum identity_confidence
-    uint32_t doubts;         // enum identity_doubt
-    uint32_t flags;          // enum minute_flags
+    uint8_t confidence; // enum identity_confidence
+    uint32_t doubts;    // enum identity_doubt
+    uint32_t flags;     // enum minute_flags
     char network_class[LEASE_NAME_MAX];
     char pop[LEASE_NAME_MAX];
-    uint8_t observed_s;      // seconds of the minute that were watched, over all sensors of the key
-    uint32_t loss_ppm;       // worst of the sensors
+    uint8_t observed_s; // seconds of the minute that were watched, over all sensors of the key
+    uint32_t loss_ppm;  // worst of the sensors
     uint64_t counter[MINUTE_ROLES][MINUTE_DIRECTIONS][MINUTE_COUNTER_N];
     uint64_t gauge[MINUTE_GAUGE_N];
     struct distinct set[MINUTE_SET_N];
     struct minute_digest *digest; // owned; in order of start
     uint32_t digest_count;
-    uint32_t digests_cut;    // flows that found no room
+    uint32_t digests_cut; // flows that found no room
 };
 
 // Sum over the roles of one counter.
@@ -273,8 +280,8 @@ struct minute_site {
     int64_t minute;
     char pop[LEASE_NAME_MAX]; // "": the whole site
     uint32_t active_parties;
-    uint32_t parties_mx;           // with an outbound MX connection
-    uint32_t parties_mx_failing;   // of these, more than half failed
+    uint32_t parties_mx;                  // with an outbound MX connection
+    uint32_t parties_mx_failing;          // of these, more than half failed
     uint64_t mx_connections, mx_failures; // failures: unanswered, refused, ICMP
     uint64_t smarthost_connections, smarthost_failures;
     uint32_t leases, lease_changes;
@@ -306,13 +313,14 @@ struct journal_cursor {
 };
 
 #define JOURNAL_CURSOR_MAX 64
-const char *journal_cursor_format(const struct journal_cursor *c, char out[static JOURNAL_CURSOR_MAX]);
+const char *journal_cursor_format(const struct journal_cursor *c,
+                                  char out[static JOURNAL_CURSOR_MAX]);
 int journal_cursor_parse(const char *text, struct journal_cursor *out); // -EINVAL
 
 struct journal_writer;
 
 struct journal_options {
-    bool sync;         // fdatasync at each commit (off in replays)
+    bool sync; // fdatasync at each commit (off in replays)
     int64_t segment_octets_max;
     const char *key_dir; // day keys; NULL: not encrypted
 };

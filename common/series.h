@@ -44,7 +44,7 @@ enum series_kind { SERIES_SUBSCRIBER, SERIES_SITE, SERIES_POP, SERIES_CLASS, SER
 const char *series_path(enum series_kind kind, const char *name, char out[static SERIES_PATH_MAX]);
 
 struct series_sample {
-    int64_t t_s; // end of the interval it stands for
+    int64_t t_s;                    // end of the interval it stands for
     double average[SERIES_SOURCES]; // NaN: unknown
     double maximum[SERIES_SOURCES];
     uint32_t loss_ppm;

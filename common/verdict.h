@@ -30,9 +30,9 @@ enum verdict_event { VERDICT_OPENED, VERDICT_UPDATED, VERDICT_CLOSED };
 
 // How far the feed may go on it.
 enum verdict_ceiling {
-    VERDICT_OBSERVE,    // shown, no ticket
-    VERDICT_TICKET,     // ticket only: one-way evidence, provisional party, proxy-abuse, dead queue
-    VERDICT_RESTRICT,   // block25, suspend-smarthost, lock-mailbox
+    VERDICT_OBSERVE,  // shown, no ticket
+    VERDICT_TICKET,   // ticket only: one-way evidence, provisional party, proxy-abuse, dead queue
+    VERDICT_RESTRICT, // block25, suspend-smarthost, lock-mailbox
     VERDICT_QUARANTINE,
 };
 
@@ -63,29 +63,29 @@ struct verdict_evidence {
     uint8_t family;                  // enum verdict_family
     double measured;
     double limit;
-    char unit[VERDICT_NAME_MAX];     // "providers"
+    char unit[VERDICT_NAME_MAX]; // "providers"
     int32_t window_s;
-    double log_odds;                 // natural logarithm, after the detector's cap
-    bool conclusive;                 // suffices without a second family
-    bool counted;                    // false: a stronger one of its family was counted instead
-    int64_t first_ms, last_ms;       // events it rests on
+    double log_odds;                     // natural logarithm, after the detector's cap
+    bool conclusive;                     // suffices without a second family
+    bool counted;                        // false: a stronger one of its family was counted instead
+    int64_t first_ms, last_ms;           // events it rests on
     char sentence[VERDICT_SENTENCE_MAX]; // complete: subject, number, limit, time span
 };
 
-enum verdict_limitation { // why it says less than it might
-    VERDICT_LOSS = 1 << 0,            // packets were lost in its window
-    VERDICT_ONE_SIDED = 1 << 1,       // one direction only
-    VERDICT_TLS = 1 << 2,             // content families are blind
-    VERDICT_FLOW_ONLY = 1 << 3,       // legal profile
-    VERDICT_PROVISIONAL = 1 << 4,     // no lease known
-    VERDICT_IDENTITY_HELD = 1 << 5,   // identity ambiguous, stale or near a change
-    VERDICT_UNVALIDATED = 1 << 6,     // one-way evidence, source not validated
-    VERDICT_EXEMPT = 1 << 7,          // an exemption holds; still measured
-    VERDICT_SITE_FAILURE = 1 << 8,    // the site's failure rate jumped
+enum verdict_limitation {           // why it says less than it might
+    VERDICT_LOSS = 1 << 0,          // packets were lost in its window
+    VERDICT_ONE_SIDED = 1 << 1,     // one direction only
+    VERDICT_TLS = 1 << 2,           // content families are blind
+    VERDICT_FLOW_ONLY = 1 << 3,     // legal profile
+    VERDICT_PROVISIONAL = 1 << 4,   // no lease known
+    VERDICT_IDENTITY_HELD = 1 << 5, // identity ambiguous, stale or near a change
+    VERDICT_UNVALIDATED = 1 << 6,   // one-way evidence, source not validated
+    VERDICT_EXEMPT = 1 << 7,        // an exemption holds; still measured
+    VERDICT_SITE_FAILURE = 1 << 8,  // the site's failure rate jumped
     VERDICT_DIGESTS_CUT = 1 << 9,
     VERDICT_LOOKS_LIKE_DEAD_QUEUE = 1 << 10,
     VERDICT_SAMPLED = 1 << 11,
-    VERDICT_SHORT_HISTORY = 1 << 12,  // role or baseline not learnt yet
+    VERDICT_SHORT_HISTORY = 1 << 12, // role or baseline not learnt yet
 };
 
 const char *verdict_limitation_text(uint32_t bit); // one sentence
@@ -93,31 +93,31 @@ const char *verdict_limitation_text(uint32_t bit); // one sentence
 enum verdict_source { VERDICT_FROM_PACKETS = 1, VERDICT_FROM_LOG = 2, VERDICT_FROM_EXPORT = 4 };
 
 struct verdict {
-    uint8_t event;           // enum verdict_event
-    char id[40];             // stays through opened, updated, closed; of party, class and first time
-    uint8_t class_;          // enum verdict_class
+    uint8_t event;  // enum verdict_event
+    char id[40];    // stays through opened, updated, closed; of party, class and first time
+    uint8_t class_; // enum verdict_class
     struct party party;
     struct subscriber_key key; // the address last seen of the party
     char pop[LEASE_NAME_MAX];
     char network_class[LEASE_NAME_MAX];
-    uint8_t confidence;      // enum identity_confidence
-    uint32_t doubts;         // enum identity_doubt
-    int64_t first_ms;        // first event it rests on
-    int64_t last_ms;         // last event
-    int64_t made_ms;         // when it was made, in packet time
-    double prior;            // log-odds before evidence, by class and role
-    double log_odds;         // prior + counted evidence
-    double score;            // 1 / (1 + exp(-log_odds)), 0.0-1.0
-    uint8_t ceiling;         // enum verdict_ceiling
-    uint32_t limitations;    // enum verdict_limitation
-    uint32_t sources;        // enum verdict_source
-    uint32_t loss_ppm;       // of its window
-    uint32_t observed_s;     // seconds watched of its window
+    uint8_t confidence;   // enum identity_confidence
+    uint32_t doubts;      // enum identity_doubt
+    int64_t first_ms;     // first event it rests on
+    int64_t last_ms;      // last event
+    int64_t made_ms;      // when it was made, in packet time
+    double prior;         // log-odds before evidence, by class and role
+    double log_odds;      // prior + counted evidence
+    double score;         // 1 / (1 + exp(-log_odds)), 0.0-1.0
+    uint8_t ceiling;      // enum verdict_ceiling
+    uint32_t limitations; // enum verdict_limitation
+    uint32_t sources;     // enum verdict_source
+    uint32_t loss_ppm;    // of its window
+    uint32_t observed_s;  // seconds watched of its window
     uint32_t window_s;
-    char role[VERDICT_NAME_MAX];         // "household", "mail-server", "unknown"
+    char role[VERDICT_NAME_MAX]; // "household", "mail-server", "unknown"
     char rules_version[VERDICT_NAME_MAX];
     char conf_hash[33];
-    char inputs[64];         // journal cursors "from-to": what to replay to see it again
+    char inputs[64]; // journal cursors "from-to": what to replay to see it again
     uint32_t evidence_count;
     struct verdict_evidence evidence[VERDICT_EVIDENCE_MAX];
 };
