@@ -49,8 +49,10 @@ struct conf_key {
     const char *name; // NULL ends the table
     enum conf_type type;
     size_t offset;
-    double min, max;          // both zero: no bound
-    const char *def;          // default as it would be written; NULL: required, unless `optional`
+    double min, max; // both zero: no bound; octets of a text, elements of a list
+    // Default as it would be written, of a list "[a, b]"; NULL: required, unless `optional`. A section
+    // has neither: its keys say.
+    const char *def;
     bool optional;            // may be absent without default: zero, NULL or an empty list
     const char *unit;         // for people: "minutes", "octets"; NULL: none
     const char *help;         // one line, says what it does

@@ -82,7 +82,9 @@ struct daemon_spec {
     int (*run)(struct daemon *d, bool *done); // sets *done when the job was a file job
     int (*open)(struct daemon *d);
     int (*start)(struct daemon *d);
-    int (*reload)(struct daemon *d, void *new_conf); // 0: takes it over; else the old one stays
+    // 0: takes it over, and the old one (still d->conf) is freed on return, so nothing may point into
+    // it any more; else the old one stays. d->site is already the new one.
+    int (*reload)(struct daemon *d, void *new_conf);
     void (*status)(struct daemon *d);
     void (*stop)(struct daemon *d);
 };

@@ -16,5 +16,6 @@ int json_write_line(FILE *out, const json_t *value);
 char *json_canonical(const json_t *value);
 
 // The next line of `in` as JSON (at most `max` octets). 1: `*out` is a new reference; 0: end of file;
-// -EINVAL: the line is no JSON or too long and has been skipped to its end, `error` says where.
+// -EINVAL: the line is no JSON or too long and has been skipped to its end, -EIO: it cannot be read;
+// `error` says where.
 int json_read_line(FILE *in, size_t max, json_t **out, char error[static 160]);

@@ -32,7 +32,8 @@ struct keyed_hash_key {
     uint8_t octet[KEYED_HASH_KEY_SIZE];
 };
 
-// A key file has one line `ID HEX64`. -EINVAL when it has not, -EPERM when others may read it.
+// A key file has one line `ID HEX64`, ID from 1 to 254. -EINVAL when it has not, -EPERM when others
+// may read it or its group may write it.
 int keyed_hash_key_load(const char *path, struct keyed_hash_key *out);
 
 // The fixed key (id 255) of replays without a key file: results are reproducible and not private,

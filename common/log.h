@@ -3,12 +3,14 @@
 #pragma once
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 // `name` is the program's; the string is borrowed for good. Called once, before any other.
 void log_open(const char *name);
 void log_set_level(enum log_level level);
+void log_set_times(bool on); // UTC time in front of each line, but not under the journal
 int log_level_parse(const char *text, enum log_level *out); // -EINVAL
 
 // Control characters in the formatted text are written as \xNN: a line stays a line.

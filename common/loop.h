@@ -9,7 +9,8 @@ struct loop;
 
 enum loop_events { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_HANGUP = 4 };
 
-// Times: `now_ms` is wall clock (UTC), timers run on the monotonic clock.
+// At a hang-up or error the call also gets what was watched for, so that who only reads meets the
+// end there. Times: `now_ms` is wall clock (UTC), timers run on the monotonic clock.
 typedef void (*loop_fd_fn)(struct loop *l, int fd, unsigned events, int64_t now_ms, void *ctx);
 typedef void (*loop_timer_fn)(struct loop *l, int64_t now_ms, void *ctx);
 typedef void (*loop_signal_fn)(struct loop *l, int signo, int64_t now_ms, void *ctx);

@@ -1,0 +1,272 @@
+// The order in which every program starts, runs and ends; daemon.h says what the order is.
+#include "common/daemon_parts.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+
+#define SECTIONS 2
+
+// One loaded configuration: `site` and the program's own section.
+struct loaded {
+    struct conf_site site;
+    void *own; // conf_size octets, NULL without a section
+};
+
+struct skeleton {
+    struct daemon d;
+    struct loaded *conf;
+    const char *config_path; // NULL: defaults
+};
+
+static size_t sections_of(const struct daemon_spec *spec, struct loaded *c,
+                          struct conf_section out[static SECTIONS])
+{
+    out[0] = (struct conf_section){.name = "site", .keys = conf_site_keys, .out = &c->site};
+    if (!spec->section)
+        return 1;
+    out[1] = (struct conf_section){.name = spec->section, .keys = spec->keys, .out = c->own};
+    return 2;
+}
+
+static void loaded_free(const struct daemon_spec *spec, struct loaded *c)
+{
+    if (!c)
+        return;
+    conf_free(conf_site_keys, &c->site);
+    if (c->own)
+        conf_free(spec->keys, c->own);
+    free(c->own);
+    free(c);
+}
+
+static struct loaded *loaded_new(const struct daemon_spec *spec)
+{
+    struct loaded *c = calloc(1, sizeof *c);
+    if (c && spec->section && !(c->own = calloc(1, spec->conf_size))) {
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+// Points the daemon at a configuration, which stays its owner's.
+static void use(struct daemon *d, struct loaded *c)
+{
+    struct conf_section sections[SECTIONS];
+    d->site = &c->site;
+    d->conf = c->own;
+    conf_hash(sections, sections_of(d->spec, c, sections), d->conf_hash);
+}
+
+// Loads and checks. 0: `*out` is new; else a sysexits code, all said on standard error.
+static int load(struct skeleton *s, struct loaded **out)
+{
+    const struct daemon_spec *spec = s->d.spec;
+    struct conf_section sections[SECTIONS];
+    struct loaded *c = loaded_new(spec);
+    if (!c) {
+        log_error("out of memory");
+        return EX_OSERR;
+    }
+    int rc = conf_load(s->config_path, sections, sections_of(spec, c, sections), stderr);
+    if (rc != 0) {
+        loaded_free(spec, c);
+        return EX_CONFIG;
+    }
+    // The program's check sees the new configuration in the place of the old.
+    struct daemon candidate = s->d;
+    use(&candidate, c);
+    rc = daemon_check_site(&c->site);
+    if (rc == 0 && spec->check)
+        rc = spec->check(&candidate);
+    if (rc != 0) {
+        loaded_free(spec, c);
+        return rc;
+    }
+    *out = c;
+    return 0;
+}
+
+static int finish_output(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    log_error("cannot write to standard output: %s", strerror(errno));
+    return EX_IOERR;
+}
+
+static int print_check(struct skeleton *s)
+{
+    struct conf_section sections[SECTIONS];
+    conf_print(sections, sections_of(s->d.spec, s->conf, sections), false, stdout);
+    return finish_output();
+}
+
+static int print_help(const struct daemon_spec *spec)
+{
+    struct conf_section sections[SECTIONS];
+    struct loaded none = {0};
+    daemon_help(spec, sections, sections_of(spec, &none, sections), stdout);
+    return finish_output();
+}
+
+static void on_stop(struct loop *l, int signo, int64_t now_ms, void *ctx)
+{
+    (void)now_ms;
+    (void)ctx;
+    log_info("stopping on %s", strsignal(signo));
+    loop_stop(l, 0);
+}
+
+static void on_reload(struct loop *l, int signo, int64_t now_ms, void *ctx)
+{
+    (void)l;
+    (void)signo;
+    (void)now_ms;
+    struct skeleton *s = ctx;
+    struct loaded *fresh = NULL;
+    if (!s->d.spec->reload) {
+        log_warning("this program does not reload; restart it to change its configuration");
+        return;
+    }
+    if (load(s, &fresh) != 0) {
+        log_error("the configuration was not reloaded; the old one stays in force");
+        return;
+    }
+    struct loaded *old = s->conf;
+    s->d.site = &fresh->site;
+    if (s->d.spec->reload(&s->d, fresh->own) != 0) {
+        s->d.site = &old->site;
+        loaded_free(s->d.spec, fresh);
+        log_error("the configuration was not reloaded; the old one stays in force");
+        return;
+    }
+    s->conf = fresh;
+    use(&s->d, fresh);
+    loaded_free(s->d.spec, old);
+    log_info("configuration reloaded, hash %s", s->d.conf_hash);
+}
+
+static void on_status(struct loop *l, int signo, int64_t now_ms, void *ctx)
+{
+    (void)l;
+    (void)signo;
+    (void)now_ms;
+    struct skeleton *s = ctx;
+    if (s->d.spec->status)
+        s->d.spec->status(&s->d);
+}
+
+static void on_watchdog(struct loop *l, int64_t now_ms, void *ctx)
+{
+    (void)l;
+    (void)now_ms;
+    (void)ctx;
+    daemon_notify("WATCHDOG=1");
+}
+
+static int watch_signals(struct skeleton *s)
+{
+    static const struct {
+        int signo;
+        loop_signal_fn fn;
+    } signals[] = {
+        {SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGHUP, on_reload}, {SIGUSR1, on_status}};
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        int rc = loop_signal(s->d.loop, signals[i].signo, signals[i].fn, s);
+        if (rc != 0)
+            return rc;
+    }
+    int64_t every_ms = daemon_watchdog_ms();
+    int rc = every_ms > 0 ? loop_every(s->d.loop, every_ms, on_watchdog, NULL) : 0;
+    return rc < 0 ? rc : 0;
+}
+
+static int serve(struct skeleton *s)
+{
+    const struct daemon_spec *spec = s->d.spec;
+    s->d.loop = loop_new();
+    int rc = s->d.loop ? watch_signals(s) : -ENOMEM;
+    if (rc != 0) {
+        log_error("cannot set up the event loop: %s", strerror(-rc));
+        loop_free(s->d.loop);
+        return EX_OSERR;
+    }
+    log_set_times(true);
+    rc = spec->start ? spec->start(&s->d) : 0;
+    if (rc == 0) {
+        daemon_notify("READY=1");
+        rc = loop_run(s->d.loop);
+        daemon_notify("STOPPING=1");
+        if (rc < 0) {
+            log_error("the event loop failed: %s", strerror(-rc));
+            rc = EX_OSERR;
+        }
+        if (spec->stop)
+            spec->stop(&s->d);
+    }
+    loop_free(s->d.loop);
+    s->d.loop = NULL;
+    return rc;
+}
+
+// Steps 3 to 7.
+static int work(struct skeleton *s)
+{
+    const struct daemon_spec *spec = s->d.spec;
+    int rc = spec->open ? spec->open(&s->d) : 0;
+    if (rc == 0)
+        rc = daemon_drop_rights(s->d.site->user);
+    if (rc != 0)
+        return rc;
+    if (geteuid() == 0)
+        log_warning("running as root; set site.user to an ordinary user");
+    bool done = false;
+    if (spec->run)
+        rc = spec->run(&s->d, &done);
+    return rc != 0 || done ? rc : serve(s);
+}
+
+static const char *config_path(const struct daemon_args *args)
+{
+    const char *given = daemon_value(args, "config");
+    if (given)
+        return given;
+    return access(DAEMON_CONFIG_DEFAULT, F_OK) == 0 ? DAEMON_CONFIG_DEFAULT : NULL;
+}
+
+int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
+{
+    struct daemon_args *args = NULL;
+    struct skeleton s = {.d = {.spec = spec}};
+    log_open(spec->name);
+    // A reader that goes away is an error of write, not the end of the program.
+    signal(SIGPIPE, SIG_IGN);
+    int rc = daemon_args_parse(argc, argv, spec, &args);
+    if (rc != 0)
+        return rc;
+    s.d.args = args;
+    if (daemon_has(args, "help")) {
+        rc = print_help(spec);
+    } else if (daemon_has(args, "version")) {
+        printf("%s %s\n", spec->name, POSTERN_VERSION);
+        rc = finish_output();
+    } else {
+        if (daemon_has(args, "verbose"))
+            log_set_level(LOG_LEVEL_DEBUG);
+        s.config_path = config_path(args);
+        rc = load(&s, &s.conf);
+        if (rc == 0) {
+            use(&s.d, s.conf);
+            rc = daemon_has(args, "check") ? print_check(&s) : work(&s);
+        }
+    }
+    loaded_free(spec, s.conf);
+    daemon_args_free(args);
+    return rc;
+}

@@ -1,0 +1,111 @@
+// Keyed hashes by libsodium's BLAKE2b, and the key file. Key material is wiped from what is left.
+#include "common/keyed_hash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define REPLAY_KEY_ID 255
+#define KEY_LINE_MAX  80 // "254 " and 64 digits and some blanks
+
+static int read_file(const char *path, char *out, size_t max, size_t *len)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    struct stat st;
+    int rc = fstat(fd, &st) != 0 ? -errno : !S_ISREG(st.st_mode) ? -EINVAL : 0;
+    // Its group may read it, for programs that run as a user of their own; nobody else may.
+    if (rc == 0 && (st.st_mode & (S_IRWXO | S_IWGRP)) != 0)
+        rc = -EPERM;
+    *len = 0;
+    while (rc == 0 && *len < max) {
+        ssize_t n = read(fd, out + *len, max - *len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            rc = -errno;
+        if (n <= 0)
+            break;
+        *len += (size_t)n;
+    }
+    close(fd);
+    return rc;
+}
+
+// "ID HEX64", then a newline or nothing.
+static int key_parse(const char *text, size_t len, struct keyed_hash_key *out)
+{
+    size_t at = 0;
+    unsigned id = 0;
+    while (at < len && at < 3 && text[at] >= '0' && text[at] <= '9')
+        id = id * 10 + (unsigned)(text[at++] - '0');
+    if (at == 0 || text[0] == '0' || id >= REPLAY_KEY_ID || at >= len || text[at] != ' ')
+        return -EINVAL;
+    at++;
+    size_t want = 2 * KEYED_HASH_KEY_SIZE;
+    if (len - at < want || !(len == at + want || (len == at + want + 1 && text[len - 1] == '\n')))
+        return -EINVAL;
+    size_t done;
+    if (sodium_hex2bin(out->octet, sizeof out->octet, text + at, want, NULL, &done, NULL) != 0 ||
+        done != sizeof out->octet)
+        return -EINVAL;
+    out->id = (uint8_t)id;
+    return 0;
+}
+
+int keyed_hash_key_load(const char *path, struct keyed_hash_key *out)
+{
+    if (sodium_init() < 0)
+        return -ENOSYS;
+    char text[KEY_LINE_MAX];
+    size_t len;
+    struct keyed_hash_key key;
+    int rc = read_file(path, text, sizeof text, &len);
+    if (rc == 0)
+        rc = key_parse(text, len, &key);
+    if (rc == 0)
+        *out = key;
+    sodium_memzero(text, sizeof text);
+    sodium_memzero(&key, sizeof key);
+    return rc;
+}
+
+struct keyed_hash_key keyed_hash_key_replay(void)
+{
+    // Picks the fast code for this processor; where it cannot, the hashes are the same.
+    int ready = sodium_init();
+    (void)ready;
+    struct keyed_hash_key key = {.id = REPLAY_KEY_ID};
+    static const char text[] = "postern replay: not a secret key";
+    _Static_assert(sizeof text - 1 == KEYED_HASH_KEY_SIZE, "the text is the key");
+    memcpy(key.octet, text, sizeof key.octet);
+    return key;
+}
+
+struct keyed_hash keyed_hash(const struct keyed_hash_key *key, enum keyed_hash_kind kind,
+                             struct span name)
+{
+    uint8_t chunk[256];
+    uint8_t digest[crypto_generichash_BYTES_MIN];
+    size_t used = 0;
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, key->octet, sizeof key->octet, sizeof digest);
+    chunk[used++] = (uint8_t)kind;
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = name.data[i];
+        chunk[used++] = c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
+        if (used == sizeof chunk) {
+            crypto_generichash_update(&state, chunk, used);
+            used = 0;
+        }
+    }
+    crypto_generichash_update(&state, chunk, used);
+    crypto_generichash_final(&state, digest, sizeof digest);
+    struct keyed_hash h = {.kind = (uint8_t)kind, .key_id = key->id};
+    for (size_t i = 0; i < 8; i++)
+        h.value = h.value << 8 | digest[i];
+    return h;
+}
