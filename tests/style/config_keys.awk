@@ -1,41 +1,36 @@
-# Dotted keys of a YAML file in the plain block form that `--check` prints; a list's items are named
-# `list[]`. Sections' own names are left out: only what takes a value is a key.
-/^[[:space:]]*(#.*)?$/ { next }
-{
+# Dotted keys from what `PROGRAM --help` says of the configuration: below "Configuration keys:" a
+# section stands as `name:`, a key as `  name: what it takes` with its help in the line below, keys of
+# a key deeper. Items of a list are named `list[]`. What only holds other keys is left out.
+/^Configuration keys:$/ { on = 1; next }
+!on { next }
+is_help { is_help = 0; next }
+/^[a-z_]+:$/ {
+    depth = 1
+    at[1] = 0
+    path[1] = substr($0, 1, length($0) - 1)
+    list[1] = 0
+    next
+}
+/^ +[a-z_0-9]+: / {
     match($0, /^ */)
     indent = RLENGTH
-    text = substr($0, indent + 1)
-    item = 0
-    if (text ~ /^- +/) {
-        item = 1
-        sub(/^- +/, "", text)
-        indent = length($0) - length(text)
-    }
-    if (text !~ /^[a-z_][a-z0-9_]*:( |$)/)
-        next
-    key = text
+    key = substr($0, indent + 1)
+    takes = key
     sub(/:.*/, "", key)
-    while (depth > 0 && at[depth] >= indent)
+    sub(/^[^:]*: /, "", takes)
+    while (depth > 1 && at[depth] >= indent)
         depth--
-    if (item && depth > 0)
-        listed[depth] = 1
-    name = depth > 0 ? path[depth] (listed[depth] ? "[]." : ".") key : key
+    name = path[depth] (list[depth] ? "[]." : ".") key
+    holds[path[depth]] = 1
     depth++
     at[depth] = indent
     path[depth] = name
-    listed[depth] = 0
-    if (!(name in seen)) {
-        seen[name] = 1
-        order[++count] = name
-    }
+    list[depth] = takes ~ /^list/
+    order[++count] = name
+    is_help = 1
 }
 END {
-    for (i = 1; i <= count; i++) {
-        leaf = 1
-        for (j = 1; j <= count; j++)
-            if (index(order[j], order[i] ".") == 1 || index(order[j], order[i] "[]") == 1)
-                leaf = 0
-        if (leaf)
+    for (i = 1; i <= count; i++)
+        if (!(order[i] in holds))
             print order[i]
-    }
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every configuration key that a program knows stands in postern.yaml(5), and every key that stands
-# there is known. What a program knows is what its --check prints: the effective configuration.
+# there is known. What a program knows is what its --help prints of its tables.
 # In the page a key is `.It Cm section.key`, an item of a list `.It Cm section.list[].key`.
 # Usage: config_keys.sh TREE BUILD
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -9,9 +9,7 @@ page=docs/man/postern.yaml.5
 
 known=$(for program in "$build"/bin/postern-*; do
     [ -x "$program" ] || continue
-    "$program" --help | grep -qE -- '--check' || continue
-    # No file of this name is there: defaults alone.
-    "$program" --check 2>/dev/null </dev/null | awk -f "$HERE/config_keys.awk" || true
+    "$program" --help | awk -f "$HERE/config_keys.awk"
 done | sort -u)
 [ -n "$known" ] || skip 'no program has a configuration yet'
 [ -f "$page" ] || {

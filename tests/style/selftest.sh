@@ -32,8 +32,10 @@ clean_tree() {
     printf '%s\n' 'postern_library(postern_journal ROOM collector SOURCES journal.c)' |
         put collector/CMakeLists.txt
     printf '%s\n' '#!/bin/sh' 'echo "$1"' | put scripts/hello
-    printf '%s\n' '#!/bin/sh' 'case $1 in --help) echo "  -r, --read FILE  a capture"; echo "  -C, --check  print" ;;' \
-        '--version) echo "postern-x 0.1.0" ;; --check) echo "sensor:"; echo "  flows: 1" ;; esac' |
+    printf '%s\n' '#!/bin/sh' 'case $1 in --help) cat <<X' '  -r, --read FILE  a capture' '  -C, --check  print' \
+        '' 'Configuration keys:' 'sensor:' '  flows: whole number' '      How many: at most.' \
+        '  links: list of sections' '      Lines.' '      name: text' '          Its name.' 'X' \
+        ';; --version) echo "postern-x 0.1.0" ;; esac' |
         put build/bin/postern-x
     chmod +x "$fixture/build/bin/postern-x"
     printf '%s\n' /build/ | put .gitignore
@@ -42,7 +44,7 @@ clean_tree() {
         '.It Fl C , Fl -check' 'Checks.' '.El' | put docs/man/postern-x.8
     printf '%s\n' '.Dd November 22, 2026' '.Dt POSTERN.YAML 5' '.Os' '.Sh NAME' '.Nm postern.yaml' \
         '.Nd configuration' '.Sh DESCRIPTION' '.Bl -tag -width Ds' '.It Cm sensor.flows Ar NUMBER' \
-        'Flows.' '.El' | put docs/man/postern.yaml.5
+        'Flows.' '.It Cm sensor.links[].name Ar TEXT' 'Name.' '.El' | put docs/man/postern.yaml.5
     printf '[{"directory": "%s", "command": "gcc -c sensor/flow.c", "file": "%s/sensor/flow.c"}]\n' \
         "$fixture" "$fixture" | put build/compile_commands.json
     cp "$TREE/.clang-format" "$fixture/"
@@ -124,14 +126,17 @@ refuses files 'orphan.c: no CMakeLists.txt builds it'
 fault sensor/flow.c 'int h(void);' 'int h(void) { int *p = 0; return *p; }'
 refuses cppcheck 'flow.c:9: error: .*nullPointer'
 sed -i '/--read/d' "$fixture/build/bin/postern-x"
-sed -i 's/case \$1 in .*/case $1 in --help) echo "  -w, --write FILE" ;;/' "$fixture/build/bin/postern-x"
-refuses manpages 'option (write|read) is in'
+refuses manpages 'option read is in the page but not'
+sed -i 's/^  -C, .*/&\n  -w, --write FILE/' "$fixture/build/bin/postern-x"
+refuses manpages 'option write is in postern-x --help but not'
 fault docs/man/postern-x.8 '.Xx wrong'
 refuses manpages 'postern-x.8:.*unknown macro'
 rm "$fixture/docs/man/postern-x.8"
 refuses manpages 'has no man page'
 fault docs/man/postern.yaml.5 '.Bl -tag -width Ds' '.It Cm sensor.streams' 'No such key.' '.El'
 refuses config_keys 'sensor.streams is documented, but'
+sed -i 's/links.*/links/' "$fixture/docs/man/postern.yaml.5"
+refuses config_keys 'sensor.links\[\].name is not documented'
 sed -i '/sensor.flows/d' "$fixture/docs/man/postern.yaml.5"
 refuses config_keys 'sensor.flows is not documented'
 
