@@ -45,11 +45,18 @@ static size_t option_of_letter(const struct command_option *options, int letter)
     return i;
 }
 
-// The option as it was written, for the error line. `at` is the word getopt stopped behind.
+// Says what is wrong with an option. `kind` is getopt's answer; `word` is what it stopped behind.
 static int refuse(const struct command *c, int kind, const char *word, FILE *errors)
 {
-    const char *what = kind == ':' ? "needs an argument" : "is no option of this command";
-    fprintf(errors, "postern %s: %s %s; see postern help %s\n", c->name, word, what, c->name);
+    bool is_long = strncmp(word, "--", 2) == 0;
+    char letter[] = {'-', (char)optopt, '\0'};
+    const char *what = "is no option of this command";
+    if (kind == ':')
+        what = "needs an argument";
+    else if (optopt >= OPTION_BASE)
+        what = "takes no argument";
+    fprintf(errors, "postern %s: %s %s; see postern help %s\n", c->name,
+            is_long || optopt >= OPTION_BASE || optopt == 0 ? word : letter, what, c->name);
     return EX_USAGE;
 }
 

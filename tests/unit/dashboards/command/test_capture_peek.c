@@ -1,11 +1,15 @@
 // The first packet's time of captures in every variant, cut at every offset, against a guard.
 #include "command/capture_peek.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+#include <zlib.h>
 
 #include "common/buf.h"
 
@@ -201,6 +205,39 @@ static void test_nothing_to_find(void **state)
     buf_fini(&b);
 }
 
+static void test_files(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/postern-peek-XXXXXX";
+    int fd = mkstemp(path);
+    int64_t t_ms = -1;
+    struct buf b;
+    assert_true(fd >= 0);
+    buf_init(&b, 1024);
+    put_pcap(&b, true, 0xa1b2c3d4, 0);
+    assert_int_equal(capture_peek_file(path, &t_ms), CAPTURE_PEEK_NONE); // empty
+    assert_int_equal(write(fd, b.data, b.len), (ssize_t)b.len);
+    close(fd);
+    assert_int_equal(capture_peek_file(path, &t_ms), CAPTURE_PEEK_FOUND);
+    assert_int_equal(t_ms, AT_S * 1000ll);
+
+    gzFile gz = gzopen(path, "wb");
+    assert_int_equal(gzwrite(gz, b.data, (unsigned)b.len), (int)b.len);
+    assert_int_equal(gzclose(gz), Z_OK);
+    t_ms = -1;
+    assert_int_equal(capture_peek_file(path, &t_ms), CAPTURE_PEEK_FOUND);
+    assert_int_equal(t_ms, AT_S * 1000ll);
+
+    // A gzip stream cut in its middle still tells what it held.
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(truncate(path, st.st_size - 9), 0);
+    assert_true(capture_peek_file(path, &t_ms) >= 0);
+    buf_fini(&b);
+    unlink(path);
+    assert_int_equal(capture_peek_file(path, &t_ms), -ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_pcapng),
         cmocka_unit_test(test_interfaces_and_sections),
         cmocka_unit_test(test_nothing_to_find),
+        cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
