@@ -98,8 +98,8 @@ static void help(void **state)
         "\n  -c, --config FILE ",
         "\n      --status FILE ",
         "\nConfiguration keys:\nsite:\n  name: text from 1 to 200 octets long; default postern\n",
-        "\nsensor:\n  flows: whole number from 16 to 1024, in flows; default 64\n"
-        "          Size of the flow table.\n",
+        ("\nsensor:\n  flows: whole number from 16 to 1024, in flows; default 64\n"
+         "          Size of the flow table.\n"),
     };
     const char *text = sample_text(&r, "out");
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
