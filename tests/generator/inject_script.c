@@ -212,8 +212,8 @@ static bool tls(struct script *s, struct rng *r, size_t client, size_t server, s
     world_domain(rng_below(r, WORLD_DOMAINS), name);
     buf_init(&hello, TLS_HELLO_MAX);
     buf_init(&reply, TLS_HELLO_MAX);
-    tls_client_hello(&hello, r, &tls_client_old, name, NULL);
-    tls_server_hello(&reply, r, false, NULL);
+    tls_client_hello(&hello, r, &tls_client_old, name, NULL, false);
+    tls_server_hello(&reply, r, TLS_SERVER_12, NULL);
     bool fit = client >= hello.len && server >= reply.len;
     if (fit) {
         buf_bytes(&s->text[0], hello.data, hello.len);

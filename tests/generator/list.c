@@ -3,7 +3,7 @@
 
 #include "families/registry.h"
 
-static const char *const places[] = {"home", "business", "shared"};
+static const char *const places[] = {"home", "business", "shared", "outside"};
 
 static void list_key(FILE *out, const struct conf_key *k)
 {

@@ -26,7 +26,7 @@ enum tally_form { TALLY_CLEAR, TALLY_TLS, TALLY_FORMS };
 struct tally {
     uint64_t packets,
         octets; // in the capture, with what the mirror doubled and without what it lost
-    uint64_t flows, established, unanswered, refused, prohibited;
+    uint64_t flows, established, unanswered, refused, prohibited, half_open;
     uint64_t logins, logins_failed; // POP3 and IMAP
     uint64_t socks_in, tunnels, dns_queries, mx_queries;
     struct smtp_tally smtp[TALLY_SIDES][TALLY_FORMS];
@@ -43,6 +43,7 @@ struct run {
     int64_t start_ns, end_ns; // packets outside are not in the capture
     int64_t utc_offset_ns;    // of the subscribers' clocks
     struct isp isp;
+    struct ip_prefix home; // the first range of homes, for those who scan it
     struct mirror mirror;
     struct spool *spool;
     double loss, reorder; // of every TCP segment, on the path
@@ -55,6 +56,7 @@ struct party {
     char name[PARTY_NAME_MAX];
     const char *kind;  // family name, for the truth file
     const char *class; // verdict class, NULL: innocent
+    bool outside;      // no line of the ISP; v4 is whoever of the ISP it talks to
     struct rng rng, mirror_rng;
     struct ip_addr v4, v6; // v6: IP_NONE without
     struct link link;
@@ -67,6 +69,7 @@ struct party {
     int64_t first_guilty_ns, last_guilty_ns; // 0: none yet
     uint64_t guilty_acts;
     double rate_per_min; // what the scenario asked for, 0: does not apply
+    char mailbox[96];    // whose account it is, when the party is a mailbox and no line
     char note[160];      // a word for people in the truth file
     struct tally tally;
 };

@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 
+// Programs that come back every few minutes hold a ticket from the last time, mostly.
+#define PEOPLE_RESUME 0.55
+
 void isp_peer(const struct run *run, const char *label, const struct ip_addr *addr,
               struct peer *out)
 {
@@ -124,7 +127,9 @@ int64_t people_poll(struct party *p, const struct account *a, size_t octets, boo
     tcp_connect(&f);
     struct channel c = {.flow = &f};
     const struct tls_client *tls = people_tls(a->device);
-    if (!a->starttls)
+    if (!a->starttls && rng_chance(r, PEOPLE_RESUME))
+        tls_resume(&c, tls, server.host, NULL);
+    else if (!a->starttls)
         tls_handshake(&c, tls, server.host, server.host, NULL, true);
     struct mailbox m;
     mailbox_greet(&m, &c, a->protocol, server.host, a->starttls ? tls : NULL);
@@ -144,7 +149,10 @@ int64_t people_browse(struct party *p, size_t octets, double v6, int64_t t_ns)
     tcp_begin(&f, p, TCP_CLIENT, &server, 443, people_stack(device), rng_chance(r, v6), t_ns);
     tcp_connect(&f);
     struct channel c = {.flow = &f};
-    tls_handshake(&c, people_tls(device), server.host, server.host, "h2", true);
+    if (rng_chance(r, PEOPLE_RESUME))
+        tls_resume(&c, people_tls(device), server.host, "h2");
+    else
+        tls_handshake(&c, people_tls(device), server.host, server.host, "h2", true);
     channel_noise(&c, TCP_CLIENT, 300 + rng_below(r, 900));
     channel_pause(&c, rng_between(r, 5 * NS_PER_MS, 120 * NS_PER_MS));
     channel_noise(&c, TCP_SERVER, octets);

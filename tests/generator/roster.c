@@ -63,7 +63,8 @@ static int add(struct roster *r, struct taken *taken, const struct scenario *s, 
                 f->name, e->party.name);
         return EX_CONFIG;
     }
-    for (unsigned attempt = 1; !take(taken, address_key(&e->party.v4)); attempt++) {
+    for (unsigned attempt = 1; !e->party.outside && !take(taken, address_key(&e->party.v4));
+         attempt++) {
         if (c->address || attempt == 1000) {
             fprintf(errors, "scenario.parties.%s: the address of \"%s\" is another party's%s\n",
                     f->name, e->party.name, c->address ? "" : "; its range is too small");

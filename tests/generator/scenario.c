@@ -238,6 +238,7 @@ int scenario_apply(const struct scenario *s, const char *file, struct run *run, 
     run->end_ns = run->start_ns + s->lasts_ms * NS_PER_MS;
     run->utc_offset_ns = s->utc_offset_min * 60 * NS_PER_S;
     run->isp.domain = s->network.domain;
+    run->home = s->network.home.count > 0 ? s->network.home.item[0] : (struct ip_prefix){0};
     run->mirror = (struct mirror){.doubled = s->mirror.doubled,
                                   .loss = s->mirror.loss,
                                   .direction = s->mirror.direction,
@@ -289,10 +290,13 @@ int scenario_party(const struct scenario *s, struct run *run, const struct famil
     party_init(out, run, f->name, name);
     out->class = f->class;
     out->link.wrap = (enum wrap)s->mirror.wrap;
+    out->outside = f->place == FAMILY_OUTSIDE;
     const struct conf_prefixes *ranges = f->place == FAMILY_HOME       ? &s->network.home
                                          : f->place == FAMILY_BUSINESS ? &s->network.business
                                                                        : &s->network.shared;
-    if (c->address) {
+    if (out->outside) {
+        out->v4 = run->isp.smarthost;
+    } else if (c->address) {
         if (ip_parse(c->address, &out->v4) < 0 || out->v4.family != IP_V4) {
             fprintf(errors, "party %s: \"%s\" is no IPv4 address\n", name, c->address);
             return EX_CONFIG;
@@ -306,7 +310,7 @@ int scenario_party(const struct scenario *s, struct run *run, const struct famil
                 name);
         return EX_CONFIG;
     }
-    if (s->network.v6.count > 0 && f->place != FAMILY_SHARED &&
+    if (s->network.v6.count > 0 && f->place != FAMILY_SHARED && !out->outside &&
         (double)(rng_hash(0, name, 4) % 1000) < s->network.v6_share * 1000)
         out->v6 = line_address(&s->network.v6, rng_hash(attempt, name, 5), 56);
     out->from_ns = run->start_ns + c->start_ms * NS_PER_MS;

@@ -51,6 +51,12 @@ const struct smtp_client smtp_ratware_polite = {.name = "ratware-polite",
                                                 .early = 0.02,
                                                 .quit = 0.85,
                                                 .think_ms = 120};
+const struct smtp_client smtp_callout = {.name = "callout",
+                                         .tls = &tls_client_openssl,
+                                         .stack = &tcp_linux,
+                                         .ehlo = true,
+                                         .quit = 1,
+                                         .think_ms = 3};
 const struct smtp_client smtp_appliance = {.name = "appliance",
                                            .tls = &tls_client_old,
                                            .stack = &tcp_appliance,
@@ -155,7 +161,7 @@ bool smtp_greet(struct smtp *s, enum smtp_reply refusal)
     return false;
 }
 
-bool smtp_hello(struct smtp *s, bool offer_starttls, bool offer_auth)
+void smtp_hello(struct smtp *s, bool offer_starttls, bool offer_auth)
 {
     if (!s->spoke_early) {
         channel_pause(s->channel, rng_between(rng_of(s), 0, s->client->think_ms * NS_PER_MS));
@@ -175,21 +181,20 @@ bool smtp_hello(struct smtp *s, bool offer_starttls, bool offer_auth)
                                             smtp_offers_pipelining(s->server->dialect));
     s->chunking = s->client->ehlo && s->client->chunking &&
                   smtp_offers_chunking(s->server->dialect);
-    return true;
 }
 
-bool smtp_starttls(struct smtp *s, bool refused, bool offer_auth)
+void smtp_starttls(struct smtp *s, bool refused, bool offer_auth)
 {
     tally(s)->starttls++;
     client_line(s, "STARTTLS");
     if (refused) {
         server_line(s, "454 4.7.0 TLS not available due to local problem");
-        return true;
+        return;
     }
     server_line(s, "220 2.0.0 Ready to start TLS");
     tls_handshake(s->channel, s->client->tls, s->server->host, s->server->host, NULL,
                   s->server->dialect % 4 != 3);
-    return smtp_hello(s, false, offer_auth);
+    smtp_hello(s, false, offer_auth);
 }
 
 static void base64(char *out, size_t cap, const char *text, size_t len)
@@ -364,7 +369,7 @@ static void count_end(struct smtp *s, enum smtp_reply reply)
     count_refusal(s, reply);
 }
 
-bool smtp_send(struct smtp *s, const struct smtp_message *m)
+void smtp_send(struct smtp *s, const struct smtp_message *m)
 {
     struct buf b;
     buf_init(&b, TEXT_MAX);
@@ -392,17 +397,25 @@ bool smtp_send(struct smtp *s, const struct smtp_message *m)
         count_end(s, m->end);
     }
     buf_fini(&b);
-    return true;
 }
 
-bool smtp_rset(struct smtp *s)
+void smtp_ask(struct smtp *s, const char *sender, const struct smtp_rcpt *rcpt, size_t rcpts)
+{
+    struct smtp_message m = {.rcpt = rcpt, .rcpts = rcpts};
+    snprintf(m.sender, sizeof m.sender, "%s", sender);
+    struct buf b;
+    buf_init(&b, TEXT_MAX);
+    envelope_in_turn(s, &m, &b);
+    buf_fini(&b);
+}
+
+void smtp_rset(struct smtp *s)
 {
     client_line(s, "RSET");
     server_line(s, "250 2.0.0 Ok");
-    return true;
 }
 
-bool smtp_probe(struct smtp *s, const char *verb, const char *name, bool known)
+void smtp_probe(struct smtp *s, const char *verb, const char *name, bool known)
 {
     char text[SMTP_ADDRESS_MAX + 64];
     tally(s)->probes++;
@@ -414,7 +427,6 @@ bool smtp_probe(struct smtp *s, const char *verb, const char *name, bool known)
         snprintf(text, sizeof text, "550 5.1.1 <%s>: Recipient address rejected: User unknown",
                  name);
     server_line(s, text);
-    return true;
 }
 
 void smtp_end(struct smtp *s)

@@ -1,6 +1,6 @@
 // SMTP sessions as dialogues on a channel: RFC 5321 with SIZE, PIPELINING (2920), CHUNKING (3030),
-// AUTH (4954), STARTTLS (3207). A family plays a session step by step; every step says whether the
-// session goes on. What was said is counted in the party's tally.
+// AUTH (4954), STARTTLS (3207). A family plays a session step by step; where a step
+// can end the session it says so. What was said is counted in the party's tally.
 #pragma once
 
 #include "channel.h"
@@ -24,7 +24,7 @@ struct smtp_client {
     int64_t think_ms; // before a command, at most
 };
 extern const struct smtp_client smtp_postfix, smtp_exchange, smtp_mua, smtp_phone, smtp_ratware,
-    smtp_ratware_polite, smtp_appliance;
+    smtp_ratware_polite, smtp_appliance, smtp_callout;
 
 struct smtp_rcpt {
     char address[SMTP_ADDRESS_MAX];
@@ -60,21 +60,24 @@ void smtp_begin(struct smtp *s, struct channel *channel, const struct smtp_clien
 
 // The banner, or with `refusal` (not SMTP_OK) a greeting that sends the client away.
 bool smtp_greet(struct smtp *s, enum smtp_reply refusal);
-bool smtp_hello(struct smtp *s, bool offer_starttls, bool offer_auth);
+void smtp_hello(struct smtp *s, bool offer_starttls, bool offer_auth);
 
 // STARTTLS, handshake, EHLO again. `refused`: the server answers 454 and the session goes on in clear.
-bool smtp_starttls(struct smtp *s, bool refused, bool offer_auth);
+void smtp_starttls(struct smtp *s, bool refused, bool offer_auth);
 
 enum smtp_mechanism { SMTP_PLAIN, SMTP_LOGIN };
 // True when the server took the password.
 bool smtp_auth(struct smtp *s, enum smtp_mechanism mechanism, const char *user,
                const char *password, bool right);
 
-bool smtp_send(struct smtp *s, const struct smtp_message *m);
-bool smtp_rset(struct smtp *s);
+void smtp_send(struct smtp *s, const struct smtp_message *m);
+void smtp_rset(struct smtp *s);
+
+// MAIL and RCPTs without a message behind.
+void smtp_ask(struct smtp *s, const char *sender, const struct smtp_rcpt *rcpt, size_t rcpts);
 
 // VRFY or EXPN of `name`; `known`: 252 or 250 instead of 550.
-bool smtp_probe(struct smtp *s, const char *verb, const char *name, bool known);
+void smtp_probe(struct smtp *s, const char *verb, const char *name, bool known);
 
 // Ends the session as the client is used to, unless it has ended.
 void smtp_end(struct smtp *s);

@@ -198,6 +198,17 @@ void tcp_prohibited(struct tcp_flow *f)
     party_emit(f->party, f->now_ns + 2 * NS_PER_MS, ip.outbound, frame, len);
 }
 
+void tcp_half_open(struct tcp_flow *f)
+{
+    count_flow(f, &f->party->tally.half_open);
+    struct tcp_side *c = &f->side[TCP_CLIENT], *s = &f->side[TCP_SERVER];
+    emit(f, TCP_CLIENT, f->now_ns, TCP_SYN, c->seq, 0, (struct span){0}, NULL);
+    f->now_ns += 2 * s->delay_ns + 50000;
+    emit(f, TCP_SERVER, f->now_ns, TCP_SYN | TCP_ACK, s->seq, c->seq + 1, (struct span){0}, NULL);
+    f->now_ns += 2 * c->delay_ns + 30000;
+    emit(f, TCP_CLIENT, f->now_ns, TCP_RST, c->seq + 1, 0, (struct span){0}, NULL);
+}
+
 void tcp_connect(struct tcp_flow *f)
 {
     count_flow(f, &f->party->tally.established);

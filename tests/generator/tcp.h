@@ -60,10 +60,11 @@ void tcp_begin(struct tcp_flow *f, struct party *party, enum tcp_who subscriber,
                const struct peer *peer, uint16_t port, const struct tcp_stack *client, bool v6,
                int64_t t_ns);
 
-// The three ways of getting nowhere. Each ends the conversation.
+// The ways of getting nowhere. Each ends the conversation.
 void tcp_unanswered(struct tcp_flow *f);
 void tcp_refused(struct tcp_flow *f);
 void tcp_prohibited(struct tcp_flow *f); // an ICMP error answers
+void tcp_half_open(struct tcp_flow *f);  // SYN, SYN and ACK, RST: a scanner met an open port
 
 void tcp_connect(struct tcp_flow *f); // the handshake
 

@@ -44,8 +44,9 @@ static void random_octets(struct buf *b, struct rng *r, size_t len)
     buf_bytes(b, noise, len);
 }
 
-void tls_server_hello(struct buf *b, struct rng *r, bool tls13, const char *alpn)
+void tls_server_hello(struct buf *b, struct rng *r, enum tls_server_form form, const char *alpn)
 {
+    bool tls13 = form != TLS_SERVER_12;
     size_t at = open_message(b, 2);
     buf_be(b, 0x0303, 2);
     random_octets(b, r, 32);
@@ -60,6 +61,8 @@ void tls_server_hello(struct buf *b, struct rng *r, bool tls13, const char *alpn
         buf_be(b, 0x00330024, 4);
         buf_be(b, 0x001d0020, 4);
         random_octets(b, r, 32);
+        if (form == TLS_SERVER_RESUMED)
+            buf_be(b, 0x002900020000, 6); // the first key that was offered
     } else {
         buf_be(b, 0xff01000100, 5);
         buf_be(b, 0x00170000, 4);
@@ -93,7 +96,7 @@ static void certificates(struct buf *b, uint64_t seed, const char *name)
 static void server_flight_12(struct buf *b, struct rng *r, uint64_t seed, const char *name,
                              const char *alpn)
 {
-    tls_server_hello(b, r, false, alpn);
+    tls_server_hello(b, r, TLS_SERVER_12, alpn);
     certificates(b, seed, name);
     size_t at = open_message(b, 12); // ServerKeyExchange: P-256 point, RSA signature
     buf_be(b, 0x03001741, 4);
@@ -118,7 +121,7 @@ static void client_flight_12(struct buf *b, struct rng *r)
 
 static void server_flight_13(struct buf *b, struct rng *r)
 {
-    tls_server_hello(b, r, true, NULL);
+    tls_server_hello(b, r, TLS_SERVER_13, NULL);
     change_cipher_spec(b);
     record(b, r, RECORD_DATA, 27 + rng_below(r, 12));     // EncryptedExtensions
     record(b, r, RECORD_DATA, 2300 + rng_below(r, 1600)); // Certificate chain
@@ -127,9 +130,9 @@ static void server_flight_13(struct buf *b, struct rng *r)
 }
 
 static void hello(struct channel *c, struct buf *b, const struct tls_client *client,
-                  const char *server_name, const char *alpn)
+                  const char *server_name, const char *alpn, bool resume)
 {
-    tls_client_hello(b, &channel_party(c)->rng, client, server_name, alpn);
+    tls_client_hello(b, &channel_party(c)->rng, client, server_name, alpn, resume);
     channel_raw(c, TCP_CLIENT, buf_span(b));
     buf_clear(b);
 }
@@ -142,7 +145,7 @@ void tls_handshake(struct channel *c, const struct tls_client *client, const cha
     bool tls13 = client->tls13 && server13;
     struct buf b;
     buf_init(&b, FLIGHT_MAX);
-    hello(c, &b, client, server_name, alpn);
+    hello(c, &b, client, server_name, alpn, false);
     if (tls13)
         server_flight_13(&b, r);
     else
@@ -172,13 +175,37 @@ void tls_handshake(struct channel *c, const struct tls_client *client, const cha
     c->tls = tls13 ? CHANNEL_TLS13 : CHANNEL_TLS12;
 }
 
+void tls_resume(struct channel *c, const struct tls_client *client, const char *server_name,
+                const char *alpn)
+{
+    struct rng *r = &channel_party(c)->rng;
+    assert(client->tls13);
+    struct buf b;
+    buf_init(&b, FLIGHT_MAX);
+    hello(c, &b, client, server_name, alpn, true);
+    tls_server_hello(&b, r, TLS_SERVER_RESUMED, NULL);
+    change_cipher_spec(&b);
+    record(&b, r, RECORD_DATA, 27 + rng_below(r, 12)); // EncryptedExtensions
+    record(&b, r, RECORD_DATA, 69);                    // Finished
+    channel_raw(c, TCP_SERVER, buf_span(&b));
+    buf_clear(&b);
+    change_cipher_spec(&b);
+    record(&b, r, RECORD_DATA, 69);
+    channel_raw(c, TCP_CLIENT, buf_span(&b));
+    buf_clear(&b);
+    record(&b, r, RECORD_DATA, 234); // a ticket for the next time
+    channel_raw(c, TCP_SERVER, buf_span(&b));
+    buf_fini(&b);
+    c->tls = CHANNEL_TLS13;
+}
+
 void tls_handshake_refused(struct channel *c, const struct tls_client *client,
                            const char *server_name, const char *cert_name, uint8_t alert)
 {
     struct party *p = channel_party(c);
     struct buf b;
     buf_init(&b, FLIGHT_MAX);
-    hello(c, &b, client, server_name, NULL);
+    hello(c, &b, client, server_name, NULL, false);
     server_flight_12(&b, &p->rng, p->run->seed, cert_name, NULL);
     channel_raw(c, TCP_SERVER, buf_span(&b));
     buf_fini(&b);

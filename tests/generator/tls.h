@@ -26,14 +26,19 @@ enum { TLS_HELLO_MAX = 1024, TLS_CERT_MAX = 2048 };
 void tls_handshake(struct channel *c, const struct tls_client *client, const char *server_name,
                    const char *cert_name, const char *alpn, bool server13);
 
+// A TLS 1.3 handshake that resumes an earlier session: a key known to both, no certificate.
+void tls_resume(struct channel *c, const struct tls_client *client, const char *server_name,
+                const char *alpn);
+
 // A handshake the client breaks off with a fatal alert (48: unknown authority) instead of a key.
 void tls_handshake_refused(struct channel *c, const struct tls_client *client,
                            const char *server_name, const char *cert_name, uint8_t alert);
 
 // Parts, exposed to one another.
 void tls_client_hello(struct buf *out, struct rng *r, const struct tls_client *client,
-                      const char *server_name, const char *alpn);
-void tls_server_hello(struct buf *out, struct rng *r, bool tls13, const char *alpn);
+                      const char *server_name, const char *alpn, bool resume);
+enum tls_server_form { TLS_SERVER_12, TLS_SERVER_13, TLS_SERVER_RESUMED };
+void tls_server_hello(struct buf *out, struct rng *r, enum tls_server_form form, const char *alpn);
 // A certificate of RFC 5280's form for `name`: always the same octets for a name. Its key and its
 // signature are random numbers.
 void tls_certificate(struct buf *out, uint64_t seed, const char *name);

@@ -120,8 +120,23 @@ static void key_share(struct buf *b, struct rng *r, bool grease, uint16_t token)
     close_extension(b, at);
 }
 
+static void pre_shared_key(struct buf *b, struct rng *r)
+{
+    enum { TICKET = 192, BINDER = 48 };
+    uint8_t octets[TICKET + 4 + BINDER];
+    rng_bytes(r, octets, sizeof octets);
+    size_t at = open_extension(b, 41);
+    buf_be(b, 2 + TICKET + 4, 2);
+    buf_be(b, TICKET, 2);
+    buf_bytes(b, octets, TICKET + 4); // and the obfuscated age of the ticket
+    buf_be(b, 1 + BINDER, 2);
+    buf_be(b, BINDER, 1);
+    buf_bytes(b, octets + TICKET + 4, BINDER);
+    close_extension(b, at);
+}
+
 void tls_client_hello(struct buf *b, struct rng *r, const struct tls_client *c,
-                      const char *server_name, const char *alpn)
+                      const char *server_name, const char *alpn, bool resume)
 {
     uint8_t random[64];
     rng_bytes(r, random, sizeof random);
@@ -164,6 +179,8 @@ void tls_client_hello(struct buf *b, struct rng *r, const struct tls_client *c,
     close_extension(b, at);
     if (c->tls13)
         key_share(b, r, c->grease, token);
+    if (resume)
+        pre_shared_key(b, r); // must be the last
     buf_patch_be(b, extensions - 2, b->len - extensions, 2);
     buf_patch_be(b, message - 3, b->len - message, 3);
     buf_patch_be(b, record - 2, b->len - record, 2);

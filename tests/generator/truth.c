@@ -68,6 +68,7 @@ static json_t *tally_json(const struct tally *t)
     set_nonzero(o, "unanswered", t->unanswered);
     set_nonzero(o, "refused", t->refused);
     set_nonzero(o, "prohibited", t->prohibited);
+    set_nonzero(o, "half_open", t->half_open);
     set_nonzero(o, "logins", t->logins);
     set_nonzero(o, "logins_failed", t->logins_failed);
     set_nonzero(o, "socks_in", t->socks_in);
@@ -118,15 +119,18 @@ int truth_party(FILE *out, const struct party *p)
     set(o, "kind", json_string(p->kind));
     set(o, "guilty", json_boolean(p->class && p->guilty_acts > 0));
     set(o, "class", p->class ? json_string(p->class) : json_null());
-    set(o, "subscriber", json_string(ip_format(&p->v4, text)));
+    bool line = !p->outside;
+    set(o, "subscriber",
+        line && p->v4.family == IP_V4 ? json_string(ip_format(&p->v4, text)) : json_null());
     set(o, "subscriber_v6",
-        p->v6.family == IP_V6 ? json_string(ip_format(&p->v6, text)) : json_null());
+        line && p->v6.family == IP_V6 ? json_string(ip_format(&p->v6, text)) : json_null());
     set(o, "first_packet", time_json(p->first_ns));
     set(o, "last_packet", time_json(p->last_ns));
     set(o, "first_guilty", time_json(p->first_guilty_ns));
     set(o, "last_guilty", time_json(p->last_guilty_ns));
     set_count(o, "guilty_acts", p->guilty_acts);
     set(o, "rate_per_min", p->rate_per_min > 0 ? json_number(p->rate_per_min, 4) : json_null());
+    set(o, "mailbox", p->mailbox[0] ? json_string(p->mailbox) : json_null());
     set(o, "note", p->note[0] ? json_string(p->note) : json_null());
     set(o, "counts", tally_json(&p->tally));
     return write_line(out, o);

@@ -141,7 +141,7 @@ static void strike(struct party *p, const struct bot_direct *b, int64_t t_ns)
               : reach < b->unanswered + b->refused ? DELIVERY_REFUSED
                                                    : DELIVERY_REACHED;
     party_guilty(p, t_ns);
-    delivery_play(&d, p, &server, NULL, t_ns);
+    delivery_play(&d, p, &server, t_ns);
 }
 
 static void play(struct party *p, const void *habits)

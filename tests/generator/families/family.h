@@ -5,7 +5,8 @@
 #include "common/conf.h"
 #include "party.h"
 
-enum family_place { FAMILY_HOME, FAMILY_BUSINESS, FAMILY_SHARED }; // whose addresses it gets
+// Whose addresses it gets; FAMILY_OUTSIDE is no line of the ISP and gets none.
+enum family_place { FAMILY_HOME, FAMILY_BUSINESS, FAMILY_SHARED, FAMILY_OUTSIDE };
 
 // What every entry under `parties:` has; the first member of each family's own struct.
 struct family_common {

@@ -19,13 +19,13 @@ static const struct conf_key keys[] = {
     FAMILY_KEYS(household),
     FAMILY_INT(household, "desktops", desktops, 0, 8, "1", "computers with a mail program"),
     FAMILY_INT(household, "phones", phones, 0, 8, "2", "phones and tablets"),
-    FAMILY_REAL(household, "submissions", submissions, 0, 10000, "3",
+    FAMILY_REAL(household, "submissions", submissions, 0, 10000, "1.5",
                 "messages sent a day and device"),
-    FAMILY_REAL(household, "desktop_polls", desktop_polls, 0, 10000, "4",
+    FAMILY_REAL(household, "desktop_polls", desktop_polls, 0, 10000, "3",
                 "mailbox sessions a day and desktop"),
-    FAMILY_REAL(household, "phone_polls", phone_polls, 0, 10000, "7",
+    FAMILY_REAL(household, "phone_polls", phone_polls, 0, 10000, "6",
                 "mailbox sessions a day and phone"),
-    FAMILY_REAL(household, "web", web, 0, 10000, "3", "HTTPS conversations a day"),
+    FAMILY_REAL(household, "web", web, 0, 10000, "2", "HTTPS conversations a day"),
     FAMILY_REAL(household, "dns", dns, 0, 100000, "6", "DNS queries a day besides those of mail"),
     FAMILY_SHARE(household, "smarthost", smarthost, "0.4", "share of accounts at the ISP"),
     FAMILY_SHARE(household, "pop3", pop3, "0.12", "share of desktops that use POP3"),
@@ -34,9 +34,9 @@ static const struct conf_key keys[] = {
     FAMILY_SHARE(household, "v6", v6, "0.6", "share of conversations over IPv6 where both can"),
     FAMILY_REAL(household, "mx_queries", mx_queries, 0, 1000, "0.02",
                 "MX queries a day (a spam filter, a curious user)"),
-    FAMILY_INT(household, "letter_octets", letter, 200, 5000000, "2200",
+    FAMILY_INT(household, "letter_octets", letter, 200, 5000000, "2000",
                "median size of a message"),
-    FAMILY_INT(household, "news_octets", news, 0, 5000000, "1800",
+    FAMILY_INT(household, "news_octets", news, 0, 5000000, "1500",
                "median size of what a poll fetches"),
     FAMILY_END,
 };
@@ -67,7 +67,7 @@ static void around(struct party *p, const struct household *h)
     struct peer site;
     struct schedule s = schedule_of(p, h->web, DAY_HOME);
     while (schedule_next(&s))
-        people_browse(p, (size_t)rng_lognormal(r, 5000, 2), h->v6, s.t_ns);
+        people_browse(p, (size_t)rng_lognormal(r, 3000, 2), h->v6, s.t_ns);
     s = schedule_of(p, h->dns, DAY_HOME);
     while (schedule_next(&s)) {
         world_site(p->run->seed, rng_zipf(r, 3000), &site);
