@@ -217,6 +217,7 @@ static void load_document(struct conf_walk *w, struct top *top, const char *text
         w->doc = &doc;
         load_root(w, top, yaml_document_get_root_node(&doc));
         yaml_document_delete(&doc);
+        w->doc = NULL;
     } else {
         report_yaml(w, &parser, text, len);
     }

@@ -1,18 +1,19 @@
 #!/usr/bin/env bats
 # The command as a person meets it: words, exit codes, captures that are whole and that are not, the
 # folder it works in. POSTERN_BIN is the folder of the programs.
+# shellcheck disable=SC2154 # bats sets status, output, stderr, lines
 
 bats_require_minimum_version 1.5.0
 
 setup() {
     postern=$POSTERN_BIN/postern
-    cd "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || return
     mkdir tmp
     export TMPDIR=$BATS_TEST_TMPDIR/tmp
 }
 
 # octets HEX: to standard output
-octets() { printf '%b' "$(sed 's/../\\x&/g' <<<"$1")"; }
+octets() { printf '%b' "$(fold -w 2 <<<"$1" | sed 's/^/\\x/' | tr -d '\n')"; }
 
 le32() { printf '%08x' "$1" | sed -E 's/(..)(..)(..)(..)/\4\3\2\1/'; }
 
