@@ -11,7 +11,7 @@
 #include "common/span.h"
 
 // As much of a file as is looked at: far more than the blocks before a first packet take.
-#define CAPTURE_PEEK_MAX (256 * 1024)
+#define CAPTURE_PEEK_MAX 262144
 
 enum capture_peek_result {
     CAPTURE_PEEK_FOUND,   // `*t_ms` is the first packet's time

@@ -11,7 +11,9 @@ homes_of() {
     local folder=${1%/*} part
     IFS=/ read -r -a part <<<"$1"
     case $1 in
-    tests/unit/*/* | tests/fuzz/*/*) homes=("${part[2]}" "${part[0]}/${part[1]}" "$folder") ;;
+    tests/unit/*/*) homes=("${part[2]}" tests/unit "$folder") ;;
+    # A fuzz target may share the samples of its room's unit tests.
+    tests/fuzz/*/*) homes=("${part[2]}" tests/fuzz "tests/unit/${part[2]}" "$folder") ;;
     tests/*) homes=("$folder" "${part[0]}/${part[1]}") ;;
     *) homes=("${part[0]}") ;;
     esac

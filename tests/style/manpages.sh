@@ -5,7 +5,7 @@
 build=${2:?usage: manpages.sh TREE BUILD}
 need mandoc
 
-mapfile -t pages < <(tree_files 'docs/man/*.[1-9]')
+mapfile -t pages < <(tree_files 'docs/man/*.[1-9]' 'tests/*.[1-9]')
 for page in "${pages[@]}"; do
     while read -r line; do finding "$line"; done < <(
         mandoc -T lint -W warning "$page" 2>&1 | sed -E 's/^mandoc: //' || true
@@ -38,10 +38,8 @@ for program in "$build"/bin/*; do
     [ -x "$program" ] || continue
     count=$((count + 1))
     name=$(basename "$program")
-    page=
-    for section in 1 8; do
-        if [ -f "docs/man/$name.$section" ]; then page=docs/man/$name.$section; fi
-    done
+    # Tools of the tests have theirs beside them.
+    page=$(tree_files "*/$name.1" "*/$name.8" | head -n 1)
     if [ -z "$page" ]; then
         finding "docs/man/$name.8: $name has no man page"
         continue
