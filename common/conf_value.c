@@ -383,7 +383,7 @@ int conf_value_parse(const struct conf_key *key, const char *folder, const char 
     case CONF_SECTION:
     case CONF_LIST: break;
     }
-    assert(!"not a scalar type");
+    assert(false && "not a scalar type");
     return -EINVAL;
 }
 
@@ -462,7 +462,7 @@ void conf_value_print(const struct conf_key *key, const void *field, FILE *out)
     case CONF_PREFIX_LIST:
     case CONF_STRING_LIST:
     case CONF_SECTION:
-    case CONF_LIST: assert(!"not a scalar type"); return;
+    case CONF_LIST: assert(false && "not a scalar type"); return;
     }
     fputs(text, out);
 }

@@ -65,7 +65,8 @@ static size_t distance(const char *a, const char *b)
 const char *conf_nearest(const char *word, const char *const *words, size_t count)
 {
     const char *nearest = NULL;
-    size_t least = strlen(word) / 3 + 2; // at least this far is another word
+    size_t len = strlen(word);
+    size_t least = len < 4 ? 2 : len / 3 + 2; // at least this far is another word
     for (size_t i = 0; i < count; i++) {
         size_t d = distance(word, words[i]);
         if (d < least && d < strlen(words[i])) {

@@ -18,9 +18,9 @@ done | sort -u)
 }
 documented=$(sed -nE 's/^\.It Cm ([a-z0-9_.\[-]+\]?[a-z0-9_.\[-]*\]?[a-z0-9_.-]*).*/\1/p' "$page" | sort -u)
 while read -r key; do
-    finding "$page: key $key is not documented (.It Cm $key)"
+    finding "$page: key $key is not documented (run: docs/man/update-keys BUILD)"
 done < <(comm -23 <(printf '%s\n' "$known") <(printf '%s\n' "$documented") | grep . || true)
 while read -r key; do
-    finding "$page: key $key is documented, but no program knows it"
+    finding "$page: key $key is documented, but no program knows it (run: docs/man/update-keys BUILD)"
 done < <(comm -13 <(printf '%s\n' "$known") <(printf '%s\n' "$documented") | grep . || true)
 conclude "$(wc -l <<<"$known") keys"

@@ -6,21 +6,19 @@
 
 rooms_pattern=$(echo "${ROOMS#common }" | tr ' ' '|')
 
-# The folders in which a quoted include of this file may stand, but for common/.
+# Sets `homes`: the folders in which a quoted include of this file may stand, but for common/.
 homes_of() {
-    local folder
-    folder=$(dirname "$1")
+    local folder=${1%/*} part
+    IFS=/ read -r -a part <<<"$1"
     case $1 in
-    tests/unit/*/* | tests/fuzz/*/*)
-        printf '%s\n' "$(echo "$1" | cut -d/ -f3)" "$(echo "$1" | cut -d/ -f1-2)" "$folder"
-        ;;
-    tests/*) printf '%s\n' "$folder" "$(echo "$1" | cut -d/ -f1-2)" ;;
-    *) printf '%s\n' "${1%%/*}" ;;
+    tests/unit/*/* | tests/fuzz/*/*) homes=("${part[2]}" "${part[0]}/${part[1]}" "$folder") ;;
+    tests/*) homes=("$folder" "${part[0]}/${part[1]}") ;;
+    *) homes=("${part[0]}") ;;
     esac
 }
 
 check_include() {
-    local at=$1 file=$2 name=$3 home
+    local at=$1 file=$2 name=$3 home homes
     case $name in
     *..*)
         finding "$at: \"$name\" leaves its room by ..; name the header from the room's top"
@@ -40,16 +38,18 @@ check_include() {
         finding "$at: \"$name\" names another room; what passes between rooms is in common/"
         return
     fi
-    while read -r home; do
+    homes_of "$file"
+    for home in "${homes[@]}"; do
         if [ -f "$home/$name" ]; then return; fi
-    done < <(homes_of "$file")
-    finding "$at: \"$name\" is not in $(homes_of "$file" | tr '\n' ' ')(named from the room's top)"
+    done
+    finding "$at: \"$name\" is not in ${homes[*]} (headers are named from the room's top)"
 }
 
 mapfile -t files < <(c_files)
 while IFS=: read -r file line text; do
-    name=$(sed -nE 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"([^"]+)".*/\1/p' <<<"$text")
-    if [ -n "$name" ]; then check_include "$file:$line" "$file" "$name"; fi
+    if [[ $text =~ include[[:space:]]*\"([^\"]+)\" ]]; then
+        check_include "$file:$line" "$file" "${BASH_REMATCH[1]}"
+    fi
     if [[ $text =~ \<(common|$rooms_pattern)/ ]]; then
         finding "$file:$line: headers of the project are included with quotes"
     fi

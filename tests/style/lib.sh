@@ -32,7 +32,7 @@ c_files() { tree_files '*.c' '*.h'; }
 # Scripts by their first line, whatever their name.
 shell_scripts() {
     tree_files '*.sh' '*.bats'
-    tree_files 'scripts/*' '.ci/*' 'tests/*' | while read -r path; do
+    tree_files 'scripts/*' '.ci/*' 'docs/*' 'tests/*' | while read -r path; do
         case $path in *.sh | *.bats) continue ;; esac
         if head -c 64 "$path" | head -n 1 | tr -d '\0' | grep -qE '^#!.*\b(ba)?sh\b'; then
             printf '%s\n' "$path"

@@ -3,8 +3,10 @@
 # line's end.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-mapfile -t files < <(tree_files '*' | grep -vE '^LICENSE$|/corpus/|^tests/style/(words|selftest)\.sh$|package-lock\.json$' |
-    while read -r path; do grep -qI '' "$path" 2>/dev/null && printf '%s\n' "$path"; done)
+# Text files alone, without what is not ours to word.
+mapfile -t files < <(tree_files '*' |
+    grep -vE '^LICENSE$|/corpus/|^tests/style/(words|selftest)\.sh$|package-lock\.json$' |
+    tr '\n' '\0' | xargs -0 -r grep -lI '' | sort)
 
 # refuse PATTERN WHY
 refuse() {

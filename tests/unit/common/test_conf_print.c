@@ -248,8 +248,7 @@ static void texts_of_any_kind(void **state)
         "\xe2\x80\xa8",
         "\xe2\x80\xa9",
         "\xef\xbb\xbf",
-        "a\xef\xbb\xbf"
-        "b",
+        "_\xef\xbb\xbf_",
         "\xef\xbf\xbe",
         "\xef\xbf\xbf",
         "\xf4\x8f\xbf\xbf",
