@@ -161,8 +161,8 @@ static void common_args(struct args *a, const struct graph_request *q, const cha
 }
 
 // Average as area, maximum as line, with current, average, maximum and total in whole numbers.
-static void draw_source(struct args *a, const struct graph_request *q, const char *file, int source,
-                        const char *label, const struct shade *shade, bool stacked, bool below)
+static void draw_source(struct args *a, const char *file, int source, const char *label,
+                        const struct shade *shade, bool stacked, bool below)
 {
     const char *sign = below ? "-1" : "1";
     arg(a, "DEF:a%d=%s:a%d:AVERAGE", source, file, source);
@@ -188,20 +188,18 @@ static void view_args(struct args *a, const struct graph_request *q, const char 
     const struct shade *shade = shades[q->dark];
     switch (q->view) {
     case GRAPH_CONNECTIONS:
-        draw_source(a, q, file, SERIES_ESTABLISHED, "established", &shade[0], false, false);
-        draw_source(a, q, file, SERIES_REFUSED, "refused", &shade[1], true, false);
-        draw_source(a, q, file, SERIES_UNANSWERED, "unanswered", &shade[2], true, false);
+        draw_source(a, file, SERIES_ESTABLISHED, "established", &shade[0], false, false);
+        draw_source(a, file, SERIES_REFUSED, "refused", &shade[1], true, false);
+        draw_source(a, file, SERIES_UNANSWERED, "unanswered", &shade[2], true, false);
         break;
-    case GRAPH_PEERS:
-        draw_source(a, q, file, SERIES_PEERS, "servers", &shade[3], false, false);
-        break;
+    case GRAPH_PEERS: draw_source(a, file, SERIES_PEERS, "servers", &shade[3], false, false); break;
     case GRAPH_MAIL:
-        draw_source(a, q, file, SERIES_RECIPIENTS, "recipients", &shade[1], false, false);
-        draw_source(a, q, file, SERIES_MESSAGES, "messages", &shade[3], false, false);
+        draw_source(a, file, SERIES_RECIPIENTS, "recipients", &shade[1], false, false);
+        draw_source(a, file, SERIES_MESSAGES, "messages", &shade[3], false, false);
         break;
     default:
-        draw_source(a, q, file, SERIES_SOCKS_IN, "in", &shade[2], false, false);
-        draw_source(a, q, file, SERIES_SOCKS_OUT, "out", &shade[3], false, true);
+        draw_source(a, file, SERIES_SOCKS_IN, "in", &shade[2], false, false);
+        draw_source(a, file, SERIES_SOCKS_OUT, "out", &shade[3], false, true);
         arg(a, "HRULE:0#808080");
         break;
     }
