@@ -4,11 +4,11 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/keyed_hash.h"
 #include "common/timefmt.h"
 
 const struct series_archive series_archives[SERIES_ARCHIVES] = {
@@ -46,10 +46,8 @@ const char *series_path(enum series_kind kind, const char *name, char out[static
         [SERIES_SUBSCRIBER] = "subscriber", [SERIES_SITE] = "site",     [SERIES_POP] = "pop",
         [SERIES_CLASS] = "class",           [SERIES_SENSOR] = "sensor",
     };
-    unsigned char digest[16];
-    char hex[2 * sizeof digest + 1];
-    crypto_generichash(digest, sizeof digest, (const unsigned char *)name, strlen(name), NULL, 0);
-    sodium_bin2hex(hex, sizeof hex, digest, sizeof digest);
+    char hex[33];
+    hash_text(span_of_text(name), hex);
     char file[128];
     snprintf(file, sizeof file, "%s", plain_name(name) ? name : hex);
     for (char *c = file; *c; c++)

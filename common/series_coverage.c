@@ -1,5 +1,6 @@
 #include "common/series_coverage.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -140,4 +141,41 @@ int series_coverage(const char *rrd_dir, int64_t start_s, int64_t end_s, struct 
     *out = bands;
     *count = n;
     return 0;
+}
+
+int series_coverage_end(const char *rrd_dir, int64_t *out_s)
+{
+    char path[PATH_OCTETS];
+    if (snprintf(path, sizeof path, "%s/coverage", rrd_dir) >= (int)sizeof path)
+        return -ENAMETOOLONG;
+    DIR *dir = opendir(path);
+    if (!dir)
+        return -errno;
+    int64_t newest = -1;
+    for (struct dirent *e; (e = readdir(dir));) {
+        struct tm tm = {0};
+        char rest[8] = "";
+        if (sscanf(e->d_name, "%4d%2d%2d%7s", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, rest) != 4 ||
+            strcmp(rest, ".cov") != 0)
+            continue;
+        tm.tm_year -= 1900;
+        tm.tm_mon -= 1;
+        int64_t day = (int64_t)timegm(&tm) / 86400;
+        if (day > newest)
+            newest = day;
+    }
+    closedir(dir);
+    if (newest < 0)
+        return -ENOENT;
+    struct series_coverage_minute m[MINUTES_A_DAY];
+    int rc = series_coverage_get(rrd_dir, newest * MINUTES_A_DAY, MINUTES_A_DAY, m);
+    if (rc != 0)
+        return rc;
+    for (int i = MINUTES_A_DAY; i > 0; i--) {
+        if (m[i - 1].seconds == 0)
+            continue;
+        *out_s = (newest * MINUTES_A_DAY + i) * 60;
+        return 0;
+    }
+    return -ENOENT;
 }

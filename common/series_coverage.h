@@ -21,3 +21,6 @@ int series_coverage_put(const char *rrd_dir, int64_t minute,
 // `count` minutes from `first` on; minutes without a file are zero. Negative errno.
 int series_coverage_get(const char *rrd_dir, int64_t first, size_t count,
                         struct series_coverage_minute *out);
+
+// End of the last minute that was watched, in seconds. -ENOENT: none.
+int series_coverage_end(const char *rrd_dir, int64_t *out_s);
