@@ -7,13 +7,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "common/cursor.h"
 #include "common/ipfix_internal.h"
 
 #define SET_HEADER_SIZE 4
 #define RESYNC_SIZE     (IPFIX_HEADER_SIZE + SET_HEADER_SIZE)
 #define DOMAINS_MAX     64
-#define NTP_TO_UNIX_S   INT64_C(2208988800)
 
 struct ipfix_decoder {
     struct ipfix_templates templates;
@@ -35,31 +33,6 @@ struct ipfix_decoder {
     int64_t export_ms;
     uint8_t data[IPFIX_MESSAGE_MAX];
 };
-
-static unsigned be16(const uint8_t *p)
-{
-    return (unsigned)p[0] << 8 | p[1];
-}
-
-static uint32_t be32(const uint8_t *p)
-{
-    return (uint32_t)be16(p) << 16 | be16(p + 2);
-}
-
-static inline uint64_t be_number(const uint8_t *p, size_t len)
-{
-    uint64_t v = 0;
-    switch (len) {
-    case 1: return p[0];
-    case 2: return be16(p);
-    case 4: return be32(p);
-    case 8: return (uint64_t)be32(p) << 32 | be32(p + 4);
-    default:
-        for (size_t i = 0; i < len; i++)
-            v = v << 8 | p[i];
-        return v;
-    }
-}
 
 struct ipfix_decoder *ipfix_decoder_new(void)
 {
@@ -112,14 +85,14 @@ void ipfix_decoder_end(struct ipfix_decoder *d)
 
 static bool header_fits(const struct ipfix_decoder *d)
 {
-    size_t len = be16(d->data + 2);
-    if (be16(d->data) != IPFIX_VERSION || len < IPFIX_HEADER_SIZE)
+    size_t len = ipfix_be16(d->data + 2);
+    if (ipfix_be16(d->data) != IPFIX_VERSION || len < IPFIX_HEADER_SIZE)
         return false;
     if (!d->lost)
         return true;
     // Two octets of version prove little: the first set has to make sense as well.
-    unsigned set_id = be16(d->data + IPFIX_HEADER_SIZE);
-    size_t set_len = be16(d->data + IPFIX_HEADER_SIZE + 2);
+    unsigned set_id = ipfix_be16(d->data + IPFIX_HEADER_SIZE);
+    size_t set_len = ipfix_be16(d->data + IPFIX_HEADER_SIZE + 2);
     return (set_id == 2 || set_id == 3 || set_id >= 256) && set_len >= SET_HEADER_SIZE &&
            set_len + IPFIX_HEADER_SIZE <= len;
 }
@@ -137,7 +110,7 @@ size_t ipfix_decoder_feed(struct ipfix_decoder *d, struct span in)
         taken += want;
         if (!d->len && d->have == header) {
             if (header_fits(d)) {
-                d->len = be16(d->data + 2);
+                d->len = ipfix_be16(d->data + 2);
                 d->lost = false;
             } else {
                 d->stats.bad_message += !d->lost;
@@ -164,14 +137,14 @@ static struct ipfix_domain *domain_of(struct ipfix_decoder *d, uint32_t id)
 
 static void open_message(struct ipfix_decoder *d)
 {
-    uint32_t sequence = be32(d->data + 8);
+    uint32_t sequence = ipfix_be32(d->data + 8);
     d->opened = true;
     d->at = IPFIX_HEADER_SIZE;
     d->t = NULL;
     d->records = 0;
     d->records_known = true;
-    d->export_ms = (int64_t)be32(d->data + 4) * 1000;
-    d->d = domain_of(d, be32(d->data + 12));
+    d->export_ms = (int64_t)ipfix_be32(d->data + 4) * 1000;
+    d->d = domain_of(d, ipfix_be32(d->data + 12));
     d->stats.messages++;
     uint32_t missing = sequence - d->d->sequence;
     if (d->d->sequence_known && missing < UINT32_C(1) << 31)
@@ -184,146 +157,6 @@ static void close_message(struct ipfix_decoder *d)
     d->d->sequence += d->records;
     d->d->sequence_known = d->records_known;
     next_message(d);
-}
-
-// ---- Fields.
-
-static void store_number(uint8_t *at, size_t size, uint64_t v)
-{
-    if (size < 8 && v >> (8 * size))
-        v = (UINT64_C(1) << (8 * size)) - 1;
-    uint8_t v1 = (uint8_t)v;
-    uint16_t v2 = (uint16_t)v;
-    uint32_t v4 = (uint32_t)v;
-    switch (size) {
-    case 1: *at = v1; break;
-    case 2: memcpy(at, &v2, 2); break;
-    case 4: memcpy(at, &v4, 4); break;
-    default: memcpy(at, &v, 8); break;
-    }
-}
-
-static void store_time(uint8_t *at, int64_t ms)
-{
-    memcpy(at, &ms, sizeof ms);
-}
-
-// Seconds since 1900 and a fraction; from 2036 on the seconds begin again at 0 (RFC 5905, 6).
-static int64_t ntp_ms(const uint8_t *p)
-{
-    int64_t s = be32(p);
-    if (s < INT64_C(1) << 31)
-        s += INT64_C(1) << 32;
-    return (s - NTP_TO_UNIX_S) * 1000 + (int64_t)((uint64_t)be32(p + 4) * 1000 >> 32);
-}
-
-static bool store_text(uint8_t *at, size_t size, const uint8_t *p, size_t len)
-{
-    if (len >= size)
-        return false;
-    memcpy(at, p, len);
-    memset(at + len, 0, size - len);
-    return true;
-}
-
-// Some exporters put both families in one template and leave one of them zero.
-static bool store_address(uint8_t *at, const uint8_t *p, size_t len)
-{
-    static const uint8_t zero[16];
-    struct ip_addr a;
-    if (len != 0 && len != 4 && len != 16)
-        return false;
-    memcpy(&a, at, sizeof a);
-    if (len == 0 || (a.family && memcmp(p, zero, len) == 0))
-        return true;
-    a = len == 4 ? ip_from_v4(p) : ip_from_v6(p);
-    memcpy(at, &a, sizeof a);
-    return true;
-}
-
-static bool store_hashes(uint8_t *base, const struct ipfix_field *f, const uint8_t *p, size_t len)
-{
-    size_t max = f->how == IPFIX_HASH ? 1 : RECORD_HASHES_MAX;
-    if (len % 10 || len / 10 > max)
-        return false;
-    for (size_t i = 0; i < len / 10; i++, p += 10) {
-        // Member by member: the octets between them stay zero, so that memcmp compares.
-        uint8_t *at = base + f->offset + i * sizeof(struct keyed_hash);
-        uint64_t value = be_number(p + 2, 8);
-        at[offsetof(struct keyed_hash, kind)] = p[0];
-        at[offsetof(struct keyed_hash, key_id)] = p[1];
-        memcpy(at + offsetof(struct keyed_hash, value), &value, sizeof value);
-    }
-    if (f->how == IPFIX_HASHES)
-        base[f->more[0]] = (uint8_t)(len / 10);
-    return true;
-}
-
-static bool store_lengths(uint8_t *at, size_t size, const uint8_t *p, size_t len)
-{
-    if (len % 2 || len > size)
-        return false;
-    for (size_t i = 0; i < len; i += 2) {
-        uint16_t v = (uint16_t)be16(p + i);
-        memcpy(at + i, &v, 2);
-    }
-    return true;
-}
-
-static bool store_counters(struct ipfix_decoder *d, uint8_t *base, const uint8_t *p, size_t len)
-{
-    const struct ipfix_run run = ipfix_part_fields(IPFIX_PART_SMTP);
-    struct cursor c = cursor_of(span_of(p, len));
-    while (cursor_left(&c) > 0) {
-        unsigned id = 100u + cursor_u8(&c);
-        uint64_t v = cursor_varint(&c);
-        const struct ipfix_field *f = NULL;
-        for (size_t i = 0; i < run.count && !f; i++)
-            if (run.field[i].id == id && run.field[i].how == IPFIX_NUMBER)
-                f = &run.field[i];
-        if (c.failed)
-            return false;
-        if (f)
-            store_number(base + f->offset, f->size, v);
-        else
-            d->stats.unknown_element++;
-    }
-    return true;
-}
-
-static bool store_field(struct ipfix_decoder *d, const struct ipfix_field *f, uint8_t *base,
-                        const uint8_t *p, size_t len)
-{
-    uint8_t *at = base + f->offset;
-    uint64_t v;
-    switch ((enum ipfix_how)f->how) {
-    case IPFIX_NUMBER:
-    case IPFIX_REASON:
-    case IPFIX_BIFLOW: store_number(at, f->size, be_number(p, len)); return true;
-    case IPFIX_BITS:
-        v = be_number(p, len);
-        for (unsigned i = 0; f->more[i]; i++)
-            base[f->more[i]] = v >> i & 1;
-        return true;
-    case IPFIX_TEXT: return store_text(at, f->size, p, len);
-    case IPFIX_BYTES:
-        if (len != 0 && len != f->size)
-            return false;
-        memcpy(at, p, len);
-        return true;
-    case IPFIX_ADDRESS: return store_address(at, p, len);
-    case IPFIX_HASH:
-    case IPFIX_HASHES: return store_hashes(base, f, p, len);
-    case IPFIX_LENGTHS: return store_lengths(at, f->size, p, len);
-    case IPFIX_COUNTERS: return store_counters(d, base, p, len);
-    case IPFIX_TIME_S:
-        v = be_number(p, len);
-        store_time(at, v < UINT64_C(1) << 40 ? (int64_t)v * 1000 : -1);
-        return true;
-    case IPFIX_TIME_NTP: store_time(at, ntp_ms(p)); return true;
-    case IPFIX_LABEL: store_number(at, f->size, be_number(p, 3) >> 4); return true;
-    }
-    return false;
 }
 
 // ---- Records.
@@ -359,28 +192,29 @@ static inline bool store_step(struct ipfix_decoder *d, const struct ipfix_step *
     case IPFIX_STEP_SKIP: return true;
     case IPFIX_STEP_1_1: *at = *p; return true;
     case IPFIX_STEP_2_2:
-        v2 = (uint16_t)be16(p);
+        v2 = (uint16_t)ipfix_be16(p);
         memcpy(at, &v2, 2);
         return true;
     case IPFIX_STEP_4_2:
-        v4 = be16(p);
+        v4 = ipfix_be16(p);
         memcpy(at, &v4, 4);
         return true;
     case IPFIX_STEP_4_4:
-        v4 = be32(p);
+        v4 = ipfix_be32(p);
         memcpy(at, &v4, 4);
         return true;
     case IPFIX_STEP_8_4:
-        v8 = be32(p);
+        v8 = ipfix_be32(p);
         memcpy(at, &v8, 8);
         return true;
     case IPFIX_STEP_8_8:
-        v8 = be_number(p, 8);
+        v8 = ipfix_be(p, 8);
         memcpy(at, &v8, 8);
         return true;
     case IPFIX_STEP_OTHER: break;
     }
-    return store_field(d, f, f->extra ? (uint8_t *)x : (uint8_t *)r, p, len);
+    return ipfix_store_field(f, f->extra ? (void *)x : (void *)r, span_of(p, len),
+                             &d->stats.unknown_element);
 }
 
 enum outcome { RUNS_OVER, BROKEN, WHOLE };
@@ -402,7 +236,7 @@ static enum outcome read_record(struct ipfix_decoder *d, struct record *r, struc
             if (len == 255) {
                 if (end - p < 2)
                     return RUNS_OVER;
-                len = be16(p);
+                len = ipfix_be16(p);
                 p += 2;
             }
         }
@@ -471,8 +305,8 @@ static bool next_set(struct ipfix_decoder *d)
         d->stats.bad_set += left > 0;
         return false;
     }
-    unsigned id = be16(d->data + d->at);
-    size_t len = be16(d->data + d->at + 2);
+    unsigned id = ipfix_be16(d->data + d->at);
+    size_t len = ipfix_be16(d->data + d->at + 2);
     if (len < SET_HEADER_SIZE || len > left) {
         d->stats.bad_set++;
         d->records_known = false;

@@ -23,6 +23,7 @@ struct steps {
 
 struct ipfix_encoder {
     struct steps steps[2][IPFIX_PARTS]; // reduced and wide
+    struct steps rare;                  // SMTP counters outside the template
     uint32_t domain;
     uint32_t sequence; // data records in the messages taken so far
     uint32_t records;  // in the message being made
@@ -54,6 +55,16 @@ static void fill_steps(struct steps *s, enum ipfix_part part, bool wide)
     }
 }
 
+static void fill_rare(struct steps *s)
+{
+    const struct ipfix_run run = ipfix_part_fields(IPFIX_PART_SMTP);
+    for (size_t i = 0; i < run.count; i++)
+        if (!run.field[i].narrow && run.field[i].how == IPFIX_NUMBER) {
+            assert(run.field[i].size == sizeof(uint32_t));
+            s->step[s->count++] = ipfix_step_of(&run.field[i], 4);
+        }
+}
+
 struct ipfix_encoder *ipfix_encoder_new(uint32_t domain, size_t message_max)
 {
     assert(message_max >= RECORD_OCTETS_MAX + TEMPLATE_OCTETS_MAX &&
@@ -67,6 +78,7 @@ struct ipfix_encoder *ipfix_encoder_new(uint32_t domain, size_t message_max)
     for (enum ipfix_part p = 0; p < IPFIX_PARTS; p++)
         for (int wide = 0; wide < 2; wide++)
             fill_steps(&e->steps[wide][p], p, wide);
+    fill_rare(&e->rare);
     return e;
 }
 
@@ -175,22 +187,19 @@ static void put_lengths(struct out *o, const int16_t *lengths, size_t count)
 }
 
 // SMTP counters that have no element in the template and are not zero.
-static void put_rare_counters(struct out *o, const struct record *r)
+static void put_rare_counters(struct out *o, const struct steps *rare, const struct record *r)
 {
-    const struct ipfix_run run = ipfix_part_fields(IPFIX_PART_SMTP);
-    const size_t at = o->len;
-    put_be(o, 0, 1);
-    for (size_t i = 0; i < run.count; i++) {
-        const struct ipfix_field *f = &run.field[i];
-        if (f->narrow || f->how != IPFIX_NUMBER)
-            continue;
-        uint64_t v = load_number((const uint8_t *)r + f->offset, f->size);
+    const size_t at = o->len++;
+    assert(at + 1 + rare->count * 6 <= sizeof o->octet);
+    for (size_t i = 0; i < rare->count; i++) {
+        uint32_t v;
+        memcpy(&v, (const uint8_t *)r + rare->step[i].offset, sizeof v);
         if (v == 0)
             continue;
-        put_be(o, f->id - 100u, 1);
+        o->octet[o->len++] = (uint8_t)(rare->step[i].field->id - 100);
         for (; v >= 0x80; v >>= 7)
-            put_be(o, (v & 0x7f) | 0x80, 1);
-        put_be(o, v, 1);
+            o->octet[o->len++] = (uint8_t)(v | 0x80);
+        o->octet[o->len++] = (uint8_t)v;
     }
     assert(o->len - at - 1 < 255);
     o->octet[at] = (uint8_t)(o->len - at - 1);
@@ -203,8 +212,8 @@ static uint8_t flow_end_reason(const struct record_flow *f)
     return f->incomplete & RECORD_EVICTED ? 5 : 3; // lack of resources, end of flow
 }
 
-static void put_field(struct out *o, const struct ipfix_field *f, size_t wire,
-                      const struct record *r)
+static void put_field(struct out *o, const struct ipfix_encoder *e, const struct ipfix_field *f,
+                      size_t wire, const struct record *r)
 {
     const uint8_t *base = (const uint8_t *)r;
     const uint8_t *at = base + f->offset;
@@ -248,7 +257,7 @@ static void put_field(struct out *o, const struct ipfix_field *f, size_t wire,
     }
     case IPFIX_HASHES: put_hashes(o, (const void *)at, base[f->more[0]]); break;
     case IPFIX_LENGTHS: put_lengths(o, (const void *)at, f->size / sizeof(int16_t)); break;
-    case IPFIX_COUNTERS: put_rare_counters(o, r); break;
+    case IPFIX_COUNTERS: put_rare_counters(o, &e->rare, r); break;
     case IPFIX_REASON: put_be(o, flow_end_reason(&r->flow), 1); break;
     case IPFIX_BIFLOW: put_be(o, 1, 1); break;
     case IPFIX_TIME_S:
@@ -258,7 +267,8 @@ static void put_field(struct out *o, const struct ipfix_field *f, size_t wire,
 }
 
 // The fields of one part.
-static void put_steps(struct out *o, const struct steps *part, const struct record *r)
+static void put_steps(struct out *o, const struct ipfix_encoder *e, const struct steps *part,
+                      const struct record *r)
 {
     const struct ipfix_step *end = part->step + part->count;
     for (const struct ipfix_step *s = part->step; s < end; s++) {
@@ -281,7 +291,7 @@ static void put_steps(struct out *o, const struct steps *part, const struct reco
             o->overflow |= v >> 32;
             store_be(to, v, 4);
             break;
-        case IPFIX_STEP_OTHER: put_field(o, s->field, s->wire, r); continue;
+        case IPFIX_STEP_OTHER: put_field(o, e, s->field, s->wire, r); continue;
         case IPFIX_STEP_SKIP: continue;
         }
         o->len += s->wire;
@@ -298,7 +308,7 @@ static void put_record(struct out *o, const struct ipfix_encoder *e, unsigned te
     o->len = 0;
     o->overflow = 0;
     for (size_t p = 0; p < n; p++)
-        put_steps(o, &e->steps[wide][parts[p]], r);
+        put_steps(o, e, &e->steps[wide][parts[p]], r);
 }
 
 static unsigned template_of(const struct record *r)

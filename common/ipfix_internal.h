@@ -46,6 +46,35 @@ struct ipfix_domain {
 void ipfix_foreign_finish(struct record *r, const struct ipfix_extra *x, uint32_t has,
                           const struct ipfix_domain *domain, int64_t export_ms);
 
+static inline unsigned ipfix_be16(const uint8_t *p)
+{
+    return (unsigned)p[0] << 8 | p[1];
+}
+
+static inline uint32_t ipfix_be32(const uint8_t *p)
+{
+    return (uint32_t)ipfix_be16(p) << 16 | ipfix_be16(p + 2);
+}
+
+static inline uint64_t ipfix_be(const uint8_t *p, size_t len)
+{
+    uint64_t v = 0;
+    switch (len) {
+    case 1: return p[0];
+    case 2: return ipfix_be16(p);
+    case 4: return ipfix_be32(p);
+    case 8: return (uint64_t)ipfix_be32(p) << 32 | ipfix_be32(p + 4);
+    default:
+        for (size_t i = 0; i < len; i++)
+            v = v << 8 | p[i];
+        return v;
+    }
+}
+
+// Puts one field's octets where they belong: `place` is a struct record, or a struct ipfix_extra for
+// fields that say so. False: not possible. Counters of unknown number are added to `*unknown`.
+bool ipfix_store_field(const struct ipfix_field *f, void *place, struct span in, uint64_t *unknown);
+
 // ---- Steps: what to do with one field of a template, in a form made for speed.
 
 enum ipfix_step_code { // numbers by octets in memory and on the wire; the common ones have their own
