@@ -206,15 +206,17 @@ static void load_root(struct conf_walk *w, struct top *top, const yaml_node_t *r
 static void load_document(struct conf_walk *w, struct top *top, const char *text, size_t len)
 {
     yaml_parser_t parser;
+    yaml_document_t doc;
     if (!yaml_parser_initialize(&parser)) {
         w->no_memory = true;
         return;
     }
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-    if (yaml_parser_load(&parser, w->doc)) {
-        load_root(w, top, yaml_document_get_root_node(w->doc));
-        yaml_document_delete(w->doc);
+    if (yaml_parser_load(&parser, &doc)) {
+        w->doc = &doc;
+        load_root(w, top, yaml_document_get_root_node(&doc));
+        yaml_document_delete(&doc);
     } else {
         report_yaml(w, &parser, text, len);
     }
@@ -244,8 +246,7 @@ int conf_load_text(const char *name, const char *folder, const char *text, size_
     char *from = absolute_folder(folder);
     if (!from)
         return -ENOMEM;
-    yaml_document_t doc;
-    struct conf_walk w = {.name = name, .folder = from, .errors = errors, .doc = &doc};
+    struct conf_walk w = {.name = name, .folder = from, .errors = errors};
     struct top top = {.sections = sections, .count = count};
     struct event_pass pass = check_events(&w, text, len);
     if (pass.walkable)
