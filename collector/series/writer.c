@@ -1,3 +1,4 @@
+// Minutes wait in memory until no more rows are due, then go to the files as sparse updates.
 #include "series/writer.h"
 
 #include <errno.h>
