@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/timefmt.h"
-
 int outcome_init(struct outcome *o)
 {
     *o = (struct outcome){
@@ -106,36 +104,24 @@ bool outcome_inputs_whole(const struct outcome *o)
     return true;
 }
 
-static int set_time(json_t *o, const char *key, int64_t t_ms)
-{
-    char text[TIME_TEXT_MAX];
-    return json_object_set_new(o, key, json_string(time_format(t_ms, text)));
-}
-
 json_t *ticket_entry_to_json(const struct ticket_entry *e)
 {
-    const struct ticket *t = &e->ticket;
-    char subscriber[SUBSCRIBER_TEXT_MAX], party[PARTY_TEXT_MAX];
-    double score = e->verdict.evidence_count > 0 ? e->verdict.score : t->score;
-    json_t *o = json_pack("{s:I, s:s, s:s, s:s, s:s, s:o, s:s, s:[]}", "number",
-                          (json_int_t)t->number, "class", verdict_class_name(t->class_),
-                          "subscriber", subscriber_key_format(&t->key, subscriber), "party",
-                          party_format(&t->party, party), "state", ticket_state_name(t->state),
-                          "score", json_number(score, 6), "sentence", t->sentence, "evidence");
-    if (!o)
-        return NULL;
-    bool failed = set_time(o, "first_seen", t->first_seen_ms) != 0 ||
-                  set_time(o, "detected", t->detected_ms) != 0 ||
-                  set_time(o, "last_seen", t->last_seen_ms) != 0;
-    for (uint32_t i = 0; i < e->verdict.evidence_count && !failed; i++) {
-        failed = json_array_append_new(json_object_get(o, "evidence"),
-                                       verdict_evidence_to_json(&e->verdict.evidence[i])) != 0;
+    json_t *evidence = json_array();
+    json_t *o = ticket_to_json(&e->ticket, NULL);
+    bool whole = o && evidence;
+    for (uint32_t i = 0; whole && i < e->verdict.evidence_count; i++) {
+        json_t *item = verdict_evidence_to_json(&e->verdict.evidence[i]);
+        whole = json_array_append_new(evidence, item) == 0;
     }
-    if (failed) {
-        json_decref(o);
-        return NULL;
-    }
-    return o;
+    // The ticket's own score may since have sunk below that of the evidence shown.
+    if (whole && e->verdict.evidence_count > 0)
+        whole = json_object_set_new(o, "score", json_number(e->verdict.score, 6)) == 0;
+    whole = whole && json_object_set(o, "evidence", evidence) == 0;
+    json_decref(evidence);
+    if (whole)
+        return o;
+    json_decref(o);
+    return NULL;
 }
 
 static json_t *loss_to_json(const struct outcome *o)

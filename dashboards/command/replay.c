@@ -102,6 +102,8 @@ static void show_log(const char *path)
     size_t len = fread(text, 1, LOG_TAIL, log);
     text[len] = '\0';
     fclose(log);
+    if (len > 0)
+        fputs("its last words:\n", stderr);
     for (char *line = text, *next; line && *line; line = next) {
         next = strchr(line, '\n');
         if (next)
@@ -120,16 +122,15 @@ static int judge(enum stage_id stage, const struct job_result *result, const cha
         return STOPPED_BY_SIGNAL + result->stopped;
     }
     if (result->signal) {
-        fprintf(stderr, "postern replay: %s was ended by signal %d (%s); its last words:\n",
-                program, result->signal, strsignal(result->signal));
+        fprintf(stderr, "postern replay: %s was ended by signal %d (%s)\n", program, result->signal,
+                strsignal(result->signal));
         show_log(log);
         return EX_SOFTWARE;
     }
     // A capture that is not whole is told by its status document; what was readable is used.
     if (result->status == 0 || (stage == STAGE_SENSOR && result->status == EX_DATAERR))
         return 0;
-    fprintf(stderr, "postern replay: %s ended with status %d; its last words:\n", program,
-            result->status);
+    fprintf(stderr, "postern replay: %s ended with status %d\n", program, result->status);
     show_log(log);
     return result->status;
 }
