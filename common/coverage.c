@@ -1,18 +1,16 @@
 // Coverage: how much was lost, and what to do about each alarm.
 #include "common/coverage.h"
 
-__extension__ typedef unsigned __int128 wide; // a product of two counters fits
-
 // Parts per million of `part + rest`, rounded up so that a loss is never none.
-static uint32_t ppm_of(wide part, wide rest)
+static uint32_t ppm_of(unsigned __int128 part, unsigned __int128 rest)
 {
-    wide all = part + rest;
+    unsigned __int128 all = part + rest;
     return all == 0 ? 0 : (uint32_t)((part * 1000000 + all - 1) / all);
 }
 
 uint32_t coverage_loss_ppm(const struct coverage *c)
 {
-    uint32_t dropped = ppm_of((wide)c->dropped_card + c->dropped_ring, c->packets);
+    uint32_t dropped = ppm_of((unsigned __int128)c->dropped_card + c->dropped_ring, c->packets);
     uint32_t missing = ppm_of(c->missing_octets, c->seen_octets);
     return dropped > missing ? dropped : missing;
 }
