@@ -206,17 +206,15 @@ static void load_root(struct conf_walk *w, struct top *top, const yaml_node_t *r
 static void load_document(struct conf_walk *w, struct top *top, const char *text, size_t len)
 {
     yaml_parser_t parser;
-    yaml_document_t doc;
     if (!yaml_parser_initialize(&parser)) {
         w->no_memory = true;
         return;
     }
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-    if (yaml_parser_load(&parser, &doc)) {
-        w->doc = &doc;
-        load_root(w, top, yaml_document_get_root_node(&doc));
-        yaml_document_delete(&doc);
+    if (yaml_parser_load(&parser, w->doc)) {
+        load_root(w, top, yaml_document_get_root_node(w->doc));
+        yaml_document_delete(w->doc);
     } else {
         report_yaml(w, &parser, text, len);
     }
@@ -246,7 +244,8 @@ int conf_load_text(const char *name, const char *folder, const char *text, size_
     char *from = absolute_folder(folder);
     if (!from)
         return -ENOMEM;
-    struct conf_walk w = {.name = name, .folder = from, .errors = errors};
+    yaml_document_t doc;
+    struct conf_walk w = {.name = name, .folder = from, .errors = errors, .doc = &doc};
     struct top top = {.sections = sections, .count = count};
     struct event_pass pass = check_events(&w, text, len);
     if (pass.walkable)
