@@ -22,7 +22,7 @@ static struct control_status *status;
 static int setup(void **state)
 {
     (void)state;
-    strcpy(folder + sizeof folder - 7, "XXXXXX");
+    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
     if (!mkdtemp(folder))
         return -1;
     snprintf(path, sizeof path, "%s/status.json", folder);

@@ -101,11 +101,10 @@ static void test_errors_name_the_column(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char line[512] = "", error[160] = "";
-        for (int c = 0; c < 15; c++) {
-            strcat(line, c + 1 == rows[i].column ? rows[i].cell : right[c]);
-            if (c < 14)
-                strcat(line, ",");
-        }
+        int n = 0;
+        for (int c = 0; c < 15; c++)
+            n += snprintf(line + n, sizeof line - (size_t)n, "%s%s",
+                          c + 1 == rows[i].column ? rows[i].cell : right[c], c < 14 ? "," : "");
         struct lease l = {.source = 99};
         assert_int_equal(lease_parse_csv(line, &l, error), -EINVAL);
         assert_int_equal(l.source, 99);
