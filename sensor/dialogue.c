@@ -12,7 +12,8 @@
 struct dialogues {
     struct dialogue *dialogue; // [0] is not used
     size_t count, in_use;
-    uint32_t free;
+    size_t fresh;  // places from here on were never used
+    uint32_t free; // 0: none
     struct stream_pool *blocks;
     struct proto_pool *trackers;
 };
@@ -30,9 +31,7 @@ struct dialogues *dialogues_new(size_t count, const struct stream_limits *limits
         dialogues_free(d);
         return NULL;
     }
-    for (size_t i = 1; i <= count; i++)
-        d->dialogue[i].next_free = i < count ? (uint32_t)i + 1 : 0;
-    d->free = count > 0 ? 1 : 0;
+    d->fresh = 1;
     return d;
 }
 
@@ -103,6 +102,7 @@ static void note_app(struct flow_table *t, struct flow *f, const struct dialogue
 {
     f->app = d->proto.app;
     f->app_source = d->proto.app_source;
+    f->ndpi_protocol = d->proto.ndpi_protocol;
     bool mail = f->app == RECORD_APP_SMTP || f->app == RECORD_APP_SMTPS ||
                 f->app == RECORD_APP_LMTP;
     if (mail && !(f->flags & FLOW_MAIL)) {
@@ -113,33 +113,27 @@ static void note_app(struct flow_table *t, struct flow *f, const struct dialogue
 
 // ---- Places.
 
-static bool allowed(const struct flow_table *t, const struct flow *f)
-{
-    switch (t->config.proto.profile) {
-    case COVERAGE_FULL_ENVELOPE: return true;
-    case COVERAGE_OWN_SMARTHOST_CONTENT: return f->flags & FLOW_SMARTHOST;
-    default: return false;
-    }
-}
-
 static struct dialogue *open_place(struct flow_table *t, struct flow *f)
 {
     struct dialogues *all = t->dialogues;
     bool mail = f->flags & FLOW_MAIL;
     f->flags |= FLOW_NO_DIALOGUE;
-    if (!allowed(t, f)) {
+    // Of the other profiles proto.c knows what may be looked at with whom.
+    if (t->config.proto.profile == COVERAGE_FLOW_ONLY) {
         f->incomplete |= RECORD_FLOW_ONLY;
         return NULL;
     }
-    if (!all->free || (!mail && all->in_use >= all->count - all->count / MAIL_SHARE)) {
+    if (all->in_use == all->count ||
+        (!mail && all->in_use >= all->count - all->count / MAIL_SHARE)) {
         t->stats->dialogues_refused++;
         f->incomplete |= RECORD_NO_MEMORY;
         return NULL;
     }
     f->flags &= (uint16_t)~FLOW_NO_DIALOGUE;
-    f->dialogue = all->free;
+    f->dialogue = all->free ? all->free : (uint32_t)all->fresh++;
     struct dialogue *d = &all->dialogue[f->dialogue];
-    all->free = d->next_free;
+    if (f->dialogue == all->free)
+        all->free = d->next_free;
     all->in_use++;
     t->stats->dialogues++;
     memset(d, 0, sizeof *d);
@@ -193,8 +187,8 @@ void dialogue_reconsider(struct flow_table *t, struct flow *f)
 {
     struct dialogue *d = dialogue_of(t->dialogues, f);
     // Decided, nothing on the stack, nothing to tell: this flow needs only its counters.
-    if (!d || !d->proto.decided || d->proto.depth > 0 || d->proto.out || d->missing[0] ||
-        d->missing[1])
+    if (!d || !d->proto.decided || d->proto.depth > 0 || (d->proto.out && d->proto.out->fresh) ||
+        d->missing[0] || d->missing[1])
         return;
     dialogue_free(t, f);
     f->flags |= FLOW_NO_DIALOGUE;

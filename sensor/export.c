@@ -7,7 +7,11 @@
 
 #include "path.h"
 
-struct export {
+// Of a flow that is not told of; far enough from an overflow.
+#define OCTETS_KEPT 0x20000000u
+
+struct export
+{
     struct export_config config;
     struct stats *stats;
     struct record record;
@@ -228,8 +232,12 @@ void export_flow(void *ctx, struct flow_table *t, struct flow *f, unsigned flags
     bool write = wanted(x, f, d), print = x->config.print && flow_proto(f) == 6;
     (void)t_us;
     f->flags &= (uint16_t)~FLOW_CHANGED;
-    if (!write && !print)
+    // A flow that is not told of may become one that is: its counters are kept until it ends.
+    if (!write && !(print && (flags & RECORD_END))) {
+        if (f->octets[0] >= OCTETS_KEPT || f->octets[1] >= OCTETS_KEPT)
+            forget(f, d);
         return;
+    }
     struct record_flow *r = &x->record.flow;
     memset(r, 0, sizeof *r);
     r->handshake = f->handshake;
@@ -242,7 +250,7 @@ void export_flow(void *ctx, struct flow_table *t, struct flow *f, unsigned flags
     fill_counters(f, d, r);
     if (d)
         proto_report(&d->proto, r);
-    bool silent = r->payload_octets[0] == 0 && r->payload_octets[1] == 0 && !d;
+    bool silent = !d && !(f->flags & FLOW_NO_DIALOGUE);
     if (r->app == RECORD_APP_UNKNOWN && (silent || (f->incomplete & RECORD_FLOW_ONLY))) {
         r->app = export_app_of_port(r->responder_port, r->ip_proto);
         r->app_source = r->app ? RECORD_APP_BY_PORT : RECORD_APP_BY_NOTHING;

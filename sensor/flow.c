@@ -34,8 +34,7 @@ struct flow_table *flow_table_new(const struct flow_config *config, struct stats
         return NULL;
     }
     memset(t->head, 0xff, heads * sizeof *t->head);
-    for (size_t i = 0; i < config->flows; i++)
-        t->flow[i].hash_next = i + 1 < config->flows ? (uint32_t)i + 1 : FLOW_NONE;
+    t->free = FLOW_NONE;
     for (size_t i = 0; i < FLOW_LISTS; i++)
         t->list[i].oldest = t->list[i].newest = FLOW_NONE;
     t->minute_first = FLOW_NONE;
@@ -67,7 +66,8 @@ static int compare_ends(const struct packet *p)
 
 static bool is_subscriber(const struct flow_table *t, const struct packet *p, unsigned end)
 {
-    struct ip_addr a = p->family == IP_V4 ? ip_from_v4(p->addr[end] + 12) : ip_from_v6(p->addr[end]);
+    struct ip_addr a = p->family == IP_V4 ? ip_from_v4(p->addr[end] + 12)
+                                          : ip_from_v6(p->addr[end]);
     return prefix_set_find(t->config.subscribers, &a, NULL);
 }
 
@@ -218,11 +218,13 @@ static void evict(struct flow_table *t)
 struct flow *flow_new(struct flow_table *t, const struct flow_key *key, uint64_t hash,
                       uint8_t state, int64_t t_us)
 {
-    if (t->free == FLOW_NONE)
+    // Places never used come last in turn: memory is touched only as it is needed.
+    if (t->free == FLOW_NONE && t->fresh == t->config.flows)
         evict(t);
-    uint32_t i = t->free;
+    uint32_t i = t->free != FLOW_NONE ? t->free : (uint32_t)t->fresh++;
     struct flow *f = &t->flow[i];
-    t->free = f->hash_next;
+    if (i == t->free)
+        t->free = f->hash_next;
     t->in_use++;
     memset(f, 0, sizeof *f);
     f->key = *key;

@@ -41,14 +41,14 @@ enum flow_flags {
     FLOW_ISN_RESPONDER = 1 << 4,
     FLOW_FIN_INITIATOR = 1 << 5,
     FLOW_FIN_RESPONDER = 1 << 6,
-    FLOW_SPOKE = 1 << 7,       // the initiator's first octet was seen, or acknowledged
-    FLOW_TOLD = 1 << 8,        // a record with RECORD_START is out
-    FLOW_HASH_BOTH = 1 << 9,   // ... whose flow hash has both sequence numbers
+    FLOW_SPOKE = 1 << 7,        // the initiator's first octet was seen, or acknowledged
+    FLOW_TOLD = 1 << 8,         // a record with RECORD_START is out
+    FLOW_HASH_BOTH = 1 << 9,    // ... whose flow hash has both sequence numbers
     FLOW_NO_DIALOGUE = 1 << 10, // nothing to follow (any more)
-    FLOW_CHANGED = 1 << 11,    // counted something since the last record
-    FLOW_SMARTHOST = 1 << 12,  // the far end is one of the site's mail servers
-    FLOW_MAIL = 1 << 13,       // mail port, or speaks mail
-    FLOW_WEAK_SIDES = 1 << 14, // who is the initiator was guessed without a known port
+    FLOW_CHANGED = 1 << 11,     // counted something since the last record
+    FLOW_SMARTHOST = 1 << 12,   // the far end is one of the site's mail servers
+    FLOW_MAIL = 1 << 13,        // mail port, or speaks mail
+    FLOW_WEAK_SIDES = 1 << 14,  // who is the initiator was guessed without a known port
     FLOW_RESET = 1 << 15,
 };
 
@@ -64,9 +64,9 @@ struct flow {
     uint32_t hash_next;
     uint32_t dialogue; // 0: none
     int64_t last_us;
-    uint16_t flags;    // enum flow_flags
-    uint8_t state;     // enum flow_state
-    uint8_t handshake; // enum record_handshake
+    uint16_t flags;        // enum flow_flags
+    uint8_t state;         // enum flow_state
+    uint8_t handshake;     // enum record_handshake
     uint32_t newer, older; // list by age
     // Of here on index 0 is the initiator, 1 the responder. Counters are since the last record.
     uint32_t end[2]; // highest sequence number seen, plus one
@@ -80,14 +80,14 @@ struct flow {
     uint8_t wscale; // initiator's in the lower four bits; 15: none known
     uint8_t side;   // enum record_side
     int64_t start_us;
-    uint32_t first_ms;     // from start to the first packet since the last record
-    uint32_t outcome_ms;   // from start to the outcome not yet told, plus 1; 0: none
+    uint32_t first_ms;   // from start to the first packet since the last record
+    uint32_t outcome_ms; // from start to the outcome not yet told, plus 1; 0: none
     uint32_t isn[2];
     uint32_t handshake_us; // from start to the first SYN-ACK, then to the handshake's end
     uint32_t rtt_us;
     uint32_t to_first_reply_ms; // plus 1; 0: none
-    uint32_t path; // interned
-    uint16_t incomplete; // enum record_incomplete
+    uint32_t path;              // interned
+    uint16_t incomplete;        // enum record_incomplete
     uint16_t ndpi_protocol;
     uint8_t app, app_source;
     uint16_t zero;
@@ -123,7 +123,8 @@ struct flow_table {
     struct flow *flow;
     uint32_t *head;
     size_t mask;
-    uint32_t free;
+    uint32_t free; // FLOW_NONE: only places from `fresh` on
+    size_t fresh;
     size_t in_use;
     struct {
         uint32_t oldest, newest;

@@ -27,11 +27,11 @@ bool flow_greets(struct span payload)
 
 void flow_swap(struct flow *f)
 {
-#define SWAP(type, a, b)                                                                           \
-    do {                                                                                           \
-        type kept = a;                                                                             \
-        a = b;                                                                                     \
-        b = kept;                                                                                  \
+#define SWAP(type, a, b) \
+    do {                 \
+        type kept = a;   \
+        a = b;           \
+        b = kept;        \
     } while (0)
     SWAP(uint32_t, f->end[0], f->end[1]);
     SWAP(uint32_t, f->packets[0], f->packets[1]);
@@ -255,8 +255,8 @@ static bool acknowledges_octets(const struct flow *f, const struct packet *p)
         return false;
     int32_t octets = (int32_t)(p->ack - f->isn[0] - 1);
     // One may be the FIN.
-    return octets > 1 || (octets == 1 && (f->flags & FLOW_SEEN_INITIATOR) &&
-                          !(f->flags & FLOW_FIN_INITIATOR));
+    return octets > 1 ||
+           (octets == 1 && (f->flags & FLOW_SEEN_INITIATOR) && !(f->flags & FLOW_FIN_INITIATOR));
 }
 
 static void advance(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
@@ -294,7 +294,8 @@ static void on_octets(struct flow_table *t, struct flow *f, const struct packet 
     bool keepalive = p->payload_wire <= 1 && end == f->end[dir] && f->dialogue == 0 &&
                      p->seq + 1 == f->end[dir];
     unsigned verdict = dialogue_segment(t, f, p, dir);
-    if (p->payload_wire > 0 && (verdict == DIALOGUE_NONE ? old && !keepalive : verdict == STREAM_OLD) &&
+    if (p->payload_wire > 0 &&
+        (verdict == DIALOGUE_NONE ? old && !keepalive : verdict == STREAM_OLD) &&
         !(p->tcp_flags & PACKET_SYN))
         retransmitted(t, f, dir);
     else if (p->payload_wire > 0 && (verdict == STREAM_NOTHING || keepalive))

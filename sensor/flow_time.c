@@ -8,7 +8,8 @@ static int64_t deadline(struct flow_table *t, const struct flow *f)
     const struct flow_config *c = &t->config;
     bool pending = f->handshake == RECORD_HANDSHAKE_PENDING;
     switch (f->state) {
-    case FLOW_SYN_SENT: return pending ? f->start_us + c->syn_timeout_us : f->last_us + c->half_open_us;
+    case FLOW_SYN_SENT:
+        return pending ? f->start_us + c->syn_timeout_us : f->last_us + c->half_open_us;
     case FLOW_CLOSING: return f->last_us + c->linger_us;
     case FLOW_DONE: return f->last_us + c->done_us;
     case FLOW_DATAGRAM:
@@ -139,9 +140,9 @@ void flow_finish(struct flow_table *t, int64_t t_us)
         while (t->list[l].oldest != FLOW_NONE) {
             struct flow *f = &t->flow[t->list[l].oldest];
             if (l != FLOW_LIST_DONE) {
-                unsigned how = f->flags & FLOW_RESET                ? PROTO_END_RST
-                               : f->state == FLOW_CLOSING           ? PROTO_END_FIN
-                                                                    : PROTO_END_TIMEOUT;
+                unsigned how = f->flags & FLOW_RESET      ? PROTO_END_RST
+                               : f->state == FLOW_CLOSING ? PROTO_END_FIN
+                                                          : PROTO_END_TIMEOUT;
                 flow_end_now(t, f, how, t_us);
             }
             flow_free(t, f);

@@ -249,8 +249,8 @@ static bool fits(const struct datagram *d, const struct frag_piece *piece)
     return d->end == 0 ? end >= d->reach : d->end == end;
 }
 
-enum frag_result frag_add(struct frag *f, const struct frag_key *key, const struct frag_piece *piece,
-                          int64_t t_us, struct frag_whole *out)
+enum frag_result frag_add(struct frag *f, const struct frag_key *key,
+                          const struct frag_piece *piece, int64_t t_us, struct frag_whole *out)
 {
     frag_expire(f, t_us);
     f->stats.pieces++;

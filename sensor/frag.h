@@ -40,18 +40,18 @@ enum frag_result {
 
 struct frag_stats {
     uint64_t pieces;
-    uint64_t joined;  // datagrams
-    uint64_t lost;    // fragments whose datagram was never complete
+    uint64_t joined;   // datagrams
+    uint64_t lost;     // fragments whose datagram was never complete
     uint64_t repeated; // pieces mirrored twice
-    uint64_t evicted; // datagrams given up because the table or the pool was full
+    uint64_t evicted;  // datagrams given up because the table or the pool was full
 };
 
 // `datagrams` in progress at once, `memory` octets for their content. NULL: out of memory.
 struct frag *frag_new(size_t datagrams, size_t memory, int64_t timeout_us);
 void frag_free(struct frag *f);
 
-enum frag_result frag_add(struct frag *f, const struct frag_key *key, const struct frag_piece *piece,
-                          int64_t t_us, struct frag_whole *out);
+enum frag_result frag_add(struct frag *f, const struct frag_key *key,
+                          const struct frag_piece *piece, int64_t t_us, struct frag_whole *out);
 // Gives up what waits longer than the time-out.
 void frag_expire(struct frag *f, int64_t t_us);
 // Gives up everything, at the end of the input.

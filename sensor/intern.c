@@ -1,5 +1,5 @@
 // A chained hash table over a fixed array. Places nobody holds stand in a list, oldest first, from
-// which new values are served; numbers never held before stand in it too.
+// which new values are served when no place is left that was never used.
 #include "intern.h"
 
 #include <assert.h>
@@ -12,14 +12,15 @@ struct place {
     uint32_t hash_next; // number; 0 ends
     uint32_t older, newer;
     uint32_t hash;
-    uint32_t used;
 };
 
 struct intern {
     struct place *place; // [0] is the empty value and the list's anchor
     uint32_t *head;
     size_t mask;
-    uint32_t last; // what was asked last: packets come in trains
+    size_t count;
+    uint32_t fresh; // places from here on were never used
+    uint32_t last;  // what was asked last: packets come in trains
     uint64_t refused;
 };
 
@@ -35,10 +36,8 @@ struct intern *intern_new(size_t count)
         return NULL;
     }
     t->mask = heads - 1;
-    for (uint32_t i = 0; i <= count; i++) {
-        t->place[i].newer = i < count ? i + 1 : 0;
-        t->place[i].older = i > 0 ? i - 1 : (uint32_t)count;
-    }
+    t->fresh = 1;
+    t->count = count;
     return t;
 }
 
@@ -97,16 +96,17 @@ uint32_t intern_get(struct intern *t, const struct intern_value *value)
         if (t->place[n].hash == hash && memcmp(&t->place[n].value, value, sizeof *value) == 0)
             return t->last = n;
     uint32_t n = t->place[0].newer;
-    if (n == 0) {
+    if (t->fresh <= t->count) {
+        n = t->fresh++;
+    } else if (n != 0) {
+        unlink_hash(t, n);
+        list_out(t, n);
+    } else {
         t->refused++;
         return 0;
     }
-    struct place *p = &t->place[n];
-    if (p->used)
-        unlink_hash(t, n);
-    list_out(t, n);
     list_in(t, n);
-    p->used = 1;
+    struct place *p = &t->place[n];
     p->value = *value;
     p->hash = hash;
     p->hash_next = *head;

@@ -139,9 +139,9 @@ void path_realm_text(const struct intern_value *value, struct realm *out)
 
 void path_of(const struct packet *p, unsigned subscriber, struct intern_value *out)
 {
-    struct path_value v = {.has = p->has & (PACKET_HAS_VLAN | PACKET_HAS_INNER_VLAN |
-                                            PACKET_HAS_PPPOE | PACKET_HAS_MPLS | PACKET_HAS_VNI |
-                                            PACKET_HAS_MAC),
+    struct path_value v = {.has = p->has &
+                                  (PACKET_HAS_VLAN | PACKET_HAS_INNER_VLAN | PACKET_HAS_PPPOE |
+                                   PACKET_HAS_MPLS | PACKET_HAS_VNI | PACKET_HAS_MAC),
                            .layer_count = p->layer_count};
     memcpy(v.layer, p->layer, p->layer_count);
     if (v.has & PACKET_HAS_VLAN)
@@ -181,8 +181,8 @@ void path_encap_text(const struct intern_value *value, char *out, size_t size)
     out[0] = '\0';
     for (uint8_t i = 0; i < v.layer_count; i++) {
         const struct decap_descriptor *layer = decap_layer(v.layer[i]);
-        const struct decap_descriptor *next =
-            i + 1 < v.layer_count ? decap_layer(v.layer[i + 1]) : NULL;
+        const struct decap_descriptor *next = i + 1 < v.layer_count ? decap_layer(v.layer[i + 1])
+                                                                    : NULL;
         const char *name = next ? pair_name(layer, next) : NULL;
         if (name && next == &decap_vlan) // the whole stack
             while (i + 1 < v.layer_count && decap_layer(v.layer[i + 1]) == &decap_vlan)

@@ -73,10 +73,10 @@ enum stream_verdict {
 };
 
 struct stream_outcome {
-    uint8_t verdict;   // enum stream_verdict
-    bool conflict;     // overlapped with different octets
-    bool no_memory;    // octets were passed over
-    uint32_t unheld;   // octets of this segment that found no block
+    uint8_t verdict; // enum stream_verdict
+    bool conflict;   // overlapped with different octets
+    bool no_memory;  // octets were passed over
+    uint32_t unheld; // octets of this segment that found no block
 };
 
 // Where a direction begins: the sequence number of its first octet. Not said: the first segment or

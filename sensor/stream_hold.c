@@ -137,7 +137,8 @@ void stream_hold(struct stream *s, struct stream_pool *pool, const struct stream
             p.seq += n;
             continue;
         }
-        uint32_t room = at && pool->block[at].seq - p.seq < left ? pool->block[at].seq - p.seq : left;
+        uint32_t room = at && pool->block[at].seq - p.seq < left ? pool->block[at].seq - p.seq
+                                                                 : left;
         uint32_t n = before ? append(s, &pool->block[before], &p, room) : 0;
         if (n == 0) {
             n = insert(s, pool, before, &p, room);

@@ -7,17 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TICK_BITS  14
-#define LEVELS     3
-#define SLOTS      256
-#define FAR        (LEVELS * SLOTS)     // the list beyond the last level
-#define IN_HEAP    (LEVELS * SLOTS + 1) // due in the present tick or before
-#define UNSET      (LEVELS * SLOTS + 2)
-#define LISTS      (FAR + 1)
+#define TICK_BITS 14
+#define LEVELS    3
+#define SLOTS     256
+#define FAR       (LEVELS * SLOTS)     // the list beyond the last level
+#define IN_HEAP   (LEVELS * SLOTS + 1) // due in the present tick or before
+#define LISTS     (FAR + 1)
+#define UNSET     0 // `where` is a list's number plus one
 
 struct node {
     uint64_t deadline : 52;
-    uint64_t where : 12; // list, IN_HEAP or UNSET
+    uint64_t where : 12; // list + 1, IN_HEAP + 1, or UNSET: zeroed memory is valid
     uint32_t next;
     uint32_t prev; // IN_HEAP: place in the heap
 };
@@ -36,15 +36,13 @@ struct wheel *wheel_new(size_t entries)
     struct wheel *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
-    w->node = malloc((entries ? entries : 1) * sizeof *w->node);
+    w->node = calloc(entries ? entries : 1, sizeof *w->node);
     w->heap = malloc((entries ? entries : 1) * sizeof *w->heap);
     if (!w->node || !w->heap) {
         wheel_free(w);
         return NULL;
     }
     memset(w->list, 0xff, sizeof w->list);
-    for (size_t i = 0; i < entries; i++)
-        w->node[i] = (struct node){.where = UNSET};
     return w;
 }
 
@@ -115,7 +113,7 @@ static void enter(struct wheel *w, uint32_t entry)
     struct node *n = &w->node[entry];
     uint64_t tick = n->deadline >> TICK_BITS;
     if (tick <= w->tick) {
-        n->where = IN_HEAP;
+        n->where = IN_HEAP + 1;
         w->heap[w->heap_len] = entry;
         heap_up(w, w->heap_len++);
         return;
@@ -130,7 +128,7 @@ static void enter(struct wheel *w, uint32_t entry)
             break;
         }
     }
-    n->where = where & 0xfff;
+    n->where = (where + 1) & 0xfff;
     n->next = w->list[where];
     n->prev = WHEEL_NONE;
     if (n->next != WHEEL_NONE)
@@ -141,10 +139,10 @@ static void enter(struct wheel *w, uint32_t entry)
 static void leave(struct wheel *w, uint32_t entry)
 {
     struct node *n = &w->node[entry];
-    unsigned where = (unsigned)n->where;
-    n->where = UNSET;
-    if (where == UNSET)
+    if (n->where == UNSET)
         return;
+    unsigned where = (unsigned)n->where - 1;
+    n->where = UNSET;
     if (where == IN_HEAP) {
         heap_remove(w, n->prev);
         return;
@@ -249,8 +247,8 @@ uint32_t wheel_pop(struct wheel *w, int64_t now_us, int64_t *deadline_us)
             leave(w, entry);
             return entry;
         }
-        if (!advance(w, now >> TICK_BITS) && (w->heap_len == 0 ||
-                                              w->node[w->heap[0]].deadline > now))
+        if (!advance(w, now >> TICK_BITS) &&
+            (w->heap_len == 0 || w->node[w->heap[0]].deadline > now))
             return WHEEL_NONE;
     }
 }

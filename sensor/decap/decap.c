@@ -7,22 +7,22 @@
 #include <string.h>
 
 const struct decap_descriptor *const decap_registry[] = {
-    &decap_ethernet, &decap_vlan,    &decap_vlan_8021ad, &decap_pbb,     &decap_mpls,
-    &decap_pppoe,    &decap_ppp,     &decap_chdlc,       &decap_l2tp,    &decap_sll,
-    &decap_sll2,     &decap_raw,     &decap_null,        &decap_ipv4,    &decap_ipv6,
-    &decap_ah,       &decap_gre,     &decap_eoip,        &decap_erspan2, &decap_erspan3,
-    &decap_vxlan,    &decap_vxlan_gpe, &decap_geneve,    &decap_gtp,     &decap_tcp,
-    &decap_udp,      &decap_icmp,    &decap_icmpv6,      NULL,
+    &decap_ethernet, &decap_vlan,      &decap_vlan_8021ad, &decap_pbb,     &decap_mpls,
+    &decap_pppoe,    &decap_ppp,       &decap_chdlc,       &decap_l2tp,    &decap_sll,
+    &decap_sll2,     &decap_raw,       &decap_null,        &decap_ipv4,    &decap_ipv6,
+    &decap_ah,       &decap_gre,       &decap_eoip,        &decap_erspan2, &decap_erspan3,
+    &decap_vxlan,    &decap_vxlan_gpe, &decap_geneve,      &decap_gtp,     &decap_tcp,
+    &decap_udp,      &decap_icmp,      &decap_icmpv6,      NULL,
 };
 
 #define REGISTERED (sizeof decap_registry / sizeof decap_registry[0] - 1)
 
 // Ethertypes that are well known and carry no IP.
-static const uint16_t no_ip_ethertypes[] = {
-    0x0806, 0x8035, 0x88cc, 0x8809, 0x8863, 0x888e, 0x88f7, 0x8902, 0x9000, 0x88c7, 0x8808, 0};
+static const uint16_t no_ip_ethertypes[] = {0x0806, 0x8035, 0x88cc, 0x8809, 0x8863, 0x888e,
+                                            0x88f7, 0x8902, 0x9000, 0x88c7, 0x8808, 0};
 // PPP control: LCP, PAP, LQR, CHAP, EAP, IPCP, IPV6CP, MPLSCP, CCP, ECP.
-static const uint16_t no_ip_ppp[] = {
-    0xc021, 0xc023, 0xc025, 0xc223, 0xc227, 0x8021, 0x8057, 0x8281, 0x80fd, 0x8053, 0};
+static const uint16_t no_ip_ppp[] = {0xc021, 0xc023, 0xc025, 0xc223, 0xc227, 0x8021,
+                                     0x8057, 0x8281, 0x80fd, 0x8053, 0};
 
 #define NO_IP 255
 

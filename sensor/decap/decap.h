@@ -12,14 +12,14 @@
 #include "skipped.h"
 
 // Why a layer is broken. The first two are found by decap_need.
-#define DECAP_REASONS(X)                                                       \
-    X(CUT_SHORT, "ends inside the header")                                     \
-    X(SLICED, "header cut by the snap length")                                 \
-    X(BAD_LENGTH, "bad length")                                                \
-    X(BAD_VERSION, "bad version")                                              \
-    X(BAD_HEADER, "bad header")                                                \
-    X(TOO_DEEP, "more layers than an encapsulation has")                       \
-    X(FRAGMENT, "bad fragment")                                                \
+#define DECAP_REASONS(X)                                 \
+    X(CUT_SHORT, "ends inside the header")               \
+    X(SLICED, "header cut by the snap length")           \
+    X(BAD_LENGTH, "bad length")                          \
+    X(BAD_VERSION, "bad version")                        \
+    X(BAD_HEADER, "bad header")                          \
+    X(TOO_DEEP, "more layers than an encapsulation has") \
+    X(FRAGMENT, "bad fragment")                          \
     X(NO_MEMORY, "fragment not kept: no memory")
 
 enum decap_reason {
@@ -45,10 +45,10 @@ struct decap;
 struct decap_run {
     const uint8_t *at;
     uint32_t cap, wire;
-    uint8_t next; // index in the registry, set by the functions decap_by_*
+    uint8_t next;   // index in the registry, set by the functions decap_by_*
     uint8_t self;   // index of the running descriptor
     uint8_t before; // and of the one before it
-    uint32_t hint; // from the layer before: GRE's key for EoIP, its sequence flag for ERSPAN
+    uint32_t hint;  // from the layer before: GRE's key for EoIP, its sequence flag for ERSPAN
     struct packet *packet;
     struct decap *decap;
 };

@@ -47,5 +47,8 @@ static enum decap_result decode(struct decap_run *r)
 static const int linktypes[] = {1, -1};
 static const uint16_t ethertypes[] = {0x6558, 0}; // transparent Ethernet bridging
 
-const struct decap_descriptor decap_ethernet = {
-    .name = "ethernet", .quiet = true, .linktypes = linktypes, .ethertypes = ethertypes, .decode = decode};
+const struct decap_descriptor decap_ethernet = {.name = "ethernet",
+                                                .quiet = true,
+                                                .linktypes = linktypes,
+                                                .ethertypes = ethertypes,
+                                                .decode = decode};

@@ -45,5 +45,4 @@ static enum decap_result decode(struct decap_run *r)
 
 static const uint16_t udp_ports[] = {2152, 0};
 
-const struct decap_descriptor decap_gtp = {
-    .name = "gtp", .udp_ports = udp_ports, .decode = decode};
+const struct decap_descriptor decap_gtp = {.name = "gtp", .udp_ports = udp_ports, .decode = decode};

@@ -8,5 +8,4 @@ static enum decap_result decode(struct decap_run *r)
 
 static const int linktypes[] = {12, 14, 101, 228, 229, -1};
 
-const struct decap_descriptor decap_raw = {
-    .name = "raw", .linktypes = linktypes, .decode = decode};
+const struct decap_descriptor decap_raw = {.name = "raw", .linktypes = linktypes, .decode = decode};

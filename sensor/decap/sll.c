@@ -39,7 +39,6 @@ static enum decap_result decode2(struct decap_run *r)
 static const int linktypes[] = {113, -1};
 static const int linktypes2[] = {276, -1};
 
-const struct decap_descriptor decap_sll = {
-    .name = "sll", .linktypes = linktypes, .decode = decode};
+const struct decap_descriptor decap_sll = {.name = "sll", .linktypes = linktypes, .decode = decode};
 const struct decap_descriptor decap_sll2 = {
     .name = "sll", .linktypes = linktypes2, .decode = decode2};

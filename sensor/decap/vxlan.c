@@ -35,7 +35,6 @@ static enum decap_result decode_gpe(struct decap_run *r)
 static const uint16_t ports[] = {4789, 8472, 0};
 static const uint16_t gpe_ports[] = {4790, 0};
 
-const struct decap_descriptor decap_vxlan = {
-    .name = "vxlan", .udp_ports = ports, .decode = decode};
+const struct decap_descriptor decap_vxlan = {.name = "vxlan", .udp_ports = ports, .decode = decode};
 const struct decap_descriptor decap_vxlan_gpe = {
     .name = "vxlan", .udp_ports = gpe_ports, .decode = decode_gpe};
