@@ -9,9 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <sodium.h>
-
 #include "common/conf_value.h"
+#include "common/keyed_hash.h"
 
 // Larger is no configuration; address lists of that size have files of their own.
 #define FILE_MAX ((size_t)16 << 20)
@@ -130,14 +129,12 @@ void conf_zero(const struct conf_key *keys, void *out)
 
 void conf_hash(const struct conf_section *sections, size_t count, char out[static 33])
 {
-    unsigned char digest[16] = {0};
     char *text = NULL;
     size_t len = 0;
     FILE *f = open_memstream(&text, &len);
     // Without memory for a page of text at start-up there is no going on; a false hash would be worse.
     if (!f || conf_print(sections, count, false, f) != 0 || fclose(f) != 0)
         abort();
-    crypto_generichash(digest, sizeof digest, (const unsigned char *)text, len, NULL, 0);
-    sodium_bin2hex(out, 33, digest, sizeof digest);
+    hash_text(span_of(text, len), out);
     free(text);
 }

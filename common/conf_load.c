@@ -231,7 +231,7 @@ static char *absolute_folder(const char *folder)
     if (folder && folder[0] == '/')
         return strdup(folder);
     if (!getcwd(here, sizeof here))
-        strcpy(here, "/");
+        snprintf(here, sizeof here, "/");
     if (!folder || strcmp(folder, ".") == 0)
         return strdup(here);
     return asprintf(&out, "%s/%s", here, folder) < 0 ? NULL : out;

@@ -144,73 +144,6 @@ void conf_describe(const struct conf_key *key, FILE *out)
         fputs("; required", out);
 }
 
-const char *conf_quote(const char *text, char out[static 80])
-{
-    size_t n = 0;
-    out[n++] = '"';
-    for (; *text && n < 64; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c < 0x20 || c == 0x7f)
-            n += (size_t)snprintf(out + n, 80 - n, "\\x%02x", c);
-        else
-            out[n++] = *text;
-    }
-    if (*text) {
-        // Not in the middle of a UTF-8 character.
-        while (n > 1 && ((unsigned char)out[n - 1] & 0xc0) == 0x80)
-            n--;
-        if ((unsigned char)out[n - 1] >= 0xc0)
-            n--;
-    }
-    snprintf(out + n, 80 - n, "%s\"", *text ? "..." : "");
-    return out;
-}
-
-// Edit distance with transpositions (optimal string alignment) of words below 64 octets.
-static size_t distance(const char *a, const char *b)
-{
-    size_t la = strlen(a), lb = strlen(b);
-    size_t row[3][64];
-    if (la >= 64 || lb >= 64)
-        return 64;
-    size_t *before = row[0], *above = row[1], *now = row[2];
-    for (size_t j = 0; j <= lb; j++)
-        above[j] = before[j] = j;
-    for (size_t i = 1; i <= la; i++) {
-        now[0] = i;
-        for (size_t j = 1; j <= lb; j++) {
-            size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
-            if (above[j] + 1 < best)
-                best = above[j] + 1;
-            if (now[j - 1] + 1 < best)
-                best = now[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                before[j - 2] + 1 < best)
-                best = before[j - 2] + 1;
-            now[j] = best;
-        }
-        size_t *free_row = before;
-        before = above;
-        above = now;
-        now = free_row;
-    }
-    return above[lb];
-}
-
-const char *conf_nearest(const char *word, const char *const *words, size_t count)
-{
-    const char *nearest = NULL;
-    size_t least = strlen(word) / 3 + 2; // at least this far is another word
-    for (size_t i = 0; i < count; i++) {
-        size_t d = distance(word, words[i]);
-        if (d < least && d < strlen(words[i])) {
-            least = d;
-            nearest = words[i];
-        }
-    }
-    return nearest;
-}
-
 // The fix of a wrong value: "use a duration from 1s to 7d, in minutes".
 static void advise(const struct conf_key *key, char *out, size_t size)
 {
@@ -450,7 +383,7 @@ int conf_value_parse(const struct conf_key *key, const char *folder, const char 
     case CONF_SECTION:
     case CONF_LIST: break;
     }
-    assert(!"not a scalar type");
+    assert(false && "not a scalar type");
     return -EINVAL;
 }
 
@@ -512,30 +445,24 @@ void conf_text_print(const char *text, FILE *out)
 void conf_value_print(const struct conf_key *key, const void *field, FILE *out)
 {
     char text[40];
+    const bool *flag = field;
+    const int64_t *number = field;
+    const double *real = field;
+    const int *index = field;
+    char *const *string = field;
     switch (key->type) {
-    case CONF_BOOL: fputs(*(const bool *)field ? "true" : "false", out); return;
-    case CONF_INT: fprintf(out, "%lld", (long long)*(const int64_t *)field); return;
-    case CONF_REAL:
-        real_print(*(const double *)field, text, sizeof text);
-        fputs(text, out);
-        return;
-    case CONF_DURATION:
-        units_print(duration_units, *(const int64_t *)field, text, sizeof text);
-        fputs(text, out);
-        return;
-    case CONF_SIZE:
-        units_print(size_units, *(const int64_t *)field, text, sizeof text);
-        fputs(text, out);
-        return;
+    case CONF_BOOL: fputs(*flag ? "true" : "false", out); return;
+    case CONF_INT: fprintf(out, "%lld", (long long)*number); return;
+    case CONF_REAL: real_print(*real, text, sizeof text); break;
+    case CONF_DURATION: units_print(duration_units, *number, text, sizeof text); break;
+    case CONF_SIZE: units_print(size_units, *number, text, sizeof text); break;
     case CONF_STRING:
-    case CONF_PATH:
-        conf_text_print(*(char *const *)field ? *(char *const *)field : "", out);
-        return;
-    case CONF_ENUM: conf_text_print(key->names[*(const int *)field], out); return;
+    case CONF_PATH: conf_text_print(*string ? *string : "", out); return;
+    case CONF_ENUM: conf_text_print(key->names[*index], out); return;
     case CONF_PREFIX_LIST:
     case CONF_STRING_LIST:
     case CONF_SECTION:
-    case CONF_LIST: break;
+    case CONF_LIST: assert(false && "not a scalar type"); return;
     }
-    assert(!"not a scalar type");
+    fputs(text, out);
 }

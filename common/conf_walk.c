@@ -208,7 +208,7 @@ static void load_default_list(struct conf_walk *w, const struct conf_key *key, v
         yaml_document_delete(&doc);
     } else {
         conf_report(w, (yaml_mark_t){0}, at, "the built-in default is no YAML");
-        assert(!"the table's default is wrong");
+        assert(false && "the table's default is wrong");
     }
     yaml_parser_delete(&parser);
 }

@@ -246,7 +246,7 @@ int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
     struct skeleton s = {.d = {.spec = spec}};
     log_open(spec->name);
     // A reader that goes away is an error of write, not the end of the program.
-    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     int rc = daemon_args_parse(argc, argv, spec, &args);
     if (rc != 0)
         return rc;

@@ -236,14 +236,16 @@ void daemon_args_free(struct daemon_args *a)
     free(a);
 }
 
-static void help_keys(const struct conf_key *keys, int indent, FILE *out)
+// The keys as they are nested in the file; those of a list's elements begin with a dash, as there.
+static void help_keys(const struct conf_key *keys, int indent, bool element, FILE *out)
 {
     for (const struct conf_key *key = keys; key->name; key++) {
-        fprintf(out, "%*s%s: ", indent, "", key->name);
+        const char *dash = !element ? "" : key == keys ? "- " : "  ";
+        fprintf(out, "%*s%s%s: ", indent, "", dash, key->name);
         conf_describe(key, out);
-        fprintf(out, "\n%*s%s\n", indent + 4, "", key->help);
+        fprintf(out, "\n%*s%s\n", indent + 8, "", key->help);
         if (key->sub)
-            help_keys(key->sub, indent + 4, out);
+            help_keys(key->sub, indent + 2 + (element ? 2 : 0), key->type == CONF_LIST, out);
     }
 }
 
@@ -267,6 +269,6 @@ void daemon_help(const struct daemon_spec *spec, const struct conf_section *sect
     fputs("\nConfiguration keys:\n", out);
     for (size_t i = 0; i < count; i++) {
         fprintf(out, "%s:\n", sections[i].name);
-        help_keys(sections[i].keys, 2, out);
+        help_keys(sections[i].keys, 2, false, out);
     }
 }

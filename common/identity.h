@@ -28,6 +28,9 @@ struct realm {
 int realm_parse(const char *text,
                 struct realm *out); // -EINVAL: too long, or a character not allowed
 
+// Is it what realm_parse could have given (for realms that come as octets)?
+bool realm_is_valid(const struct realm *r);
+
 enum subscriber_key_kind {
     SUBSCRIBER_ADDRESS = 1, // an address or prefix of ours
     SUBSCRIBER_MAILBOX = 2, // a mailbox of ours, as a keyed hash (mail log)
@@ -51,11 +54,16 @@ struct subscriber_key {
 // The key of a whole address or prefix.
 struct subscriber_key subscriber_key_of(const struct realm *realm, const struct ip_prefix *prefix);
 
+// The key of a mailbox. Its ports are 0 and 0: keys of one mailbox must be the same octets.
+struct subscriber_key subscriber_key_mailbox(const struct realm *realm, uint8_t key_id,
+                                             uint64_t mailbox);
+
 int subscriber_key_compare(const struct subscriber_key *a, const struct subscriber_key *b);
 uint64_t subscriber_key_hash(const struct subscriber_key *k, uint64_t seed);
 
 // "192.0.2.7", "vlan:101/192.0.2.7", "2001:db8:1::/56", "192.0.2.7:1024-2047",
-// "mailbox:1:00ff00ff00ff00ff": what tickets, pages and the command show and take.
+// "[2001:db8::7]:1024-2047", "client:198.51.100.0/24", "mailbox:1:00ff00ff00ff00ff": what tickets,
+// pages and the command show and take.
 const char *subscriber_key_format(const struct subscriber_key *k,
                                   char out[static SUBSCRIBER_TEXT_MAX]);
 int subscriber_key_parse(const char *text, struct subscriber_key *out); // -EINVAL
@@ -135,8 +143,11 @@ struct identity {
     char network_class[LEASE_NAME_MAX];
 };
 
-// Lease CSV, one line a lease:
-//   realm,prefix,port_first,port_last,party,start,end,last_seen,interim_s,mac,nas,session,user,pop,class
-// (docs/formats/identity.md). 0, or -EINVAL with what and in which column in `error`.
+// Lease CSV (docs/formats/identity.md), one line a lease, quoted as RFC 4180 does. Columns:
+#define LEASE_CSV_HEADER                                                                          \
+    "realm,prefix,port_first,port_last,party,start,end,last_seen,interim_s,mac,nas,session,user," \
+    "pop,class"
+// 0, or -EINVAL with what and in which column in `error`. The header line, comments and blank lines
+// are the caller's to skip. A party without a kind is a line.
 int lease_parse_csv(const char *line, struct lease *out, char error[static 160]);
-int lease_write_csv(FILE *out, const struct lease *l);
+int lease_write_csv(FILE *out, const struct lease *l); // 0 or -EIO

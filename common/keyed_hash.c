@@ -109,3 +109,10 @@ struct keyed_hash keyed_hash(const struct keyed_hash_key *key, enum keyed_hash_k
         h.value = h.value << 8 | digest[i];
     return h;
 }
+
+void hash_text(struct span text, char out[static 33])
+{
+    uint8_t digest[16];
+    crypto_generichash(digest, sizeof digest, text.data, text.len, NULL, 0);
+    sodium_bin2hex(out, 33, digest, sizeof digest);
+}

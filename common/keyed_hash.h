@@ -44,3 +44,6 @@ struct keyed_hash_key keyed_hash_key_replay(void);
 // size tells them apart and a bot must not hide behind case.
 struct keyed_hash keyed_hash(const struct keyed_hash_key *key, enum keyed_hash_kind kind,
                              struct span name);
+
+// BLAKE2b-128 without key, as 32 hex digits: says whether two texts (configurations) are the same.
+void hash_text(struct span text, char out[static 33]);

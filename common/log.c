@@ -43,10 +43,11 @@ static bool stderr_is_journal(void)
 {
     const char *text = getenv("JOURNAL_STREAM");
     struct stat st;
-    uintmax_t dev, ino;
+    char own[64];
     if (!text || fstat(STDERR_FILENO, &st) != 0)
         return false;
-    return sscanf(text, "%ju:%ju", &dev, &ino) == 2 && dev == st.st_dev && ino == st.st_ino;
+    snprintf(own, sizeof own, "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+    return strcmp(text, own) == 0;
 }
 
 void log_open(const char *name)

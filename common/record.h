@@ -353,6 +353,9 @@ struct record_reader_stats {
     uint64_t bad_message, bad_set, bad_record; // broken input, by where it was found
     uint64_t bad_value;                        // record_check said no
     bool truncated;                            // the file ends inside a message
+    uint64_t no_identity;  // flow records of other exporters: their `id` has epoch 0, sequence 0
+    uint64_t lost_records; // missing by the sequence numbers of the messages
+    uint64_t options;      // options records: read for clock and sampling, not handed out
 };
 
 int record_reader_open(const char *path, struct record_reader **out); // negative errno

@@ -1,7 +1,8 @@
 // A dialogue tracker: what one application protocol says, counted. One file (or a few: client side,
 // server side, pairing) behind one descriptor, and one line in proto.c's registry.
 //
-// The stream layer feeds each direction's octets in order, once, with gaps as explicit inputs. ident
+// The stream layer feeds each direction's octets in order, once, with gaps as explicit inputs; what
+// acknowledges the other side's octets comes behind them. ident
 // picks the tracker from the first octets (any port); a tracker may hand the rest of the dialogue to
 // another (STARTTLS to TLS, SOCKS to what is relayed) through proto_switch. State is of fixed size,
 // comes from a pool, is valid when zeroed, and holds nothing from traffic beyond its stated bounds.

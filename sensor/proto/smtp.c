@@ -382,7 +382,6 @@ static void smtp_feed(struct proto_flow *f, void *state, enum proto_side side, s
     if (side == s->client_side) {
         if (!s->greeted && !s->server_seen)
             s->spoke_early = true;
-        s->client_seen = true;
         run_client(&at, data);
     } else {
         s->server_seen = true;
@@ -397,7 +396,6 @@ static void client_gap(const struct smtp_at *at, uint64_t missing)
     bool was_content = mode == SMTP_CLIENT_BODY && !s->suspected;
     bool held = mode == SMTP_CLIENT_HOLD;
     uint8_t wait = s->wait;
-    bool answered = s->early_count > 0;
     smtp_client_gap(&s->client, missing);
     if (mode == SMTP_CLIENT_CHUNK && s->client.mode == SMTP_CLIENT_CHUNK)
         return; // content only
@@ -410,16 +408,14 @@ static void client_gap(const struct smtp_at *at, uint64_t missing)
     s->wait = SMTP_WAIT_NONE;
     s->auth_lines = 0;
     smtp_lose(at);
-    s->early_count = 0;
     if (held) {
         s->tls_due = true;
         smtp_client_enter(&s->client, SMTP_CLIENT_STOP);
         return;
     }
-    // Replies that came before tell that what is missing was answered; with no server in sight
-    // nothing but the text itself can tell.
+    // The next reply will tell; with no server in sight nothing but the text itself can.
     s->doubt = true;
-    s->suspected = s->server_seen && !answered;
+    s->suspected = s->server_seen;
     if (!s->suspected)
         smtp_client_enter(&s->client, SMTP_CLIENT_COMMAND);
 }
@@ -437,7 +433,6 @@ static void smtp_gap(struct proto_flow *f, void *state, enum proto_side side, ui
     }
     smtp_server_gap(&s->server);
     smtp_lose(&at);
-    s->early_count = 0;
 }
 
 static void smtp_close(struct proto_flow *f, void *state, enum proto_end end, int64_t t_us)

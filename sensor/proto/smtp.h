@@ -10,9 +10,6 @@
 
 // What is outstanding. Runs of one kind take one place, so that a group of a thousand RCPT does.
 #define SMTP_PENDING_MAX 40
-// Replies that came before the command they answer (the directions were captured out of step).
-#define SMTP_EARLY_MAX 8
-
 enum smtp_expect {
     SMTP_EXPECT_OTHER, // any command whose reply is of no further interest
     SMTP_EXPECT_HELO,
@@ -51,7 +48,7 @@ struct smtp {
     uint8_t client_side; // enum proto_side
     uint8_t wait;        // enum smtp_wait
     bool oriented;       // client_side is settled
-    bool client_seen, server_seen;
+    bool server_seen;
     bool greeted;
     bool spoke_early; // client octets before any greeting
     bool lmtp;
@@ -80,8 +77,7 @@ struct smtp {
     // What the lines of the present reply said so far.
     struct blocklist_finding finding;
     uint64_t server_name; // keyed hash of the greeting's name; 0: not seen
-    uint8_t pending_first, pending_count, early_count;
-    uint16_t early[SMTP_EARLY_MAX];
+    uint8_t pending_first, pending_count;
     struct smtp_pending pending[SMTP_PENDING_MAX];
 };
 

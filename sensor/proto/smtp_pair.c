@@ -1,10 +1,10 @@
 // Which reply answers which command. RFC 5321 section 4.3 (one reply a command), RFC 2920 (commands
 // sent ahead), RFC 3030 (one reply a chunk), RFC 2033 (LMTP: one a recipient behind the content).
 //
-// Both directions are in order, so the n-th reply answers the n-th command; whichever is seen first
-// waits for the other. When octets are missing that is no longer sure: then replies are not counted
-// until one comes that can answer only one thing (354, 334, 235, 220, 221), or until a client that
-// was not offered PIPELINING sends its next command.
+// Both directions are in order and a reply comes behind its command (the stream layer sees to that by
+// the acknowledgements), so the n-th reply answers the n-th command. When octets are missing that is
+// no longer sure: then replies are not counted until one comes that can answer only one thing (354,
+// 334, 235, 220, 221), or until a client that was not offered PIPELINING sends its next command.
 #include <assert.h>
 
 #include "proto/smtp.h"
@@ -65,7 +65,6 @@ static void pending_clear(struct smtp *s)
 {
     s->pending_first = 0;
     s->pending_count = 0;
-    s->early_count = 0;
 }
 
 // Everything before the first `what` is taken for answered.
@@ -268,16 +267,6 @@ static void try_resync(const struct smtp_at *at, uint16_t code)
     }
 }
 
-static void unmatched(const struct smtp_at *at, uint16_t code)
-{
-    struct smtp *s = at->s;
-    // Servers say good-bye unasked.
-    if (code == 421 || code == 221 || s->uncertain)
-        return;
-    if (s->early_count < SMTP_EARLY_MAX)
-        s->early[s->early_count++] = code;
-}
-
 // Heads that this code cannot answer are passed over.
 static void skip_unfit(const struct smtp_at *at, uint16_t code)
 {
@@ -306,22 +295,10 @@ static void pair(const struct smtp_at *at, uint16_t code)
     if (s->uncertain)
         try_resync(at, code);
     skip_unfit(at, code);
-    if (s->pending_count == 0) {
-        unmatched(at, code);
+    // Said unasked, or one of the 50x that may be followed by more.
+    if (s->pending_count == 0 || pending_at(s, 0)->what == SMTP_EXPECT_REFUSED)
         return;
-    }
-    if (pending_at(s, 0)->what == SMTP_EXPECT_REFUSED)
-        return; // one of the 50x; more may follow
     settle(at, code);
-}
-
-static void offered_early(struct smtp *s, uint16_t code, bool *fits)
-{
-    uint8_t what = pending_at(s, 0)->what;
-    enum smtp_expect only = only_answers(code);
-    *fits = only == SMTP_EXPECT_OTHER ? what != SMTP_EXPECT_DATA || code >= 400 : only == what;
-    if (what == SMTP_EXPECT_STARTTLS || what == SMTP_EXPECT_AUTH)
-        *fits = only == what || code >= 400;
 }
 
 void smtp_expect(const struct smtp_at *at, enum smtp_expect what)
@@ -334,16 +311,6 @@ void smtp_expect(const struct smtp_at *at, enum smtp_expect what)
         s->uncertain = false;
     }
     pending_push(at, what);
-    while (s->early_count > 0 && s->pending_count > 0 && !s->uncertain) {
-        uint16_t code = s->early[0];
-        bool fits;
-        offered_early(s, code, &fits);
-        s->early_count--;
-        memmove(s->early, s->early + 1, s->early_count * sizeof *s->early);
-        // What does not fit was said unasked, and answers nothing.
-        if (fits)
-            settle(at, code);
-    }
 }
 
 // ---- Replies.
@@ -445,7 +412,7 @@ static void look_for_offer(const struct smtp_at *at, const struct smtp_reply_lin
 {
     struct smtp *s = at->s;
     bool hello = s->pending_count > 0 ? pending_at(s, 0)->what == SMTP_EXPECT_HELO
-                                      : !s->client_seen || s->uncertain || s->early_count == 0;
+                                      : true;
     if (line->code != 250 || !hello)
         return;
     struct span text = line->text;

@@ -23,7 +23,7 @@ struct script {
     size_t octets;
 };
 
-enum cut { CUT_TURNS, CUT_LINES, CUT_OCTETS, CUT_AT, CUT_LATE_CLIENT, CUT_LATE_SERVER };
+enum cut { CUT_TURNS, CUT_LINES, CUT_OCTETS, CUT_AT, CUT_LATE };
 
 static size_t unescape(const char *text, size_t len, uint8_t *out)
 {
@@ -288,13 +288,13 @@ static void run_split(struct dialogue_flow *d, const struct script *s, size_t at
     }
 }
 
-// One side's turns come one turn later than the other's.
-static void run_late(struct dialogue_flow *d, const struct script *s, enum proto_side late)
+// The responder is seen one turn late, as if the initiator never waited for it.
+static void run_late(struct dialogue_flow *d, const struct script *s)
 {
     const struct turn *held = NULL;
     for (size_t i = 0; i < s->turns; i++) {
         const struct turn *t = &s->turn[i];
-        if (t->side == late) {
+        if (t->side == PROTO_RESPONDER) {
             if (held)
                 feed_turn(d, held, SIZE_MAX / 2);
             held = t;
@@ -311,15 +311,14 @@ static void run_late(struct dialogue_flow *d, const struct script *s, enum proto
 
 static void run_one(const struct dialogue *how, const struct script *s, enum cut cut, size_t at)
 {
-    static const char *const name[] = {"turns",        "lines",       "octets",
-                                       "split behind", "client late", "server late"};
+    static const char *const name[] = {"turns", "lines", "octets", "split behind", "server late"};
     struct dialogue_flow d;
     struct record_flow r;
     dialogue_open(&d, how);
     if (cut == CUT_AT)
         run_split(&d, s, at);
-    else if (cut == CUT_LATE_CLIENT || cut == CUT_LATE_SERVER)
-        run_late(&d, s, cut == CUT_LATE_CLIENT ? PROTO_INITIATOR : PROTO_RESPONDER);
+    else if (cut == CUT_LATE)
+        run_late(&d, s);
     else
         for (size_t i = 0; i < s->turns; i++)
             feed_turn(&d, &s->turn[i], cut == CUT_OCTETS ? 1 : SIZE_MAX / 2);
@@ -339,10 +338,8 @@ void dialogue_run(const struct dialogue *table, size_t n)
         size_t step = turns.octets > 1500 ? turns.octets / 400 : 1;
         for (size_t at = 1; at < turns.octets; at += step)
             run_one(&table[i], &turns, CUT_AT, at);
-        if (!(table[i].flags & DIALOGUE_IN_STEP)) {
-            run_one(&table[i], &turns, CUT_LATE_CLIENT, 0);
-            run_one(&table[i], &turns, CUT_LATE_SERVER, 0);
-        }
+        if (!(table[i].flags & DIALOGUE_IN_STEP))
+            run_one(&table[i], &turns, CUT_LATE, 0);
         script_free(&turns);
         script_free(&lines);
     }

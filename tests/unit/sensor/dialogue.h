@@ -12,7 +12,7 @@
 
 enum dialogue_flags {
     DIALOGUE_MIDSTREAM = 1 << 0,
-    DIALOGUE_IN_STEP = 1 << 1, // the order of both sides matters: not run out of step
+    DIALOGUE_IN_STEP = 1 << 1, // the order of both sides matters: the responder is never late
     DIALOGUE_SMARTHOST = 1 << 2,
 };
 
@@ -33,7 +33,7 @@ struct dialogue {
     }
 
 // Runs a table in all cuts: turns whole, line by line, octet by octet, split once at every offset,
-// and (but for DIALOGUE_IN_STEP) with one direction seen a turn late. cmocka assertions.
+// and (but for DIALOGUE_IN_STEP) with the responder seen a turn late. cmocka assertions.
 void dialogue_run(const struct dialogue *table, size_t n);
 
 // One run of a script, for tests that look closer. The caller drops the flow.

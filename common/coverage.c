@@ -1,0 +1,73 @@
+// Coverage: how much was lost, and what to do about each alarm.
+#include "common/coverage.h"
+
+#define PPM 1000000u
+
+// Parts of `part + rest`, rounded up so that a loss is never none.
+static uint32_t ppm_of(uint64_t part, uint64_t rest)
+{
+    // Scaled down together until the product fits; the ratio stays to seven digits.
+    while (part > UINT64_MAX / PPM / 4 || rest > UINT64_MAX / PPM / 4) {
+        part = part / 2 + (part & 1);
+        rest /= 2;
+    }
+    uint64_t all = part + rest;
+    if (all == 0)
+        return 0;
+    return (uint32_t)((part * PPM + all - 1) / all);
+}
+
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+    return a + b < a ? UINT64_MAX : a + b;
+}
+
+uint32_t coverage_loss_ppm(const struct coverage *c)
+{
+    uint32_t dropped = ppm_of(sum(c->dropped_card, c->dropped_ring), c->packets);
+    uint32_t missing = ppm_of(c->missing_octets, c->seen_octets);
+    return dropped > missing ? dropped : missing;
+}
+
+const char *coverage_alarm_text(uint32_t alarm_bit)
+{
+    switch (alarm_bit) {
+    case COVERAGE_ONE_DIRECTION:
+        return "The mirror shows one direction only, so replies are not seen: mirror both "
+               "directions (rx and tx) of the port.";
+    case COVERAGE_DOUBLED:
+        return "Packets arrive twice, which the sensor has to undo: mirror each path once, at the "
+               "ingress or the egress of the port, not both.";
+    case COVERAGE_SLICED:
+        return "Packets are cut short, so dialogues cannot be read to their end: switch off packet "
+               "slicing at the mirror or raise its length.";
+    case COVERAGE_NO_MAIL:
+        return "No SMTP was seen for an hour by day on a leg declared to carry it: check that the "
+               "mirror includes ports 25, 465, 587 and 2525 of this leg.";
+    case COVERAGE_CLOCK:
+        return "The clock jumped or differs from the other sensors and the lease source: run NTP "
+               "or PTP on this host and on the packet broker.";
+    case COVERAGE_DROPS:
+        return "Packets were dropped before they were looked at: give the capture a larger ring, "
+               "more processes, or a mirror narrowed to mail ports.";
+    case COVERAGE_SPOOL_FULL:
+        return "The spool is full, so records are lost: restore the connection to the collector or "
+               "give the spool more room.";
+    case COVERAGE_UNKNOWN_LAYERS:
+        return "A noticeable share of packets could not be opened: look under `skipped` in the "
+               "status for the layers by name and strip them at the broker.";
+    case COVERAGE_LEG_WRONG:
+        return "What is seen contradicts the declared leg, nat or port25: correct the declaration "
+               "in the sensor's configuration.";
+    case COVERAGE_SAMPLED:
+        return "The source is sampled, so small counts are missed and rates are estimates: mirror "
+               "mail ports without sampling.";
+    case COVERAGE_REPLAY:
+        return "The packets come from a file and time is packet time: nothing to do, but nothing "
+               "here is live.";
+    case COVERAGE_ANOMALY:
+        return "Traffic of the site or sensor left its usual band: compare with the day before, "
+               "then look for an outage, a moved mirror or a real surge.";
+    default: return NULL;
+    }
+}

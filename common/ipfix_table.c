@@ -1,0 +1,493 @@
+// The one table of IPFIX fields (ipfix.h): what each element is, where it stands in struct record, how
+// long it is on the wire. IANA's elements where there is one, ours (enterprise number 32473) else.
+//
+// Numbers of ours: 1-19 all records, 20-79 flow, 100-199 SMTP, 200-219 TLS, 220-239 SOCKS, 240-249
+// DNS, 250-259 logins, 260-279 layer 2, 300-349 mail log, 400-499 coverage. A number is never used
+// again for something else.
+#include <assert.h>
+#include <ctype.h>
+#include <stddef.h>
+
+#include "common/ipfix_internal.h"
+
+#define OFFSET(m) ((uint16_t)offsetof(struct record, m))
+#define SIZE(m)   ((uint16_t)sizeof(((struct record *)0)->m))
+#define PLACE(m)  .member = #m, .offset = OFFSET(m), .size = SIZE(m)
+#define EXTRA(m)                                                       \
+    .member = "", .offset = (uint16_t)offsetof(struct ipfix_extra, m), \
+    .size = (uint16_t)sizeof(((struct ipfix_extra *)0)->m), .extra = true
+#define IANA(n, i)    .name = n, .pen = IPFIX_PEN_IANA, .id = i
+#define REVERSE(n, i) .name = n, .pen = IPFIX_PEN_REVERSE, .id = i
+#define OURS(n, i, t) .name = n, .pen = IPFIX_PEN_POSTERN, .id = i, .text = t
+#define KIND(t, s)    .type = IPFIX_##t, .semantics = IPFIX_##s
+#define LENGTH(n, w)  .narrow = n, .wide = w
+#define VARIABLE      .narrow = IPFIX_VARIABLE, .wide = IPFIX_VARIABLE
+// Numbers of one, two, four octets that never need more, and counters sent reduced when they fit.
+#define U8         KIND(UNSIGNED8, IDENTIFIER), LENGTH(1, 1)
+#define U16        KIND(UNSIGNED16, IDENTIFIER), LENGTH(2, 2)
+#define U32        KIND(UNSIGNED32, IDENTIFIER), LENGTH(4, 4)
+#define U64        KIND(UNSIGNED64, IDENTIFIER), LENGTH(8, 8)
+#define QUANTITY32 KIND(UNSIGNED32, QUANTITY), LENGTH(4, 4)
+#define COUNTER64  KIND(UNSIGNED64, DELTA_COUNTER), LENGTH(4, 8)
+#define COUNTER32  KIND(UNSIGNED32, DELTA_COUNTER), LENGTH(2, 4)
+#define TIME       KIND(MILLISECONDS, DEFAULT), LENGTH(8, 8)
+#define STRING     KIND(STRING, DEFAULT), .how = IPFIX_TEXT, VARIABLE
+
+static const struct ipfix_field fields_id[] = {
+    {OURS("record_version", 1, "version of what a record says"), U16, PLACE(version)},
+    {IANA("observationDomainId", 149), U32, PLACE(id.domain)},
+    {OURS("record_epoch", 2, "grows with every start of the process"), U64, PLACE(id.epoch)},
+    {OURS("record_sequence", 3, "from 1, without gaps; a repeat has the same three numbers"), U64,
+     PLACE(id.sequence)},
+};
+
+static const uint16_t flow_hashes[] = {OFFSET(flow.hash_count)};
+
+static const struct ipfix_field fields_flow[] = {
+    {OURS("realm", 4, "where the addresses are unique"), STRING, PLACE(flow.realm)},
+    {OURS("flow_hash", 20, "of the flow, the same at two sensors"), U64, PLACE(flow.flow_hash)},
+    {IANA("protocolIdentifier", 4), U8, PLACE(flow.ip_proto)},
+    {IANA("sourceTransportPort", 7), U16, PLACE(flow.initiator_port)},
+    {IANA("destinationTransportPort", 11), U16, PLACE(flow.responder_port)},
+    {IANA("tcpSequenceNumber", 184), U32, PLACE(flow.initiator_isn)},
+    {REVERSE("reverseTcpSequenceNumber", 184), U32, PLACE(flow.responder_isn)},
+    {IANA("biflowDirection", 239), U8, .how = IPFIX_BIFLOW, EXTRA(direction)},
+    {IANA("flowEndReason", 136), U8, .how = IPFIX_REASON, EXTRA(end_reason)},
+    {OURS("isn_seen", 21, "which initial sequence numbers are known: 1 initiator, 2 responder"),
+     KIND(UNSIGNED8, FLAGS), LENGTH(1, 1), PLACE(flow.isn_seen)},
+    {OURS("subscriber_side", 22, "0 none, 1 initiator, 2 responder, 3 both"), U8, PLACE(flow.side)},
+    {OURS("record_flags", 23, "1 start, 2 continue, 4 end, 8 outcome decided"),
+     KIND(UNSIGNED8, FLAGS), LENGTH(1, 1), PLACE(flow.flags)},
+    {OURS("handshake", 24, "outcome of the handshake, enum record_handshake"), U8,
+     PLACE(flow.handshake)},
+    {OURS("application", 25, "enum record_app"), U8, PLACE(flow.app)},
+    {OURS("application_source", 26, "how it is known, enum record_app_source"), U8,
+     PLACE(flow.app_source)},
+    {OURS("ndpi_protocol", 27, "nDPI's number, 0: not asked or not known"), U16,
+     PLACE(flow.ndpi_protocol)},
+    {OURS("incomplete", 28, "what was not seen, enum record_incomplete"), KIND(UNSIGNED32, FLAGS),
+     LENGTH(4, 4), PLACE(flow.incomplete)},
+    {IANA("samplingInterval", 34), QUANTITY32, PLACE(flow.sampling)},
+    {OURS("flow_start", 29, "first packet of the flow"), TIME, PLACE(flow.flow_start_ms)},
+    {IANA("flowStartMilliseconds", 152), TIME, PLACE(flow.start_ms)},
+    {IANA("flowEndMilliseconds", 153), TIME, PLACE(flow.end_ms)},
+    {OURS("outcome_time", 30, "when the outcome was decided; 0: not in this record"), TIME,
+     PLACE(flow.outcome_ms)},
+    {IANA("packetDeltaCount", 2), COUNTER64, PLACE(flow.packets[0])},
+    {REVERSE("reversePacketDeltaCount", 2), COUNTER64, PLACE(flow.packets[1])},
+    {IANA("octetDeltaCount", 1), COUNTER64, PLACE(flow.octets[0])},
+    {REVERSE("reverseOctetDeltaCount", 1), COUNTER64, PLACE(flow.octets[1])},
+    {IANA("initiatorOctets", 231), COUNTER64, PLACE(flow.payload_octets[0])},
+    {IANA("responderOctets", 232), COUNTER64, PLACE(flow.payload_octets[1])},
+    {OURS("initiator_missing_octets", 31, "payload octets of the initiator never seen"), COUNTER64,
+     PLACE(flow.missing_octets[0])},
+    {OURS("responder_missing_octets", 32, "payload octets of the responder never seen"), COUNTER64,
+     PLACE(flow.missing_octets[1])},
+    {OURS("initiator_retransmissions", 33, "segments the initiator sent again"), COUNTER32,
+     PLACE(flow.retransmissions[0])},
+    {OURS("responder_retransmissions", 34, "segments the responder sent again"), COUNTER32,
+     PLACE(flow.retransmissions[1])},
+    {OURS("duplicate_packets", 35, "packets mirrored twice, not counted elsewhere"), COUNTER32,
+     PLACE(flow.duplicates)},
+    {IANA("tcpSynTotalCount", 218), KIND(UNSIGNED64, TOTAL_COUNTER), LENGTH(2, 2),
+     PLACE(flow.syn_count)},
+    {IANA("minimumTTL", 52), KIND(UNSIGNED8, QUANTITY), LENGTH(1, 1), PLACE(flow.ttl_min)},
+    {IANA("maximumTTL", 53), KIND(UNSIGNED8, QUANTITY), LENGTH(1, 1), PLACE(flow.ttl_max)},
+    {OURS("handshake_rtt", 36, "round trip of the handshake in microseconds; 0: not seen"),
+     QUANTITY32, PLACE(flow.rtt_us)},
+    {OURS("first_reply", 37, "milliseconds from handshake to the responder's first octet; 0: none"),
+     QUANTITY32, PLACE(flow.to_first_reply_ms)},
+    {OURS("encapsulation", 38, "layers around the IP packet"), STRING, PLACE(flow.encap)},
+    {OURS("hashes", 5, "keyed hashes: kind (1 octet), key id (1), value (8), and again"),
+     KIND(OCTET_ARRAY, DEFAULT), .how = IPFIX_HASHES, VARIABLE, PLACE(flow.hash),
+     .more = flow_hashes},
+};
+
+#define ADDRESS(n, i, t, len, m)                                                       \
+    {                                                                                  \
+        IANA(n, i), KIND(t, DEFAULT), .how = IPFIX_ADDRESS, LENGTH(len, len), PLACE(m) \
+    }
+
+static const struct ipfix_field fields_flow_v4[] = {
+    ADDRESS("sourceIPv4Address", 8, IPV4, 4, flow.initiator),
+    ADDRESS("destinationIPv4Address", 12, IPV4, 4, flow.responder),
+};
+
+static const struct ipfix_field fields_flow_v6[] = {
+    ADDRESS("sourceIPv6Address", 27, IPV6, 16, flow.initiator),
+    ADDRESS("destinationIPv6Address", 28, IPV6, 16, flow.responder),
+};
+
+static const uint16_t smtp_bits[] = {
+    OFFSET(flow.smtp.early_talker),    OFFSET(flow.smtp.pipelining_offered),
+    OFFSET(flow.smtp.clear_after_tls), OFFSET(flow.smtp.helo_is_literal),
+    OFFSET(flow.smtp.helo_is_peer),    OFFSET(flow.smtp.xclient),
+    OFFSET(flow.smtp.quit_seen),       0,
+};
+
+// The counters that other programs would want to see: MAIL, RCPT and its answers, messages. The
+// rest travel in smtp_rare_counters when they are not zero: shorter, and templates stay near the 60
+// fields that Wireshark takes by default. Each has an element number of its own all the same, so
+// that it can move.
+#define IS_SENT(element) \
+    ((element) == 2 || (element) == 4 || (element) == 5 || (element) == 7 || (element) == 10)
+
+static const struct ipfix_field fields_smtp[] = {
+#define X(counter, element, words)                                                    \
+    {OURS("smtp_" #counter, 100 + (element), words), KIND(UNSIGNED32, DELTA_COUNTER), \
+     LENGTH(IS_SENT(element) ? 2 : 0, IS_SENT(element) ? 4 : 0), PLACE(flow.smtp.counter)},
+    RECORD_SMTP_COUNTERS(X)
+#undef X
+        {OURS("smtp_rare_counters", 190,
+              "the other counters that are not zero: element number less "
+              "100 (1 octet), value (LEB128), and again"),
+         KIND(OCTET_ARRAY, DEFAULT), .how = IPFIX_COUNTERS, VARIABLE, PLACE(flow.smtp)},
+    {OURS("smtp_banner_code", 191, "reply code of the greeting; 0: none seen"), U16,
+     PLACE(flow.smtp.banner_code)},
+    {OURS("smtp_starttls_state", 192, "0 none, 1 offered, 2 asked, 3 accepted"), U8,
+     PLACE(flow.smtp.starttls_state)},
+    {OURS("smtp_bits", 193,
+          "1 early talker, 2 PIPELINING offered, 4 clear after TLS, 8 HELO is an address, 16 HELO "
+          "is the peer's, 32 XCLIENT, 64 QUIT seen"),
+     KIND(UNSIGNED16, FLAGS), .how = IPFIX_BITS, LENGTH(2, 2), .member = "flow.smtp",
+     .more = smtp_bits},
+};
+
+static const uint16_t tls_bits[] = {OFFSET(flow.tls.handshake_done), 0};
+
+static const struct ipfix_field fields_tls[] = {
+    {OURS("tls_version", 200, "negotiated; 0: not seen"), U16, PLACE(flow.tls.version)},
+    {OURS("tls_cipher", 201, "cipher suite; 0: not seen"), U16, PLACE(flow.tls.cipher)},
+    {OURS("tls_ja4", 202, "JA4 fingerprint of the client"), STRING, PLACE(flow.tls.ja4)},
+    {OURS("tls_sni_domain", 203, "registered domain of the server name"), STRING,
+     PLACE(flow.tls.sni_domain)},
+    {OURS("tls_alpn", 204, "application protocol"), STRING, PLACE(flow.tls.alpn)},
+    {OURS("tls_certificate_hash", 205, "SHA-256 of the server's certificate; empty: not seen"),
+     KIND(OCTET_ARRAY, DEFAULT), .how = IPFIX_BYTES, VARIABLE, PLACE(flow.tls.certificate_hash)},
+    {OURS("tls_alert", 206, "last alert's description; 255: none"), U8, PLACE(flow.tls.alert)},
+    {OURS("tls_initiator_octets", 207, "inside application-data records of the initiator"),
+     COUNTER64, PLACE(flow.tls.application_octets[0])},
+    {OURS("tls_responder_octets", 208, "inside application-data records of the responder"),
+     COUNTER64, PLACE(flow.tls.application_octets[1])},
+    {OURS("tls_record_lengths", 209,
+          "first 16 record lengths, signed 16 bits each, the responder's negative"),
+     KIND(OCTET_ARRAY, DEFAULT), .how = IPFIX_LENGTHS, VARIABLE, PLACE(flow.tls.record_lengths)},
+    {OURS("tls_time_to_close", 210, "milliseconds from handshake to close; 0: still open"),
+     QUANTITY32, PLACE(flow.tls.time_to_close_ms)},
+    {OURS("tls_bits", 211, "1 handshake done"), KIND(UNSIGNED8, FLAGS), .how = IPFIX_BITS,
+     LENGTH(1, 1), .member = "flow.tls", .more = tls_bits},
+};
+
+static const uint16_t socks_bits[] = {OFFSET(flow.socks.is_4a), OFFSET(flow.socks.auth_failed),
+                                      OFFSET(flow.socks.granted), OFFSET(flow.socks.reverse), 0};
+
+static const struct ipfix_field fields_socks[] = {
+    {OURS("socks_version", 220, "4 or 5"), U8, PLACE(flow.socks.version)},
+    {OURS("socks_method", 221, "RFC 1928 method; 255: none"), U8, PLACE(flow.socks.method)},
+    {OURS("socks_command", 222, "1 CONNECT, 2 BIND, 3 UDP ASSOCIATE; 0: not seen"), U8,
+     PLACE(flow.socks.command)},
+    {OURS("socks_target_port", 223, "port asked for"), U16, PLACE(flow.socks.target_port)},
+    {OURS("socks_target", 224, "address asked for: 4 or 16 octets, empty when it was a name"),
+     KIND(OCTET_ARRAY, DEFAULT), .how = IPFIX_ADDRESS, VARIABLE, PLACE(flow.socks.target)},
+    {OURS("socks_reply", 225, "reply code; 255: none seen"), U8, PLACE(flow.socks.reply)},
+    {OURS("socks_bits", 226, "1 SOCKS4a, 2 authentication failed, 4 granted, 8 reverse"),
+     KIND(UNSIGNED8, FLAGS), .how = IPFIX_BITS, LENGTH(1, 1), .member = "flow.socks",
+     .more = socks_bits},
+    {OURS("socks_initiator_octets", 227, "relayed for the initiator"), COUNTER64,
+     PLACE(flow.socks.relayed_octets[0])},
+    {OURS("socks_responder_octets", 228, "relayed from the responder"), COUNTER64,
+     PLACE(flow.socks.relayed_octets[1])},
+    {OURS("socks_inner_application", 229, "enum record_app of the relayed dialogue"), U8,
+     PLACE(flow.socks.inner_app)},
+    {OURS("socks_first_octets_hash", 230, "keyed hash of the first 64 relayed octets"), U64,
+     PLACE(flow.socks.first_octets_hash)},
+};
+
+static const struct ipfix_field fields_dns[] = {
+    {OURS("dns_queries", 240, "queries"), COUNTER32, PLACE(flow.dns.queries)},
+    {OURS("dns_mx_queries", 241, "MX queries"), COUNTER32, PLACE(flow.dns.mx_queries)},
+    {OURS("dns_mx_nxdomain", 242, "MX queries answered NXDOMAIN"), COUNTER32,
+     PLACE(flow.dns.mx_nxdomain)},
+    {OURS("dns_mx_names", 243, "distinct domains asked for, at most 64"), COUNTER32,
+     PLACE(flow.dns.mx_names_distinct)},
+};
+
+static const struct ipfix_field fields_login[] = {
+    {OURS("login_tries", 250, "POP3 and IMAP logins tried"), COUNTER32, PLACE(flow.login.tries)},
+    {OURS("login_failures", 251, "of these, refused"), COUNTER32, PLACE(flow.login.failures)},
+};
+
+static const struct ipfix_field fields_l2[] = {
+    {OURS("subscriber_mac", 260, "MAC address at the subscriber's side"), KIND(MAC, DEFAULT),
+     .how = IPFIX_BYTES, LENGTH(6, 6), PLACE(flow.l2.subscriber_mac)},
+    {IANA("dot1qVlanId", 243), U16, PLACE(flow.l2.vlan[0])},
+    {IANA("dot1qCustomerVlanId", 245), U16, PLACE(flow.l2.vlan[1])},
+    {OURS("pppoe_session", 261, "PPPoE session; 0: none"), U16, PLACE(flow.l2.pppoe_session)},
+    {OURS("mpls_label", 262, "innermost label; 0: none"), U32, PLACE(flow.l2.mpls_label)},
+    {OURS("vni", 263, "VXLAN or GENEVE network; 0: none"), U32, PLACE(flow.l2.vni)},
+};
+
+static const uint16_t mail_bits[] = {OFFSET(mail.tls), OFFSET(mail.auth_failed), 0};
+static const uint16_t mail_hashes[] = {OFFSET(mail.hash_count)};
+
+static const struct ipfix_field fields_mail[] = {
+    {OURS("mail_event", 300, "enum record_mail_event"), U8, PLACE(mail.event)},
+    {IANA("observationTimeMilliseconds", 323), TIME, PLACE(mail.t_ms)},
+    {OURS("realm", 4, "where the addresses are unique"), STRING, PLACE(mail.realm)},
+    {IANA("sourceTransportPort", 7), U16, PLACE(mail.client_port)},
+    {IANA("destinationTransportPort", 11), U16, PLACE(mail.server_port)},
+    {OURS("mailbox", 301, "keyed hash of who authenticated, in the form of hashes; empty: nobody"),
+     KIND(OCTET_ARRAY, DEFAULT), .how = IPFIX_HASH, VARIABLE, PLACE(mail.mailbox)},
+    {OURS("mail_bits", 302, "1 TLS, 2 authentication failed"), KIND(UNSIGNED8, FLAGS),
+     .how = IPFIX_BITS, LENGTH(1, 1), .member = "mail", .more = mail_bits},
+    {OURS("mail_filter", 303, "enum record_mail_filter"), U8, PLACE(mail.filter)},
+    {OURS("mail_reply_code", 304, "0: none"), U16, PLACE(mail.reply_code)},
+    {OURS("mail_recipients", 305, "recipients accepted"), COUNTER32, PLACE(mail.recipients)},
+    {OURS("mail_recipients_4xx", 306, "recipients put off"), COUNTER32, PLACE(mail.recipients_4xx)},
+    {OURS("mail_recipients_5xx", 307, "recipients refused"), COUNTER32, PLACE(mail.recipients_5xx)},
+    {OURS("mail_message_octets", 308, "size of the message"), KIND(UNSIGNED32, QUANTITY),
+     LENGTH(4, 4), PLACE(mail.message_octets)},
+    {OURS("mail_blocklist", 309, "destination's reply: 0 none, 1 policy, 2 exploit, 3 unknown"), U8,
+     PLACE(mail.blocklist)},
+    {IANA("bgpSourceAsNumber", 16), U32, PLACE(mail.client_asn)},
+    {OURS("mail_client_country", 310, "two letters; empty: not known"), STRING,
+     PLACE(mail.client_country)},
+    {OURS("mail_message_hash", 311, "keyed, matches the message seen in packets; 0: none"), U64,
+     PLACE(mail.message_hash)},
+    {OURS("mail_server_hash", 312, "which server's log"), U64, PLACE(mail.server_hash)},
+    {OURS("hashes", 5, "keyed hashes: kind (1 octet), key id (1), value (8), and again"),
+     KIND(OCTET_ARRAY, DEFAULT), .how = IPFIX_HASHES, VARIABLE, PLACE(mail.hash),
+     .more = mail_hashes},
+};
+
+static const struct ipfix_field fields_mail_v4[] = {
+    ADDRESS("sourceIPv4Address", 8, IPV4, 4, mail.client),
+};
+
+static const struct ipfix_field fields_mail_v6[] = {
+    ADDRESS("sourceIPv6Address", 27, IPV6, 16, mail.client),
+};
+
+static const uint16_t coverage_bits[] = {OFFSET(coverage.last), 0};
+
+static const struct ipfix_field fields_coverage[] = {
+    {IANA("observationTimeMilliseconds", 323), TIME, PLACE(coverage.t_ms)},
+    {OURS("sensor", 400, "configured name of the sensor"), STRING, PLACE(coverage.sensor)},
+    {OURS("sensor_process", 401, "0 for the first of a port"), U16, PLACE(coverage.process)},
+    {OURS("sensor_leg", 402, "enum coverage_leg"), U8, PLACE(coverage.leg)},
+    {OURS("sensor_nat", 403, "enum coverage_nat"), U8, PLACE(coverage.nat)},
+    {OURS("sensor_port25", 404, "enum coverage_port25"), U8, PLACE(coverage.port25)},
+    {OURS("sensor_tier", 405, "enum coverage_tier"), U8, PLACE(coverage.tier)},
+    {OURS("sensor_profile", 406, "legal profile, enum coverage_profile"), U8,
+     PLACE(coverage.profile)},
+    {IANA("samplingInterval", 34), QUANTITY32, PLACE(coverage.sampling)},
+    {OURS("sensor_alarms", 407, "enum coverage_alarm"), KIND(UNSIGNED32, FLAGS), LENGTH(4, 4),
+     PLACE(coverage.alarms)},
+    {OURS("sensor_bits", 408, "1 last record of the process"), KIND(UNSIGNED8, FLAGS),
+     .how = IPFIX_BITS, LENGTH(1, 1), .member = "coverage", .more = coverage_bits},
+#define X(counter, element, words)                                                      \
+    {OURS("sensor_" #counter, 420 + (element), words), KIND(UNSIGNED64, DELTA_COUNTER), \
+     LENGTH(8, 8), PLACE(coverage.counter)},
+    COVERAGE_COUNTERS(X)
+#undef X
+};
+
+#define FALLBACK .fallback = true
+
+static const struct ipfix_field fields_foreign[] = {
+    {IANA("octetTotalCount", 85), KIND(UNSIGNED64, TOTAL_COUNTER), PLACE(flow.octets[0]), FALLBACK},
+    {IANA("packetTotalCount", 86), KIND(UNSIGNED64, TOTAL_COUNTER), PLACE(flow.packets[0]),
+     FALLBACK},
+    {REVERSE("reverseOctetTotalCount", 85), KIND(UNSIGNED64, TOTAL_COUNTER), PLACE(flow.octets[1]),
+     FALLBACK},
+    {REVERSE("reversePacketTotalCount", 86), KIND(UNSIGNED64, TOTAL_COUNTER),
+     PLACE(flow.packets[1]), FALLBACK},
+    {IANA("initiatorPackets", 298), KIND(UNSIGNED64, DELTA_COUNTER), PLACE(flow.packets[0]),
+     FALLBACK},
+    {IANA("responderPackets", 299), KIND(UNSIGNED64, DELTA_COUNTER), PLACE(flow.packets[1]),
+     FALLBACK},
+    {IANA("udpSourcePort", 180), KIND(UNSIGNED16, IDENTIFIER), PLACE(flow.initiator_port),
+     FALLBACK},
+    {IANA("udpDestinationPort", 181), KIND(UNSIGNED16, IDENTIFIER), PLACE(flow.responder_port),
+     FALLBACK},
+    {IANA("tcpSourcePort", 182), KIND(UNSIGNED16, IDENTIFIER), PLACE(flow.initiator_port),
+     FALLBACK},
+    {IANA("tcpDestinationPort", 183), KIND(UNSIGNED16, IDENTIFIER), PLACE(flow.responder_port),
+     FALLBACK},
+    {IANA("ipTTL", 192), KIND(UNSIGNED8, QUANTITY), PLACE(flow.ttl_min), FALLBACK},
+    {IANA("vlanId", 58), KIND(UNSIGNED16, IDENTIFIER), PLACE(flow.l2.vlan[0]), FALLBACK},
+    {IANA("mplsTopLabelStackSection", 70), KIND(OCTET_ARRAY, DEFAULT), .how = IPFIX_LABEL,
+     PLACE(flow.l2.mpls_label), FALLBACK},
+    {IANA("flowStartSeconds", 150), KIND(SECONDS, DEFAULT), .how = IPFIX_TIME_S,
+     PLACE(flow.start_ms), FALLBACK},
+    {IANA("flowEndSeconds", 151), KIND(SECONDS, DEFAULT), .how = IPFIX_TIME_S, PLACE(flow.end_ms),
+     FALLBACK},
+    {IANA("flowStartMicroseconds", 154), KIND(MICROSECONDS, DEFAULT), .how = IPFIX_TIME_NTP,
+     PLACE(flow.start_ms), FALLBACK},
+    {IANA("flowEndMicroseconds", 155), KIND(MICROSECONDS, DEFAULT), .how = IPFIX_TIME_NTP,
+     PLACE(flow.end_ms), FALLBACK},
+    {IANA("flowStartNanoseconds", 156), KIND(NANOSECONDS, DEFAULT), .how = IPFIX_TIME_NTP,
+     PLACE(flow.start_ms), FALLBACK},
+    {IANA("flowEndNanoseconds", 157), KIND(NANOSECONDS, DEFAULT), .how = IPFIX_TIME_NTP,
+     PLACE(flow.end_ms), FALLBACK},
+    {IANA("flowStartDeltaMicroseconds", 158), KIND(UNSIGNED32, QUANTITY), EXTRA(start_delta_us)},
+    {IANA("flowEndDeltaMicroseconds", 159), KIND(UNSIGNED32, QUANTITY), EXTRA(end_delta_us)},
+    {IANA("flowStartSysUpTime", 22), KIND(UNSIGNED32, QUANTITY), EXTRA(start_uptime_ms)},
+    {IANA("flowEndSysUpTime", 21), KIND(UNSIGNED32, QUANTITY), EXTRA(end_uptime_ms)},
+    {IANA("systemInitTimeMilliseconds", 160), KIND(MILLISECONDS, DEFAULT), EXTRA(boot_ms)},
+    {IANA("tcpControlBits", 6), KIND(UNSIGNED16, FLAGS), EXTRA(tcp_flags[0])},
+    {REVERSE("reverseTcpControlBits", 6), KIND(UNSIGNED16, FLAGS), EXTRA(tcp_flags[1])},
+    {IANA("forwardingStatus", 89), KIND(UNSIGNED8, IDENTIFIER), EXTRA(forwarding)},
+};
+
+static const struct ipfix_field fields_options[] = {
+    {IANA("systemInitTimeMilliseconds", 160), KIND(MILLISECONDS, DEFAULT), EXTRA(boot_ms)},
+    {IANA("samplingInterval", 34), KIND(UNSIGNED32, QUANTITY), EXTRA(interval)},
+    {IANA("samplingPacketInterval", 305), KIND(UNSIGNED32, QUANTITY), EXTRA(interval)},
+    {IANA("samplingPacketSpace", 306), KIND(UNSIGNED32, QUANTITY), EXTRA(space)},
+};
+
+static const struct {
+    const char *name;
+    struct ipfix_run run;
+} parts[IPFIX_PARTS] = {
+#define PART(part, array, words) \
+    [IPFIX_PART_##part] = {words, {array, sizeof(array) / sizeof *(array)}}
+    PART(ID, fields_id, "every record"),
+    PART(FLOW, fields_flow, "flow"),
+    PART(FLOW_V4, fields_flow_v4, "flow, IPv4"),
+    PART(FLOW_V6, fields_flow_v6, "flow, IPv6"),
+    PART(SMTP, fields_smtp, "flow, SMTP"),
+    PART(TLS, fields_tls, "flow, TLS"),
+    PART(SOCKS, fields_socks, "flow, SOCKS"),
+    PART(DNS, fields_dns, "flow, DNS"),
+    PART(LOGIN, fields_login, "flow, logins"),
+    PART(L2, fields_l2, "flow, layer 2"),
+    PART(MAIL, fields_mail, "mail log"),
+    PART(MAIL_V4, fields_mail_v4, "mail log, IPv4 client"),
+    PART(MAIL_V6, fields_mail_v6, "mail log, IPv6 client"),
+    PART(COVERAGE, fields_coverage, "coverage"),
+    PART(FOREIGN, fields_foreign, "flow of other exporters"),
+    PART(OPTIONS, fields_options, "options"),
+#undef PART
+};
+
+struct ipfix_run ipfix_part_fields(enum ipfix_part part)
+{
+    assert(part < IPFIX_PARTS);
+    return parts[part].run;
+}
+
+const char *ipfix_part_name(enum ipfix_part part)
+{
+    assert(part < IPFIX_PARTS);
+    return parts[part].name;
+}
+
+const char *ipfix_element_name(const struct ipfix_field *f, char out[static IPFIX_NAME_MAX])
+{
+    size_t n = 0;
+    bool upper = false;
+    const char *from = f->name;
+    if (f->pen == IPFIX_PEN_POSTERN) {
+        memcpy(out, "postern", 7);
+        n = 7;
+        upper = true;
+    }
+    for (; *from && n < IPFIX_NAME_MAX - 1; from++) {
+        if (f->pen == IPFIX_PEN_POSTERN && *from == '_') {
+            upper = true;
+            continue;
+        }
+        out[n++] = upper ? (char)toupper((unsigned char)*from) : *from;
+        upper = false;
+    }
+    out[n] = 0;
+    return out;
+}
+
+const char *ipfix_type_name(unsigned type)
+{
+    static const char *const names[] = {
+        [IPFIX_OCTET_ARRAY] = "octetArray",
+        [IPFIX_UNSIGNED8] = "unsigned8",
+        [IPFIX_UNSIGNED16] = "unsigned16",
+        [IPFIX_UNSIGNED32] = "unsigned32",
+        [IPFIX_UNSIGNED64] = "unsigned64",
+        [IPFIX_STRING] = "string",
+        [IPFIX_MAC] = "macAddress",
+        [IPFIX_IPV4] = "ipv4Address",
+        [IPFIX_IPV6] = "ipv6Address",
+        [IPFIX_SECONDS] = "dateTimeSeconds",
+        [IPFIX_MILLISECONDS] = "dateTimeMilliseconds",
+        [IPFIX_MICROSECONDS] = "dateTimeMicroseconds",
+        [IPFIX_NANOSECONDS] = "dateTimeNanoseconds",
+    };
+    return type < sizeof names / sizeof *names ? names[type] : NULL;
+}
+
+const char *ipfix_semantics_name(unsigned semantics)
+{
+    static const char *const names[] = {
+        [IPFIX_DEFAULT] = "default",
+        [IPFIX_QUANTITY] = "quantity",
+        [IPFIX_TOTAL_COUNTER] = "totalCounter",
+        [IPFIX_DELTA_COUNTER] = "deltaCounter",
+        [IPFIX_IDENTIFIER] = "identifier",
+        [IPFIX_FLAGS] = "flags",
+    };
+    return semantics < sizeof names / sizeof *names ? names[semantics] : NULL;
+}
+
+size_t ipfix_template_parts(unsigned id, uint8_t out[static IPFIX_PARTS], bool *wide)
+{
+    size_t n = 0;
+    *wide = true;
+    if (id < IPFIX_TEMPLATE_FLOW)
+        return 0;
+    out[n++] = IPFIX_PART_ID;
+    if (id < IPFIX_TEMPLATE_MAIL) {
+        unsigned bits = id - IPFIX_TEMPLATE_FLOW;
+        *wide = bits & IPFIX_TEMPLATE_WIDE;
+        out[n++] = bits & IPFIX_TEMPLATE_V6 ? IPFIX_PART_FLOW_V6 : IPFIX_PART_FLOW_V4;
+        out[n++] = IPFIX_PART_FLOW;
+        for (unsigned g = 0; g < 8; g++)
+            if (bits & 1u << g) {
+                if (IPFIX_PART_SMTP + g > IPFIX_PART_L2)
+                    return 0;
+                out[n++] = (uint8_t)(IPFIX_PART_SMTP + g);
+            }
+        return n;
+    }
+    if (id <= IPFIX_TEMPLATE_MAIL + 2) {
+        if (id > IPFIX_TEMPLATE_MAIL)
+            out[n++] = (uint8_t)(IPFIX_PART_MAIL_V4 + id - IPFIX_TEMPLATE_MAIL - 1);
+        out[n++] = IPFIX_PART_MAIL;
+        return n;
+    }
+    if (id != IPFIX_TEMPLATE_COVERAGE)
+        return 0;
+    out[n++] = IPFIX_PART_COVERAGE;
+    return n;
+}
+
+struct ipfix_step ipfix_step_of(const struct ipfix_field *f, unsigned wire)
+{
+    struct ipfix_step s = {.field = f, .wire = (uint16_t)wire, .code = IPFIX_STEP_SKIP};
+    if (!f)
+        return s;
+    s.offset = f->offset;
+    s.code = IPFIX_STEP_OTHER;
+    if (f->how != IPFIX_NUMBER || f->extra)
+        return s;
+    if (f->size == wire)
+        s.code = wire == 1   ? IPFIX_STEP_1_1
+                 : wire == 2 ? IPFIX_STEP_2_2
+                 : wire == 4 ? IPFIX_STEP_4_4
+                             : IPFIX_STEP_8_8;
+    else if (f->size == 4 && wire == 2)
+        s.code = IPFIX_STEP_4_2;
+    else if (f->size == 8 && wire == 4)
+        s.code = IPFIX_STEP_8_4;
+    return s;
+}
