@@ -120,6 +120,7 @@ static void smtp_refused(struct script *s, struct rng *r, const struct envelope 
     say(s, true, MAIL_OK);
     say(s, false, e->to);
     say(s, true, RCPT_NO);
+    s->mail = s->refused = 1;
     lines(&s->text[0], r, client - c, "NOOP ");
     say(s, false, "QUIT\r\n");
     say(s, true, BYE);
@@ -144,6 +145,7 @@ static void smtp_messages(struct script *s, struct rng *r, const struct envelope
         say(s, true, MAIL_OK);
         say(s, false, e->to);
         say(s, true, RCPT_OK);
+        s->mail++;
         say(s, false, "DATA\r\n");
         say(s, true, DATA_OK);
         buf_text(&s->text[0], BODY);
@@ -268,7 +270,7 @@ void script_write(struct script *s, struct rng *r, uint16_t port, size_t client,
     buf_init(&s->text[1], SCRIPT_TEXT_MAX);
     bool fit = false;
     if (port == 25 || port == 587)
-        fit = smtp(s, r, client, server, rounds);
+        s->smtp = fit = smtp(s, r, client, server, rounds);
     else if (port == 443 || port == 465 || port == 993 || port == 995)
         fit = tls(s, r, client, server, rounds);
     if (!fit)

@@ -283,6 +283,19 @@ static void write_script(struct talk *t, struct script *s, const size_t data[2],
     }
 }
 
+static void count_mail(struct party *p, const struct script *s)
+{
+    struct smtp_tally *t = &p->tally.smtp[TALLY_OUT][TALLY_CLEAR];
+    size_t sent = s->mail - s->refused;
+    t->sessions += s->smtp;
+    t->mail += s->mail;
+    t->rcpt += s->mail;
+    t->rcpt_ok += sent;
+    t->rcpt_5xx += s->refused;
+    t->data += sent;
+    t->messages_ok += sent;
+}
+
 static void play_conversation(struct talk *t, int64_t start_ns)
 {
     const struct flow_fact *f = t->f;
@@ -321,6 +334,8 @@ static void play_conversation(struct talk *t, int64_t start_ns)
         script_fini(&script);
         write_script(t, &script, data, room);
     }
+    if (party_in_capture(t->p, start_ns))
+        count_mail(t->p, &script);
     t->script = &script;
     add_data(t, &script, room);
     add_end(t, end);
@@ -339,7 +354,7 @@ uint64_t inject_talk(struct party *p, struct ip_addr subscriber, const struct fl
                      .seq = {(uint32_t)rng_u64(&p->rng), (uint32_t)rng_u64(&p->rng)},
                      .id = {(uint16_t)rng_u64(&p->rng), (uint16_t)rng_u64(&p->rng)}};
     bool counts = party_in_capture(p, start_ns);
-    p->tally.flows += counts;
+    p->tally.flows += counts && f->packets_out > 0;
     t.step = calloc(t.cap, sizeof *t.step);
     if (!t.step) {
         p->run->error = -ENOMEM;
@@ -349,7 +364,6 @@ uint64_t inject_talk(struct party *p, struct ip_addr subscriber, const struct fl
         p->tally.refused += counts;
         play_refused(&t, start_ns);
     } else if (f->packets_out == 0) { // only the answers were captured
-        p->tally.established += counts;
         for (uint32_t i = 0; i < f->packets_in; i++)
             add(&t, true, TCP_ACK, 0);
         play_steps(&t, start_ns);
