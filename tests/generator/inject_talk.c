@@ -340,6 +340,7 @@ static void play_conversation(struct talk *t, int64_t start_ns)
     add_data(t, &script, room);
     add_end(t, end);
     play_steps(t, start_ns);
+    t->script = NULL;
     script_fini(&script);
 }
 
