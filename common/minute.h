@@ -349,6 +349,8 @@ int journal_reader_open(const char *dir, const struct journal_cursor *from, cons
                         struct journal_reader **out);
 // 1: `*e` borrowed until the next call; 0: nothing more now (try again later); negative errno.
 int journal_next(struct journal_reader *r, const struct journal_entry **e);
+// Pass over, by their headers alone, the blocks whose rows and mark all lie before `minute`.
+void journal_reader_skip_to(struct journal_reader *r, int64_t minute);
 // The position behind the last entry handed out.
 struct journal_cursor journal_reader_cursor(const struct journal_reader *r);
 const struct journal_stats *journal_reader_stats(const struct journal_reader *r);
