@@ -128,7 +128,7 @@ int sensor_conf_realm_layers(const struct sensor_conf *c, const char **wrong)
 int sensor_conf_check(struct daemon *d)
 {
     const struct sensor_conf *c = d->conf;
-    const char *wrong;
+    const char *wrong = NULL;
     if (sensor_conf_realm_layers(c, &wrong) < 0) {
         log_error("sensor.realm_layers: \"%s\" names no layer; use vlan, qinq, pppoe, mpls, vni, "
                   "l2tp, gtp, b4 or none",
@@ -148,7 +148,7 @@ int sensor_conf_check(struct daemon *d)
 
 struct flow_config sensor_conf_flow(const struct sensor_conf *c)
 {
-    const char *wrong;
+    const char *wrong = NULL;
     return (struct flow_config){
         .flows = (size_t)c->flows,
         .dialogues = (size_t)c->dialogues,
