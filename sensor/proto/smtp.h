@@ -64,6 +64,7 @@ struct smtp {
     uint8_t dot_octets; // of a dot that may be the end
     bool binary;        // binary octets were seen among the lines
     bool ahead;         // the client sends ahead without leave
+    uint16_t content_answer; // a refusal that came before the content's end; 0: none
     // AUTH exchange.
     bool auth_open;
     uint8_t auth_lines; // client lines that are answers to 334, still to come
@@ -113,6 +114,11 @@ enum proto_match smtp_match(const struct proto_peek *p);
 
 // Do these octets begin with a reply code?
 bool smtp_begins_reply(struct span s);
+
+// ---- smtp.c
+
+// The client parser left HOLD: what waited goes through it now.
+void smtp_drain(const struct smtp_at *at);
 
 // ---- smtp_envelope.c
 
