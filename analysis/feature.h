@@ -63,9 +63,7 @@ enum feature_kind {
     X(LOGIN_USERS, SET, 0, MINUTE_OUT, SET_login_users, SET_login_users)                           \
     X(SENDER_DOMAINS, SET, 0, MINUTE_OUT, SET_sender_domains, SET_sender_domains)                  \
     X(HELO_NAMES, SET, 0, MINUTE_OUT, SET_helo_names, SET_helo_names)                              \
-    X(FIRST_CONTACTS, COMPUTED, 0, MINUTE_OUT, connections, connections)                           \
-    X(KNOWN_OK, COMPUTED, 0, MINUTE_OUT, connections, connections)                                 \
-    X(KNOWN_FAILED, COMPUTED, 0, MINUTE_OUT, connections, connections)
+    X(FIRST_CONTACTS, COMPUTED, 0, MINUTE_OUT, connections, connections)
 
 enum feature {
 #define X(name, kind, roles, direction, first, second) FEATURE_##name,

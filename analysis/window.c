@@ -101,10 +101,6 @@ static void add_contacts(struct window *w, const struct minute_row *r,
                                          options->memory_ms);
         c.silent = d->outcome == MINUTE_OUTCOME_UNANSWERED || d->outcome == MINUTE_OUTCOME_ICMP;
         c.refused = d->outcome == MINUTE_OUTCOME_REFUSED;
-        if (c.kind == CONTACT_AGAIN_ANSWERED || c.kind == CONTACT_CORRECTED)
-            feature_add(&w->features, t_ms / MINUTE_MS, FEATURE_KNOWN_OK, 1);
-        else if (c.kind == CONTACT_AGAIN_FAILED && c.answered_since && c.silent)
-            feature_add(&w->features, t_ms / MINUTE_MS, FEATURE_KNOWN_FAILED, 1);
         if (out->count < WINDOW_CONTACTS_MAX)
             out->contact[out->count++] = c;
     }
