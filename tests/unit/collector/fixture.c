@@ -26,6 +26,7 @@ int fixture_setup(void **state)
     if (!mkdtemp(f->dir))
         return -1;
     load_config(f);
+    f->conf.flows = 4096;
     f->row = calloc(FIXTURE_ROWS_MAX, sizeof *f->row);
     f->domain = 1;
     f->epoch = 1000;
@@ -222,4 +223,32 @@ const struct minute_row *fixture_row(struct fixture *f, const char *subscriber, 
             (f->row[i].flags & flags))
             return &f->row[i];
     return NULL;
+}
+
+const struct minute_row *fixture_one(struct fixture *f, struct record *r, const char *subscriber)
+{
+    fixture_take(f, r);
+    fixture_until(f, T0, T0 + 61000);
+    fixture_read(f);
+    return fixture_sum(f, subscriber, M0);
+}
+
+struct fixture *fixture_again(void **state)
+{
+    fixture_teardown(state);
+    assert_int_equal(fixture_setup(state), 0);
+    return *state;
+}
+
+uint64_t fixture_counter(struct fixture *f, const char *name)
+{
+    struct control_status *s = control_status_new("test");
+    collector_status(f->collector, s);
+    json_t *doc = control_status_json(s);
+    json_t *v = json_object_get(json_object_get(doc, "counters"), name);
+    assert_non_null(v);
+    uint64_t n = (uint64_t)json_integer_value(v);
+    json_decref(doc);
+    control_status_free(s);
+    return n;
 }

@@ -60,3 +60,15 @@ const struct minute_row *fixture_sum(struct fixture *f, const char *subscriber, 
 // The first row of the subscriber in the minute that has one of `flags`; NULL: none.
 const struct minute_row *fixture_row(struct fixture *f, const char *subscriber, int64_t minute,
                                      uint32_t flags);
+
+// Gives the record, closes the minute and reads: the subscriber's sum of minute M0.
+const struct minute_row *fixture_one(struct fixture *f, struct record *r, const char *subscriber);
+// A new fixture in the place of the old: for tables of cases.
+struct fixture *fixture_again(void **state);
+
+uint64_t fixture_counter(struct fixture *f, const char *name); // of the status document
+
+static inline uint64_t mx_out(const struct minute_row *r, enum minute_counter c)
+{
+    return r->counter[MINUTE_MX][MINUTE_OUT][c];
+}
