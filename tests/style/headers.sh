@@ -14,7 +14,7 @@ ln -s "$TREE/common" "$scratch/view/common"
 # The folder a header's room is seen through, and the name it has there.
 room_of() {
     case $1 in
-    tests/unit/* | tests/fuzz/* | tests/bench/*) printf '%s\n' "$(echo "$1" | cut -d/ -f1-2)" ;;
+    tests/functional/*) dirname "$1" ;;
     tests/*/*) printf '%s\n' "$(echo "$1" | cut -d/ -f1-2)" ;;
     *) printf '%s\n' "${1%%/*}" ;;
     esac
@@ -25,7 +25,7 @@ compile() {
     room=$(room_of "$header")
     if [ "$room" = common ]; then name=$header; else name=${header#"$room"/}; fi
     # What helps the tests of a room sees that room.
-    case $header in tests/unit/*/* | tests/fuzz/*/*)
+    case $header in tests/unit/*/* | tests/fuzz/*/* | tests/functional/*/*)
         tested=("-iquote$TREE/$(echo "$header" | cut -d/ -f3)")
         ;;
     esac
