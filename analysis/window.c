@@ -141,6 +141,19 @@ uint64_t window_sum(const struct window *w, enum feature feature, int64_t now_ms
     return feature_sum(&w->features, feature, now_ms, window_s);
 }
 
+double window_providers(const struct window *w, int64_t now_ms, int32_t window_s, int64_t *first_ms)
+{
+    double listed = providers_within(&w->providers, now_ms, (int64_t)window_s * 1000, first_ms);
+    // A minute's set is exact within the minute even when its digests were cut.
+    double set = (double)window_sum(w, FEATURE_PROVIDERS_MX, now_ms, window_s);
+    double most = listed > set ? listed : set;
+    if (listed < PROVIDERS_MAX)
+        return most;
+    // The list is full: first contacts reach further, to the minute.
+    double fresh = (double)window_sum(w, FEATURE_FIRST_CONTACTS, now_ms, window_s);
+    return most > fresh ? most : fresh;
+}
+
 uint32_t window_loss_ppm(const struct window *w, int64_t now_ms)
 {
     uint32_t hour = (uint32_t)(now_ms / HOUR_MS);
