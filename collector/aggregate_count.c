@@ -66,8 +66,11 @@ void count_begin(struct aggregate *g, struct view *v, struct acc *at, const stru
 
 // ---- Its handshake is decided
 
-// Addresses in order, one port, no answer: somebody looks for open ports.
-static void count_scan(struct view *v, struct acc *at, const struct record_flow *f)
+// Addresses in order, one port, no answer: somebody looks for open ports. So does who sends a SYN and
+// never repeats it in four seconds: every TCP stack does after one or three (RFC 6298), a scanner that
+// walks addresses in random order (zmap) does not.
+static void count_scan(struct view *v, struct acc *at, const struct record_flow *f,
+                       const struct news *n)
 {
     struct active *a = v->active;
     size_t size = ip_size(v->peer->family);
@@ -80,7 +83,9 @@ static void count_scan(struct view *v, struct acc *at, const struct record_flow 
     a->scan_run = next ? (uint16_t)(a->scan_run + (a->scan_run < UINT16_MAX)) : 1;
     a->scan_peer = peer;
     a->scan_port = v->peer_port;
-    if (a->scan_run == SCAN_RUN)
+    if (n->lone_syn)
+        acc_gauge(at, MINUTE_scan_syns, 1);
+    else if (a->scan_run == SCAN_RUN)
         acc_gauge(at, MINUTE_scan_syns, SCAN_RUN);
     else if (a->scan_run > SCAN_RUN)
         acc_gauge(at, MINUTE_scan_syns, 1);
@@ -136,7 +141,7 @@ static void count_site(struct view *v, struct acc *at, uint8_t handshake)
 }
 
 static void count_failure(struct aggregate *g, struct view *v, struct acc *at,
-                          const struct record_flow *f)
+                          const struct record_flow *f, const struct news *n)
 {
     count_site(v, at, f->handshake);
     if (is_out(v, MINUTE_MX)) {
@@ -146,7 +151,7 @@ static void count_failure(struct aggregate *g, struct view *v, struct acc *at,
     }
     if (v->direction != MINUTE_OUT || f->handshake == RECORD_HANDSHAKE_CLOSED_EARLY)
         return;
-    count_scan(v, at, f);
+    count_scan(v, at, f, n);
     if (f->handshake == RECORD_HANDSHAKE_UNANSWERED && is_suspect(v->active, f)) {
         acc_gauge(at, MINUTE_spoof_suspects, 1);
         v->suspect = true;
@@ -167,7 +172,7 @@ void count_outcome(struct aggregate *g, struct view *v, struct acc *at, const st
     default: break;
     }
     if (is_failure(f->handshake))
-        count_failure(g, v, at, f);
+        count_failure(g, v, at, f, n);
     else if (v->direction == MINUTE_OUT)
         learn(v->active, f);
     if (n->established && v->direction == MINUTE_IN && v->own_port == 25)

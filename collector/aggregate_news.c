@@ -123,6 +123,8 @@ void news_of(const struct record_flow *f, struct flow *m, struct news *n)
     n->begun = start && !joined;
     n->midstream = start && joined;
     n->outcome = (f->flags & RECORD_OUTCOME) && f->handshake != RECORD_HANDSHAKE_MIDSTREAM;
+    m->syns = (uint16_t)(m->syns + f->syn_count);
+    n->lone_syn = n->outcome && f->handshake == RECORD_HANDSHAKE_UNANSWERED && m->syns == 1;
     n->established = once(m, FLOW_ESTABLISHED,
                           n->outcome && (f->handshake == RECORD_HANDSHAKE_ESTABLISHED ||
                                          f->handshake == RECORD_HANDSHAKE_CLOSED_EARLY));

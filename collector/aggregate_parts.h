@@ -17,6 +17,7 @@ struct news {
     bool midstream; // so does one whose beginning was not seen
     bool outcome;   // the handshake's outcome was decided
     bool greeted;   // the greeting came
+    bool lone_syn;  // unanswered, and the SYN was never sent again
     bool established, ended, one_sided;
     bool helo, tls, tls_alert, tls_short, starttls_unasked, quit_missing, refused_no_data;
     bool early_talker, unoffered, helo_literal, helo_peer;

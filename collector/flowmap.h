@@ -40,6 +40,7 @@ struct flow {
         *open[2];     // subscribers (initiator's, responder's) whose open connections it counts in
     uint32_t counted; // enum flow_counted
     uint32_t auth, auth_failed, mail, rcpt_5xx;
+    uint16_t syns;                // SYNs of the attempt, as far as its records say
     uint8_t role;                 // enum minute_role; sticky once it is not `other`
     uint8_t provider_kind;        // enum minute_provider
     uint8_t outcome;              // enum minute_outcome

@@ -134,6 +134,17 @@ static void open_mx_connections(void **state)
     gauge_met[MINUTE_concurrent_mx] = true;
 }
 
+// A SYN that is never repeated is no mail server's, wherever it goes.
+static void lone_syns(void **state)
+{
+    for (uint16_t syns = 0; syns <= 3; syns++) {
+        struct fixture *f = fixture_again(state);
+        struct record r = flow(T0, T0, 25, RECORD_HANDSHAKE_UNANSWERED);
+        r.flow.syn_count = syns; // 0: a source that does not count them
+        assert_int_equal(fixture_one(f, &r, US)->gauge[MINUTE_scan_syns], syns == 1);
+    }
+}
+
 // Neighbouring addresses, no answer: a scan. MXs in the order DNS gives them: none.
 static void scans(void **state)
 {
@@ -431,11 +442,17 @@ static void all_are_met(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(gauges),   TEST(open_mx_connections),
-        TEST(scans),    TEST(spoofed),
-        TEST(sets),     TEST(providers),
-        TEST(a_digest), TEST(a_digest_of_socks),
-        TEST(outcomes), cmocka_unit_test(all_are_met),
+        TEST(gauges),
+        TEST(open_mx_connections),
+        TEST(lone_syns),
+        TEST(scans),
+        TEST(spoofed),
+        TEST(sets),
+        TEST(providers),
+        TEST(a_digest),
+        TEST(a_digest_of_socks),
+        TEST(outcomes),
+        cmocka_unit_test(all_are_met),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
