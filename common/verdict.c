@@ -12,8 +12,10 @@ static const struct {
     const char *name;
     const char *says;
 } classes[VERDICT_CLASSES] = {
-    [VERDICT_SPAMBOT_DIRECT] = {"spambot-direct", "acts like a spam bot that sends straight to mail providers"},
-    [VERDICT_SPAMBOT_SMARTHOST] = {"spambot-smarthost", "acts like a spam bot that sends through the smarthost"},
+    [VERDICT_SPAMBOT_DIRECT] = {"spambot-direct",
+                                "acts like a spam bot that sends straight to mail providers"},
+    [VERDICT_SPAMBOT_SMARTHOST] = {"spambot-smarthost",
+                                   "acts like a spam bot that sends through the smarthost"},
     [VERDICT_COMPROMISED_ACCOUNT] = {"compromised-account", "uses mail accounts that look stolen"},
     [VERDICT_SOCKS_RELAY] = {"socks-relay", "relays mail for others by SOCKS"},
     [VERDICT_PROXY_ABUSE] = {"proxy-abuse", "looks like a proxy that others dial through"},
