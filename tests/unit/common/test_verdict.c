@@ -68,7 +68,8 @@ static void whole_line(void **state)
         "\"log_odds\":9.3932,\"loss_ppm\":1200,\"network_class\":\"residential\","
         "\"observed_s\":338,\"party\":\"line:4711\",\"pop\":\"north\",\"prior\":-6.9068,"
         "\"role\":\"household\",\"rules_version\":\"2026.1\",\"score\":0.999917,"
-        "\"sentence\":\"Line 4711 sends spam straight to mail providers since "
+        "\"sentence\":\"Line 4711 acts like a spam bot that sends straight to mail "
+        "providers since "
         "2026-11-22T06:00:00Z: 10 of 10 first contacts failed.\","
         "\"sources\":[\"packets\",\"log\"],\"subscriber\":\"vlan:101/192.0.2.7\",\"v\":1,"
         "\"window_s\":339}");
@@ -193,7 +194,8 @@ static void sentences_are_whole(void **state)
     // A reason too long for the room is left out, not cut in the middle of a number.
     memset(v.evidence[0].sentence, '7', VERDICT_SENTENCE_MAX - 1);
     verdict_sentence(&v, out);
-    assert_string_equal(out, "Line 4711 sends spam straight to mail providers since "
+    assert_string_equal(out, "Line 4711 acts like a spam bot that sends straight to mail "
+                             "providers since "
                              "2026-11-22T06:00:00Z");
     // Names that are no UTF-8 cost a character, not the verdict.
     memcpy(v.pop, "n\xffrd", 5);
