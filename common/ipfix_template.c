@@ -128,8 +128,10 @@ static uint32_t has_of(const struct ipfix_field *f)
     case 27: return IPFIX_HAS_SOURCE;
     case 12:
     case 28: return IPFIX_HAS_DESTINATION;
+    case 231:
+    case 298: return IPFIX_HAS_INITIATOR;
     case 232:
-    case 299: return IPFIX_HAS_REVERSE;
+    case 299: return IPFIX_HAS_INITIATOR | IPFIX_HAS_REVERSE;
     case 150:
     case 152:
     case 154:
