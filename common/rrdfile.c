@@ -1,3 +1,4 @@
+// librrd's command-like interface behind typed calls.
 #include "common/rrdfile.h"
 
 #include <errno.h>
@@ -125,12 +126,11 @@ int rrdfile_check(const char *path, char error[static RRDFILE_ERROR_MAX])
     unsigned sources = 0, archives = 0;
     bool step_right = false, names_right = true;
     for (const rrd_info_t *i = info; i; i = i->next) {
-        unsigned long number = 0;
         if (strcmp(i->key, "step") == 0)
             step_right = i->value.u_cnt == SERIES_STEP_S;
         else if (strncmp(i->key, "ds[", 3) == 0 && strstr(i->key, "].index"))
             sources++;
-        else if (sscanf(i->key, "rra[%lu].rows", &number) == 1 && strstr(i->key, "].rows"))
+        else if (strncmp(i->key, "rra[", 4) == 0 && strstr(i->key, "].rows"))
             archives++;
     }
     for (unsigned s = 0; s < SERIES_SOURCES; s++) {

@@ -1,3 +1,4 @@
+// The coverage file: pread and pwrite of small records, nothing kept open.
 #include "common/series_coverage.h"
 
 #include <dirent.h>
@@ -143,6 +144,25 @@ int series_coverage(const char *rrd_dir, int64_t start_s, int64_t end_s, struct 
     return 0;
 }
 
+// "20260322.cov" as a day of the epoch, -1 for any other name.
+static int64_t day_of_name(const char *name)
+{
+    int number[8];
+    for (int i = 0; i < 8; i++) {
+        if (name[i] < '0' || name[i] > '9')
+            return -1;
+        number[i] = name[i] - '0';
+    }
+    if (strcmp(name + 8, ".cov") != 0)
+        return -1;
+    struct tm tm = {
+        .tm_year = number[0] * 1000 + number[1] * 100 + number[2] * 10 + number[3] - 1900,
+        .tm_mon = number[4] * 10 + number[5] - 1,
+        .tm_mday = number[6] * 10 + number[7],
+    };
+    return (int64_t)timegm(&tm) / 86400;
+}
+
 int series_coverage_end(const char *rrd_dir, int64_t *out_s)
 {
     char path[PATH_OCTETS];
@@ -153,14 +173,7 @@ int series_coverage_end(const char *rrd_dir, int64_t *out_s)
         return -errno;
     int64_t newest = -1;
     for (struct dirent *e; (e = readdir(dir));) {
-        struct tm tm = {0};
-        char rest[8] = "";
-        if (sscanf(e->d_name, "%4d%2d%2d%7s", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, rest) != 4 ||
-            strcmp(rest, ".cov") != 0)
-            continue;
-        tm.tm_year -= 1900;
-        tm.tm_mon -= 1;
-        int64_t day = (int64_t)timegm(&tm) / 86400;
+        int64_t day = day_of_name(e->d_name);
         if (day > newest)
             newest = day;
     }

@@ -1,3 +1,4 @@
+// An open-addressing index over an array of keys, so that a writer goes through all of them in order.
 #include "series/keys.h"
 
 #include <errno.h>

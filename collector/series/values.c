@@ -1,3 +1,4 @@
+// Which counters of a row stand behind which source: the table of docs/formats/series.md.
 #include "series/values.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
+// Escaping, and texts of times and durations.
 #include "web/html.h"
 
 #include <assert.h>
 #include <ctype.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,17 +22,15 @@ void html_text(struct buf *out, const char *text)
     }
 }
 
-void html(struct buf *out, const char *markup, ...)
+void html_put(struct buf *out, const char *const *parts)
 {
-    va_list ap;
-    va_start(ap, markup);
+    const char *markup = *parts++;
     for (const char *hole; (hole = strstr(markup, "{}")); markup = hole + 2) {
-        const char *text = va_arg(ap, const char *);
-        assert(text);
+        assert(*parts);
         buf_bytes(out, markup, (size_t)(hole - markup));
-        html_text(out, text);
+        html_text(out, *parts++);
     }
-    va_end(ap);
+    assert(!*parts);
     buf_text(out, markup);
 }
 

@@ -6,7 +6,10 @@
 // Copies `markup`, with each {} replaced by the next text (const char *), escaped for element content
 // and quoted attributes. The list of texts ends with NULL; as many as there are {}.
 //     html(out, "<td class=\"{}\">{}</td>", class, name, NULL);
-void html(struct buf *out, const char *markup, ...) __attribute__((sentinel));
+#define html(out, ...) html_put(out, (const char *const[]){__VA_ARGS__})
+
+// The same from an array: markup first, then the texts, NULL at the end.
+void html_put(struct buf *out, const char *const *parts);
 
 void html_text(struct buf *out, const char *text);
 

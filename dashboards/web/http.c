@@ -1,3 +1,5 @@
+// libmicrohttpd with an outside event loop: its epoll descriptor is one of ours. An answer that a
+// drawing process makes suspends its connection until then.
 #include "web/http.h"
 
 #include <arpa/inet.h>

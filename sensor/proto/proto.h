@@ -1,7 +1,8 @@
 // A dialogue tracker: what one application protocol says, counted. One file (or a few: client side,
 // server side, pairing) behind one descriptor, and one line in proto.c's registry.
 //
-// The stream layer feeds each direction's octets in order, once, with gaps as explicit inputs. ident
+// The stream layer feeds each direction's octets in order, once, with gaps as explicit inputs; what
+// acknowledges the other side's octets comes behind them. ident
 // picks the tracker from the first octets (any port); a tracker may hand the rest of the dialogue to
 // another (STARTTLS to TLS, SOCKS to what is relayed) through proto_switch. State is of fixed size,
 // comes from a pool, is valid when zeroed, and holds nothing from traffic beyond its stated bounds.
@@ -53,6 +54,7 @@ struct proto_flow {
     bool peer_is_smarthost; // for own-smarthost-content
     bool midstream;         // the beginning was not seen
     bool one_sided;         // so far nothing from the other side
+    bool deaf;              // the innermost dialogue is not followed: too deep, or no state left
     struct {
         const struct proto_descriptor *proto;
         void *state;
@@ -62,11 +64,13 @@ struct proto_flow {
     uint8_t app_source;       // enum record_app_source
     bool decided;             // identification is over (app may still be unknown)
     uint8_t ident_calls;      // of nDPI, at most two
+    uint16_t ndpi_protocol;   // nDPI's number when it was asked and knew; 0 else
     struct proto_result *out; // made at the first thing worth saying; NULL before
 };
 
 // What a tracker fills in: the parts of a record, deltas since the last report.
 struct proto_result {
+    bool fresh;          // something was written since the last report
     uint8_t groups;      // enum record_group
     uint32_t incomplete; // enum record_incomplete bits to add
     struct record_smtp smtp;
@@ -89,6 +93,7 @@ struct proto_peek {
     uint16_t port[2];
     uint8_t ip_proto;
     bool midstream;
+    bool final; // no more will come: MAYBE means no
 };
 
 enum proto_end { PROTO_END_FIN, PROTO_END_RST, PROTO_END_TIMEOUT, PROTO_END_EVICTED };
@@ -96,8 +101,12 @@ enum proto_end { PROTO_END_FIN, PROTO_END_RST, PROTO_END_TIMEOUT, PROTO_END_EVIC
 struct proto_descriptor {
     const char *name;
     size_t state_size;
+    uint8_t app;         // enum record_app it begins as
+    bool handshake_only; // tells no more than a handshake: may be opened with any peer
     // First-octets rule: MAYBE asks for more octets, while there are fewer than PROTO_PEEK_MAX.
     enum proto_match (*match)(const struct proto_peek *p);
+    // Is a recognised dialogue with this port worth following? NULL: always. Else it is only named.
+    bool (*wanted)(uint16_t port);
     void (*open)(struct proto_flow *f, void *state, int64_t t_us);
     // Octets of one side in order; called as often as the stream layer likes, with any cut.
     void (*feed)(struct proto_flow *f, void *state, enum proto_side side, struct span data,
@@ -106,6 +115,10 @@ struct proto_descriptor {
     void (*gap)(struct proto_flow *f, void *state, enum proto_side side, uint64_t missing,
                 int64_t t_us);
     void (*close)(struct proto_flow *f, void *state, enum proto_end end, int64_t t_us);
+    // Both may be NULL. For a tracker that has others on top of it: octets that passed to them, and
+    // what the dialogue inside was recognised as (enum record_app).
+    void (*passed)(struct proto_flow *f, void *state, enum proto_side side, struct span data);
+    void (*inner)(struct proto_flow *f, void *state, uint8_t app);
 };
 
 // Registry, in the order in which match is asked. NULL-terminated.
@@ -143,5 +156,17 @@ void proto_hash(struct proto_flow *f, enum keyed_hash_kind kind, struct span nam
 void proto_switch(struct proto_flow *f, const struct proto_descriptor *next, enum proto_side side,
                   struct span rest, int64_t t_us);
 
-extern const struct proto_descriptor proto_smtp, proto_tls, proto_socks4, proto_socks5, proto_pop3,
-    proto_imap, proto_dns;
+// For trackers: what the dialogue is. The outermost one names the flow, a nested one is told to the
+// tracker below it.
+void proto_set_app(struct proto_flow *f, uint8_t app, uint8_t app_source);
+// May the legal profile's reader look inside dialogues with this peer?
+bool proto_may_look(const struct proto_flow *f);
+
+// Octets of this feed call that the caller did not use, handed to the innermost tracker (which the
+// call may have changed).
+void proto_pass(struct proto_flow *f, enum proto_side side, struct span rest, int64_t t_us);
+// The innermost tracker ends and `next` takes its place (NULL: nobody; the one below goes on).
+void proto_replace(struct proto_flow *f, const struct proto_descriptor *next, int64_t t_us);
+
+extern const struct proto_descriptor proto_smtp, proto_tls, proto_socks4, proto_socks5,
+    proto_socks5_reverse, proto_pop3, proto_imap, proto_dns;

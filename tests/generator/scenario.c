@@ -179,7 +179,7 @@ const struct conf_key *scenario_keys(void)
     static struct conf_key parties[SCENARIO_FAMILIES_MAX + 1], keys[HEAD + 2];
     if (keys[0].name)
         return keys;
-    for (size_t i = 0; families[i] && i < SCENARIO_FAMILIES_MAX; i++)
+    for (size_t i = 0; i < SCENARIO_FAMILIES_MAX && families[i]; i++)
         parties[i] = (struct conf_key){.name = families[i]->name,
                                        .type = CONF_LIST,
                                        .offset = i * sizeof(struct conf_list),

@@ -29,7 +29,7 @@ struct business {
         FAMILY_SHARE(business, "unknown", unknown, "0.02",                                        \
                      "share of recipients that do not exist"),                                    \
         FAMILY_SHARE(business, "v6", v6, "0.3", "share of connections over IPv6 where both can"), \
-        FAMILY_INT(business, "letter_octets", letter, 200, 5000000, "3000",                       \
+        FAMILY_INT(business, "letter_octets", letter, 200, 5000000, "2500",                       \
                    "median size of a message"),                                                   \
         FAMILY_END
 

@@ -34,7 +34,7 @@ static const struct conf_key keys[] = {
     FAMILY_SHARE(household, "v6", v6, "0.6", "share of conversations over IPv6 where both can"),
     FAMILY_REAL(household, "mx_queries", mx_queries, 0, 1000, "0.02",
                 "MX queries a day (a spam filter, a curious user)"),
-    FAMILY_INT(household, "letter_octets", letter, 200, 5000000, "2000",
+    FAMILY_INT(household, "letter_octets", letter, 200, 5000000, "1800",
                "median size of a message"),
     FAMILY_INT(household, "news_octets", news, 0, 5000000, "1500",
                "median size of what a poll fetches"),

@@ -24,7 +24,7 @@ struct passing {
         FAMILY_SHARE(passing, "spam", spam, refused, "share of messages refused at their end"),   \
         FAMILY_SHARE(passing, "starttls", starttls, tls,                                          \
                      "share of sessions over TLS where offered"),                                 \
-        FAMILY_INT(passing, "octets", octets, 200, 1000000, "2500", "median size of a message"),  \
+        FAMILY_INT(passing, "octets", octets, 200, 1000000, "1500", "median size of a message"),  \
         FAMILY_END
 
 static const struct conf_key list_keys[] = {TABLE("12", "40", "0.01", "0.02", "0.005", "0.92")};

@@ -11,24 +11,23 @@
 
 #include <cmocka.h>
 
+#include "scratch.h"
+
 enum { FIRST = 1774137600 / 60 }; // 2026-03-22T00:00Z in minutes
 
-static char dir[64];
+static char dir[SCRATCH_MAX];
 static struct distinct_budget budget = {.sketches_max = 16};
 
 static int setup(void **state)
 {
     (void)state;
-    snprintf(dir, sizeof dir, "/tmp/postern-writer-XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
+    return scratch_make(dir);
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf -- '%s'", dir);
-    return system(command);
+    return scratch_remove(dir);
 }
 
 static struct series_writer *open_writer(int64_t settle_ms, uint32_t creations)

@@ -16,9 +16,11 @@
 
 #include <cmocka.h>
 
+#include "scratch.h"
+
 enum { BASE_S = 1774137600 }; // 2026-03-22T00:00:00Z, a whole day
 
-static char dir[64];
+static char dir[SCRATCH_MAX];
 static const char name[] = "192.0.2.7";
 
 static void rrd_path_of(char out[static 512])
@@ -71,16 +73,13 @@ static struct series_sample *fetch(int64_t start_s, int64_t end_s, int32_t step_
 static int setup(void **state)
 {
     (void)state;
-    snprintf(dir, sizeof dir, "/tmp/postern-series-XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
+    return scratch_make(dir);
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf -- '%s'", dir);
-    return system(command);
+    return scratch_remove(dir);
 }
 
 // One minute of 3, an hour of silence, then 5: minutes in between are zero, not unknown and not 5.

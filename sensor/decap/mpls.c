@@ -1,0 +1,54 @@
+// MPLS label stacks (RFC 3032) and what is behind them: IP, or an Ethernet pseudowire with or without
+// a control word (RFC 4385, RFC 4448). The stack does not say which; the first nibble and a look at
+// the lengths do, as in every router's load balancing.
+#include "decap/decap.h"
+
+#define LABELS_MAX 16
+
+// Ethernet without a control word may begin with any nibble; a known ethertype tells it.
+static bool looks_like_ethernet(const struct decap_run *r)
+{
+    return r->cap >= 14 && decap_knows_ethertype(r->decap, be16(r->at + 12));
+}
+
+static enum decap_result decode(struct decap_run *r)
+{
+    bool bottom = false;
+    for (unsigned i = 0; !bottom; i++) {
+        if (i >= LABELS_MAX)
+            return decap_broken(r, DECAP_TOO_DEEP);
+        if (r->cap < 4)
+            return decap_lacks(r, 4);
+        uint32_t entry = be32(r->at);
+        r->packet->mpls_label = entry >> 12;
+        bottom = entry & 0x100;
+        decap_step(r, 4);
+    }
+    r->packet->has |= PACKET_HAS_MPLS;
+    if (r->cap < 4)
+        return decap_lacks(r, 4);
+    uint8_t nibble = r->at[0] >> 4;
+    if (nibble == 0) {
+        struct decap_run behind = *r;
+        decap_step(&behind, 4);
+        if (looks_like_ethernet(&behind) || !looks_like_ethernet(r))
+            *r = behind;
+        return decap_by_ethertype(r, 0x6558);
+    }
+    if ((nibble != 4 && nibble != 6) || (!decap_looks_like_ip(r) && looks_like_ethernet(r)))
+        return looks_like_ethernet(r) ? decap_by_ethertype(r, 0x6558)
+                                      : decap_skip(r, SKIPPED_MPLS, nibble);
+    return decap_by_ip_version(r, SKIPPED_MPLS);
+}
+
+static const uint16_t ethertypes[] = {0x8847, 0x8848, 0};
+static const uint16_t ppp_protocols[] = {0x0281, 0x0283, 0};
+static const uint16_t ip_protocols[] = {137, 0}; // RFC 4023
+static const uint16_t udp_ports[] = {6635, 0};   // RFC 7510
+
+const struct decap_descriptor decap_mpls = {.name = "mpls",
+                                            .ethertypes = ethertypes,
+                                            .ppp_protocols = ppp_protocols,
+                                            .ip_protocols = ip_protocols,
+                                            .udp_ports = udp_ports,
+                                            .decode = decode};

@@ -1,0 +1,47 @@
+// The dialogues of flows that carry octets worth following: a stream and a tracker each, from a pool of
+// fixed size. When the tracker has nothing to follow the place is given back, and the flow keeps only
+// what it is.
+#pragma once
+
+#include "proto/proto.h"
+#include "stream.h"
+
+struct flow;
+struct flow_table;
+struct packet;
+
+struct dialogue {
+    struct stream stream;
+    struct proto_flow proto;
+    uint64_t missing[2]; // since the last record
+    uint32_t next_free;
+    bool in_use;
+};
+
+struct dialogues;
+
+struct dialogues *dialogues_new(size_t count, const struct stream_limits *limits); // NULL: memory
+void dialogues_free(struct dialogues *d);
+size_t dialogues_in_use(const struct dialogues *d);
+struct proto_pool *dialogues_proto_pool(struct dialogues *d);
+const struct stream_pool *dialogues_stream_pool(const struct dialogues *d);
+struct dialogue *dialogue_of(struct dialogues *d, const struct flow *f); // NULL: it has none
+
+// Beside enum stream_verdict:
+enum dialogue_verdict { DIALOGUE_NONE = 16 }; // the flow has no dialogue
+
+// A TCP segment of side `dir` of an open flow; opens the dialogue at the first payload.
+unsigned dialogue_segment(struct flow_table *t, struct flow *f, const struct packet *p,
+                          unsigned dir);
+void dialogue_datagram(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir);
+void dialogue_timeout(struct flow_table *t, struct flow *f, int64_t t_us);
+// 0: no deadline.
+int64_t dialogue_deadline(struct flow_table *t, const struct flow *f);
+// All that was awaited is here; nothing is held.
+bool dialogue_settled(struct flow_table *t, const struct flow *f);
+// Delivers what is held, closes the tracker (enum proto_end); what it has gathered stays for the
+// last record.
+void dialogue_close(struct flow_table *t, struct flow *f, unsigned how, int64_t t_us);
+void dialogue_free(struct flow_table *t, struct flow *f);
+// Gives the place back when there is nothing more to follow; after a record.
+void dialogue_reconsider(struct flow_table *t, struct flow *f);

@@ -1,0 +1,264 @@
+// From a flow to its record. Times: a record's end is the last packet it counts, but never before the
+// watermark, since a flow's end or the outcome of an attempt may be known only after a while.
+#include "export.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "path.h"
+
+// Of a flow that is not told of; far enough from an overflow.
+#define OCTETS_KEPT 0x20000000u
+
+struct export
+{
+    struct export_config config;
+    struct stats *stats;
+    struct record record;
+    uint64_t epoch, sequence;
+    int64_t watermark_ms;
+    int error;
+};
+
+struct export *export_new(const struct export_config *config, struct stats *stats)
+{
+    struct export *x = calloc(1, sizeof *x);
+    if (!x)
+        return NULL;
+    x->config = *config;
+    x->stats = stats;
+    x->watermark_ms = INT64_MIN;
+    return x;
+}
+
+void export_free(struct export *x)
+{
+    free(x);
+}
+
+void export_begin(struct export *x, uint64_t epoch)
+{
+    x->epoch = epoch;
+}
+
+int export_error(const struct export *x)
+{
+    return x->error;
+}
+
+uint8_t export_app_of_port(uint16_t port, uint8_t ip_proto)
+{
+    if (port == 53)
+        return RECORD_APP_DNS;
+    if (ip_proto != 6)
+        return RECORD_APP_UNKNOWN;
+    switch (port) {
+    case 25:
+    case 587:
+    case 2525: return RECORD_APP_SMTP;
+    case 465: return RECORD_APP_SMTPS;
+    case 110: return RECORD_APP_POP3;
+    case 995: return RECORD_APP_POP3S;
+    case 143: return RECORD_APP_IMAP;
+    case 993: return RECORD_APP_IMAPS;
+    case 22: return RECORD_APP_SSH;
+    case 80: return RECORD_APP_HTTP;
+    case 443: return RECORD_APP_TLS;
+    default: return RECORD_APP_UNKNOWN;
+    }
+}
+
+static void put(struct export *x, uint8_t kind)
+{
+    x->record.version = RECORD_VERSION;
+    x->record.kind = kind;
+    x->record.id = (struct record_id){
+        .domain = x->config.domain, .epoch = x->epoch, .sequence = ++x->sequence};
+    x->stats->records++;
+    if (!x->config.writer)
+        return;
+    int rc = record_writer_put(x->config.writer, &x->record);
+    if (rc != 0 && x->error == 0)
+        x->error = rc;
+}
+
+void export_coverage(struct export *x, const struct coverage *c)
+{
+    memset(&x->record.coverage, 0, sizeof x->record.coverage);
+    x->record.coverage = *c;
+    put(x, RECORD_COVERAGE);
+    x->watermark_ms = c->t_ms;
+}
+
+// ---- Which flows.
+
+static bool is_mail(const struct flow *f, const struct dialogue *d)
+{
+    if (f->flags & FLOW_MAIL)
+        return true;
+    switch (f->app) {
+    case RECORD_APP_SMTP:
+    case RECORD_APP_SMTPS:
+    case RECORD_APP_LMTP:
+    case RECORD_APP_SOCKS4:
+    case RECORD_APP_SOCKS4A:
+    case RECORD_APP_SOCKS5:
+    case RECORD_APP_POP3:
+    case RECORD_APP_POP3S:
+    case RECORD_APP_IMAP:
+    case RECORD_APP_IMAPS: return true;
+    case RECORD_APP_DNS: return d && d->proto.out && d->proto.out->dns.mx_queries > 0;
+    default: return false;
+    }
+}
+
+static bool wanted(const struct export *x, const struct flow *f, const struct dialogue *d)
+{
+    if (x->config.which == EXPORT_ALL && f->side != RECORD_SIDE_NONE)
+        return true;
+    return (f->flags & FLOW_TOLD) || is_mail(f, d);
+}
+
+// ---- What is said.
+
+static uint64_t fold(uint64_t h, const void *data, size_t len)
+{
+    const uint8_t *at = data;
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ at[i]) * 0x100000001b3u; // FNV-1a
+    return h;
+}
+
+static uint64_t fold_number(uint64_t h, uint64_t v)
+{
+    for (int i = 0; i < 8; i++, v >>= 8)
+        h = (h ^ (v & 0xff)) * 0x100000001b3u;
+    return h;
+}
+
+// Not keyed: two sensors that see a half each must agree. What was known of the sequence numbers at
+// the first record stays in the hash for the flow's life.
+static uint64_t hash_of(const struct flow *f, const struct record_flow *r)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    h = fold(h, r->realm.name, strlen(r->realm.name));
+    h = fold(h, r->initiator.octet, 16);
+    h = fold(h, r->responder.octet, 16);
+    h = fold_number(h, (uint64_t)r->initiator_port << 32 | (uint64_t)r->responder_port << 8 |
+                           r->ip_proto);
+    h = fold_number(h, f->flags & FLOW_ISN_INITIATOR ? f->isn[0] : 0);
+    return fold_number(h, f->flags & FLOW_HASH_BOTH ? f->isn[1] : 0);
+}
+
+static void fill_key(struct flow_table *t, struct flow *f, struct record_flow *r)
+{
+    path_realm_text(intern_value(t->realms, f->key.realm_and_proto >> 8), &r->realm);
+    r->ip_proto = flow_proto(f);
+    r->initiator = flow_addr(f, 0);
+    r->responder = flow_addr(f, 1);
+    r->initiator_port = flow_port(f, 0);
+    r->responder_port = flow_port(f, 1);
+    r->initiator_isn = f->flags & FLOW_ISN_INITIATOR ? f->isn[0] : 0;
+    r->responder_isn = f->flags & FLOW_ISN_RESPONDER ? f->isn[1] : 0;
+    r->isn_seen = (uint8_t)((f->flags & FLOW_ISN_INITIATOR ? 1 : 0) |
+                            (f->flags & FLOW_ISN_RESPONDER ? 2 : 0));
+    if (!(f->flags & FLOW_TOLD) && (f->flags & FLOW_ISN_RESPONDER))
+        f->flags |= FLOW_HASH_BOTH;
+    r->flow_hash = hash_of(f, r);
+    path_encap_text(intern_value(t->paths, f->path), r->encap, sizeof r->encap);
+    if (path_l2(intern_value(t->paths, f->path), &r->l2))
+        r->groups |= RECORD_HAS_L2;
+    r->side = f->side;
+}
+
+static void fill_times(const struct export *x, const struct flow *f, struct record_flow *r)
+{
+    r->flow_start_ms = f->start_us / 1000;
+    r->end_ms = f->last_us / 1000;
+    if (r->end_ms < x->watermark_ms)
+        r->end_ms = x->watermark_ms;
+    if (f->outcome_ms != 0) {
+        r->outcome_ms = r->flow_start_ms + f->outcome_ms - 1;
+        r->flags |= RECORD_OUTCOME;
+        if (r->end_ms < r->outcome_ms)
+            r->end_ms = r->outcome_ms;
+    }
+    bool counts = f->packets[0] != 0 || f->packets[1] != 0;
+    r->start_ms = counts ? r->flow_start_ms + f->first_ms : r->end_ms;
+}
+
+static void fill_counters(const struct flow *f, const struct dialogue *d, struct record_flow *r)
+{
+    for (unsigned dir = 0; dir < 2; dir++) {
+        r->packets[dir] = f->packets[dir];
+        r->octets[dir] = f->octets[dir];
+        r->payload_octets[dir] = f->payload[dir];
+        r->retransmissions[dir] = f->retransmissions[dir];
+        r->missing_octets[dir] = d ? d->missing[dir] : 0;
+    }
+    r->duplicates = f->duplicates;
+    r->syn_count = f->syn_count;
+    r->ttl_min = f->ttl_max ? f->ttl_min : 0;
+    r->ttl_max = f->ttl_max;
+    r->rtt_us = f->rtt_us;
+    r->to_first_reply_ms = f->to_first_reply_ms ? f->to_first_reply_ms - 1 : 0;
+    r->sampling = 1;
+    r->incomplete = f->incomplete;
+    if (!(f->flags & FLOW_SEEN_RESPONDER))
+        r->incomplete |= RECORD_ONLY_INITIATOR;
+    if (!(f->flags & FLOW_SEEN_INITIATOR))
+        r->incomplete |= RECORD_ONLY_RESPONDER;
+}
+
+static void forget(struct flow *f, struct dialogue *d)
+{
+    memset(f->packets, 0, sizeof f->packets);
+    memset(f->octets, 0, sizeof f->octets);
+    memset(f->payload, 0, sizeof f->payload);
+    memset(f->retransmissions, 0, sizeof f->retransmissions);
+    f->duplicates = 0;
+    f->syn_count = 0;
+    f->outcome_ms = 0;
+    f->ttl_min = 255;
+    f->ttl_max = 0;
+    if (d)
+        d->missing[0] = d->missing[1] = 0;
+}
+
+void export_flow(void *ctx, struct flow_table *t, struct flow *f, unsigned flags, int64_t t_us)
+{
+    struct export *x = ctx;
+    struct dialogue *d = dialogue_of(t->dialogues, f);
+    bool write = wanted(x, f, d), print = x->config.print && flow_proto(f) == 6;
+    (void)t_us;
+    f->flags &= (uint16_t)~FLOW_CHANGED;
+    // A flow that is not told of may become one that is: its counters are kept until it ends.
+    if (!write && !(print && (flags & RECORD_END))) {
+        if (f->octets[0] >= OCTETS_KEPT || f->octets[1] >= OCTETS_KEPT)
+            forget(f, d);
+        return;
+    }
+    struct record_flow *r = &x->record.flow;
+    memset(r, 0, sizeof *r);
+    r->handshake = f->handshake;
+    r->app = f->app;
+    r->app_source = f->app_source;
+    r->ndpi_protocol = f->ndpi_protocol;
+    r->flags = (uint8_t)(flags | (f->flags & FLOW_TOLD ? RECORD_CONTINUE : RECORD_START));
+    fill_key(t, f, r);
+    fill_times(x, f, r);
+    fill_counters(f, d, r);
+    if (d)
+        proto_report(&d->proto, r);
+    bool silent = !d && !(f->flags & FLOW_NO_DIALOGUE);
+    if (r->app == RECORD_APP_UNKNOWN && (silent || (f->incomplete & RECORD_FLOW_ONLY))) {
+        r->app = export_app_of_port(r->responder_port, r->ip_proto);
+        r->app_source = r->app ? RECORD_APP_BY_PORT : RECORD_APP_BY_NOTHING;
+    }
+    f->flags |= FLOW_TOLD;
+    if (print)
+        x->config.print(x->config.print_ctx, flow_index(t, f), r, f->last_us);
+    if (write)
+        put(x, RECORD_FLOW);
+    forget(f, d);
+}

@@ -1,0 +1,235 @@
+// What a packet does to its flow: found or made, counted once however often it was mirrored, handed to
+// the connection's state and to its dialogue. ICMP errors find the attempt they ended.
+#include "flow.h"
+#include "octets.h"
+#include "path.h"
+
+// Counters of a flow are told before they can overflow.
+#define TELL_OCTETS 0x40000000u
+#define TELL_EVENTS 60000u
+
+bool flow_is_mail_port(uint16_t port)
+{
+    switch (port) {
+    case 25:
+    case 110:
+    case 143:
+    case 465:
+    case 587:
+    case 993:
+    case 995:
+    case 2525: return true;
+    default: return false;
+    }
+}
+
+bool flow_is_server_port(uint16_t port)
+{
+    switch (port) {
+    case 21:
+    case 22:
+    case 53:
+    case 80:
+    case 443:
+    case 1080:
+    case 3128:
+    case 3389:
+    case 4145:
+    case 8080: return true;
+    default: return flow_is_mail_port(port);
+    }
+}
+
+static void count(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
+{
+    flow_touch(t, f, p->t_us);
+    f->flags |= dir == 0 ? FLOW_SEEN_INITIATOR : FLOW_SEEN_RESPONDER;
+    f->packets[dir] += p->ip_packets;
+    f->octets[dir] += p->ip_octets;
+    f->payload[dir] += p->payload_wire;
+    if (p->has & PACKET_SLICED)
+        f->incomplete |= RECORD_SLICED;
+    if (dir == 0) {
+        if (p->ttl < f->ttl_min)
+            f->ttl_min = p->ttl;
+        if (p->ttl > f->ttl_max)
+            f->ttl_max = p->ttl;
+    }
+}
+
+static void tell_before_overflow(struct flow_table *t, struct flow *f, int64_t t_us)
+{
+    if (f->octets[0] >= TELL_OCTETS || f->octets[1] >= TELL_OCTETS ||
+        f->retransmissions[0] >= TELL_EVENTS || f->retransmissions[1] >= TELL_EVENTS ||
+        f->duplicates >= TELL_EVENTS || f->syn_count >= TELL_EVENTS)
+        t->report(t->report_ctx, t, f, 0, t_us);
+}
+
+// Facts of a new flow that hold until its end.
+static void describe(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
+{
+    struct ip_addr initiator = flow_addr(f, 0), responder = flow_addr(f, 1);
+    bool ours = prefix_set_find(t->config.subscribers, &initiator, NULL);
+    bool theirs = prefix_set_find(t->config.subscribers, &responder, NULL);
+    f->side = ours && theirs ? RECORD_SIDE_BOTH
+              : ours         ? RECORD_SIDE_INITIATOR
+              : theirs       ? RECORD_SIDE_RESPONDER
+                             : RECORD_SIDE_NONE;
+    const struct ip_addr *far = theirs && !ours ? &initiator : &responder;
+    if (prefix_set_find(t->config.smarthosts, far, NULL))
+        f->flags |= FLOW_SMARTHOST;
+    t->stats->subscriber_flows += f->side != RECORD_SIDE_NONE;
+    // The MAC address on the subscriber's side: the initiator's, unless only the responder is ours.
+    unsigned near = f->side == RECORD_SIDE_RESPONDER ? 1 : 0;
+    struct intern_value value;
+    path_of(p, near == dir ? 0 : 1, &value);
+    f->path = intern_get(t->paths, &value);
+    intern_hold(t->paths, f->path);
+}
+
+static void tcp_packet(struct flow_table *t, const struct packet *p)
+{
+    bool swapped;
+    struct flow_key key = flow_key_of(t, p, &swapped);
+    uint64_t hash = flow_hash(t, &key);
+    struct flow *f = flow_find(t, &key, hash);
+    if (mirror_repeats(t->mirror, p, hash)) {
+        t->stats->duplicates++;
+        if (f)
+            f->duplicates++;
+        return;
+    }
+    if (f) {
+        switch (flow_tcp_belongs(f, p, flow_end(f, swapped))) {
+        case FLOW_BELONGS: break;
+        case FLOW_LATE: t->stats->stray_packets++; return;
+        case FLOW_REUSED:
+            // A new sequence number for an attempt that was pending: the old one was given up.
+            if (f->state == FLOW_SYN_SENT && f->handshake == RECORD_HANDSHAKE_PENDING)
+                flow_decide(f, RECORD_HANDSHAKE_UNANSWERED, p->t_us);
+            if (f->state != FLOW_DONE)
+                flow_end_now(t, f, PROTO_END_TIMEOUT, p->t_us);
+            flow_free(t, f);
+            f = NULL;
+        }
+    }
+    if (!f) {
+        f = flow_tcp_new(t, p, &key, hash, swapped);
+        if (!f) {
+            t->stats->stray_packets++;
+            return;
+        }
+        t->stats->tcp_flows++;
+        describe(t, f, p, flow_end(f, swapped));
+        if (flow_is_mail_port(flow_port(f, 1))) {
+            f->flags |= FLOW_MAIL;
+            t->stats->mail_flows++;
+        }
+    }
+    unsigned dir = flow_end(f, swapped);
+    t->stats->tcp_packets += p->ip_packets;
+    t->stats->seen_octets += p->payload.len;
+    count(t, f, p, dir);
+    flow_tcp(t, f, p, dir);
+    tell_before_overflow(t, f, p->t_us);
+}
+
+static void datagram(struct flow_table *t, const struct packet *p)
+{
+    bool swapped;
+    struct flow_key key = flow_key_of(t, p, &swapped);
+    uint64_t hash = flow_hash(t, &key);
+    struct flow *f = flow_find(t, &key, hash);
+    if (mirror_repeats(t->mirror, p, hash)) {
+        t->stats->duplicates++;
+        if (f)
+            f->duplicates++;
+        return;
+    }
+    if (!f) {
+        f = flow_new(t, &key, hash, FLOW_DATAGRAM, p->t_us);
+        // Who sends first asks, unless it sends from a server's port to another.
+        bool answers = flow_is_server_port(p->port[0]) && !flow_is_server_port(p->port[1]);
+        if (answers != swapped)
+            f->flags |= FLOW_INITIATOR_HIGH;
+        t->stats->udp_flows++;
+        describe(t, f, p, answers ? 1 : 0);
+        flow_arm(t, f);
+    }
+    unsigned dir = flow_end(f, swapped);
+    t->stats->udp_packets += p->ip_packets;
+    count(t, f, p, dir);
+    if (flow_port(f, 1) == 53)
+        dialogue_datagram(t, f, p, dir);
+    tell_before_overflow(t, f, p->t_us);
+}
+
+// Destination unreachable, and prohibited: the attempt is over. (Time exceeded is not: a loop may heal.)
+static bool is_unreachable(const struct packet *p)
+{
+    return p->ip_proto == 1 ? p->icmp_type == 3 && p->icmp_code != 4 : p->icmp_type == 1;
+}
+
+// The packet quoted in the error, as far as a key needs it.
+static bool quoted(const struct packet *p, struct packet *out, uint32_t *seq)
+{
+    struct span s = p->payload;
+    size_t header;
+    *out = (struct packet){.family = p->family, .has = p->has, .ip_proto = 6};
+    if (p->ip_proto == 1) {
+        if (s.len < 28 || s.data[0] >> 4 != 4 || s.data[9] != 6)
+            return false;
+        header = (s.data[0] & 15u) * 4;
+        if (header < 20)
+            return false;
+        out->family = IP_V4;
+        for (size_t end = 0; end < 2; end++) {
+            out->addr[end][10] = out->addr[end][11] = 0xff;
+            memcpy(out->addr[end] + 12, s.data + 12 + end * 4, 4);
+        }
+    } else {
+        header = 40;
+        if (s.len < 48 || s.data[0] >> 4 != 6 || s.data[6] != 6)
+            return false;
+        memcpy(out->addr, s.data + 8, 32);
+    }
+    if (s.len < header + 8)
+        return false;
+    out->port[0] = be16(s.data + header);
+    out->port[1] = be16(s.data + header + 2);
+    *seq = be32(s.data + header + 4);
+    // The error travels the other way: what names the realm by direction is turned round.
+    memcpy(out->outer[0], p->outer[1], 16);
+    memcpy(out->outer[1], p->outer[0], 16);
+    memcpy(out->vlan, p->vlan, sizeof out->vlan);
+    out->pppoe_session = p->pppoe_session;
+    out->mpls_label = p->mpls_label;
+    out->vni = p->vni;
+    out->l2tp_tunnel = p->l2tp_tunnel;
+    out->l2tp_session = p->l2tp_session;
+    out->gtp_teid = p->gtp_teid;
+    return true;
+}
+
+static void icmp(struct flow_table *t, const struct packet *p)
+{
+    struct packet about;
+    uint32_t seq;
+    bool swapped;
+    t->stats->icmp_packets += p->ip_packets;
+    if (!is_unreachable(p) || !quoted(p, &about, &seq))
+        return;
+    struct flow_key key = flow_key_of(t, &about, &swapped);
+    struct flow *f = flow_find(t, &key, flow_hash(t, &key));
+    if (f && flow_end(f, swapped) == 0)
+        flow_tcp_icmp(t, f, seq, p->t_us);
+}
+
+void flow_packet(struct flow_table *t, const struct packet *p)
+{
+    switch (p->ip_proto) {
+    case 6: tcp_packet(t, p); break;
+    case 17: datagram(t, p); break;
+    default: icmp(t, p); break;
+    }
+}

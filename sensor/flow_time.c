@@ -1,0 +1,151 @@
+// Deadlines in packet time, and the end of a flow. A deadline moves with every packet; the wheel is told
+// only when it comes nearer, and looks again when the old one is reached. What fires does so at its
+// deadline, before any packet of that time or later.
+#include "flow.h"
+
+static int64_t deadline(struct flow_table *t, const struct flow *f)
+{
+    const struct flow_config *c = &t->config;
+    bool pending = f->handshake == RECORD_HANDSHAKE_PENDING;
+    switch (f->state) {
+    case FLOW_SYN_SENT:
+        return pending ? f->start_us + c->syn_timeout_us : f->last_us + c->half_open_us;
+    case FLOW_CLOSING: return f->last_us + c->linger_us;
+    case FLOW_DONE: return f->last_us + c->done_us;
+    case FLOW_DATAGRAM:
+        return f->last_us + (flow_port(f, 1) == 53 ? c->dns_idle_us : c->datagram_idle_us);
+    default: break;
+    }
+    bool closing = f->flags & (FLOW_FIN_INITIATOR | FLOW_FIN_RESPONDER);
+    int64_t at = f->last_us + (pending ? c->early_us : closing ? c->closing_us : c->idle_us);
+    int64_t gap = dialogue_deadline(t, f);
+    return gap != 0 && gap < at ? gap : at;
+}
+
+void flow_arm(struct flow_table *t, struct flow *f)
+{
+    uint32_t i = flow_index(t, f);
+    int64_t at = deadline(t, f), set = wheel_deadline(t->wheel, i);
+    if (set < 0 || at < set)
+        wheel_set(t->wheel, i, at);
+}
+
+void flow_decide(struct flow *f, uint8_t handshake, int64_t t_us)
+{
+    f->handshake = handshake;
+    f->outcome_ms = (uint32_t)(t_us / 1000 - f->start_us / 1000) + 1;
+}
+
+// An end says what became of the handshake, as far as it can be said.
+static void decide_at_end(struct flow_table *t, struct flow *f, unsigned how, int64_t t_us)
+{
+    if (f->handshake != RECORD_HANDSHAKE_PENDING || f->state == FLOW_DATAGRAM)
+        return;
+    if (f->state == FLOW_SYN_SENT) {
+        // A host that gives up an attempt says nothing; one that resets it has got an answer that was
+        // not shown to us. What is younger than the time-out stays open.
+        if (f->flags & FLOW_RESET)
+            flow_decide(f, RECORD_HANDSHAKE_CLOSED_EARLY, t_us);
+        else if (t_us >= f->start_us + t->config.syn_timeout_us)
+            flow_decide(f, RECORD_HANDSHAKE_UNANSWERED, t_us);
+        return;
+    }
+    bool ended = how == PROTO_END_FIN || how == PROTO_END_RST;
+    flow_decide(f,
+                ended && !(f->flags & FLOW_SPOKE) ? RECORD_HANDSHAKE_CLOSED_EARLY
+                                                  : RECORD_HANDSHAKE_ESTABLISHED,
+                t_us);
+}
+
+void flow_end_now(struct flow_table *t, struct flow *f, unsigned how, int64_t t_us)
+{
+    dialogue_close(t, f, how, t_us);
+    decide_at_end(t, f, how, t_us);
+    if (flow_proto(f) == 6) {
+        const uint16_t both = FLOW_SEEN_INITIATOR | FLOW_SEEN_RESPONDER;
+        bool answered = f->handshake == RECORD_HANDSHAKE_ESTABLISHED ||
+                        f->handshake == RECORD_HANDSHAKE_CLOSED_EARLY ||
+                        f->handshake == RECORD_HANDSHAKE_MIDSTREAM;
+        t->stats->ended_flows++;
+        t->stats->one_sided_flows += answered && (f->flags & both) != both;
+    }
+    t->report(t->report_ctx, t, f, RECORD_END, t_us);
+    dialogue_free(t, f);
+    flow_set_state(t, f, FLOW_DONE, t_us);
+}
+
+static void fire(struct flow_table *t, struct flow *f, int64_t t_us)
+{
+    int64_t gap = dialogue_deadline(t, f);
+    if (gap != 0 && gap <= t_us && f->state != FLOW_CLOSING) {
+        dialogue_timeout(t, f, t_us);
+        flow_arm(t, f);
+        return;
+    }
+    bool pending = f->handshake == RECORD_HANDSHAKE_PENDING;
+    switch (f->state) {
+    case FLOW_DONE: flow_free(t, f); return;
+    case FLOW_CLOSING:
+        flow_end_now(t, f, f->flags & FLOW_RESET ? PROTO_END_RST : PROTO_END_FIN, t_us);
+        return;
+    case FLOW_SYN_SENT:
+    case FLOW_SYN_RECEIVED:
+    case FLOW_OPEN:
+        if (!pending)
+            break;
+        // Failures are told at once, that they count within the second.
+        flow_decide(f,
+                    f->state == FLOW_SYN_SENT ? RECORD_HANDSHAKE_UNANSWERED
+                                              : RECORD_HANDSHAKE_CLOSED_EARLY,
+                    t_us);
+        t->report(t->report_ctx, t, f, 0, t_us);
+        flow_arm(t, f);
+        return;
+    default: break;
+    }
+    flow_end_now(t, f, PROTO_END_TIMEOUT, t_us);
+    flow_free(t, f);
+}
+
+void flow_run(struct flow_table *t, int64_t t_us)
+{
+    uint32_t i;
+    int64_t due;
+    while ((i = wheel_pop(t->wheel, t_us, &due)) != WHEEL_NONE) {
+        struct flow *f = &t->flow[i];
+        int64_t at = deadline(t, f);
+        if (at > due)
+            wheel_set(t->wheel, i, at);
+        else
+            fire(t, f, due);
+    }
+}
+
+void flow_minute(struct flow_table *t, int64_t t_us)
+{
+    uint32_t i = t->minute_first;
+    while (i != FLOW_NONE) {
+        struct flow *f = &t->flow[i];
+        i = f->newer;
+        if (f->flags & FLOW_CHANGED)
+            t->report(t->report_ctx, t, f, 0, t_us);
+        dialogue_reconsider(t, f);
+    }
+    t->minute_first = FLOW_NONE;
+}
+
+void flow_finish(struct flow_table *t, int64_t t_us)
+{
+    for (unsigned l = 0; l < FLOW_LISTS; l++) {
+        while (t->list[l].oldest != FLOW_NONE) {
+            struct flow *f = &t->flow[t->list[l].oldest];
+            if (l != FLOW_LIST_DONE) {
+                unsigned how = f->flags & FLOW_RESET      ? PROTO_END_RST
+                               : f->state == FLOW_CLOSING ? PROTO_END_FIN
+                                                          : PROTO_END_TIMEOUT;
+                flow_end_now(t, f, how, t_us);
+            }
+            flow_free(t, f);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+// Eight octets an entry: 32 bits of the packet's digest, 32 bits of its time. What falls on an occupied
+// place replaces it: a copy comes within a few dozen packets, or is taken for a retransmission.
+#include "mirror.h"
+
+#include <stdlib.h>
+
+struct seen {
+    uint32_t digest;
+    uint32_t t_us; // lower 32 bits
+};
+
+struct mirror {
+    struct seen *seen;
+    size_t mask;
+    uint32_t window_us;
+};
+
+struct mirror *mirror_new(size_t entries, int64_t window_us)
+{
+    struct mirror *m = calloc(1, sizeof *m);
+    size_t n = 1;
+    while (n < entries)
+        n *= 2;
+    if (!m || !(m->seen = calloc(n, sizeof *m->seen))) {
+        free(m);
+        return NULL;
+    }
+    m->mask = n - 1;
+    m->window_us = (uint32_t)window_us;
+    return m;
+}
+
+void mirror_free(struct mirror *m)
+{
+    if (!m)
+        return;
+    free(m->seen);
+    free(m);
+}
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 32;
+}
+
+bool mirror_repeats(struct mirror *m, const struct packet *p, uint64_t tuple)
+{
+    uint64_t h = mix(tuple, (uint64_t)p->ip_id << 48 | (uint64_t)p->checksum << 32 | p->ip_octets);
+    // The table's key is the same for both directions of a flow.
+    h = mix(h, (uint64_t)p->port[0] << 16 | p->port[1]);
+    h = mix(h, (uint64_t)p->addr[0][15] << 8 | p->addr[1][15]);
+    if (p->ip_proto == 6) {
+        h = mix(h, (uint64_t)p->seq << 32 | p->ack);
+        h = mix(h, (uint64_t)p->window << 8 | p->tcp_flags);
+    }
+    struct seen *s = &m->seen[h & m->mask];
+    uint32_t digest = (uint32_t)(h >> 32) | 1, now = (uint32_t)p->t_us;
+    bool repeats = s->digest == digest && now - s->t_us <= m->window_us;
+    // A copy does not prolong the window: the third of three comes when it comes.
+    if (!repeats)
+        *s = (struct seen){.digest = digest, .t_us = now};
+    return repeats;
+}

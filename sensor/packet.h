@@ -1,0 +1,73 @@
+// The seam between unwrapping and accounting: what one packet is, after all its layers were taken off.
+//
+// The innermost IP packet counts; what was around it is kept in short numeric form and becomes text
+// once a flow (path.h). Nothing here outlives the packet: spans point into the frame, or into the
+// buffer of reassembled fragments, which is valid until the next packet.
+#pragma once
+
+#include "common/span.h"
+
+// A packet with more layers than this is an encapsulation loop.
+#define PACKET_LAYERS_MAX 16
+
+// Which of the fields below were set; the others hold what an earlier packet left there.
+enum packet_has {
+    PACKET_HAS_VLAN = 1 << 0, // `vlan[0]`
+    PACKET_HAS_INNER_VLAN = 1 << 1,
+    PACKET_HAS_PPPOE = 1 << 2,
+    PACKET_HAS_MPLS = 1 << 3,
+    PACKET_HAS_VNI = 1 << 4,
+    PACKET_HAS_L2TP = 1 << 5,
+    PACKET_HAS_GTP = 1 << 6,
+    PACKET_HAS_MAC = 1 << 7,
+    PACKET_HAS_OUTER = 1 << 8, // `outer`: of the IPv6 packet around an IPv4 packet
+    PACKET_HAS_IP = 1 << 9,
+    PACKET_SLICED = 1 << 10, // captured shorter than it was on the wire
+};
+
+enum packet_tcp_flags {
+    PACKET_FIN = 0x01,
+    PACKET_SYN = 0x02,
+    PACKET_RST = 0x04,
+    PACKET_PSH = 0x08,
+    PACKET_ACK = 0x10,
+};
+
+struct packet {
+    int64_t t_us; // since 1970, never less than that of the packet before
+    uint32_t has; // enum packet_has
+
+    uint8_t layer_count; // layers outermost first, as indices of the decap registry
+    uint8_t layer[PACKET_LAYERS_MAX];
+    uint16_t vlan[2]; // the outermost two identifiers of the innermost frame
+    uint16_t pppoe_session;
+    uint16_t l2tp_tunnel, l2tp_session;
+    uint32_t mpls_label; // innermost
+    uint32_t vni;
+    uint32_t gtp_teid;
+    const uint8_t *mac; // destination and source of the innermost frame: 12 octets
+    uint8_t outer[2][16];
+
+    uint8_t family; // enum ip_family
+    uint8_t ip_proto;
+    uint8_t ttl;
+    uint8_t ip_packets;  // 1, or the number of fragments
+    uint16_t ip_id;      // IPv4 only, else 0
+    uint32_t ip_octets;  // header included, of all fragments
+    uint8_t addr[2][16]; // source, destination; IPv4 as ::ffff:a.b.c.d
+
+    uint16_t port[2];
+    uint32_t seq, ack;
+    uint16_t window;
+    uint16_t checksum; // as it stands in the packet, never verified: offloading falsifies it
+    uint8_t tcp_flags; // enum packet_tcp_flags
+    uint8_t icmp_type, icmp_code;
+    struct span tcp_options;
+    struct span payload;   // captured part; ICMP: the packet quoted in an error
+    uint32_t payload_wire; // as it was on the wire
+};
+
+static inline uint32_t packet_sliced_octets(const struct packet *p)
+{
+    return p->payload_wire - (uint32_t)p->payload.len;
+}

@@ -1,0 +1,248 @@
+// See blocklist.h. Phrases are those that public blocklists document and that large receivers use in
+// their replies; matching ignores case. The longest lists are searched only in 4xx and 5xx replies
+// (the caller decides), a few a connection.
+#include "proto/blocklist.h"
+
+enum kind {
+    KIND_UNKNOWN,  // lists for reasons of several kinds, or of a kind not told
+    KIND_COMBINED, // a zone whose answer's code tells the kind; unknown without it
+    KIND_POLICY,
+    KIND_EXPLOIT,
+    KIND_NEVER,
+};
+
+struct phrase {
+    const char *text;
+    uint8_t kind;
+};
+
+// Where one phrase contains another the longer stands first and ends the search in its place.
+static const struct phrase phrases[] = {
+    {"pbl.spamhaus.org", KIND_POLICY},
+    {"spamhaus.org/pbl", KIND_POLICY},
+    {"spamhaus.org/query/pbl", KIND_POLICY},
+    {"spamhaus pbl", KIND_POLICY},
+    {"spamhaus-pbl", KIND_POLICY},
+    {"pbl.spamhaus", KIND_POLICY},
+    {"xbl.spamhaus.org", KIND_EXPLOIT}, // and sbl-xbl
+    {"spamhaus.org/xbl", KIND_EXPLOIT},
+    {"spamhaus xbl", KIND_EXPLOIT},
+    {"sbl.spamhaus.org", KIND_EXPLOIT},
+    {"spamhaus.org/sbl", KIND_EXPLOIT}, // and .../sbl/query/SBLCSS
+    {"spamhaus sbl", KIND_EXPLOIT},
+    {"sblcss", KIND_EXPLOIT},
+    {"css.spamhaus", KIND_EXPLOIT},
+    {"spamhaus css", KIND_EXPLOIT},
+    {"zen.spamhaus.org", KIND_COMBINED},
+    {"zen.dq.spamhaus", KIND_COMBINED},
+    {"dbl.spamhaus.org", KIND_UNKNOWN}, // a domain's listing, not an address's
+    {"spamhaus", KIND_COMBINED},
+    {"spamcop", KIND_EXPLOIT},
+    {"psbl.surriel", KIND_EXPLOIT},
+    {"psbl.org", KIND_EXPLOIT},
+    {"cbl.abuseat.org", KIND_EXPLOIT},
+    {"abuseat.org", KIND_EXPLOIT},
+    {"dnsbl-1.uceprotect", KIND_EXPLOIT},
+    {"dnsbl-2.uceprotect", KIND_NEVER},
+    {"dnsbl-3.uceprotect", KIND_NEVER},
+    {"uceprotect-level1", KIND_EXPLOIT},
+    {"uceprotect level 1", KIND_EXPLOIT},
+    {"uceprotect-level2", KIND_NEVER},
+    {"uceprotect level 2", KIND_NEVER},
+    {"uceprotect-level3", KIND_NEVER},
+    {"uceprotect level 3", KIND_NEVER},
+    {"uceprotect", KIND_UNKNOWN},
+    {"dul.dnsbl.sorbs", KIND_POLICY},
+    {"dul.sorbs", KIND_POLICY},
+    {"noserver.dnsbl.sorbs", KIND_POLICY},
+    {"spam.dnsbl.sorbs", KIND_EXPLOIT},
+    {"web.dnsbl.sorbs", KIND_EXPLOIT},
+    {"socks.dnsbl.sorbs", KIND_EXPLOIT},
+    {"sorbs", KIND_UNKNOWN},
+    {"dialups.mail-abuse", KIND_POLICY},
+    {"dul.maps", KIND_POLICY},
+    {"ers.trendmicro", KIND_UNKNOWN},
+    {"mail-abuse", KIND_UNKNOWN},
+    {"barracudacentral", KIND_EXPLOIT},
+    {"barracudanetworks.com/reputation", KIND_EXPLOIT},
+    {"ivmsip", KIND_EXPLOIT},
+    {"invaluement", KIND_EXPLOIT},
+    {"dnsbl.dronebl", KIND_EXPLOIT},
+    {"dronebl", KIND_EXPLOIT},
+    {"blocklist.de", KIND_EXPLOIT},
+    {"bl.mailspike", KIND_EXPLOIT},
+    {"truncate.gbudb", KIND_EXPLOIT},
+    {"ix.dnsbl.manitu", KIND_EXPLOIT},
+    {"nixspam", KIND_EXPLOIT},
+    {"hostkarma", KIND_UNKNOWN},
+    {"senderscore", KIND_UNKNOWN},
+    {"talosintelligence", KIND_UNKNOWN},
+    {"senderbase", KIND_UNKNOWN},
+    {"proofpoint.com/?ip", KIND_UNKNOWN},
+    {"cloudmark", KIND_UNKNOWN},
+    {"csi.cloudmark", KIND_UNKNOWN},
+    {"dnswl", KIND_NEVER},
+    // Receivers' own words.
+    {"s3150", KIND_UNKNOWN}, // Microsoft: "part of their network is on our block list"
+    {"s3140", KIND_UNKNOWN},
+    {"unusual rate of unsolicited mail", KIND_EXPLOIT}, // Google
+    {"very low reputation of the sending ip", KIND_EXPLOIT},
+    {"generic reverse dns", KIND_POLICY},
+    {"generic rdns", KIND_POLICY},
+    {"generic ptr", KIND_POLICY},
+    {"dynamic ip", KIND_POLICY},
+    {"dynamic address", KIND_POLICY},
+    {"dynamically assigned", KIND_POLICY},
+    {"dynamic/residential", KIND_POLICY},
+    {"dynamic pool", KIND_POLICY},
+    {"dynamic host", KIND_POLICY},
+    {"dial-up", KIND_POLICY},
+    {"dialup", KIND_POLICY},
+    {"residential", KIND_POLICY},
+    {"end-user ip", KIND_POLICY},
+    {"consumer ip", KIND_POLICY},
+    {"policy block list", KIND_POLICY},
+    {"not authorized to send email directly", KIND_POLICY}, // Google, and most who quote the PBL
+    {"dnsbl", KIND_UNKNOWN},
+    {"rbl", KIND_UNKNOWN},
+    {"blocklist", KIND_UNKNOWN},
+    {"block list", KIND_UNKNOWN},
+    {"blacklist", KIND_UNKNOWN},
+    {"black list", KIND_UNKNOWN},
+    {"denylist", KIND_UNKNOWN},
+};
+
+static bool is_word_octet(uint8_t o)
+{
+    return (o >= '0' && o <= '9') || (o >= 'a' && o <= 'z') || (o >= 'A' && o <= 'Z');
+}
+
+static void note(struct blocklist_finding *b, uint8_t kind)
+{
+    switch (kind) {
+    case KIND_POLICY: b->policy = true; break;
+    case KIND_EXPLOIT: b->exploit = true; break;
+    case KIND_COMBINED: b->combined = true; break;
+    case KIND_NEVER: b->discounted = true; return;
+    default: break;
+    }
+    b->listed = true;
+}
+
+// The dotted quad that begins here, with nothing of a number or name on either side.
+static bool quad_at(struct span text, size_t i, uint8_t out[static 4], size_t *len)
+{
+    if (i > 0 && (is_word_octet(text.data[i - 1]) ||
+                  (i > 1 && text.data[i - 1] == '.' && is_word_octet(text.data[i - 2]))))
+        return false;
+    size_t at = i;
+    for (int part = 0; part < 4; part++) {
+        unsigned v = 0, digits = 0;
+        while (at < text.len && text.data[at] >= '0' && text.data[at] <= '9' && digits < 4) {
+            v = v * 10 + (unsigned)(text.data[at++] - '0');
+            digits++;
+        }
+        if (digits == 0 || digits > 3 || v > 255)
+            return false;
+        out[part] = (uint8_t)v;
+        if (part < 3 && (at >= text.len || text.data[at++] != '.'))
+            return false;
+    }
+    // "1.2.3.4.dsl.example" and "4.3.2.1.zone" name a host, not the address.
+    if (at < text.len &&
+        (is_word_octet(text.data[at]) ||
+         (text.data[at] == '.' && at + 1 < text.len && is_word_octet(text.data[at + 1]))))
+        return false;
+    *len = at - i;
+    return true;
+}
+
+// An answer of a blocklist, 127.0.0.x: the last octet tells why.
+static void note_answer(struct blocklist_finding *b, const uint8_t quad[static 4])
+{
+    if (quad[1] == 255 && quad[2] == 255)
+        b->query_refused = true;
+    else if (quad[1] == 0 && quad[2] == 0 && quad[3] >= 2)
+        b->answer = quad[3];
+}
+
+static void look_for_addresses(struct blocklist_finding *b, struct span text,
+                               const struct ip_addr *client)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t quad[4];
+        size_t len;
+        if (text.data[i] < '0' || text.data[i] > '9' || !quad_at(text, i, quad, &len))
+            continue;
+        if (quad[0] == 127)
+            note_answer(b, quad);
+        if (client->family == IP_V4 && memcmp(quad, client->octet, 4) == 0)
+            b->names_us = true;
+        i += len - 1;
+    }
+}
+
+static bool is_v6_octet(uint8_t o)
+{
+    return (o >= '0' && o <= '9') || (o >= 'a' && o <= 'f') || (o >= 'A' && o <= 'F') || o == ':';
+}
+
+static void look_for_v6(struct blocklist_finding *b, struct span text, const struct ip_addr *client)
+{
+    for (size_t i = 0; i < text.len;) {
+        size_t n = 0;
+        while (i + n < text.len && is_v6_octet(text.data[i + n]))
+            n++;
+        char word[IP_TEXT_MAX];
+        struct ip_addr addr;
+        if (n > 2 && n < sizeof word) {
+            memcpy(word, text.data + i, n);
+            // A colon or two may belong to the sentence ("[2001:db8::1]: listed").
+            while (n > 2 && word[n - 1] == ':' && word[n - 2] != ':')
+                n--;
+            word[n] = '\0';
+            if (ip_parse(word, &addr) == 0 && ip_equal(&addr, client))
+                b->names_us = true;
+        }
+        i += n ? n : 1;
+    }
+}
+
+void blocklist_look(struct blocklist_finding *b, struct span text, const struct ip_addr *client)
+{
+    // Words before numbers: an answer's code means something only beside its zone.
+    for (size_t i = 0; i < text.len; i++) {
+        // Every phrase begins a word, but for labels inside a name, where a dot or hyphen stands.
+        if (i > 0 && is_word_octet(text.data[i - 1]))
+            continue;
+        struct span rest = span_cut(text, i, text.len);
+        for (size_t k = 0; k < sizeof phrases / sizeof *phrases; k++)
+            if (span_begins(rest, phrases[k].text)) {
+                note(b, phrases[k].kind);
+                i += strlen(phrases[k].text) - 1;
+                break;
+            }
+    }
+    look_for_addresses(b, text, client);
+    if (client->family == IP_V6)
+        look_for_v6(b, text, client);
+}
+
+enum blocklist_kind blocklist_kind(const struct blocklist_finding *b)
+{
+    if (!b->listed || b->query_refused)
+        return BLOCKLIST_NONE;
+    // Spamhaus' numbers: SBL and CSS, XBL, PBL.
+    if (b->combined && !b->exploit && !b->policy && b->answer != 0) {
+        if (b->answer <= 7 || b->answer == 9)
+            return BLOCKLIST_EXPLOIT;
+        if (b->answer == 10 || b->answer == 11)
+            return BLOCKLIST_POLICY;
+    }
+    // A general word ("blocked using ... blacklist") does not outweigh a list that never counts.
+    if (b->exploit)
+        return BLOCKLIST_EXPLOIT;
+    if (b->policy)
+        return BLOCKLIST_POLICY;
+    return b->discounted && !b->combined ? BLOCKLIST_NONE : BLOCKLIST_UNKNOWN;
+}

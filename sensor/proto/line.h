@@ -1,0 +1,30 @@
+// Lines of a text dialogue, gathered octet for octet out of any cut: bounded, an over-long line is
+// truncated, flagged and skipped to its end. LF ends a line, a CR before it is taken off.
+#pragma once
+
+#include "common/span.h"
+
+#define LINE_MAX_OCTETS 512
+
+// Zeroed is valid and empty.
+struct line {
+    uint16_t len;
+    bool cut;     // longer than LINE_MAX_OCTETS: the rest was passed over
+    bool bare_lf; // of the finished line: LF without CR
+    bool done;    // finished; the next line_feed begins a new one
+    bool last_cr;
+    uint8_t octet[LINE_MAX_OCTETS];
+};
+
+// Takes octets up to and with the next LF and returns how many; `l->done` says whether the line is
+// finished. The finished line stays readable until the next call.
+size_t line_feed(struct line *l, struct span data);
+
+// The line so far, without its end.
+static inline struct span line_span(const struct line *l)
+{
+    return span_of(l->octet, l->len);
+}
+
+// Forget the text for good: it may have held a credential.
+void line_wipe(struct line *l);

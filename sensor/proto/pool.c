@@ -1,0 +1,133 @@
+// The pools behind pool.h: three slabs with free lists threaded through the objects' headers.
+#include "proto/pool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "ident_ndpi.h"
+
+enum { POOL_CLASSES = 3 };
+
+static const size_t pool_size[POOL_CLASSES] = {384, 1536, POOL_STATE_MAX};
+
+// Objects a flow may need at once of each class: a login tracker; a peek buffer or a TLS tracker;
+// an SMTP tracker and a result.
+static const size_t pool_share[POOL_CLASSES] = {1, 1, 2};
+
+// In front of each object. While the object is in use `pool` names its owner; while it is free
+// `next` is the rest of the free list.
+struct pool_header {
+    struct proto_pool *pool;
+    struct pool_header *next;
+    uint32_t class;
+    bool in_use;
+    max_align_t state[];
+};
+
+struct pool_slab {
+    uint8_t *memory; // owned
+    size_t stride, cap, fresh;
+    struct pool_header *free;
+};
+
+struct proto_pool {
+    struct pool_slab slab[POOL_CLASSES];
+    size_t in_use;
+    struct ident_ndpi *ndpi; // owned
+    bool ndpi_tried;
+    struct proto_result dummy;
+};
+
+struct proto_pool *proto_pool_new(size_t flows)
+{
+    struct proto_pool *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    for (size_t i = 0; i < POOL_CLASSES; i++) {
+        struct pool_slab *slab = &p->slab[i];
+        slab->stride = sizeof(struct pool_header) + pool_size[i];
+        slab->cap = flows * pool_share[i];
+        slab->memory = calloc(slab->cap ? slab->cap : 1, slab->stride);
+        if (!slab->memory) {
+            proto_pool_free(p);
+            return NULL;
+        }
+    }
+    return p;
+}
+
+void proto_pool_free(struct proto_pool *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < POOL_CLASSES; i++)
+        free(p->slab[i].memory);
+    ident_ndpi_free(p->ndpi);
+    free(p);
+}
+
+size_t proto_pool_in_use(const struct proto_pool *p)
+{
+    return p->in_use;
+}
+
+static struct pool_header *header_of(void *state)
+{
+    return (struct pool_header *)(void *)((uint8_t *)state - offsetof(struct pool_header, state));
+}
+
+void *pool_take(struct proto_pool *p, size_t size)
+{
+    assert(size <= POOL_STATE_MAX);
+    uint32_t class = 0;
+    while (pool_size[class] < size)
+        class ++;
+    struct pool_slab *slab = &p->slab[class];
+    struct pool_header *h = slab->free;
+    if (h)
+        slab->free = h->next;
+    else if (slab->fresh < slab->cap)
+        h = (struct pool_header *)(void *)(slab->memory + slab->stride * slab->fresh++);
+    else
+        return NULL;
+    h->pool = p;
+    h->next = NULL;
+    h->class = class;
+    h->in_use = true;
+    p->in_use++;
+    return h->state;
+}
+
+void pool_give(void *state)
+{
+    if (!state)
+        return;
+    struct pool_header *h = header_of(state);
+    assert(h->in_use);
+    struct proto_pool *p = h->pool;
+    explicit_bzero(state, pool_size[h->class]);
+    h->in_use = false;
+    h->next = p->slab[h->class].free;
+    p->slab[h->class].free = h;
+    p->in_use--;
+}
+
+struct proto_pool *pool_of(void *state)
+{
+    return header_of(state)->pool;
+}
+
+struct proto_result *pool_dummy_result(struct proto_pool *p)
+{
+    explicit_bzero(&p->dummy, sizeof p->dummy);
+    return &p->dummy;
+}
+
+struct ident_ndpi *pool_ndpi(struct proto_pool *p)
+{
+    if (!p->ndpi_tried) {
+        p->ndpi_tried = true;
+        p->ndpi = ident_ndpi_new();
+    }
+    return p->ndpi;
+}

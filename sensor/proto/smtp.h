@@ -1,0 +1,130 @@
+// One SMTP session as the tracker sees it, shared by its three parts: smtp.c (what comes in and when
+// it switches), smtp_envelope.c (what commands say), smtp_pair.c (which reply answers which).
+#pragma once
+
+#include "proto/blocklist.h"
+#include "proto/proto.h"
+#include "proto/smtp_client.h"
+#include "proto/smtp_command.h"
+#include "proto/smtp_server.h"
+
+// What is outstanding. Runs of one kind take one place, so that a group of a thousand RCPT does.
+#define SMTP_PENDING_MAX 40
+enum smtp_expect {
+    SMTP_EXPECT_OTHER, // any command whose reply is of no further interest
+    SMTP_EXPECT_HELO,
+    SMTP_EXPECT_MAIL,
+    SMTP_EXPECT_RCPT,
+    SMTP_EXPECT_DATA,
+    SMTP_EXPECT_END,   // of DATA's content, or of the last chunk
+    SMTP_EXPECT_CHUNK, // a chunk that is not the last, and is counted nowhere
+    SMTP_EXPECT_AUTH,
+    SMTP_EXPECT_STARTTLS,
+    SMTP_EXPECT_RSET,
+    SMTP_EXPECT_QUIT,
+    SMTP_EXPECT_UNKNOWN,
+    SMTP_EXPECT_EMPTY,   // an empty line, which may go unanswered
+    SMTP_EXPECT_REFUSED, // content the server took for commands: any number of 50x
+    SMTP_EXPECT_SKIP,    // commands beyond the bound: their replies are passed over
+};
+
+struct smtp_pending {
+    uint8_t what; // enum smtp_expect
+    uint32_t count;
+};
+
+enum smtp_wait { // why the client parser is in HOLD
+    SMTP_WAIT_NONE,
+    SMTP_WAIT_DATA, // for the reply to DATA
+    SMTP_WAIT_DOT,  // does a dot between bare LFs end the message?
+    SMTP_WAIT_TLS,  // for the reply to STARTTLS
+};
+
+enum smtp_mechanism { SMTP_AUTH_OTHER, SMTP_AUTH_PLAIN, SMTP_AUTH_LOGIN, SMTP_AUTH_NAMED };
+
+struct smtp {
+    struct smtp_client client;
+    struct smtp_server server;
+    uint8_t client_side; // enum proto_side
+    uint8_t wait;        // enum smtp_wait
+    bool oriented;       // client_side is settled
+    bool server_seen;
+    bool greeted;
+    bool spoke_early; // client octets before any greeting
+    bool lmtp;
+    bool ehlo_done;     // an answer to HELO, EHLO or LHLO was seen
+    bool lf_session;    // the client ends its commands with bare LF
+    bool uncertain;     // replies cannot be paired for sure
+    bool doubt;         // only a well-formed command counts as one
+    bool suspected;     // behind a gap: may be content, until a reply or a final dot
+    bool body_gap;      // octets are missing in this content
+    bool body_assumed;  // content taken for such before the server agreed
+    bool body_refused;  // and the server did not
+    bool tls_due;       // STARTTLS was accepted: TLS has to follow
+    uint8_t dot_octets; // of a dot that may be the end
+    bool binary;        // binary octets were seen among the lines
+    bool ahead;         // the client sends ahead without leave
+    uint16_t content_answer; // a refusal that came before the content's end; 0: none
+    // AUTH exchange.
+    bool auth_open;
+    uint8_t auth_lines; // client lines that are answers to 334, still to come
+    uint8_t auth_ahead; // lines that came before their 334
+    uint8_t auth_step;  // lines of the exchange seen
+    uint8_t mechanism;  // enum smtp_mechanism
+    // LMTP answers a message once for each accepted recipient.
+    uint32_t recipients_ok;
+    uint32_t answers_left;
+    uint8_t best_class;
+    // What the lines of the present reply said so far.
+    struct blocklist_finding finding;
+    uint64_t server_name; // keyed hash of the greeting's name; 0: not seen
+    uint8_t pending_first, pending_count;
+    struct smtp_pending pending[SMTP_PENDING_MAX];
+};
+
+struct smtp_at { // a session within one call
+    struct proto_flow *f;
+    struct smtp *s;
+    int64_t t_us;
+};
+
+static inline struct record_smtp *smtp_result(const struct smtp_at *at)
+{
+    struct proto_result *r = proto_result(at->f);
+    r->groups |= RECORD_HAS_SMTP;
+    return &r->smtp;
+}
+
+// ---- smtp_pair.c
+
+// A command (or content) was sent that is answered by one reply.
+void smtp_expect(const struct smtp_at *at, enum smtp_expect what);
+
+// A line of a reply came. Sets the client parser's mode where a reply decides it.
+void smtp_reply_line(const struct smtp_at *at, const struct smtp_reply_line *line);
+
+// Octets are missing, so that replies cannot be paired for sure until something settles it.
+void smtp_lose(const struct smtp_at *at);
+
+bool smtp_pending_has(const struct smtp *s, enum smtp_expect what);
+
+// ---- smtp_match.c
+
+enum proto_match smtp_match(const struct proto_peek *p);
+
+// Do these octets begin with a reply code?
+bool smtp_begins_reply(struct span s);
+
+// ---- smtp.c
+
+// The client parser left HOLD: what waited goes through it now.
+void smtp_drain(const struct smtp_at *at);
+
+// ---- smtp_envelope.c
+
+// A finished command line (not one of an AUTH exchange), counted and its names hashed.
+void smtp_count_command(const struct smtp_at *at, const struct smtp_command *c, bool cut);
+
+// AUTH's first line and the lines of the exchange: the user is hashed, the rest forgotten.
+void smtp_auth_begin(const struct smtp_at *at, struct span args);
+void smtp_auth_line(const struct smtp_at *at, struct span line);

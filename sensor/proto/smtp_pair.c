@@ -1,0 +1,470 @@
+// Which reply answers which command. RFC 5321 section 4.3 (one reply a command), RFC 2920 (commands
+// sent ahead), RFC 3030 (one reply a chunk), RFC 2033 (LMTP: one a recipient behind the content).
+//
+// Both directions are in order and a reply comes behind its command (the stream layer sees to that by
+// the acknowledgements), so the n-th reply answers the n-th command. When octets are missing that is
+// no longer sure: then replies are not counted until one comes that can answer only one thing (354,
+// 334, 235, 220, 221), or until a client that was not offered PIPELINING sends its next command.
+#include <assert.h>
+
+#include "proto/smtp.h"
+
+// ---- The queue.
+
+static struct smtp_pending *pending_at(struct smtp *s, uint8_t i)
+{
+    return &s->pending[(s->pending_first + i) % SMTP_PENDING_MAX];
+}
+
+static void pending_pop(struct smtp *s)
+{
+    struct smtp_pending *head = pending_at(s, 0);
+    if (--head->count == 0) {
+        s->pending_first = (uint8_t)((s->pending_first + 1) % SMTP_PENDING_MAX);
+        s->pending_count--;
+    }
+}
+
+static void pending_push(const struct smtp_at *at, enum smtp_expect what)
+{
+    struct smtp *s = at->s;
+    struct smtp_pending *tail = s->pending_count ? pending_at(s, s->pending_count - 1) : NULL;
+    if (tail && tail->what == what && what != SMTP_EXPECT_REFUSED) {
+        tail->count++;
+        return;
+    }
+    if (s->pending_count == SMTP_PENDING_MAX - 1 && what != SMTP_EXPECT_SKIP) {
+        proto_result(at->f)->incomplete |= RECORD_PARSER_LOST;
+        what = SMTP_EXPECT_SKIP;
+    }
+    if (tail && tail->what == SMTP_EXPECT_SKIP && s->pending_count == SMTP_PENDING_MAX) {
+        tail->count++;
+        return;
+    }
+    *pending_at(s, s->pending_count) = (struct smtp_pending){.what = (uint8_t)what, .count = 1};
+    s->pending_count++;
+}
+
+static uint32_t pending_number(const struct smtp *s, enum smtp_expect what)
+{
+    uint32_t n = 0;
+    for (uint8_t i = 0; i < s->pending_count; i++) {
+        const struct smtp_pending *p = &s->pending[(s->pending_first + i) % SMTP_PENDING_MAX];
+        if (p->what == what)
+            n += p->count;
+    }
+    return n;
+}
+
+bool smtp_pending_has(const struct smtp *s, enum smtp_expect what)
+{
+    return pending_number(s, what) > 0;
+}
+
+static void pending_clear(struct smtp *s)
+{
+    s->pending_first = 0;
+    s->pending_count = 0;
+}
+
+// Everything before the first `what` is taken for answered.
+static void pending_forward(struct smtp *s, enum smtp_expect what)
+{
+    while (s->pending_count > 0 && pending_at(s, 0)->what != what)
+        pending_pop(s);
+}
+
+void smtp_lose(const struct smtp_at *at)
+{
+    at->s->uncertain = true;
+    proto_result(at->f)->incomplete |= RECORD_PARSER_LOST;
+}
+
+// ---- What an answer means.
+
+// Codes that can answer one thing only; SMTP_EXPECT_OTHER for all others.
+static enum smtp_expect only_answers(uint16_t code)
+{
+    switch (code) {
+    case 354: return SMTP_EXPECT_DATA;
+    case 334:
+    case 235: return SMTP_EXPECT_AUTH;
+    case 220: return SMTP_EXPECT_STARTTLS;
+    case 221: return SMTP_EXPECT_QUIT;
+    default: return SMTP_EXPECT_OTHER;
+    }
+}
+
+static bool is_syntax_error(uint16_t code)
+{
+    return code >= 500 && code <= 504;
+}
+
+static void count_message(const struct smtp_at *at, unsigned class)
+{
+    struct record_smtp *r = smtp_result(at);
+    if (class == 2)
+        r->messages_ok++;
+    else if (class == 4)
+        r->messages_4xx++;
+    else if (class == 5)
+        r->messages_5xx++;
+}
+
+// Returns whether the content is answered in full.
+static bool settle_end(const struct smtp_at *at, unsigned class)
+{
+    struct smtp *s = at->s;
+    if (s->lmtp && s->answers_left == 0) {
+        s->answers_left = s->recipients_ok;
+        s->best_class = 0;
+    }
+    // One message, answered for each recipient: accepted when one of them got it.
+    if (s->answers_left > 1) {
+        if (s->best_class == 0 || class < s->best_class)
+            s->best_class = (uint8_t) class;
+        s->answers_left--;
+        return false;
+    }
+    if (s->answers_left == 1 && s->best_class != 0 && s->best_class < class)
+        class = s->best_class;
+    s->answers_left = 0;
+    s->recipients_ok = 0;
+    count_message(at, class);
+    return true;
+}
+
+static void settle_data(const struct smtp_at *at, unsigned class)
+{
+    struct smtp *s = at->s;
+    bool accepted = class == 3;
+    if (s->wait == SMTP_WAIT_DATA) {
+        s->wait = SMTP_WAIT_NONE;
+        smtp_client_enter(&s->client, accepted ? SMTP_CLIENT_BODY : SMTP_CLIENT_COMMAND);
+        smtp_drain(at);
+        return;
+    }
+    if (accepted || !s->body_assumed)
+        return;
+    // The content was sent without leave, and the server reads it as commands.
+    proto_result(at->f)->incomplete |= RECORD_PARSER_LOST;
+    if (s->body_gap && s->client.mode == SMTP_CLIENT_BODY) {
+        s->body_gap = false;
+        s->doubt = true;
+        smtp_client_enter(&s->client, SMTP_CLIENT_COMMAND);
+    } else if (s->pending_count > 1 && pending_at(s, 1)->what == SMTP_EXPECT_END) {
+        pending_at(s, 1)->what = SMTP_EXPECT_REFUSED;
+    } else {
+        s->body_refused = true;
+    }
+}
+
+static void settle_starttls(const struct smtp_at *at, uint16_t code)
+{
+    struct smtp *s = at->s;
+    struct record_smtp *r = smtp_result(at);
+    bool waiting = s->wait == SMTP_WAIT_TLS;
+    if (waiting)
+        s->wait = SMTP_WAIT_NONE;
+    if (code / 100 != 2) {
+        if (waiting) {
+            smtp_client_enter(&s->client, SMTP_CLIENT_COMMAND);
+            smtp_drain(at);
+        }
+        return;
+    }
+    r->starttls_ok++;
+    r->starttls_state = RECORD_STARTTLS_ACCEPTED;
+    s->tls_due = true;
+    s->server.stop = true;
+    if (waiting)
+        smtp_client_enter(&s->client, SMTP_CLIENT_STOP);
+}
+
+// Returns whether the exchange is over.
+static bool settle_auth(const struct smtp_at *at, uint16_t code)
+{
+    struct smtp *s = at->s;
+    if (code / 100 == 3) {
+        if (s->auth_ahead > 0)
+            s->auth_ahead--; // its answer was seen first
+        else if (s->auth_lines < UINT8_MAX)
+            s->auth_lines++;
+        return false;
+    }
+    s->auth_open = false;
+    if (code / 100 != 2)
+        smtp_result(at)->auth_failed++;
+    return true;
+}
+
+// The reply `code` answers the head of the queue.
+static void settle(const struct smtp_at *at, uint16_t code)
+{
+    struct smtp *s = at->s;
+    unsigned class = code / 100;
+    uint8_t what = pending_at(s, 0)->what;
+    bool counts = !s->uncertain;
+    switch (what) {
+    case SMTP_EXPECT_HELO:
+        s->ehlo_done = true;
+        s->recipients_ok = 0;
+        break;
+    case SMTP_EXPECT_MAIL:
+        if (counts && class == 4)
+            smtp_result(at)->mail_4xx++;
+        else if (counts && class == 5)
+            smtp_result(at)->mail_5xx++;
+        if (class == 2)
+            s->recipients_ok = 0;
+        break;
+    case SMTP_EXPECT_RCPT:
+        if (counts && class == 2)
+            smtp_result(at)->rcpt_ok++;
+        else if (counts && class == 4)
+            smtp_result(at)->rcpt_4xx++;
+        else if (counts && class == 5)
+            smtp_result(at)->rcpt_5xx++;
+        s->recipients_ok += class == 2;
+        break;
+    case SMTP_EXPECT_DATA: settle_data(at, class); break;
+    case SMTP_EXPECT_END:
+        if (counts && !settle_end(at, class))
+            return;
+        break;
+    case SMTP_EXPECT_AUTH:
+        if (!settle_auth(at, code))
+            return;
+        break;
+    case SMTP_EXPECT_STARTTLS: settle_starttls(at, code); break;
+    case SMTP_EXPECT_RSET: s->recipients_ok = 0; break;
+    default: break;
+    }
+    pending_pop(s);
+}
+
+// ---- Pairing.
+
+// Does the code settle what was uncertain? Then the queue's head is what it answers.
+static void try_resync(const struct smtp_at *at, uint16_t code)
+{
+    struct smtp *s = at->s;
+    enum smtp_expect what = only_answers(code);
+    if (what == SMTP_EXPECT_OTHER)
+        return;
+    uint32_t n = pending_number(s, what);
+    // With several DATA sent ahead it might answer any of them, unless the client waits for it.
+    if (n == 1 || (n > 1 && what == SMTP_EXPECT_DATA && s->wait == SMTP_WAIT_DATA)) {
+        while (pending_number(s, what) > 1)
+            pending_pop(s);
+        pending_forward(s, what);
+        s->uncertain = false;
+    } else if (n == 0 && code == 354) {
+        // DATA itself was lost: content follows, and all before it has been answered.
+        pending_clear(s);
+        s->uncertain = false;
+        s->suspected = false;
+        s->doubt = false;
+        if (s->client.mode == SMTP_CLIENT_COMMAND || s->client.mode == SMTP_CLIENT_BODY)
+            smtp_client_enter(&s->client, SMTP_CLIENT_BODY);
+    }
+}
+
+// Heads that this code cannot answer are passed over.
+static void skip_unfit(const struct smtp_at *at, uint16_t code)
+{
+    struct smtp *s = at->s;
+    while (s->pending_count > 0) {
+        uint8_t what = pending_at(s, 0)->what;
+        bool fits = (what != SMTP_EXPECT_EMPTY && what != SMTP_EXPECT_REFUSED) ||
+                    is_syntax_error(code);
+        if (fits)
+            break;
+        pending_pop(s);
+    }
+    enum smtp_expect only = only_answers(code);
+    // Sloppy servers greet an EHLO with 220.
+    if (only == SMTP_EXPECT_STARTTLS || only == SMTP_EXPECT_OTHER || s->pending_count == 0 ||
+        pending_at(s, 0)->what == only || !smtp_pending_has(s, only))
+        return;
+    // Replies in between never came: what they would have said is not known.
+    proto_result(at->f)->incomplete |= RECORD_PARSER_LOST;
+    pending_forward(s, only);
+}
+
+static void pair(const struct smtp_at *at, uint16_t code)
+{
+    struct smtp *s = at->s;
+    if (s->uncertain)
+        try_resync(at, code);
+    skip_unfit(at, code);
+    if (s->pending_count == 0) {
+        // Said unasked; but a refusal in the middle of content is its answer.
+        if (code >= 400 && code != 421 && s->client.mode == SMTP_CLIENT_BODY && !s->suspected)
+            s->content_answer = code;
+        return;
+    }
+    if (pending_at(s, 0)->what == SMTP_EXPECT_REFUSED)
+        return; // one of the 50x; more may follow
+    settle(at, code);
+}
+
+void smtp_expect(const struct smtp_at *at, enum smtp_expect what)
+{
+    struct smtp *s = at->s;
+    if (s->uncertain && s->server_seen && s->ehlo_done && !s->ahead &&
+        !smtp_result(at)->pipelining_offered) {
+        // Who may not send ahead has been answered before: nothing else is outstanding.
+        pending_clear(s);
+        s->uncertain = false;
+    }
+    pending_push(at, what);
+    if (what == SMTP_EXPECT_END && s->content_answer != 0 && s->pending_count == 1)
+        settle(at, s->content_answer);
+    if (what != SMTP_EXPECT_CHUNK)
+        s->content_answer = 0;
+}
+
+// ---- Replies.
+
+static void greeting(const struct smtp_at *at, uint16_t code)
+{
+    struct smtp *s = at->s;
+    struct record_smtp *r = smtp_result(at);
+    s->greeted = true;
+    r->banner_code = code;
+    if (s->spoke_early && !at->f->midstream && !s->uncertain)
+        r->early_talker = true;
+    s->doubt = false;
+}
+
+// Is this first reply the greeting? When the beginning was not seen only 220 can be.
+static bool is_greeting(const struct smtp_at *at, uint16_t code)
+{
+    const struct smtp *s = at->s;
+    if (code == 220)
+        return !smtp_pending_has(s, SMTP_EXPECT_STARTTLS) || !at->f->midstream;
+    return code >= 400 && !at->f->midstream && !s->uncertain;
+}
+
+static void count_blocklist(const struct smtp_at *at, uint16_t code)
+{
+    struct blocklist_finding *b = &at->s->finding;
+    enum blocklist_kind kind = code >= 400 ? blocklist_kind(b) : BLOCKLIST_NONE;
+    if (kind != BLOCKLIST_NONE) {
+        struct record_smtp *r = smtp_result(at);
+        r->blocklist_policy += kind == BLOCKLIST_POLICY;
+        r->blocklist_exploit += kind == BLOCKLIST_EXPLOIT;
+        r->blocklist_unknown += kind == BLOCKLIST_UNKNOWN;
+        r->blocklist_names_us += b->names_us;
+    }
+    *b = (struct blocklist_finding){0};
+}
+
+// The server answers while a bare dot waits: it took that for the end, unless a proper one follows.
+static void settle_dot(const struct smtp_at *at)
+{
+    struct smtp *s = at->s;
+    while (s->wait == SMTP_WAIT_DOT) {
+        s->wait = SMTP_WAIT_NONE;
+        bool proper = memmem(s->client.line.octet, s->client.held, "\r\n.\r\n", 5) != NULL;
+        smtp_client_enter(&s->client, proper ? SMTP_CLIENT_BODY : SMTP_CLIENT_COMMAND);
+        s->client.bol_bare = proper;
+        if (!proper)
+            pending_push(at, SMTP_EXPECT_END);
+        smtp_drain(at);
+    }
+}
+
+// The client's mode where a reply alone tells it.
+static void free_client(const struct smtp_at *at, uint16_t code)
+{
+    struct smtp *s = at->s;
+    bool at_start = smtp_client_at_line_start(&s->client);
+    if (s->suspected && s->client.mode == SMTP_CLIENT_BODY && code != 354) {
+        // No reply comes while content is sent: these were commands.
+        s->suspected = false;
+        s->doubt = !at_start;
+        smtp_client_enter(&s->client, SMTP_CLIENT_COMMAND);
+    } else if (s->body_gap && s->client.mode == SMTP_CLIENT_BODY && s->pending_count == 0) {
+        // The answer to content whose end is missing.
+        s->body_gap = false;
+        s->doubt = !at_start;
+        smtp_client_enter(&s->client, SMTP_CLIENT_COMMAND);
+        if (code != 421)
+            pending_push(at, SMTP_EXPECT_END);
+    } else if (s->wait == SMTP_WAIT_DOT && s->pending_count == 0) {
+        settle_dot(at);
+    } else if (s->wait == SMTP_WAIT_DATA && code / 100 == 2 && s->pending_count > 0 &&
+               pending_at(s, 0)->what == SMTP_EXPECT_DATA && s->uncertain) {
+        // The 354 is missing: this already answers the content.
+        s->wait = SMTP_WAIT_NONE;
+        pending_clear(s);
+        s->uncertain = false;
+        smtp_client_enter(&s->client, SMTP_CLIENT_BODY);
+        smtp_drain(at);
+    }
+}
+
+static void finished_reply(const struct smtp_at *at, uint16_t code)
+{
+    struct smtp *s = at->s;
+    if (code == 421)
+        smtp_result(at)->reply_421++;
+    count_blocklist(at, code);
+    if (!s->greeted) {
+        if (is_greeting(at, code)) {
+            greeting(at, code);
+            return;
+        }
+        s->greeted = true; // it was missed
+    }
+    free_client(at, code);
+    // A line that was no command has been counted already.
+    uint8_t what = s->pending_count ? pending_at(s, 0)->what : SMTP_EXPECT_OTHER;
+    if (is_syntax_error(code) && what != SMTP_EXPECT_UNKNOWN && what != SMTP_EXPECT_EMPTY &&
+        what != SMTP_EXPECT_REFUSED)
+        smtp_result(at)->protocol_errors++;
+    pair(at, code);
+}
+
+// What an EHLO reply offers. With one side only, any multi-line 250 is taken for one.
+static void look_for_offer(const struct smtp_at *at, const struct smtp_reply_line *line)
+{
+    struct smtp *s = at->s;
+    bool hello = s->pending_count > 0 ? pending_at(s, 0)->what == SMTP_EXPECT_HELO
+                                      : true;
+    if (line->code != 250 || !hello)
+        return;
+    struct span text = line->text;
+    struct span word = smtp_word(&text);
+    struct record_smtp *r = smtp_result(at);
+    if (span_equal_text(word, "STARTTLS") && r->starttls_state == RECORD_STARTTLS_NONE)
+        r->starttls_state = RECORD_STARTTLS_OFFERED;
+    else if (span_equal_text(word, "PIPELINING"))
+        r->pipelining_offered = true;
+}
+
+static void note_server_name(const struct smtp_at *at, struct span text)
+{
+    struct span name = smtp_word(&text);
+    if (name.len > 0)
+        at->s->server_name = keyed_hash(at->f->context->key, KEYED_HASH_HELO, name).value;
+}
+
+void smtp_reply_line(const struct smtp_at *at, const struct smtp_reply_line *line)
+{
+    struct smtp *s = at->s;
+    enum proto_side client = s->client_side;
+    if (line->code == 0)
+        return;
+    if (line->code >= 400)
+        blocklist_look(&s->finding, line->text, &at->f->addr[client]);
+    if (line->uncertain)
+        smtp_lose(at);
+    if (line->first && line->code == 220 && !s->greeted)
+        note_server_name(at, line->text);
+    look_for_offer(at, line);
+    if (line->last)
+        finished_reply(at, line->code);
+}

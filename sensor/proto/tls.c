@@ -1,0 +1,383 @@
+// The TLS tracker: records of both sides (RFC 8446 section 5, RFC 5246), the hello messages, a TLS
+// 1.2 server's first certificate as SHA-256, alerts in clear, record lengths, octets of application
+// data, and the time from the handshake's end to the close. Nothing is decrypted.
+//
+// Followed only where mail is: on its ports, and behind STARTTLS or STLS. What is no record (or a
+// record longer than allowed) ends that side, flagged; behind a gap a side goes on where a packet
+// begins with a plausible record header.
+#include "ident.h"
+#include "proto/proto.h"
+#include "proto/sha256.h"
+#include "proto/tls_hello.h"
+
+#define TLS_RECORD_MAX (16384 + 2048)
+#define TLS_HEADER     5
+
+enum { TLS_CCS = 20, TLS_ALERT = 21, TLS_HANDSHAKE = 22, TLS_DATA = 23 };
+enum { MSG_CLIENT_HELLO = 1, MSG_SERVER_HELLO = 2, MSG_CERTIFICATE = 11 };
+
+struct tls_side {
+    bool dead;      // not followed any more
+    bool hunting;   // behind a gap: waits for something like a record header
+    bool encrypted; // its handshake records are not messages in clear any more
+    bool began;     // a record or an SSLv2 hello was seen
+    uint8_t header[TLS_HEADER];
+    uint8_t header_len;
+    uint8_t type;
+    uint16_t left; // of the present record
+    uint16_t skip; // of an SSLv2 hello
+    // The handshake message being read.
+    uint8_t message[4];
+    uint8_t message_len;
+    uint32_t message_left;
+    uint32_t message_at; // octets of the body so far
+    uint8_t alert[2], alert_len;
+    struct tls_hello hello;
+};
+
+struct tls {
+    bool certificate_done;
+    uint8_t lengths; // records noted
+    uint8_t certificate_head[6];
+    uint32_t certificate_left;
+    int64_t done_us; // end of the handshake; 0: not yet
+    struct sha256 certificate;
+    struct tls_side side[2];
+};
+
+struct tls_at {
+    struct proto_flow *f;
+    struct tls *s;
+    enum proto_side side;
+    int64_t t_us;
+};
+
+static struct record_tls *result(const struct tls_at *at)
+{
+    struct proto_result *r = proto_result(at->f);
+    r->groups |= RECORD_HAS_TLS;
+    return &r->tls;
+}
+
+static uint16_t be16_len(const uint8_t header[static TLS_HEADER])
+{
+    return (uint16_t)(header[3] << 8 | header[4]);
+}
+
+static bool is_header(struct span s)
+{
+    return s.len >= 3 && s.data[0] >= TLS_CCS && s.data[0] <= TLS_DATA && s.data[1] == 3 &&
+           s.data[2] <= 4;
+}
+
+static bool is_sslv2_hello(struct span s)
+{
+    return s.len >= 5 && (s.data[0] & 0x80) && s.data[2] == MSG_CLIENT_HELLO &&
+           ((s.data[3] == 3 && s.data[4] <= 4) || (s.data[3] == 0 && s.data[4] == 2));
+}
+
+static bool is_tls_port(uint16_t port)
+{
+    return port == 465 || port == 993 || port == 995 || port == 443;
+}
+
+static enum proto_match tls_match(const struct proto_peek *p)
+{
+    struct span c = p->first[PROTO_INITIATOR], s = p->first[PROTO_RESPONDER];
+    uint16_t port = p->port[PROTO_RESPONDER];
+    if (p->ip_proto != 6)
+        return PROTO_NO;
+    if (p->midstream && is_tls_port(port) && (is_header(c) || is_header(s)))
+        return PROTO_YES;
+    if (is_sslv2_hello(c) && (is_tls_port(port) || ident_is_mail_port(port)))
+        return PROTO_YES;
+    static const uint8_t hello[] = {TLS_HANDSHAKE, 3};
+    size_t n = c.len < sizeof hello ? c.len : sizeof hello;
+    if (n > 0 && memcmp(c.data, hello, n) != 0)
+        return PROTO_NO;
+    if (c.len == 0)
+        return s.len == 0 || is_header(s) ? PROTO_MAYBE : PROTO_NO;
+    if (c.len < 6)
+        return PROTO_MAYBE;
+    return is_header(c) && c.data[5] == MSG_CLIENT_HELLO ? PROTO_YES : PROTO_NO;
+}
+
+static bool tls_wanted(uint16_t port)
+{
+    return ident_is_mail_port(port) || port == 993 || port == 995;
+}
+
+// ---- Handshake.
+
+static void handshake_done(const struct tls_at *at)
+{
+    if (at->s->done_us != 0)
+        return;
+    at->s->done_us = at->t_us;
+    result(at)->handshake_done = true;
+}
+
+static void end_client_hello(const struct tls_at *at)
+{
+    struct tls_hello *h = &at->s->side[at->side].hello;
+    struct record_tls *r = result(at);
+    if (h->broken || r->ja4[0] != '\0')
+        return;
+    char ja4[37];
+    tls_ja4(h, ja4);
+    memcpy(r->ja4, ja4, sizeof ja4);
+    memcpy(r->sni_domain, h->domain, sizeof r->sni_domain);
+    memcpy(r->alpn, h->alpn, sizeof r->alpn);
+}
+
+static void end_server_hello(const struct tls_at *at)
+{
+    struct tls_hello *h = &at->s->side[at->side].hello;
+    if (h->broken)
+        return;
+    struct record_tls *r = result(at);
+    r->version = h->version;
+    r->cipher = h->cipher;
+    if (h->alpn_seen)
+        memcpy(r->alpn, h->alpn, sizeof r->alpn);
+}
+
+// The first certificate of the list: list length, certificate length, certificate.
+static void feed_certificate(const struct tls_at *at, uint32_t from, struct span data)
+{
+    struct tls *s = at->s;
+    for (; from < 6 && data.len > 0; from++) {
+        s->certificate_head[from] = data.data[0];
+        data = span_cut(data, 1, data.len);
+        if (from == 5) {
+            const uint8_t *n = s->certificate_head + 3;
+            s->certificate_left = (uint32_t)n[0] << 16 | (uint32_t)n[1] << 8 | n[2];
+            sha256_init(&s->certificate);
+        }
+    }
+    struct span part = span_cut(data, 0, s->certificate_left);
+    if (part.len == 0)
+        return;
+    sha256_add(&s->certificate, part);
+    s->certificate_left -= (uint32_t)part.len;
+    if (s->certificate_left == 0) {
+        s->certificate_done = true;
+        sha256_end(&s->certificate, result(at)->certificate_hash);
+    }
+}
+
+static void feed_message(const struct tls_at *at, struct span data)
+{
+    struct tls_side *d = &at->s->side[at->side];
+    uint8_t type = d->message[0];
+    if (type == MSG_CLIENT_HELLO || type == MSG_SERVER_HELLO)
+        tls_hello_feed(&d->hello, type == MSG_CLIENT_HELLO, data);
+    else if (type == MSG_CERTIFICATE && at->side == PROTO_RESPONDER && !at->s->certificate_done)
+        feed_certificate(at, d->message_at, data);
+    d->message_at += (uint32_t)data.len;
+    d->message_left -= (uint32_t)data.len;
+    if (d->message_left > 0)
+        return;
+    d->message_len = 0;
+    if (type == MSG_CLIENT_HELLO)
+        end_client_hello(at);
+    else if (type == MSG_SERVER_HELLO)
+        end_server_hello(at);
+}
+
+static void feed_handshake(const struct tls_at *at, struct span data)
+{
+    struct tls_side *d = &at->s->side[at->side];
+    while (data.len > 0 && !d->encrypted) {
+        if (d->message_len < 4) {
+            d->message[d->message_len++] = data.data[0];
+            data = span_cut(data, 1, data.len);
+            if (d->message_len < 4)
+                continue;
+            d->message_at = 0;
+            d->message_left = (uint32_t)d->message[1] << 16 | (uint32_t)d->message[2] << 8 |
+                              d->message[3];
+            if (d->message[0] == MSG_CLIENT_HELLO || d->message[0] == MSG_SERVER_HELLO)
+                memset(&d->hello, 0, sizeof d->hello);
+            if (d->message_left == 0)
+                d->message_len = 0;
+            continue;
+        }
+        struct span part = span_cut(data, 0, d->message_left);
+        feed_message(at, part);
+        data = span_cut(data, part.len, data.len);
+    }
+}
+
+// ---- Records.
+
+static void begin_record(const struct tls_at *at)
+{
+    struct tls *s = at->s;
+    struct tls_side *d = &s->side[at->side];
+    struct record_tls *r = result(at);
+    if (s->lengths < RECORD_TLS_LENGTHS) {
+        int16_t len = (int16_t)(d->left < INT16_MAX ? d->left : INT16_MAX);
+        r->record_lengths[s->lengths++] = (int16_t)(at->side == PROTO_RESPONDER ? -len : len);
+    }
+    d->alert_len = 0;
+    if (d->type == TLS_CCS) {
+        d->encrypted = true;
+    } else if (d->type == TLS_HANDSHAKE && d->encrypted && s->side[1 - at->side].encrypted &&
+               r->version != 0x0304) {
+        // TLS 1.2: the second Finished ends the handshake. (In TLS 1.3 the same shape is a second
+        // ClientHello behind a HelloRetryRequest.)
+        handshake_done(at);
+    } else if (d->type == TLS_DATA) {
+        // TLS 1.3: the client's first encrypted record carries its Finished. TLS 1.2, or a session
+        // joined late: application data means that the handshake lies behind.
+        d->encrypted = true;
+        if (at->side == PROTO_INITIATOR || result(at)->version != 0x0304)
+            handshake_done(at);
+    }
+}
+
+static void feed_record(const struct tls_at *at, struct span data)
+{
+    struct tls_side *d = &at->s->side[at->side];
+    switch (d->type) {
+    case TLS_HANDSHAKE: feed_handshake(at, data); break;
+    case TLS_DATA: result(at)->application_octets[at->side] += data.len; break;
+    case TLS_ALERT:
+        for (size_t i = 0; i < data.len && d->alert_len < 2; i++)
+            d->alert[d->alert_len++] = data.data[i];
+        break;
+    default: break;
+    }
+    d->left = (uint16_t)(d->left - data.len);
+    // An alert in clear has two octets: level and description.
+    if (d->type == TLS_ALERT && d->left == 0 && d->alert_len == 2 && be16_len(d->header) == 2)
+        result(at)->alert = d->alert[1];
+}
+
+static void give_up(const struct tls_at *at)
+{
+    at->s->side[at->side].dead = true;
+    proto_result(at->f)->incomplete |= RECORD_PARSER_LOST;
+}
+
+// One octet of the header; begins the record when it is complete.
+static void feed_header(const struct tls_at *at, uint8_t o)
+{
+    struct tls_side *d = &at->s->side[at->side];
+    d->header[d->header_len++] = o;
+    if (d->header_len == TLS_HEADER && !d->began &&
+        is_sslv2_hello(span_of(d->header, TLS_HEADER))) {
+        // An old client that offers TLS in the old form: the answer is a TLS record.
+        d->skip = (uint16_t)(((d->header[0] & 0x7f) << 8 | d->header[1]) + 2 - TLS_HEADER);
+        d->began = true;
+        d->header_len = 0;
+        result(at);
+        return;
+    }
+    bool may_be_sslv2 = !d->began && (d->header[0] & 0x80) && d->header_len < TLS_HEADER;
+    bool good = is_header(span_of(d->header, 3)) || may_be_sslv2;
+    if (d->header_len >= 3 && !good) {
+        give_up(at);
+        return;
+    }
+    if (d->header_len < TLS_HEADER)
+        return;
+    d->left = be16_len(d->header);
+    d->type = d->header[0];
+    d->began = true;
+    d->header_len = 0;
+    if (!good || d->left > TLS_RECORD_MAX) {
+        give_up(at);
+        return;
+    }
+    begin_record(at);
+}
+
+static void tls_feed(struct proto_flow *f, void *state, enum proto_side side, struct span data,
+                     int64_t t_us)
+{
+    struct tls *s = state;
+    struct tls_at at = {.f = f, .s = s, .side = side, .t_us = t_us};
+    struct tls_side *d = &s->side[side];
+    if (d->hunting) {
+        if (data.len < TLS_HEADER || !is_header(data))
+            return;
+        d->hunting = false;
+    }
+    while (data.len > 0 && !d->dead) {
+        if (d->skip > 0) {
+            struct span part = span_cut(data, 0, d->skip);
+            d->skip = (uint16_t)(d->skip - part.len);
+            data = span_cut(data, part.len, data.len);
+        } else if (d->left > 0) {
+            struct span part = span_cut(data, 0, d->left);
+            feed_record(&at, part);
+            data = span_cut(data, part.len, data.len);
+        } else {
+            feed_header(&at, data.data[0]);
+            data = span_cut(data, 1, data.len);
+        }
+    }
+}
+
+static void tls_open(struct proto_flow *f, void *state, int64_t t_us)
+{
+    (void)t_us;
+    struct tls *s = state;
+    s->side[0].hunting = s->side[1].hunting = f->midstream && f->depth == 1;
+    proto_result(f)->groups |= RECORD_HAS_TLS;
+    if (f->depth != 1)
+        return;
+    uint16_t port = f->port[PROTO_RESPONDER];
+    uint8_t app = port == 993   ? RECORD_APP_IMAPS
+                  : port == 995 ? RECORD_APP_POP3S
+                                : RECORD_APP_SMTPS;
+    if (tls_wanted(port))
+        proto_set_app(f, app, RECORD_APP_BY_CONTENT);
+}
+
+static void tls_gap(struct proto_flow *f, void *state, enum proto_side side, uint64_t missing,
+                    int64_t t_us)
+{
+    struct tls *s = state;
+    struct tls_side *d = &s->side[side];
+    struct tls_at at = {.f = f, .s = s, .side = side, .t_us = t_us};
+    if (d->dead)
+        return;
+    // A handshake message with a hole is not read any further.
+    d->encrypted = d->encrypted || d->type == TLS_HANDSHAKE;
+    if (missing <= d->left) {
+        d->left = (uint16_t)(d->left - missing);
+        return;
+    }
+    proto_result(at.f)->incomplete |= RECORD_PARSER_LOST;
+    d->left = 0;
+    d->skip = 0;
+    d->header_len = 0;
+    d->hunting = true;
+}
+
+static void tls_close(struct proto_flow *f, void *state, enum proto_end end, int64_t t_us)
+{
+    (void)end;
+    struct tls *s = state;
+    if (s->done_us == 0)
+        return;
+    struct tls_at at = {.f = f, .s = s, .t_us = t_us};
+    int64_t ms = (t_us - s->done_us) / 1000;
+    result(&at)->time_to_close_ms = ms < 1 ? 1 : ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+}
+
+const struct proto_descriptor proto_tls = {
+    .name = "tls",
+    .state_size = sizeof(struct tls),
+    .app = RECORD_APP_TLS,
+    .handshake_only = true,
+    .match = tls_match,
+    .wanted = tls_wanted,
+    .open = tls_open,
+    .feed = tls_feed,
+    .gap = tls_gap,
+    .close = tls_close,
+};

@@ -1,0 +1,235 @@
+// The reader behind tls_hello.h: a sequence of steps, each a number or a vector.
+#include "proto/tls_hello.h"
+
+enum step {
+    STEP_VERSION, // zero value
+    STEP_RANDOM,
+    STEP_SESSION_LEN,
+    STEP_SESSION,
+    STEP_CIPHERS_LEN, // client
+    STEP_CIPHERS,
+    STEP_CIPHER, // server
+    STEP_COMPRESSION_LEN,
+    STEP_COMPRESSION,
+    STEP_EXTENSIONS_LEN,
+    STEP_EXTENSION_TYPE,
+    STEP_EXTENSION_LEN,
+    STEP_EXTENSION_BODY,
+};
+
+enum { EXT_SNI = 0, EXT_SIGALGS = 13, EXT_ALPN = 16, EXT_VERSIONS = 43 };
+
+bool tls_is_grease(uint16_t v)
+{
+    return (v & 0x0f0f) == 0x0a0a && v >> 8 == (v & 0xff);
+}
+
+// ---- Extension bodies, whole in `body` (or cut at TLS_BODY_MAX).
+
+static uint16_t be16(const uint8_t *at)
+{
+    return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+static void read_sni(struct tls_hello *h, const uint8_t *b, size_t len)
+{
+    h->sni_seen = true;
+    // list length 2, type 1 (0: host name), name length 2, name
+    if (len < 5 || b[2] != 0)
+        return;
+    size_t n = be16(b + 3);
+    if (n > 0 && n <= len - 5)
+        tls_registered_domain(span_of(b + 5, n), h->domain, sizeof h->domain);
+}
+
+static void read_alpn(struct tls_hello *h, const uint8_t *b, size_t len)
+{
+    if (len < 4 || b[2] == 0 || (size_t)b[2] > len - 3)
+        return;
+    size_t n = b[2];
+    h->alpn_seen = true;
+    h->alpn_first = b[3];
+    h->alpn_last = b[3 + n - 1];
+    size_t take = n < sizeof h->alpn ? n : sizeof h->alpn - 1;
+    for (size_t i = 0; i < take; i++)
+        h->alpn[i] = b[3 + i] > ' ' && b[3 + i] < 0x7f ? (char)b[3 + i] : '?';
+    h->alpn[take] = '\0';
+}
+
+static void read_versions(struct tls_hello *h, bool from_client, const uint8_t *b, size_t len)
+{
+    if (!from_client) {
+        if (len >= 2)
+            h->version = be16(b);
+        return;
+    }
+    uint16_t best = 0;
+    for (size_t i = 1; i + 1 < len; i += 2) {
+        uint16_t v = be16(b + i);
+        if (!tls_is_grease(v) && v > best)
+            best = v;
+    }
+    if (best != 0)
+        h->version = best;
+}
+
+static void read_sigalgs(struct tls_hello *h, const uint8_t *b, size_t len)
+{
+    for (size_t i = 2; i + 1 < len; i += 2) {
+        uint16_t v = be16(b + i);
+        if (!tls_is_grease(v) && h->sigalg_count < TLS_SIGALGS_MAX)
+            h->sigalgs[h->sigalg_count++] = v;
+    }
+}
+
+static void read_body(struct tls_hello *h, bool from_client)
+{
+    switch (h->type) {
+    case EXT_SNI:
+        if (from_client)
+            read_sni(h, h->body, h->body_len);
+        break;
+    case EXT_ALPN: read_alpn(h, h->body, h->body_len); break;
+    case EXT_VERSIONS: read_versions(h, from_client, h->body, h->body_len); break;
+    case EXT_SIGALGS:
+        if (from_client)
+            read_sigalgs(h, h->body, h->body_len);
+        break;
+    default: break;
+    }
+    explicit_bzero(h->body, h->body_len);
+    h->body_len = 0;
+}
+
+// ---- Steps.
+
+// One octet of a number of `len` octets; true when it is complete, with the value in `number`.
+static bool number(struct tls_hello *h, uint8_t o, uint8_t len)
+{
+    h->number = h->number << 8 | o;
+    if (++h->number_len < len)
+        return false;
+    h->number_len = 0;
+    return true;
+}
+
+static uint16_t take_number(struct tls_hello *h)
+{
+    uint16_t v = (uint16_t)h->number;
+    h->number = 0;
+    return v;
+}
+
+static void note_cipher(struct tls_hello *h, uint16_t v)
+{
+    if (tls_is_grease(v))
+        return;
+    if (h->cipher_count < TLS_CIPHERS_MAX)
+        h->ciphers[h->cipher_count] = v;
+    h->cipher_count++;
+}
+
+static void note_extension(struct tls_hello *h, uint16_t v)
+{
+    h->type = v;
+    if (tls_is_grease(v))
+        return;
+    if (h->extension_count < TLS_EXTENSIONS_MAX)
+        h->extensions[h->extension_count] = v;
+    h->extension_count++;
+}
+
+static bool is_read(uint16_t type)
+{
+    return type == EXT_SNI || type == EXT_ALPN || type == EXT_VERSIONS || type == EXT_SIGALGS;
+}
+
+// Goes to a vector of `len` octets, or past it when it is empty.
+static void enter_vector(struct tls_hello *h, uint16_t len, enum step vector, enum step behind)
+{
+    h->field_left = len;
+    h->step = (uint8_t)(len ? vector : behind);
+}
+
+static void leave_vector(struct tls_hello *h, enum step behind)
+{
+    if (--h->field_left == 0)
+        h->step = (uint8_t)behind;
+}
+
+static void step_number(struct tls_hello *h, bool from_client, uint16_t v)
+{
+    switch (h->step) {
+    case STEP_VERSION:
+        h->version = v;
+        h->broken = v >> 8 != 3;
+        enter_vector(h, 32, STEP_RANDOM, STEP_SESSION_LEN);
+        break;
+    case STEP_SESSION_LEN:
+        h->broken = v > 32;
+        enter_vector(h, v, STEP_SESSION, from_client ? STEP_CIPHERS_LEN : STEP_CIPHER);
+        break;
+    case STEP_CIPHERS_LEN:
+        h->broken = v % 2 != 0;
+        enter_vector(h, v, STEP_CIPHERS, STEP_COMPRESSION_LEN);
+        break;
+    case STEP_CIPHER:
+        h->cipher = v;
+        enter_vector(h, 1, STEP_COMPRESSION, STEP_EXTENSIONS_LEN);
+        break;
+    case STEP_COMPRESSION_LEN: enter_vector(h, v, STEP_COMPRESSION, STEP_EXTENSIONS_LEN); break;
+    case STEP_EXTENSIONS_LEN: h->step = STEP_EXTENSION_TYPE; break;
+    case STEP_EXTENSION_TYPE:
+        note_extension(h, v);
+        h->step = STEP_EXTENSION_LEN;
+        break;
+    default: // STEP_EXTENSION_LEN
+        enter_vector(h, v, STEP_EXTENSION_BODY, STEP_EXTENSION_TYPE);
+        if (v == 0)
+            read_body(h, from_client);
+        break;
+    }
+}
+
+static void step_octet(struct tls_hello *h, bool from_client, uint8_t o)
+{
+    switch (h->step) {
+    case STEP_RANDOM: leave_vector(h, STEP_SESSION_LEN); break;
+    case STEP_SESSION: leave_vector(h, from_client ? STEP_CIPHERS_LEN : STEP_CIPHER); break;
+    case STEP_COMPRESSION: leave_vector(h, STEP_EXTENSIONS_LEN); break;
+    case STEP_CIPHERS:
+        if (number(h, o, 2))
+            note_cipher(h, take_number(h));
+        leave_vector(h, STEP_COMPRESSION_LEN);
+        break;
+    case STEP_EXTENSION_BODY:
+        if (is_read(h->type) && h->body_len < TLS_BODY_MAX)
+            h->body[h->body_len++] = o;
+        leave_vector(h, STEP_EXTENSION_TYPE);
+        if (h->step == STEP_EXTENSION_TYPE)
+            read_body(h, from_client);
+        break;
+    default: {
+        bool one = h->step == STEP_SESSION_LEN || h->step == STEP_COMPRESSION_LEN;
+        if (number(h, o, one ? 1 : 2))
+            step_number(h, from_client, take_number(h));
+        break;
+    }
+    }
+}
+
+void tls_hello_feed(struct tls_hello *h, bool from_client, struct span data)
+{
+    for (size_t i = 0; i < data.len && !h->broken; i++) {
+        // Most octets are key shares and padding.
+        if (h->step == STEP_EXTENSION_BODY && !is_read(h->type)) {
+            size_t skip = data.len - i < h->field_left ? data.len - i : h->field_left;
+            h->field_left = (uint16_t)(h->field_left - skip);
+            if (h->field_left == 0)
+                h->step = STEP_EXTENSION_TYPE;
+            i += skip - 1;
+            continue;
+        }
+        step_octet(h, from_client, data.data[i]);
+    }
+}

@@ -1,0 +1,226 @@
+// Puts the parts together and keeps packet time: deadlines, seconds and minutes fire in order, before
+// the packet that comes after them.
+#include "sensor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "print.h"
+#include "watch.h"
+
+#define SECOND_US INT64_C(1000000)
+#define MINUTE_US (60 * SECOND_US)
+
+// A pause longer than this in a capture is not covered: nobody says that it was watched.
+#define PAUSE_US (INT64_C(6) * 3600 * SECOND_US)
+
+struct sensor {
+    struct sensor_setup setup;
+    struct stats stats;
+    struct decap decap;
+    struct frag *frag;
+    struct flow_table *flows;
+    struct export *export;
+    struct watch *watch;
+    struct print *print;
+    uint64_t proto_counters[PROTO_COUNTER_N];
+    int64_t now_us, next_second_us;
+    bool begun;
+    struct packet packet;
+};
+
+static struct coverage declared(const struct sensor_setup *setup)
+{
+    const struct sensor_conf *c = setup->conf;
+    struct coverage d = {.leg = (uint8_t)c->leg,
+                         .nat = (uint8_t)c->nat,
+                         .port25 = (uint8_t)c->port25,
+                         .tier = (uint8_t)c->tier,
+                         .profile = setup->profile,
+                         .sampling = 1};
+    strncpy(d.sensor, c->name, sizeof d.sensor - 1);
+    return d;
+}
+
+static bool make_parts(struct sensor *s)
+{
+    const struct sensor_conf *c = s->setup.conf;
+    struct export_config export = {
+        .writer = s->setup.writer, .domain = (uint32_t)c->domain, .which = c->export};
+    if (s->setup.print) {
+        s->print = print_new(s->setup.print, (size_t)c->flows);
+        if (!s->print)
+            return false;
+        export.print = print_record;
+        export.print_ctx = s->print;
+    }
+    struct coverage say = declared(&s->setup);
+    s->frag = frag_new((size_t)c->fragments, (size_t)c->fragment_memory,
+                       c->fragment_timeout * 1000);
+    s->export = export_new(&export, &s->stats);
+    s->watch = watch_new(&say, true);
+    struct flow_config flow = sensor_conf_flow(c);
+    flow.subscribers = s->setup.subscribers;
+    flow.smarthosts = s->setup.smarthosts;
+    flow.proto = (struct proto_context){.key = &s->setup.key,
+                                        .profile = s->setup.profile,
+                                        .short_tls_octets = (uint32_t)c->short_tls_octets,
+                                        .counters = s->proto_counters};
+    s->flows = flow_table_new(&flow, &s->stats, export_flow, s->export);
+    return s->frag && s->export && s->watch && s->flows;
+}
+
+struct sensor *sensor_new(const struct sensor_setup *setup)
+{
+    struct sensor *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->setup = *setup;
+    if (!make_parts(s)) {
+        sensor_free(s);
+        return NULL;
+    }
+    decap_init(&s->decap, s->frag);
+    return s;
+}
+
+void sensor_free(struct sensor *s)
+{
+    if (!s)
+        return;
+    flow_table_free(s->flows);
+    print_free(s->print);
+    watch_free(s->watch);
+    export_free(s->export);
+    frag_free(s->frag);
+    free(s);
+}
+
+// ---- Time.
+
+static void say_coverage(struct sensor *s, int64_t t_us, bool last)
+{
+    struct coverage c;
+    watch_take(s->watch, &s->stats, &s->decap, frag_stats(s->frag), t_us / 1000, last, &c);
+    export_coverage(s->export, &c);
+}
+
+static void begin(struct sensor *s, int64_t t_us)
+{
+    s->begun = true;
+    s->now_us = t_us;
+    s->next_second_us = (t_us / SECOND_US + 1) * SECOND_US;
+    export_begin(s->export, t_us > 0 ? (uint64_t)t_us : 1);
+}
+
+// What is due before a second's end belongs to it; so does, at a minute's end, all that was counted.
+static void end_second(struct sensor *s)
+{
+    int64_t at = s->next_second_us;
+    flow_run(s->flows, at - 1);
+    if (at % MINUTE_US == 0)
+        flow_minute(s->flows, at);
+    frag_expire(s->frag, at);
+    say_coverage(s, at, false);
+    s->next_second_us += SECOND_US;
+}
+
+void sensor_advance(struct sensor *s, int64_t t_us)
+{
+    if (!s->begun)
+        begin(s, t_us);
+    if (t_us > s->now_us)
+        s->now_us = t_us;
+    int64_t covered_to = s->next_second_us + PAUSE_US;
+    while (s->next_second_us <= s->now_us && s->next_second_us < covered_to)
+        end_second(s);
+    if (s->next_second_us <= s->now_us) {
+        flow_run(s->flows, s->now_us / SECOND_US * SECOND_US - 1);
+        s->next_second_us = (s->now_us / SECOND_US + 1) * SECOND_US;
+    }
+    flow_run(s->flows, s->now_us);
+}
+
+// ---- Frames.
+
+void sensor_frame(struct sensor *s, const struct source_frame *frame)
+{
+    int64_t t_us = frame->t_us < 0                ? 0
+                   : frame->t_us > WHEEL_TIME_MAX ? WHEEL_TIME_MAX
+                                                  : frame->t_us;
+    s->stats.clock_back += s->begun && t_us < s->now_us;
+    sensor_advance(s, t_us);
+    s->stats.packets++;
+    s->stats.octets += frame->wire;
+    s->packet.t_us = s->now_us;
+    if (decap_frame(&s->decap, frame->linktype, frame->data, frame->wire, &s->packet) ==
+        DECAP_PACKET)
+        flow_packet(s->flows, &s->packet);
+}
+
+void sensor_finish(struct sensor *s)
+{
+    if (!s->begun)
+        return;
+    frag_flush(s->frag);
+    flow_finish(s->flows, s->now_us);
+    // Behind the last packet: whole milliseconds, as all times of records.
+    say_coverage(s, (s->now_us / 1000 + 1) * 1000, true);
+}
+
+int sensor_error(const struct sensor *s)
+{
+    int rc = export_error(s->export);
+    return rc == 0 && s->print ? print_error(s->print) : rc;
+}
+
+const struct stats *sensor_stats(const struct sensor *s)
+{
+    return &s->stats;
+}
+
+// ---- What it says of itself.
+
+static void on_skipped(void *ctx, const char *name, uint64_t count)
+{
+    control_status_skipped(ctx, name, count);
+}
+
+static void say_problems(const struct sensor *s, struct control_status *out)
+{
+    static const struct {
+        uint32_t alarm;
+        const char *code;
+    } codes[] = {{COVERAGE_ONE_DIRECTION, "one-direction"},
+                 {COVERAGE_DOUBLED, "doubled"},
+                 {COVERAGE_SLICED, "sliced"},
+                 {COVERAGE_CLOCK, "clock"},
+                 {COVERAGE_DROPS, "drops"},
+                 {COVERAGE_UNKNOWN_LAYERS, "unknown-layers"}};
+    uint32_t raised = watch_alarms(s->watch);
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+        if (raised & codes[i].alarm)
+            control_status_problem(out, 1, codes[i].code, coverage_alarm_text(codes[i].alarm), "");
+}
+
+void sensor_status(const struct sensor *s, struct control_status *out)
+{
+    const struct frag_stats *f = frag_stats(s->frag);
+    if (s->begun)
+        control_status_time(out, s->now_us / 1000);
+#define X(name, text) control_status_counter(out, #name, s->stats.name);
+    STATS(X)
+#undef X
+    control_status_counter(out, "not_ip", s->decap.no_ip);
+    control_status_counter(out, "sliced", s->decap.sliced);
+    control_status_counter(out, "skipped_layers", s->decap.skipped.total);
+    control_status_counter(out, "fragments", f->pieces);
+    control_status_counter(out, "fragments_joined", f->joined);
+    control_status_counter(out, "fragments_lost", f->lost);
+    control_status_counter(out, "fragments_repeated", f->repeated);
+    control_status_counter(out, "fragments_evicted", f->evicted);
+    for (unsigned i = 0; i < PROTO_COUNTER_N; i++)
+        control_status_counter(out, proto_counter_name(i), s->proto_counters[i]);
+    skipped_each(&s->decap.skipped, decap_broken_text, on_skipped, out);
+    say_problems(s, out);
+}

@@ -1,0 +1,174 @@
+// The table of the section `sensor`. Defaults are those of a sensor for some 100,000 lines with the
+// mail ports mirrored; memory is taken as it is used.
+#include "sensor_conf.h"
+
+#include <string.h>
+
+#include "common/log.h"
+#include "path.h"
+
+#define FIELD(member) offsetof(struct sensor_conf, member)
+
+static const char *const leg_names[] = {"access", "smarthost", "transit", "pni", NULL};
+static const char *const nat_names[] = {"inside", "outside", NULL};
+static const char *const port25_names[] = {"open", "blocked-before", "blocked-after", NULL};
+static const char *const tier_names[] = {"a", "b", "c", NULL};
+static const char *const export_names[] = {"all", "mail", NULL};
+static const char *const profile_names[] = {"not-chosen", "flow-only", "own-smarthost-content",
+                                            "full-envelope", NULL};
+
+#define NUMBER(key, low, high, value, of, text)                                        \
+    {                                                                                  \
+        .name = #key, .type = CONF_INT, .offset = FIELD(key), .min = low, .max = high, \
+        .def = value, .unit = of, .help = text                                         \
+    }
+#define OCTETS(key, low, high, value, text)                                             \
+    {                                                                                   \
+        .name = #key, .type = CONF_SIZE, .offset = FIELD(key), .min = low, .max = high, \
+        .def = value, .help = text                                                      \
+    }
+#define TIME(key, low, high, value, text)                                                   \
+    {                                                                                       \
+        .name = #key, .type = CONF_DURATION, .offset = FIELD(key), .min = low, .max = high, \
+        .def = value, .help = text                                                          \
+    }
+#define CHOICE(key, list, value, text)                                                      \
+    {                                                                                       \
+        .name = #key, .type = CONF_ENUM, .offset = FIELD(key), .def = value, .names = list, \
+        .help = text                                                                        \
+    }
+
+#define S 1000
+#define M (60 * S)
+
+const struct conf_key sensor_conf_keys[] = {
+    {.name = "name",
+     .type = CONF_STRING,
+     .offset = FIELD(name),
+     .min = 1,
+     .max = COVERAGE_NAME_MAX - 1,
+     .def = "sensor",
+     .help = "Name of this sensor in coverage, status and reports."},
+    NUMBER(domain, 1, 4294967295.0, "1", NULL,
+           "Observation domain: a number of its own for each sensor process of the site."),
+    CHOICE(leg, leg_names, "access", "Where the mirrored link stands."),
+    CHOICE(nat, nat_names, "inside", "On which side of address translation the mirror stands."),
+    CHOICE(port25, port25_names, "open",
+           "Whether port 25 is blocked for subscribers, and on which side of the mirror."),
+    CHOICE(tier, tier_names, "b",
+           "What is mirrored: a mail ports and handshakes, b everything, c router IPFIX."),
+    CHOICE(legal_profile, profile_names, "not-chosen",
+           "What may be looked at; must be chosen before a live capture starts."),
+    {.name = "key_file",
+     .type = CONF_PATH,
+     .offset = FIELD(key_file),
+     .optional = true,
+     .help = "File with the site key (ID HEX64) of the hashes of names; none: the replay key."},
+    CHOICE(export, export_names, "all",
+           "Flows to tell of: mail, SOCKS, logins and MX queries; all: and every subscriber's."),
+    NUMBER(flows, 1024, 100e6, "1048576", "flows", "Connections followed at once."),
+    NUMBER(dialogues, 64, 16e6, "65536", "dialogues",
+           "Connections whose octets are followed at once; a quarter is kept for mail ports."),
+    NUMBER(realms, 16, 16e6, "65536", "realms",
+           "Realms, and different stacks of layers, known at once."),
+    {.name = "realm_layers",
+     .type = CONF_STRING_LIST,
+     .offset = FIELD(realm_layers),
+     .optional = true,
+     .help = "Layers that name the realm: vlan, qinq, pppoe, mpls, vni, l2tp, gtp, b4, or none; "
+             "without the key: b4."},
+    OCTETS(stream_memory, 65536, 64e9, "64M", "Held TCP segments of all connections."),
+    OCTETS(stream_flow_memory, 4096, 64e6, "256k", "Held TCP segments of one connection."),
+    TIME(gap_timeout, 1, M, "500ms",
+         "How long octets that were acknowledged but not seen are waited for."),
+    NUMBER(fragments, 16, 1e6, "1024", "datagrams", "Fragmented datagrams joined at once."),
+    OCTETS(fragment_memory, 65536, 1e9, "4M", "Content of fragmented datagrams."),
+    TIME(fragment_timeout, S, 2 * M, "30s", "How long fragments wait for the rest."),
+    TIME(syn_timeout, 100, M, "4s", "After its first SYN an attempt without answer is unanswered."),
+    TIME(half_open_timeout, S, 10 * M, "70s",
+         "After its last SYN an attempt is over; SYNs until then are retransmissions."),
+    TIME(early_close, S, 10 * M, "10s",
+         "Silence after the handshake after which a connection counts as closed early."),
+    TIME(idle_timeout, 10 * S, 1440 * M, "15m", "Silence after which a connection is over."),
+    TIME(closing_timeout, S, 60 * M, "60s", "The same when one side has closed."),
+    TIME(reset_linger, 1, 10 * S, "1s", "How long packets behind a reset or close are counted."),
+    TIME(closed_timeout, 1, M, "10s",
+         "How long late packets of an ended connection are kept from beginning a new one."),
+    TIME(udp_timeout, S, 10 * M, "60s", "Silence after which a UDP flow is over."),
+    TIME(dns_timeout, 100, M, "5s", "The same for DNS."),
+    TIME(duplicate_window, 0, S, "5ms", "Within this a packet seen again was mirrored twice."),
+    NUMBER(duplicate_entries, 1024, 16e6, "32768", "packets",
+           "Packets remembered to recognise those mirrored twice."),
+    OCTETS(short_tls_octets, 0, 1e6, "1500",
+           "TLS sessions with fewer octets sent after the handshake delivered no message."),
+    {0},
+};
+
+int sensor_conf_realm_layers(const struct sensor_conf *c, const char **wrong)
+{
+    unsigned layers = 0;
+    if (c->realm_layers.count == 0)
+        return PATH_REALM_B4;
+    for (size_t i = 0; i < c->realm_layers.count; i++) {
+        const char *word = c->realm_layers.item[i];
+        size_t bit = 0;
+        if (strcmp(word, "none") == 0)
+            continue;
+        while (path_realm_names[bit] && strcmp(word, path_realm_names[bit]) != 0)
+            bit++;
+        if (!path_realm_names[bit]) {
+            *wrong = word;
+            return -1;
+        }
+        layers |= 1u << bit;
+    }
+    return (int)layers;
+}
+
+int sensor_conf_check(struct daemon *d)
+{
+    const struct sensor_conf *c = d->conf;
+    const char *wrong = NULL;
+    if (sensor_conf_realm_layers(c, &wrong) < 0) {
+        log_error("sensor.realm_layers: \"%s\" names no layer; use vlan, qinq, pppoe, mpls, vni, "
+                  "l2tp, gtp, b4 or none",
+                  wrong);
+        return EX_CONFIG;
+    }
+    if (c->half_open_timeout < c->syn_timeout) {
+        log_error("sensor.half_open_timeout: must not be below sensor.syn_timeout; raise it");
+        return EX_CONFIG;
+    }
+    if (c->stream_flow_memory > c->stream_memory) {
+        log_error("sensor.stream_flow_memory: must not be above sensor.stream_memory; lower it");
+        return EX_CONFIG;
+    }
+    return 0;
+}
+
+struct flow_config sensor_conf_flow(const struct sensor_conf *c)
+{
+    const char *wrong = NULL;
+    return (struct flow_config){
+        .flows = (size_t)c->flows,
+        .dialogues = (size_t)c->dialogues,
+        .realms = (size_t)c->realms,
+        .mirror_entries = (size_t)c->duplicate_entries,
+        .stream = {.memory = (size_t)c->stream_memory,
+                   .flow_memory = (uint32_t)c->stream_flow_memory,
+                   .gap_us = c->gap_timeout * 1000},
+        .realm_layers = (unsigned)sensor_conf_realm_layers(c, &wrong),
+        .syn_timeout_us = c->syn_timeout * 1000,
+        .half_open_us = c->half_open_timeout * 1000,
+        .early_us = c->early_close * 1000,
+        .idle_us = c->idle_timeout * 1000,
+        .closing_us = c->closing_timeout * 1000,
+        .linger_us = c->reset_linger * 1000,
+        .done_us = c->closed_timeout * 1000,
+        .datagram_idle_us = c->udp_timeout * 1000,
+        .dns_idle_us = c->dns_timeout * 1000,
+        .duplicate_us = c->duplicate_window * 1000,
+        // Fixed: the order of events depends on packets alone. A live sensor draws its own.
+        .hash_seed = 0x6a09e667f3bcc908u,
+    };
+}

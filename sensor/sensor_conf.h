@@ -1,0 +1,35 @@
+// The configuration section `sensor`: its table, and what it means in the units of the packet path.
+#pragma once
+
+#include "common/conf.h"
+#include "common/daemon.h"
+#include "export.h"
+#include "flow.h"
+
+struct sensor_conf {
+    char *name;
+    int64_t domain;
+    int leg, nat, port25, tier;
+    int legal_profile; // 0: not chosen; else enum coverage_profile + 1
+    char *key_file;
+    int export;
+    int64_t flows, dialogues, realms;
+    struct conf_strings realm_layers;
+    int64_t stream_memory, stream_flow_memory, gap_timeout;
+    int64_t fragments, fragment_memory, fragment_timeout;
+    int64_t syn_timeout, half_open_timeout, early_close, idle_timeout, closing_timeout;
+    int64_t reset_linger, closed_timeout, udp_timeout, dns_timeout;
+    int64_t duplicate_window, duplicate_entries;
+    int64_t short_tls_octets;
+};
+
+extern const struct conf_key sensor_conf_keys[];
+
+// What the table cannot express. 0, or EX_CONFIG after having said why.
+int sensor_conf_check(struct daemon *d);
+
+// enum path_realm_layer bits; -1: a word that names no layer is put into `*wrong`.
+int sensor_conf_realm_layers(const struct sensor_conf *c, const char **wrong);
+
+// The table's sizes and times. `proto`, the prefix sets and the seed are the caller's.
+struct flow_config sensor_conf_flow(const struct sensor_conf *c);

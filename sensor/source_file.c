@@ -1,0 +1,161 @@
+// Capture files through libpcap, which knows pcap and pcapng; zlib underneath when the file begins as gzip
+// does. The only file that includes libpcap's header. A file that ends inside a frame is truncated:
+// what came before counts.
+#include "source_file.h"
+
+#include <errno.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+struct source_file {
+    pcap_t *pcap;
+    gzFile gz; // closed by the cookie's close
+    bool gz_broken;
+    int linktype;
+    struct source_input *input;
+};
+
+static ssize_t gz_read(void *cookie, char *buf, size_t size)
+{
+    struct source_file *f = cookie;
+    int n = gzread(f->gz, buf, size > INT32_MAX ? INT32_MAX : (unsigned)size);
+    int rc = Z_OK;
+    if (n <= 0)
+        gzerror(f->gz, &rc);
+    // Short of its end the stream reads as ended; only zlib's state tells.
+    if (n < 0 || rc == Z_BUF_ERROR || rc == Z_DATA_ERROR)
+        f->gz_broken = true;
+    return n < 0 ? 0 : n;
+}
+
+static int gz_close(void *cookie)
+{
+    struct source_file *f = cookie;
+    gzclose_r(f->gz);
+    return 0;
+}
+
+// libpcap words a file that ends too soon like this.
+static bool says_truncated(const char *error)
+{
+    return strstr(error, "truncated") != NULL;
+}
+
+static void judge(struct source_file *f, const char *error)
+{
+    struct source_input *in = f->input;
+    if (f->gz_broken || says_truncated(error)) {
+        in->state = SOURCE_TRUNCATED;
+        snprintf(in->text, sizeof in->text, "ends in the middle after %llu packets; they are used",
+                 (unsigned long long)in->frames);
+    } else {
+        in->state = SOURCE_BROKEN;
+        snprintf(in->text, sizeof in->text, "not readable after %llu packets: %.200s",
+                 (unsigned long long)in->frames, error);
+    }
+}
+
+static FILE *open_stream(struct source_file *f, int *error, bool *empty)
+{
+    FILE *plain = fopen(f->input->path, "rbe");
+    unsigned char magic[2];
+    if (!plain) {
+        *error = -errno;
+        return NULL;
+    }
+    size_t n = fread(magic, 1, sizeof magic, plain);
+    *empty = n == 0;
+    if (ferror(plain)) { // a folder, for one
+        *error = errno ? -errno : -EIO;
+        fclose(plain);
+        return NULL;
+    }
+    if (n == 2 && magic[0] == 0x1f && magic[1] == 0x8b) {
+        fclose(plain);
+        f->gz = gzopen(f->input->path, "rb");
+        if (!f->gz) {
+            *error = errno ? -errno : -ENOMEM;
+            return NULL;
+        }
+        gzbuffer(f->gz, 1 << 17);
+        FILE *cooked = fopencookie(f, "rb",
+                                   (cookie_io_functions_t){.read = gz_read, .close = gz_close});
+        if (!cooked) {
+            gzclose_r(f->gz);
+            *error = -ENOMEM;
+        }
+        return cooked;
+    }
+    rewind(plain);
+    return plain;
+}
+
+int source_file_open(struct source_input *input, struct source_file **out)
+{
+    char error_text[PCAP_ERRBUF_SIZE] = "";
+    int error = 0;
+    bool empty = false;
+    struct source_file *f = calloc(1, sizeof *f);
+    if (!f)
+        return -ENOMEM;
+    f->input = input;
+    FILE *stream = open_stream(f, &error, &empty);
+    if (!stream) {
+        free(f);
+        return error;
+    }
+    setvbuf(stream, NULL, _IOFBF, 1 << 17);
+    f->pcap = pcap_fopen_offline_with_tstamp_precision(stream, PCAP_TSTAMP_PRECISION_MICRO,
+                                                       error_text);
+    if (f->pcap) {
+        f->linktype = pcap_datalink(f->pcap);
+    } else {
+        fclose(stream);
+        if (empty) {
+            input->state = SOURCE_EMPTY;
+            snprintf(input->text, sizeof input->text, "is empty");
+        } else {
+            judge(f, error_text);
+        }
+    }
+    *out = f;
+    return 0;
+}
+
+enum source_result source_file_next(struct source_file *f, struct source_frame *out)
+{
+    struct pcap_pkthdr *header;
+    const unsigned char *data;
+    if (!f->pcap)
+        return SOURCE_END;
+    int rc = pcap_next_ex(f->pcap, &header, &data);
+    if (rc == 1) {
+        f->input->frames++;
+        *out = (struct source_frame){
+            .t_us = (int64_t)header->ts.tv_sec * 1000000 + header->ts.tv_usec,
+            .linktype = f->linktype,
+            .data = span_of(data, header->caplen),
+            .wire = header->len < header->caplen ? header->caplen : header->len};
+        return SOURCE_FRAME;
+    }
+    struct source_input *in = f->input;
+    if (rc == PCAP_ERROR || f->gz_broken) {
+        judge(f, rc == PCAP_ERROR ? pcap_geterr(f->pcap) : "");
+    } else if (in->frames == 0) {
+        in->state = SOURCE_EMPTY;
+        snprintf(in->text, sizeof in->text, "holds no packets");
+    }
+    return SOURCE_END;
+}
+
+void source_file_close(struct source_file *f)
+{
+    if (!f)
+        return;
+    if (f->pcap)
+        pcap_close(f->pcap);
+    free(f);
+}

@@ -1,0 +1,12 @@
+// One capture file. The only file beside source_file.c that knows it is source_files.c, which merges.
+#pragma once
+
+#include "source.h"
+
+struct source_file;
+
+// Negative errno: the file cannot be opened or memory is out. A file that is no capture opens, says so
+// in `input`, and has no frames. `input` must outlive the file.
+int source_file_open(struct source_input *input, struct source_file **out);
+enum source_result source_file_next(struct source_file *f, struct source_frame *out);
+void source_file_close(struct source_file *f);

@@ -1,0 +1,141 @@
+// Several capture files as one source, in order of time: rotated captures follow one another, the two
+// directions of a tap are merged. A file is open only while it is read.
+#include <errno.h>
+#include <stdlib.h>
+
+#include "source_file.h"
+
+struct part {
+    struct source_input *input;
+    struct source_file *file; // NULL: not opened yet, or done
+    struct source_frame frame;
+    int64_t first_us;
+    bool begun, done;
+};
+
+struct files {
+    struct source_input *input; // in the caller's order
+    struct part *part;          // in order of first frames
+    size_t count;
+    struct part *last; // whose frame was handed out
+};
+
+static void read_next(struct part *p)
+{
+    if (source_file_next(p->file, &p->frame) == SOURCE_FRAME)
+        return;
+    source_file_close(p->file);
+    p->file = NULL;
+    p->done = true;
+}
+
+// When does it begin? The file is closed again: there may be more of them than descriptors.
+static int look(struct part *p)
+{
+    int rc = source_file_open(p->input, &p->file);
+    if (rc != 0)
+        return rc;
+    read_next(p);
+    p->first_us = p->done ? 0 : p->frame.t_us;
+    source_file_close(p->file);
+    p->file = NULL;
+    if (!p->done)
+        *p->input = (struct source_input){.path = p->input->path};
+    return 0;
+}
+
+static void begin(struct part *p)
+{
+    p->begun = true;
+    if (source_file_open(p->input, &p->file) != 0) {
+        p->done = true;
+        p->input->state = SOURCE_BROKEN;
+        return;
+    }
+    read_next(p);
+}
+
+static enum source_result next(void *state, struct source_frame *out)
+{
+    struct files *s = state;
+    if (s->last && s->last->file)
+        read_next(s->last);
+    s->last = NULL;
+    for (size_t i = 0; i < s->count; i++) {
+        struct part *p = &s->part[i];
+        if (p->done)
+            continue;
+        if (!p->begun) {
+            // Those behind it begin later still.
+            if (s->last && s->last->frame.t_us < p->first_us)
+                break;
+            begin(p);
+        }
+        if (!p->done && (!s->last || p->frame.t_us < s->last->frame.t_us))
+            s->last = p;
+    }
+    if (!s->last)
+        return SOURCE_END;
+    *out = s->last->frame;
+    return SOURCE_FRAME;
+}
+
+static void close_all(void *state)
+{
+    struct files *s = state;
+    for (size_t i = 0; s->part && i < s->count; i++)
+        source_file_close(s->part[i].file);
+    free(s->part);
+    free(s->input);
+    free(s);
+}
+
+static const struct source_kind kind = {.name = "file", .next = next, .close = close_all};
+
+static int by_first(const void *a, const void *b)
+{
+    const struct part *x = a, *y = b;
+    if (x->first_us != y->first_us)
+        return x->first_us < y->first_us ? -1 : 1;
+    return x->input < y->input ? -1 : x->input > y->input;
+}
+
+int source_files_open(const char *const *paths, size_t count, struct source *out,
+                      const char **failed)
+{
+    struct files *s = calloc(1, sizeof *s);
+    *failed = NULL;
+    if (!s)
+        return -ENOMEM;
+    s->count = count;
+    s->input = calloc(count + 1, sizeof *s->input);
+    s->part = calloc(count + 1, sizeof *s->part);
+    int rc = s->input && s->part ? 0 : -ENOMEM;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        s->input[i].path = paths[i];
+        s->part[i].input = &s->input[i];
+        rc = look(&s->part[i]);
+        if (rc != 0)
+            *failed = paths[i];
+    }
+    if (rc != 0) {
+        close_all(s);
+        return rc;
+    }
+    qsort(s->part, count, sizeof *s->part, by_first);
+    *out = (struct source){.kind = &kind, .state = s};
+    return 0;
+}
+
+const struct source_input *source_files_inputs(const struct source *s, size_t *count)
+{
+    const struct files *f = s->state;
+    *count = f->count;
+    return f->input;
+}
+
+const char *source_state_name(enum source_state state)
+{
+    static const char *const name[] = {"whole", "truncated", "broken", "empty"};
+    return name[state];
+}

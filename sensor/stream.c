@@ -1,0 +1,297 @@
+// The order of delivery: within a direction by sequence number, across the two by acknowledgement.
+// stream_hold.c keeps what cannot be delivered yet. RFC 9293; window scale RFC 7323.
+#include "stream_pool.h"
+
+#include <assert.h>
+
+enum {
+    DIR_BEGUN = 1 << 0,    // `next` is known
+    DIR_SEEN = 1 << 1,     // a segment of this direction was seen
+    DIR_ACKED = 1 << 2,    // `acked` is known
+    DIR_EDGE = 1 << 3,     // `edge` is known
+    DIR_FIN = 1 << 4,      // `fin` is known
+    DIR_FINISHED = 1 << 5, // delivered up to and with the FIN
+};
+
+// Without a known window a segment may lie this far ahead of what was delivered.
+#define AHEAD_MAX (1u << 24)
+// Beyond the offered window: window updates overtake data in mirrors.
+#define WINDOW_SLACK 65535u
+
+void stream_begin(struct stream *s, unsigned dir, uint32_t seq, bool seen)
+{
+    s->dir[dir].next = seq;
+    s->dir[dir].flags |= (uint8_t)(DIR_BEGUN | (seen ? DIR_SEEN : 0));
+}
+
+bool stream_finished(const struct stream *s, unsigned dir)
+{
+    return s->dir[dir].flags & DIR_FINISHED;
+}
+
+// The other side has acknowledged octets of this direction that were not delivered.
+static bool lags(const struct stream_dir *d)
+{
+    return (d->flags & DIR_BEGUN) && (d->flags & DIR_ACKED) && seq_before(d->next, d->acked);
+}
+
+// May a segment with this acknowledgement be delivered before more of the other side is?
+static bool follows(const struct stream_dir *other, bool has_ack, uint32_t ack)
+{
+    return !has_ack || !(other->flags & DIR_BEGUN) || !seq_before(other->next, ack);
+}
+
+static void finish(struct stream_dir *d)
+{
+    if ((d->flags & DIR_FIN) && !(d->flags & DIR_FINISHED) && d->next == d->fin) {
+        d->flags |= DIR_FINISHED;
+        d->next++;
+    }
+}
+
+static void deliver(struct stream *s, unsigned dir, struct span data, uint32_t cut, int64_t t_us,
+                    const struct stream_sink *sink)
+{
+    struct stream_dir *d = &s->dir[dir];
+    d->next += (uint32_t)data.len + cut;
+    if (data.len > 0)
+        sink->data(sink->ctx, dir, data, t_us);
+    if (cut > 0)
+        sink->gap(sink->ctx, dir, cut, t_us);
+    finish(d);
+}
+
+// The first block of a direction, whose first octet is due or was overtaken.
+static void deliver_head(struct stream *s, struct stream_pool *pool, unsigned dir, int64_t t_us,
+                         const struct stream_sink *sink)
+{
+    struct stream_dir *d = &s->dir[dir];
+    struct stream_block *b = stream_unhold(s, pool, dir);
+    uint32_t old = d->next - b->seq; // delivered meanwhile
+    if (!seq_before(d->next, block_end(b)))
+        return;
+    struct span data = span_cut(span_of(b->octet, b->len), old, b->len);
+    uint32_t cut = old > b->len ? block_end(b) - d->next : b->cut;
+    deliver(s, dir, data, cut, t_us, sink);
+}
+
+static bool head_due(const struct stream *s, const struct stream_pool *pool, unsigned dir)
+{
+    const struct stream_dir *d = &s->dir[dir];
+    return d->head && !seq_before(d->next, pool->block[d->head].seq);
+}
+
+static bool head_follows(const struct stream *s, const struct stream_pool *pool, unsigned dir)
+{
+    const struct stream_block *b = &pool->block[s->dir[dir].head];
+    return follows(&s->dir[!dir], b->has_ack, b->ack);
+}
+
+// Deliver all that is due in both directions. Two heads that wait for each other (a retransmission
+// carries a later acknowledgement than the original did): the initiator's goes first.
+static void drain(struct stream *s, struct stream_pool *pool, int64_t t_us,
+                  const struct stream_sink *sink)
+{
+    for (;;) {
+        bool due[2] = {head_due(s, pool, 0), head_due(s, pool, 1)};
+        if (!due[0] && !due[1])
+            return;
+        if (due[0] && (head_follows(s, pool, 0) || (due[1] && !head_follows(s, pool, 1))))
+            deliver_head(s, pool, 0, t_us, sink);
+        else if (due[1] && head_follows(s, pool, 1))
+            deliver_head(s, pool, 1, t_us, sink);
+        else
+            return;
+    }
+}
+
+static void skip(struct stream *s, unsigned dir, uint32_t to, int64_t t_us,
+                 const struct stream_sink *sink)
+{
+    struct stream_dir *d = &s->dir[dir];
+    uint32_t missing = to - d->next;
+    // A FIN that was seen stands inside what is skipped: its place is no octet.
+    if ((d->flags & DIR_FIN) && !seq_before(d->fin, d->next) && seq_before(d->fin, to))
+        missing = d->fin - d->next;
+    d->next += missing;
+    if (missing > 0)
+        sink->gap(sink->ctx, dir, missing, t_us);
+    finish(d);
+}
+
+// Give up what is missing below `to[dir]`, in both directions.
+static void give_up(struct stream *s, struct stream_pool *pool, const uint32_t to[static 2],
+                    int64_t t_us, const struct stream_sink *sink)
+{
+    for (unsigned dir = 0; dir < 2; dir++) {
+        struct stream_dir *d = &s->dir[dir];
+        while (lags(d) && seq_before(d->next, to[dir])) {
+            uint32_t before = d->next;
+            if (head_due(s, pool, dir)) {
+                deliver_head(s, pool, dir, t_us, sink);
+            } else {
+                bool held = d->head && seq_before(pool->block[d->head].seq, to[dir]);
+                skip(s, dir, held ? pool->block[d->head].seq : to[dir], t_us, sink);
+                if (d->next == before)
+                    d->acked = d->next; // more was acknowledged than there will ever be
+            }
+            drain(s, pool, t_us, sink);
+        }
+    }
+}
+
+static void give_up_acked(struct stream *s, struct stream_pool *pool, int64_t t_us,
+                          const struct stream_sink *sink)
+{
+    give_up(s, pool, (uint32_t[2]){s->dir[0].acked, s->dir[1].acked}, t_us, sink);
+}
+
+// Over its bound a connection gives up the oldest hole, acknowledged or not.
+static void relieve(struct stream *s, struct stream_pool *pool, int64_t t_us,
+                    const struct stream_sink *sink)
+{
+    unsigned dir = s->dir[0].head ? 0 : 1;
+    struct stream_dir *d = &s->dir[dir];
+    if (!d->head)
+        return;
+    if (!head_due(s, pool, dir))
+        skip(s, dir, pool->block[d->head].seq, t_us, sink);
+    deliver_head(s, pool, dir, t_us, sink);
+    drain(s, pool, t_us, sink);
+}
+
+static void note_ack(struct stream *s, const struct stream_segment *seg)
+{
+    struct stream_dir *other = &s->dir[!seg->dir];
+    if (!seg->has_ack)
+        return;
+    if (!(other->flags & DIR_BEGUN))
+        stream_begin(s, !seg->dir, seg->ack, false);
+    // An acknowledgement of what cannot have been sent is not believed.
+    if (seq_before(other->next + AHEAD_MAX, seg->ack))
+        return;
+    if (!(other->flags & DIR_ACKED) || seq_before(other->acked, seg->ack)) {
+        other->acked = seg->ack;
+        other->flags |= DIR_ACKED;
+    }
+    uint32_t edge = seg->ack + seg->window;
+    if (!(other->flags & DIR_EDGE) || seq_before(other->edge, edge)) {
+        other->edge = edge;
+        other->flags |= DIR_EDGE;
+    }
+}
+
+static bool inside(const struct stream_dir *d, const struct stream_segment *seg)
+{
+    uint32_t limit = d->flags & DIR_EDGE ? d->edge + WINDOW_SLACK : d->next + AHEAD_MAX;
+    uint32_t ahead = seg->seq + seg->wire - d->next;
+    // Old data (retransmissions) lies behind `next`.
+    return (int32_t)ahead <= 0 || !seq_before(limit, seg->seq + seg->wire);
+}
+
+// The wait is for what was acknowledged when it began; once that came, a new wait begins for what is
+// missing then. So a mirror that always shows one side late is never taken for one that loses.
+static void watch(struct stream *s, const struct stream_pool *pool, int64_t t_us)
+{
+    bool lag = lags(&s->dir[0]) || lags(&s->dir[1]);
+    bool waiting = s->gap_deadline_us != 0 && (seq_before(s->dir[0].next, s->dir[0].mark) ||
+                                               seq_before(s->dir[1].next, s->dir[1].mark));
+    if (!lag) {
+        s->gap_deadline_us = 0;
+    } else if (!waiting) {
+        s->gap_deadline_us = t_us + pool->limits.gap_us;
+        for (unsigned dir = 0; dir < 2; dir++) {
+            struct stream_dir *d = &s->dir[dir];
+            d->mark = lags(d) ? d->acked : d->next;
+        }
+    }
+}
+
+static void accept(struct stream *s, struct stream_pool *pool, const struct stream_segment *seg,
+                   int64_t t_us, const struct stream_sink *sink, struct stream_outcome *out)
+{
+    struct stream_dir *d = &s->dir[seg->dir];
+    uint32_t end = seg->seq + seg->wire;
+    if (!seq_before(d->next, end)) {
+        // One octet before what is expected is a keep-alive (RFC 9293 section 3.8.4).
+        out->verdict = seg->wire == 1 && seg->seq + 1 == d->next ? STREAM_NOTHING : STREAM_OLD;
+        return;
+    }
+    uint32_t seq = seq_before(seg->seq, d->next) ? d->next : seg->seq;
+    out->verdict = STREAM_NEW;
+    if (seq == d->next && !d->head && follows(&s->dir[!seg->dir], seg->has_ack, seg->ack)) {
+        struct span data = span_cut(seg->data, seq - seg->seq, seg->data.len);
+        deliver(s, seg->dir, data, end - seq - (uint32_t)data.len, t_us, sink);
+        return;
+    }
+    uint32_t held = s->held, blocks = s->blocks;
+    stream_hold(s, pool, seg, seq, out);
+    if (s->held == held && s->blocks == blocks && !out->no_memory)
+        out->verdict = STREAM_OLD;
+}
+
+struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
+                                  const struct stream_segment *seg, int64_t t_us,
+                                  const struct stream_sink *sink)
+{
+    struct stream_outcome out = {.verdict = STREAM_NOTHING};
+    struct stream_dir *d = &s->dir[seg->dir];
+    assert(seg->dir < 2);
+    if (!(d->flags & DIR_BEGUN))
+        stream_begin(s, seg->dir, seg->seq, true);
+    if ((seg->wire > 0 || seg->fin) && !inside(d, seg)) {
+        out.verdict = STREAM_OUTSIDE;
+        return out;
+    }
+    d->flags |= DIR_SEEN;
+    note_ack(s, seg);
+    struct stream_segment used = *seg;
+    if (used.fin && !(d->flags & DIR_FIN) && !seq_before(used.seq + used.wire, d->next)) {
+        d->fin = used.seq + used.wire;
+        d->flags |= DIR_FIN;
+    }
+    // Nothing comes behind a FIN.
+    if ((d->flags & DIR_FIN) && seq_before(d->fin, used.seq + used.wire)) {
+        used.wire = seq_before(used.seq, d->fin) ? d->fin - used.seq : 0;
+        used.data = span_cut(used.data, 0, used.wire);
+    }
+    if (used.wire > 0)
+        accept(s, pool, &used, t_us, sink, &out);
+    finish(d);
+    drain(s, pool, t_us, sink);
+    if (!(s->dir[!seg->dir].flags & DIR_SEEN) && lags(&s->dir[!seg->dir]))
+        give_up_acked(s, pool, t_us, sink); // what the mirror does not show is not waited for
+    while ((size_t)s->blocks * STREAM_BLOCK > pool->limits.flow_memory) {
+        relieve(s, pool, t_us, sink);
+        out.no_memory = true;
+    }
+    watch(s, pool, t_us);
+    return out;
+}
+
+void stream_timeout(struct stream *s, struct stream_pool *pool, int64_t t_us,
+                    const struct stream_sink *sink)
+{
+    give_up(s, pool, (uint32_t[2]){s->dir[0].mark, s->dir[1].mark}, t_us, sink);
+    s->gap_deadline_us = 0;
+    watch(s, pool, t_us);
+}
+
+void stream_flush(struct stream *s, struct stream_pool *pool, int64_t t_us,
+                  const struct stream_sink *sink)
+{
+    give_up_acked(s, pool, t_us, sink);
+    while (s->dir[0].head || s->dir[1].head) {
+        // The direction whose head waits for nothing of the other's; else the initiator's.
+        unsigned dir = s->dir[0].head && (!s->dir[1].head || head_follows(s, pool, 0) ||
+                                          !head_follows(s, pool, 1))
+                           ? 0
+                           : 1;
+        if (!head_due(s, pool, dir))
+            skip(s, dir, pool->block[s->dir[dir].head].seq, t_us, sink);
+        deliver_head(s, pool, dir, t_us, sink);
+        drain(s, pool, t_us, sink);
+        give_up_acked(s, pool, t_us, sink);
+    }
+    watch(s, pool, t_us);
+}
