@@ -165,7 +165,7 @@ static void play_relay(struct party *p, const void *habits)
     const struct mail_fate out = {.starttls = b->starttls, .unanswered = b->unanswered};
     struct schedule s = schedule_of(p, b->per_day, DAY_FLAT);
     while (schedule_next(&s)) {
-        struct smtp_rcpt taken[FAN_MAX], handed;
+        struct smtp_rcpt taken[FAN_MAX] = {0}, handed;
         uint32_t domain[FAN_MAX];
         size_t n = 1 + (size_t)rng_exp(r, b->fan_out - 1);
         struct smtp_message m = {.rcpt = taken,
