@@ -183,7 +183,7 @@ static bool smtp_short(struct script *s, struct rng *r, size_t client, size_t se
 
 static bool smtp(struct script *s, struct rng *r, size_t client, size_t server, size_t rounds)
 {
-    struct envelope e;
+    struct envelope e = {0};
     draw_envelope(&e, r);
     if (client == 0) { // sent away by the greeting
         if (!fills(server, 0))

@@ -171,6 +171,40 @@ static void facts_are_read(void **state)
     flow_facts_free(&facts);
 }
 
+// A file cut anywhere, or with any octet changed, is read or refused with one line that names a place.
+static void damaged_facts_do_no_harm(void **state)
+{
+    (void)state;
+    static const char text[] = HEAD "0.5,10.0.0.1,25,1024,6,372,0,0,8.9\n"
+                                    "1,2001:db8::7,443,1,12,900,11,4000,0.001\n";
+    static const char swaps[] = {',', '\n', '\r', '0', '-', '.', 'x', '\t', (char)0xff};
+    size_t refused = 0, read = 0;
+    for (size_t at = 0; at < sizeof text - 1; at++)
+        for (size_t k = 0; k <= sizeof swaps; k++) {
+            char copy[sizeof text], said[512] = "";
+            memcpy(copy, text, sizeof text);
+            if (k < sizeof swaps)
+                copy[at] = swaps[k];
+            size_t len = k < sizeof swaps ? sizeof text - 1 : at + 1;
+            FILE *in = fmemopen(copy, len, "r"), *errors = fmemopen(said, sizeof said, "w");
+            struct flow_facts facts = {0};
+            int rc = flow_facts_read(in, "x", &facts, errors);
+            fclose(in);
+            fclose(errors);
+            if (rc == 0) {
+                assert_true(facts.count <= 3);
+                read++;
+            } else {
+                assert_int_equal(rc, EX_DATAERR);
+                assert_true(strncmp(said, "x:", 2) == 0 && said[2] >= '1' && said[2] <= '4');
+                assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+                refused++;
+            }
+            flow_facts_free(&facts);
+        }
+    assert_true(refused > 500 && read > 30);
+}
+
 static void syn_times_follow_the_stacks(void **state)
 {
     (void)state;
@@ -300,6 +334,7 @@ int main(void)
         cmocka_unit_test(spool_sorts),
         cmocka_unit_test(facts_say_where_they_are_wrong),
         cmocka_unit_test(facts_are_read),
+        cmocka_unit_test(damaged_facts_do_no_harm),
         cmocka_unit_test(syn_times_follow_the_stacks),
         cmocka_unit_test(bodies_are_stuffed),
         cmocka_unit_test(certificates_parse),
