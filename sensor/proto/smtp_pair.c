@@ -432,8 +432,7 @@ static void finished_reply(const struct smtp_at *at, uint16_t code)
 static void look_for_offer(const struct smtp_at *at, const struct smtp_reply_line *line)
 {
     struct smtp *s = at->s;
-    bool hello = s->pending_count > 0 ? pending_at(s, 0)->what == SMTP_EXPECT_HELO
-                                      : true;
+    bool hello = s->pending_count > 0 ? pending_at(s, 0)->what == SMTP_EXPECT_HELO : true;
     if (line->code != 250 || !hello)
         return;
     struct span text = line->text;
