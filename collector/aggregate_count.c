@@ -83,6 +83,7 @@ static void count_scan(struct view *v, struct acc *at, const struct record_flow 
     a->scan_run = next ? (uint16_t)(a->scan_run + (a->scan_run < UINT16_MAX)) : 1;
     a->scan_peer = peer;
     a->scan_port = v->peer_port;
+    v->scan = n->lone_syn;
     if (n->lone_syn)
         acc_gauge(at, MINUTE_scan_syns, 1);
     else if (a->scan_run == SCAN_RUN)

@@ -73,6 +73,8 @@ static uint32_t flags_of(const struct view *v, const struct record_flow *f, cons
         flags |= MINUTE_DIGEST_SOCKS_GRANTED;
     if (v->suspect)
         flags |= MINUTE_DIGEST_SUSPECT_SPOOF;
+    if (v->scan)
+        flags |= MINUTE_DIGEST_SCAN;
     if (f->incomplete & (RECORD_GAP | RECORD_SLICED | RECORD_NO_MEMORY | RECORD_PARSER_LOST))
         flags |= MINUTE_DIGEST_GAP;
     return flags;
