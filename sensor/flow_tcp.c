@@ -205,9 +205,10 @@ static void on_syn(struct flow_table *t, struct flow *f, const struct packet *p,
         t->stats->outside_window++;
         return;
     }
+    bool again = (f->flags & known) && (dir == 1 || f->syn_count > 0 || (f->flags & FLOW_TOLD));
     if (dir == 0)
         f->syn_count++;
-    if (f->flags & known) {
+    if (again) {
         retransmitted(t, f, dir);
     } else {
         f->isn[dir] = p->seq;
@@ -215,6 +216,12 @@ static void on_syn(struct flow_table *t, struct flow *f, const struct packet *p,
         note_scale(f, p, dir);
         became_known(f);
         dialogue_begins(t, f, dir);
+        // The answer tells the other side's beginning as well.
+        if (dir == 1 && (p->tcp_flags & PACKET_ACK) && !(f->flags & FLOW_ISN_INITIATOR)) {
+            f->isn[0] = p->ack - 1;
+            f->flags |= FLOW_ISN_INITIATOR;
+            dialogue_begins(t, f, 0);
+        }
     }
     reach(f, dir, end);
     if (dir == 1 && f->state == FLOW_SYN_SENT) {
