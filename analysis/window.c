@@ -101,10 +101,6 @@ static void add_contacts(struct window *w, const struct minute_row *r,
                                          options->memory_ms);
         c.silent = d->outcome == MINUTE_OUTCOME_UNANSWERED || d->outcome == MINUTE_OUTCOME_ICMP;
         c.refused = d->outcome == MINUTE_OUTCOME_REFUSED;
-        if (c.kind == CONTACT_AGAIN_ANSWERED || c.kind == CONTACT_CORRECTED)
-            feature_add(&w->features, t_ms / MINUTE_MS, FEATURE_KNOWN_OK, 1);
-        else if (c.kind == CONTACT_AGAIN_FAILED && c.answered_since && c.silent)
-            feature_add(&w->features, t_ms / MINUTE_MS, FEATURE_KNOWN_FAILED, 1);
         if (out->count < WINDOW_CONTACTS_MAX)
             out->contact[out->count++] = c;
     }
@@ -143,6 +139,19 @@ void window_add(struct window *w, const struct minute_row *r, const struct windo
 uint64_t window_sum(const struct window *w, enum feature feature, int64_t now_ms, int32_t window_s)
 {
     return feature_sum(&w->features, feature, now_ms, window_s);
+}
+
+double window_providers(const struct window *w, int64_t now_ms, int32_t window_s, int64_t *first_ms)
+{
+    double listed = providers_within(&w->providers, now_ms, (int64_t)window_s * 1000, first_ms);
+    // A minute's set is exact within the minute even when its digests were cut.
+    double set = (double)window_sum(w, FEATURE_PROVIDERS_MX, now_ms, window_s);
+    double most = listed > set ? listed : set;
+    if (listed < PROVIDERS_MAX)
+        return most;
+    // The list is full: first contacts reach further, to the minute.
+    double fresh = (double)window_sum(w, FEATURE_FIRST_CONTACTS, now_ms, window_s);
+    return most > fresh ? most : fresh;
 }
 
 uint32_t window_loss_ppm(const struct window *w, int64_t now_ms)

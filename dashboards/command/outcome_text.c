@@ -103,67 +103,80 @@ static const char *text_of(const json_t *o, const char *key)
     return text ? text : "";
 }
 
+void outcome_print_input(const json_t *input, FILE *out)
+{
+    const char *state = text_of(input, "state"), *text = text_of(input, "text");
+    print_text(text_of(input, "name"), out);
+    fprintf(out, " is %s", state);
+    // The sensor's words are sentences about the file: "is empty" says nothing more.
+    if (text[0] && strncmp(text, "is ", 3) != 0) {
+        fputs(": ", out);
+        print_text(text, out);
+    }
+    fputc('\n', out);
+}
+
 static void print_inputs(const struct outcome *o, FILE *out)
 {
     size_t i;
     json_t *input;
     json_array_foreach(o->inputs, i, input)
     {
-        const char *state = text_of(input, "state");
-        if (strcmp(state, "whole") == 0)
+        if (strcmp(text_of(input, "state"), "whole") == 0)
             continue;
         fputs("  ", out);
-        print_text(text_of(input, "name"), out);
-        fprintf(out, " is %s", state);
-        if (text_of(input, "text")[0]) {
-            fputs(": ", out);
-            print_text(text_of(input, "text"), out);
-        }
-        fputc('\n', out);
+        outcome_print_input(input, out);
     }
 }
 
-// The counters that tell of something not seen.
-static bool is_loss(const char *name)
-{
-    static const char *const names[] = {"missing_octets", "duplicates",     "sliced",
-                                        "skipped_layers", "fragments_lost", "one_sided_flows"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(names[i], name) == 0)
-            return true;
-    }
-    return strncmp(name, "dropped_", strlen("dropped_")) == 0;
-}
-
-static void print_counter(const char *name, uint64_t value, const char *text, bool *any, FILE *out)
-{
-    char number[NUMBER_TEXT_MAX];
-    if (value == 0 || !is_loss(name))
-        return;
-    fprintf(out, "  %s %s\n", number_text(value, number), text);
-    *any = true;
-}
+// The sensor's counters that tell of something not seen.
+static const struct {
+    const char *name;
+    const char *text;
+} losses[] = {
+    {"dropped_card", "packets dropped by the interface"},
+    {"dropped_ring", "packets dropped by the capture ring"},
+    {"dropped_flow_table", "flows ended early because the flow table was full"},
+    {"evicted_flows", "flows ended early because the flow table was full"},
+    {"dropped_stream_memory", "octets passed over because reassembly memory was full"},
+    {"no_memory_octets", "octets passed over because reassembly memory was full"},
+    {"pool_empty", "dialogues not followed because their pool was empty"},
+    {"dropped_spool", "records that could not be written"},
+    {"missing_octets", "octets that were acknowledged but never seen"},
+    {"duplicates", "packets that were mirrored twice, counted once"},
+    {"sliced", "packets cut by the snap length"},
+    {"skipped_layers", "packets not opened: unknown or broken layers"},
+    {"fragments_lost", "IP fragments whose datagram was never complete"},
+    {"fragments_evicted", "IP fragments given up because their table was full"},
+    {"realms_refused", "packets whose realm could not be told"},
+    {"midstream_flows", "flows whose beginning was not seen"},
+    {"one_sided_flows", "flows of which one direction only was seen"},
+};
 
 static void print_loss(const struct outcome *o, FILE *out)
 {
-    bool any = false;
+    bool any = o->loss_ppm > 0;
+    char number[NUMBER_TEXT_MAX];
     const char *name;
     json_t *count;
-    if (o->loss_ppm > 0)
+    if (any)
         fprintf(out, "  %.2f %% of the traffic is estimated lost\n", o->loss_ppm / 10000.0);
-#define X(field, element, text) print_counter(#field, o->seen.field, text, &any, out);
-    COVERAGE_COUNTERS(X)
-#undef X
+    for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {
+        json_int_t v = json_integer_value(json_object_get(o->counters, losses[i].name));
+        if (v <= 0)
+            continue;
+        fprintf(out, "  %s %s\n", number_text((uint64_t)v, number), losses[i].text);
+        any = true;
+    }
     json_object_foreach(o->skipped, name, count)
     {
-        char number[NUMBER_TEXT_MAX];
         json_int_t v = json_integer_value(count);
         fputs("  skipped: ", out);
         print_text(name, out);
         fprintf(out, " %s\n", number_text(v > 0 ? (uint64_t)v : 0, number));
         any = true;
     }
-    if (!any && o->loss_ppm == 0)
+    if (!any)
         fputs("  nothing of what was captured was lost or left unopened\n", out);
 }
 
