@@ -268,9 +268,9 @@ static bool segment(const struct mangle_frame *f, struct span ip, struct mangle_
         uint32_t total = v4 ? header + 1 : header + 1 - 40;
         copy[v4 ? 2 : 4] = (uint8_t)(total >> 8);
         copy[v4 ? 3 : 5] = (uint8_t)total;
-        for (int b = 0; b < 4; b++)
+        for (uint32_t b = 0; b < 4; b++)
             copy[at + 4 + b] = (uint8_t)((seq + i) >> (24 - 8 * b));
-        copy[at + 13] = i + 1 < len ? flags & (uint8_t)~0x09u : flags;
+        copy[at + 13] = i + 1 < len ? (uint8_t)(flags & 0xf6) : flags;
         put(o, ip.data + header + i, 1);
         if (!add(to, f, o->data, o->len, o->len))
             return false;
@@ -289,12 +289,17 @@ static uint64_t draw(uint64_t *seed)
     return z ^ z >> 31;
 }
 
-#define WINDOW 8
+#define WINDOW    8
+#define WINDOW_US 1000000
 
+// As a mirror with several queues does: packets far apart in time stay in order.
 static void shuffle(struct mangle_list *l, uint64_t seed)
 {
-    for (size_t start = 0; start < l->count; start += WINDOW) {
-        size_t n = l->count - start < WINDOW ? l->count - start : WINDOW;
+    for (size_t start = 0, n; start < l->count; start += n) {
+        n = 1;
+        while (n < WINDOW && start + n < l->count &&
+               l->frame[start + n].t_us - l->frame[start].t_us < WINDOW_US)
+            n++;
         for (size_t i = n - 1; i > 0; i--) {
             struct mangle_frame *a = &l->frame[start + i];
             struct mangle_frame *b = &l->frame[start + draw(&seed) % (i + 1)];

@@ -27,7 +27,7 @@ enum mangle_mode {
     MANGLE_ERSPAN,
     MANGLE_FRAGMENTS, // of 64 octets
     MANGLE_SEGMENTS,  // of one octet
-    MANGLE_SHUFFLE,   // within eight packets
+    MANGLE_SHUFFLE,   // within eight packets and a second
     MANGLE_DOUBLE,    // every packet mirrored twice, the copy a little later
     MANGLE_LOSS,      // one packet in a hundred is not there
     MANGLE_MODES

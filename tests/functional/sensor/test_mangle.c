@@ -23,7 +23,8 @@ static json_t *run(const struct mangle_list *frames)
     static struct prefix_set *subscribers, *none;
     if (!subscribers) {
         struct conf_section section = {.name = "sensor", .keys = sensor_conf_keys, .out = &conf};
-        static const char text[] = "sensor: {flows: 4096, dialogues: 1024, realms: 256}";
+        static const char text[] = "sensor: {flows: 4096, dialogues: 1024, realms: 256, "
+                                   "stream_memory: 4M, fragment_memory: 1M}";
         assert_int_equal(conf_load_text("test", ".", text, strlen(text), &section, 1, stderr), 0);
         subscribers = prefix_set_new();
         none = prefix_set_new();
