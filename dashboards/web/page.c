@@ -67,7 +67,7 @@ void page_graphs(struct buf *out, enum series_kind kind, const char *name,
         html(out,
              "<figure><picture><source media=\"(prefers-color-scheme: dark)\" "
              "srcset=\"{}?{}&amp;theme=dark\"><img src=\"{}?{}\" alt=\"{} of {}\" "
-             "loading=\"lazy\" width=\"697\" height=\"263\"></picture></figure>\n",
+             "loading=\"lazy\" width=\"703\" height=\"283\"></picture></figure>\n",
              path, query, path, query, graph_view_title(v), name, NULL);
     }
 }
