@@ -15,6 +15,7 @@
 #include "common/conf_walk.h"
 
 #define SECTIONS_MAX 16
+#define DEPTH_MAX    32
 
 // libyaml names no position for octets that are no UTF-8, only their offset.
 static yaml_mark_t mark_of_offset(const char *text, size_t len, size_t offset)
@@ -66,8 +67,27 @@ static void refuse_anchor(struct conf_walk *w, yaml_mark_t mark, const yaml_char
 
 struct event_pass {
     size_t documents;
+    size_t depth;
+    bool stop;     // reading on is no use
     bool walkable; // the tree may be walked: valid YAML, no alias that could make it endless
 };
+
+// Lists and sections within each other; libyaml takes time with the square of it.
+static void check_depth(struct conf_walk *w, const yaml_event_t *e, struct event_pass *pass)
+{
+    if (e->type == YAML_SEQUENCE_END_EVENT || e->type == YAML_MAPPING_END_EVENT)
+        pass->depth--;
+    if (e->type != YAML_SEQUENCE_START_EVENT && e->type != YAML_MAPPING_START_EVENT)
+        return;
+    if (++pass->depth <= DEPTH_MAX)
+        return;
+    conf_report(w, e->start_mark, NULL,
+                "nested more than %d deep; no section is, look for a \"[\" "
+                "or \"{\" too many",
+                DEPTH_MAX);
+    pass->walkable = false;
+    pass->stop = true;
+}
 
 static void check_event(struct conf_walk *w, const yaml_event_t *e, struct event_pass *pass)
 {
@@ -120,21 +140,13 @@ static struct event_pass check_events(struct conf_walk *w, const char *text, siz
             pass.walkable = false;
             break;
         }
-        more = event.type != YAML_STREAM_END_EVENT;
         check_event(w, &event, &pass);
+        check_depth(w, &event, &pass);
+        more = event.type != YAML_STREAM_END_EVENT && !pass.stop;
         yaml_event_delete(&event);
     }
     yaml_parser_delete(&parser);
     return pass;
-}
-
-static bool is_known_section(const char *name)
-{
-    for (size_t i = 0; conf_section_names[i]; i++) {
-        if (strcmp(conf_section_names[i], name) == 0)
-            return true;
-    }
-    return false;
 }
 
 struct top {
@@ -143,7 +155,29 @@ struct top {
     bool given[SECTIONS_MAX];
 };
 
-static void load_section(struct conf_walk *w, struct top *top, const char *name, yaml_mark_t mark,
+static bool is_known(const struct top *top, const char *name)
+{
+    for (size_t i = 0; conf_section_names[i]; i++) {
+        if (strcmp(conf_section_names[i], name) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < top->count; i++) {
+        if (strcmp(top->sections[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void report_unknown(struct conf_walk *w, yaml_mark_t mark, const char *name)
+{
+    size_t names = 0;
+    while (conf_section_names[names])
+        names++;
+    conf_report_unknown(w, mark, NULL, "section", name, conf_section_names, names);
+}
+
+// Another program's section is passed over.
+static void load_section(struct conf_walk *w, struct top *top, const char *name,
                          const yaml_node_t *node)
 {
     for (size_t i = 0; i < top->count; i++) {
@@ -153,13 +187,7 @@ static void load_section(struct conf_walk *w, struct top *top, const char *name,
         struct conf_where at = {.name = name};
         top->given[i] = true;
         conf_walk_keys(w, node, s->keys, s->out, &at, node->start_mark);
-        return;
     }
-    size_t names = 0;
-    while (conf_section_names[names])
-        names++;
-    if (!is_known_section(name))
-        conf_report_unknown(w, mark, NULL, "section", name, conf_section_names, names);
 }
 
 // True when an earlier pair of the mapping has the same name; then it is reported.
@@ -186,9 +214,10 @@ static void load_root(struct conf_walk *w, struct top *top, const yaml_node_t *r
              p < root->data.mapping.pairs.top; p++) {
             const yaml_node_t *key = yaml_document_get_node(w->doc, p->key);
             const char *name = conf_key_name(w, key, NULL);
-            if (name && !is_repeated(w, root, p, name))
-                load_section(w, top, name, key->start_mark,
-                             yaml_document_get_node(w->doc, p->value));
+            if (name && !is_known(top, name))
+                report_unknown(w, key->start_mark, name);
+            else if (name && !is_repeated(w, root, p, name))
+                load_section(w, top, name, yaml_document_get_node(w->doc, p->value));
         }
     } else if (root && !conf_is_nothing(root)) {
         conf_report(w, root->start_mark, NULL,
@@ -206,17 +235,15 @@ static void load_root(struct conf_walk *w, struct top *top, const yaml_node_t *r
 static void load_document(struct conf_walk *w, struct top *top, const char *text, size_t len)
 {
     yaml_parser_t parser;
-    yaml_document_t doc;
     if (!yaml_parser_initialize(&parser)) {
         w->no_memory = true;
         return;
     }
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-    if (yaml_parser_load(&parser, &doc)) {
-        w->doc = &doc;
-        load_root(w, top, yaml_document_get_root_node(&doc));
-        yaml_document_delete(&doc);
+    if (yaml_parser_load(&parser, w->doc)) {
+        load_root(w, top, yaml_document_get_root_node(w->doc));
+        yaml_document_delete(w->doc);
     } else {
         report_yaml(w, &parser, text, len);
     }
@@ -246,7 +273,8 @@ int conf_load_text(const char *name, const char *folder, const char *text, size_
     char *from = absolute_folder(folder);
     if (!from)
         return -ENOMEM;
-    struct conf_walk w = {.name = name, .folder = from, .errors = errors};
+    yaml_document_t doc;
+    struct conf_walk w = {.name = name, .folder = from, .errors = errors, .doc = &doc};
     struct top top = {.sections = sections, .count = count};
     struct event_pass pass = check_events(&w, text, len);
     if (pass.walkable)

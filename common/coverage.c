@@ -1,30 +1,16 @@
 // Coverage: how much was lost, and what to do about each alarm.
 #include "common/coverage.h"
 
-#define PPM 1000000u
-
-// Parts of `part + rest`, rounded up so that a loss is never none.
-static uint32_t ppm_of(uint64_t part, uint64_t rest)
+// Parts per million of `part + rest`, rounded up so that a loss is never none.
+static uint32_t ppm_of(unsigned __int128 part, unsigned __int128 rest)
 {
-    // Scaled down together until the product fits; the ratio stays to seven digits.
-    while (part > UINT64_MAX / PPM / 4 || rest > UINT64_MAX / PPM / 4) {
-        part = part / 2 + (part & 1);
-        rest /= 2;
-    }
-    uint64_t all = part + rest;
-    if (all == 0)
-        return 0;
-    return (uint32_t)((part * PPM + all - 1) / all);
-}
-
-static uint64_t sum(uint64_t a, uint64_t b)
-{
-    return a + b < a ? UINT64_MAX : a + b;
+    unsigned __int128 all = part + rest;
+    return all == 0 ? 0 : (uint32_t)((part * 1000000 + all - 1) / all);
 }
 
 uint32_t coverage_loss_ppm(const struct coverage *c)
 {
-    uint32_t dropped = ppm_of(sum(c->dropped_card, c->dropped_ring), c->packets);
+    uint32_t dropped = ppm_of((unsigned __int128)c->dropped_card + c->dropped_ring, c->packets);
     uint32_t missing = ppm_of(c->missing_octets, c->seen_octets);
     return dropped > missing ? dropped : missing;
 }

@@ -43,7 +43,9 @@ static inline bool cursor_skip(struct cursor *c, size_t len)
 // What is left, without stepping.
 static inline struct span cursor_rest(const struct cursor *c)
 {
-    return c->failed ? (struct span){0} : span_of(c->at, (size_t)(c->end - c->at));
+    if (c->failed)
+        return (struct span){0};
+    return span_of(c->at, (size_t)(c->end - c->at));
 }
 
 static inline uint64_t cursor_be(struct cursor *c, size_t len)

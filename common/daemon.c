@@ -78,6 +78,12 @@ static int load(struct skeleton *s, struct loaded **out)
         loaded_free(spec, c);
         return EX_CONFIG;
     }
+    const char *subscribers = daemon_value(s->d.args, "subscribers");
+    rc = subscribers ? daemon_take_subscribers(&c->site, subscribers) : 0;
+    if (rc != 0) {
+        loaded_free(spec, c);
+        return rc;
+    }
     // The program's check sees the new configuration in the place of the old.
     struct daemon candidate = s->d;
     use(&candidate, c);

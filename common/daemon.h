@@ -73,7 +73,7 @@ struct daemon_spec {
     const char *name;                    // "postern-sensor"
     const char *summary;                 // one line for --help
     const char *synopsis;                // "[-c FILE] -r CAPTURE -o RECORDS"
-    const struct daemon_option *options; // the skeleton adds -c -C -h -V -v --status FILE
+    const struct daemon_option *options; // the skeleton adds -c -C -h -V -v --subscribers --status
     const char *section;                 // configuration section of the program, NULL: none
     const struct conf_key *keys;
     size_t conf_size;

@@ -19,6 +19,8 @@ static const struct daemon_option skeleton_options[] = {
     {'h', "help", NULL, false, "Show this help, end."},
     {'V', "version", NULL, false, "Show the version, end."},
     {'v', "verbose", NULL, true, "Log more."},
+    {0, "subscribers", "CIDR,...", false,
+     "Subscribers' networks, in the place of site.subscribers."},
     {0, "status", "FILE", false, "Where a job from file to file writes its final status."},
     {0},
 };

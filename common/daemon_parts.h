@@ -26,5 +26,9 @@ void daemon_notify(const char *text);
 // How often the service manager's watchdog wants to hear "WATCHDOG=1", halved; 0: there is none.
 int64_t daemon_watchdog_ms(void);
 
+// Puts the prefixes of `list` ("192.0.2.0/24,2001:db8::/32") in the place of site.subscribers. 0, or a
+// sysexits code after a line in the log; `site` is to be freed as before.
+int daemon_take_subscribers(struct conf_site *site, const char *list);
+
 // The time zone exists. 0 or EX_CONFIG after a line in the log.
 int daemon_check_site(const struct conf_site *site);

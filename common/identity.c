@@ -95,7 +95,7 @@ int subscriber_key_compare(const struct subscriber_key *a, const struct subscrib
 // Both halves of a 128-bit product folded: one multiplication mixes sixteen octets.
 static uint64_t fold(uint64_t a, uint64_t b)
 {
-    __extension__ unsigned __int128 p = (unsigned __int128)a * b;
+    unsigned __int128 p = (unsigned __int128)a * b;
     return (uint64_t)p ^ (uint64_t)(p >> 64);
 }
 

@@ -10,7 +10,8 @@
 #include "common/ipfix_internal.h"
 
 #define SET_HEADER_SIZE 4
-#define RESYNC_SIZE     (IPFIX_HEADER_SIZE + SET_HEADER_SIZE)
+#define FIRST_SET_SIZE  (IPFIX_HEADER_SIZE + SET_HEADER_SIZE)
+#define RESTART_GAP     (UINT32_C(1) << 24) // from here on the exporter began again, nothing was lost
 #define DOMAINS_MAX     64
 
 struct ipfix_decoder {
@@ -83,43 +84,61 @@ void ipfix_decoder_end(struct ipfix_decoder *d)
 
 // ---- Messages.
 
+// A message of a header only is one, but nothing to find the way back by.
 static bool header_fits(const struct ipfix_decoder *d)
 {
     size_t len = ipfix_be16(d->data + 2);
-    if (ipfix_be16(d->data) != IPFIX_VERSION || len < IPFIX_HEADER_SIZE)
-        return false;
-    if (!d->lost)
-        return true;
-    // Two octets of version prove little: the first set has to make sense as well.
+    return ipfix_be16(d->data) == IPFIX_VERSION &&
+           (len >= FIRST_SET_SIZE || (len == IPFIX_HEADER_SIZE && !d->lost));
+}
+
+// Version and length prove little: the first set has to make sense as well.
+static bool first_set_fits(const struct ipfix_decoder *d)
+{
+    size_t len = ipfix_be16(d->data + 2);
     unsigned set_id = ipfix_be16(d->data + IPFIX_HEADER_SIZE);
     size_t set_len = ipfix_be16(d->data + IPFIX_HEADER_SIZE + 2);
     return (set_id == 2 || set_id == 3 || set_id >= 256) && set_len >= SET_HEADER_SIZE &&
            set_len + IPFIX_HEADER_SIZE <= len;
 }
 
+// Looks at what is there of a header; drops octets until it may be one.
+static void read_header(struct ipfix_decoder *d)
+{
+    while (!d->len && d->have >= IPFIX_HEADER_SIZE) {
+        bool fits = header_fits(d);
+        size_t len = ipfix_be16(d->data + 2);
+        if (fits && len > IPFIX_HEADER_SIZE) {
+            if (d->have < FIRST_SET_SIZE)
+                return;
+            fits = first_set_fits(d);
+        }
+        if (fits) {
+            d->len = len;
+            d->lost = false;
+        } else {
+            d->stats.bad_message += !d->lost;
+            d->lost = true;
+            memmove(d->data, d->data + 1, --d->have);
+        }
+    }
+}
+
 size_t ipfix_decoder_feed(struct ipfix_decoder *d, struct span in)
 {
     size_t taken = 0;
     while (!d->ready && taken < in.len) {
-        size_t header = d->lost ? RESYNC_SIZE : IPFIX_HEADER_SIZE;
-        size_t want = (d->len ? d->len : header) - d->have;
+        size_t upto = d->len                        ? d->len
+                      : d->have < IPFIX_HEADER_SIZE ? IPFIX_HEADER_SIZE
+                                                    : FIRST_SET_SIZE;
+        size_t want = upto - d->have;
         if (want > in.len - taken)
             want = in.len - taken;
         memcpy(d->data + d->have, in.data + taken, want);
         d->have += want;
         taken += want;
-        if (!d->len && d->have == header) {
-            if (header_fits(d)) {
-                d->len = ipfix_be16(d->data + 2);
-                d->lost = false;
-            } else {
-                d->stats.bad_message += !d->lost;
-                d->lost = true;
-                d->have = header - 1;
-                memmove(d->data, d->data + 1, d->have);
-            }
-        }
-        d->ready = d->len > 0 && d->have >= d->len;
+        read_header(d);
+        d->ready = d->len > 0 && d->have == d->len;
     }
     d->stats.octets += taken;
     return taken;
@@ -147,7 +166,7 @@ static void open_message(struct ipfix_decoder *d)
     d->d = domain_of(d, ipfix_be32(d->data + 12));
     d->stats.messages++;
     uint32_t missing = sequence - d->d->sequence;
-    if (d->d->sequence_known && missing < UINT32_C(1) << 31)
+    if (d->d->sequence_known && missing < RESTART_GAP)
         d->stats.lost_records += missing;
     d->d->sequence = sequence;
 }

@@ -28,13 +28,28 @@ json_t *json_number(double v, int digits)
     return is_whole(rounded) ? json_integer((json_int_t)rounded) : json_real(rounded);
 }
 
+// True when the real `value` is whole as it would be written; then `*out` is the integer. What is
+// written is rounded to 15 digits: 999999999999998.9 is one of them.
+static bool as_integer(const json_t *value, json_int_t *out)
+{
+    char text[32];
+    if (!json_is_real(value))
+        return false;
+    snprintf(text, sizeof text, "%.15g", json_real_value(value));
+    double v = strtod(text, NULL);
+    if (is_whole(v))
+        *out = (json_int_t)v;
+    return is_whole(v);
+}
+
 static bool has_whole_real(const json_t *value)
 {
     size_t i;
     const char *key;
     json_t *item;
+    json_int_t whole;
     if (json_is_real(value))
-        return is_whole(json_real_value(value));
+        return as_integer(value, &whole);
     json_array_foreach(value, i, item)
     {
         if (has_whole_real(item))
@@ -54,33 +69,31 @@ static int normalise(json_t *value)
     size_t i;
     const char *key;
     json_t *item;
+    json_int_t whole;
     json_array_foreach(value, i, item)
     {
-        if (json_is_real(item) && is_whole(json_real_value(item))) {
-            if (json_array_set_new(value, i, json_integer((json_int_t)json_real_value(item))) != 0)
-                return -1;
-        } else if (normalise(item) != 0) {
+        int rc = as_integer(item, &whole) ? json_array_set_new(value, i, json_integer(whole))
+                                          : normalise(item);
+        if (rc != 0)
             return -1;
-        }
     }
     json_object_foreach(value, key, item)
     {
-        if (json_is_real(item) && is_whole(json_real_value(item))) {
-            // The key exists: only its value is exchanged, the iteration stays valid.
-            if (json_object_set_new_nocheck(value, key,
-                                            json_integer((json_int_t)json_real_value(item))) != 0)
-                return -1;
-        } else if (normalise(item) != 0) {
+        // The key exists: only its value is exchanged, the iteration stays valid.
+        int rc = as_integer(item, &whole)
+                     ? json_object_set_new_nocheck(value, key, json_integer(whole))
+                     : normalise(item);
+        if (rc != 0)
             return -1;
-        }
     }
     return 0;
 }
 
 char *json_canonical(const json_t *value)
 {
-    if (json_is_real(value) && is_whole(json_real_value(value))) {
-        json_t *whole = json_integer((json_int_t)json_real_value(value));
+    json_int_t n;
+    if (as_integer(value, &n)) {
+        json_t *whole = json_integer(n);
         char *text = whole ? json_dumps(whole, CANONICAL_FLAGS) : NULL;
         json_decref(whole);
         return text;

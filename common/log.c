@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/timefmt.h"
+#include "common/utf8.h"
 
 #define LINE_MAX_OCTETS 2048
 
@@ -77,47 +78,35 @@ int log_level_parse(const char *text, enum log_level *out)
     return -EINVAL;
 }
 
-// Octets of the UTF-8 character at `s` that may be shown as it is, 0 when it must be escaped:
-// control characters (C0, DEL, C1) and what is no UTF-8.
-static size_t printable(const unsigned char *s, size_t left)
+// Octets of the character at `s` that may be shown as it is, 0 when it must be escaped: control
+// characters (C0, DEL, C1) and what is no UTF-8.
+static size_t printable(const char *s)
 {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (s[0] < 0x80)
-        return s[0] >= 0x20 && s[0] != 0x7f;
-    size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4 || n > left)
+    unsigned char c = (unsigned char)s[0], next = (unsigned char)s[c != 0];
+    if (c < 0x20 || c == 0x7f || (c == 0xc2 && next < 0xa0))
         return 0;
-    uint32_t c = s[0] & (0xffu >> (n + 1));
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (s[i] & 0x3fu);
-    }
-    bool shown = c >= least[n] && c >= 0xa0 && c <= 0x10ffff && (c < 0xd800 || c > 0xdfff);
-    return shown ? n : 0;
+    return utf8_character(s);
 }
 
 // Appends `text` to `line` at `len`, escaped; returns the new length. Two octets stay free.
 static size_t append(char *line, size_t len, const char *text)
 {
     static const char hex[] = "0123456789abcdef";
-    const unsigned char *s = (const unsigned char *)text;
-    size_t left = strlen(text);
-    while (left > 0) {
-        size_t n = printable(s, left);
+    for (const char *s = text; *s;) {
+        unsigned char c = (unsigned char)*s;
+        size_t n = printable(s);
         size_t need = n > 0 ? n : 4;
         if (len + need > LINE_MAX_OCTETS - 2)
             break;
         if (n > 0) {
             memcpy(line + len, s, n);
         } else {
-            const char escape[4] = {'\\', 'x', hex[s[0] >> 4], hex[s[0] & 15]};
+            const char escape[4] = {'\\', 'x', hex[c >> 4], hex[c & 15]};
             memcpy(line + len, escape, 4);
             n = 1;
         }
         len += need;
         s += n;
-        left -= n;
     }
     return len;
 }

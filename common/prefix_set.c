@@ -1,8 +1,8 @@
 // The prefix set of addr.h: per family a sorted array in which each prefix knows the next shorter one
 // that holds it. A look-up finds the last prefix not behind the address by bisection and climbs
 // until one holds it; prefixes nest at most 128 deep and in practice two or three. Freezing needs no
-// memory but for an index of the top 16 bits, which a large set of IPv4 prefixes does better with and
-// can do without.
+// memory but for the index of a large set, which is right without it: the span of its addresses in
+// equal parts, about as many as prefixes, each with the first prefix that begins in it or behind.
 #include "common/addr.h"
 
 #include <assert.h>
@@ -11,6 +11,7 @@
 
 #define NO_PARENT  UINT32_MAX
 #define INDEX_FROM 1024 // prefixes from which the index pays
+#define PARTS_MAX  ((size_t)1 << 20)
 
 struct entry {
     uint64_t hi, lo; // the address, IPv4 in the top half of `hi`
@@ -22,7 +23,9 @@ struct entry {
 struct table {
     struct entry *entry;
     size_t count, cap;
-    uint32_t *top; // 65537 numbers: top[h] is the first entry whose top 16 bits are h or more
+    uint32_t *part; // parts + 1 numbers of entries; NULL: no index
+    size_t parts;
+    unsigned shift; // (hi - first entry's hi) >> shift is the number of a part
 };
 
 struct prefix_set {
@@ -70,9 +73,9 @@ void prefix_set_free(struct prefix_set *s)
     if (!s)
         return;
     free(s->v4.entry);
-    free(s->v4.top);
+    free(s->v4.part);
     free(s->v6.entry);
-    free(s->v6.top);
+    free(s->v6.part);
     free(s);
 }
 
@@ -135,16 +138,27 @@ static void table_freeze(struct table *t)
     }
 }
 
+static size_t part_of(const struct table *t, uint64_t hi)
+{
+    return (size_t)((hi - t->entry[0].hi) >> t->shift);
+}
+
 static void table_index(struct table *t)
 {
-    t->top = calloc(65537, sizeof *t->top);
-    if (!t->top)
+    if (t->count < INDEX_FROM)
+        return;
+    size_t most = t->count < PARTS_MAX ? t->count : PARTS_MAX;
+    while (part_of(t, t->entry[t->count - 1].hi) >= most)
+        t->shift++;
+    t->parts = part_of(t, t->entry[t->count - 1].hi) + 1;
+    t->part = calloc(t->parts + 1, sizeof *t->part);
+    if (!t->part)
         return;
     size_t at = 0;
-    for (size_t h = 0; h <= 65536; h++) {
-        while (at < t->count && t->entry[at].hi >> 48 < h)
+    for (size_t i = 0; i <= t->parts; i++) {
+        while (at < t->count && part_of(t, t->entry[at].hi) < i)
             at++;
-        t->top[h] = (uint32_t)at;
+        t->part[i] = (uint32_t)at;
     }
 }
 
@@ -154,13 +168,36 @@ void prefix_set_freeze(struct prefix_set *s)
     s->frozen = true;
     table_freeze(&s->v4);
     table_freeze(&s->v6);
-    if (s->v4.count >= INDEX_FROM)
-        table_index(&s->v4);
+    table_index(&s->v4);
+    table_index(&s->v6);
 }
 
 size_t prefix_set_count(const struct prefix_set *s)
 {
     return s->v4.count + s->v6.count;
+}
+
+// The last entry whose address is not behind the key's, or NO_PARENT.
+static uint32_t last_not_behind(const struct table *t, const struct entry *key)
+{
+    if (t->count == 0 || key->hi < t->entry[0].hi)
+        return NO_PARENT;
+    // Entries before `low` are not behind the address, those from `high` on are.
+    size_t low = 0, high = t->count;
+    if (t->part) {
+        size_t part = part_of(t, key->hi);
+        low = part < t->parts ? t->part[part] : t->count;
+        high = part < t->parts ? t->part[part + 1] : t->count;
+    }
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        const struct entry *e = &t->entry[mid];
+        if (e->hi < key->hi || (e->hi == key->hi && e->lo <= key->lo))
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low > 0 ? (uint32_t)(low - 1) : NO_PARENT;
 }
 
 bool prefix_set_find(const struct prefix_set *s, const struct ip_addr *a, uint32_t *value)
@@ -170,26 +207,10 @@ bool prefix_set_find(const struct prefix_set *s, const struct ip_addr *a, uint32
         return false;
     const struct table *t = a->family == IP_V4 ? &s->v4 : &s->v6;
     struct entry key = entry_of(a, 0);
-    // Entries before `low` are not behind the address, those from `high` on are.
-    size_t low = 0, high = t->count;
-    if (t->top) {
-        low = t->top[key.hi >> 48];
-        high = t->top[(key.hi >> 48) + 1];
-    }
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        const struct entry *e = &t->entry[mid];
-        if (e->hi < key.hi || (e->hi == key.hi && e->lo <= key.lo))
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    for (uint32_t i = low > 0 ? (uint32_t)(low - 1) : NO_PARENT; i != NO_PARENT;
-         i = t->entry[i].parent) {
-        const struct entry *e = &t->entry[i];
-        if (same_bits(e, &key, e->len)) {
+    for (uint32_t i = last_not_behind(t, &key); i != NO_PARENT; i = t->entry[i].parent) {
+        if (same_bits(&t->entry[i], &key, t->entry[i].len)) {
             if (value)
-                *value = e->value;
+                *value = t->entry[i].value;
             return true;
         }
     }

@@ -32,7 +32,8 @@ struct series_archive {
 };
 
 #define SERIES_ARCHIVES 4
-// 1 min x 1 d, 10 min x 7 d, 1 h x 31 d, 1 d x 366; each as AVERAGE and MAX: 371 kB a file.
+// 1 min x 1 d, 10 min x 7 d, 1 h x 31 d, 1 d x 366 as AVERAGE, all but the first as MAX too (a minute is its
+// own maximum): 371 kB a file.
 extern const struct series_archive series_archives[SERIES_ARCHIVES];
 
 enum series_kind { SERIES_SUBSCRIBER, SERIES_SITE, SERIES_POP, SERIES_CLASS, SERIES_SENSOR };

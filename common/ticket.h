@@ -89,7 +89,10 @@ struct ticket_change {
     struct verdict verdict; // its evidence; evidence_count 0 when unchanged
 };
 
+const char *ticket_change_kind_name(unsigned k); // "opened", ...; NULL: out of range
+
 json_t *ticket_to_json(const struct ticket *t, const struct verdict *v); // `v` may be NULL
+int ticket_from_json(const json_t *j, struct ticket *t, char error[static 160]);
 json_t *ticket_change_to_json(const struct ticket_change *c);
 int ticket_change_from_json(const json_t *j, struct ticket_change *c, char error[static 160]);
 
@@ -130,6 +133,9 @@ int ticket_store_each(struct ticket_store *s, const struct ticket_query *q, tick
                       void *ctx);
 
 typedef int (*ticket_change_fn)(const struct ticket_change *c, void *ctx);
+
+// Number of the newest change, 0: none.
+int ticket_store_last_change(struct ticket_store *s, int64_t *out);
 
 // Changes after number `after`, in order: the feed.
 int ticket_store_changes(struct ticket_store *s, int64_t after, uint32_t limit, ticket_change_fn fn,

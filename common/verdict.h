@@ -28,6 +28,8 @@ int verdict_class_parse(const char *name);  // -EINVAL
 
 enum verdict_event { VERDICT_OPENED, VERDICT_UPDATED, VERDICT_CLOSED };
 
+const char *verdict_event_name(unsigned e); // "opened", ...; NULL: out of range
+
 // How far the feed may go on it.
 enum verdict_ceiling {
     VERDICT_OBSERVE,  // shown, no ticket
@@ -35,6 +37,9 @@ enum verdict_ceiling {
     VERDICT_RESTRICT, // block25, suspend-smarthost, lock-mailbox
     VERDICT_QUARANTINE,
 };
+
+const char *verdict_ceiling_name(unsigned c); // "observe", ...; NULL: out of range
+int verdict_ceiling_parse(const char *name);  // -EINVAL
 
 // Evidence of one family is correlated and counts once, by its strongest.
 enum verdict_family {
@@ -88,6 +93,7 @@ enum verdict_limitation {           // why it says less than it might
     VERDICT_SHORT_HISTORY = 1 << 12, // role or baseline not learnt yet
 };
 
+const char *verdict_limitation_name(uint32_t bit); // "loss", ...; NULL: no such bit
 const char *verdict_limitation_text(uint32_t bit); // one sentence
 
 enum verdict_source { VERDICT_FROM_PACKETS = 1, VERDICT_FROM_LOG = 2, VERDICT_FROM_EXPORT = 4 };

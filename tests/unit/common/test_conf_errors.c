@@ -267,6 +267,23 @@ static void no_yaml(void **state)
     free(errors);
 }
 
+static void too_deep(void **state)
+{
+    (void)state;
+    static char text[200000];
+    static const char *const openings[] = {"[", "{", "- ", "{a: "};
+    for (size_t i = 0; i < sizeof openings / sizeof openings[0]; i++) {
+        size_t n = 0, step = strlen(openings[i]);
+        while (n + step < sizeof text) {
+            memcpy(text + n, openings[i], step);
+            n += step;
+        }
+        char *errors = errors_of(text, n);
+        assert_non_null(strstr(errors, "nested more than 32 deep; "));
+        free(errors);
+    }
+}
+
 static void every_cut_of_a_file(void **state)
 {
     (void)state;
@@ -354,6 +371,7 @@ int main(void)
         cmocka_unit_test(all_at_once_with_their_places),
         cmocka_unit_test(whole_files),
         cmocka_unit_test(no_yaml),
+        cmocka_unit_test(too_deep),
         cmocka_unit_test(every_cut_of_a_file),
         cmocka_unit_test(missing_in_an_absent_section),
         cmocka_unit_test(many_errors_are_counted),

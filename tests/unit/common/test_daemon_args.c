@@ -131,6 +131,41 @@ static void check_tells_of_time_zones(void **state)
     }
 }
 
+static void subscribers_by_option(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *list;
+        size_t count; // 0: refused
+    } cases[] = {{"192.0.2.0/24", 1},
+                 {"192.0.2.0/24,2001:db8::/32,10.0.0.1", 3},
+                 {"", 0},
+                 {"192.0.2.0/24,", 0},
+                 {",192.0.2.0/24", 0},
+                 {"192.0.2.1/24", 0},
+                 {"192.0.2.0/24 ,::", 0},
+                 {"1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa/64", 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct conf_site site = {0};
+        site.subscribers.item = calloc(1, sizeof *site.subscribers.item);
+        site.subscribers.count = 1;
+        int rc = daemon_take_subscribers(&site, cases[i].list);
+        assert_int_equal(rc, cases[i].count ? 0 : EX_USAGE);
+        assert_int_equal(site.subscribers.count, cases[i].count ? cases[i].count : 1);
+        free(site.subscribers.item);
+    }
+    struct sample_run r;
+    sample_init(&r);
+    assert_int_equal(sample_run(&r, (const char *[]){"-C", "--subscribers", "192.0.2.0/24", NULL}),
+                     0);
+    assert_non_null(strstr(sample_text(&r, "out"), "  subscribers:\n    - 192.0.2.0/24\n"));
+    assert_int_equal(sample_run(&r, (const char *[]){"-C", "--subscribers", "x", NULL}), EX_USAGE);
+    assert_string_equal(sample_text(&r, "err"),
+                        "postern-sample: error: --subscribers: \"x\" is not a prefix; write an "
+                        "address with a length, as 192.0.2.0/24 or 2001:db8::/32\n");
+    sample_fini(&r);
+}
+
 static void watchdog(void **state)
 {
     (void)state;
@@ -156,7 +191,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(look_ups), cmocka_unit_test(wrong_words),
         cmocka_unit_test(help),     cmocka_unit_test(check_tells_of_time_zones),
-        cmocka_unit_test(watchdog),
+        cmocka_unit_test(watchdog), cmocka_unit_test(subscribers_by_option),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,8 @@ static void one_form(void **state)
         {"[1e300, 1e-7, 123456789.123]", "[1e300,1e-7,123456789.123]"},
         {"[9007199254740993]", "[9007199254740993]"},
         {"[0.30000000000000004]", "[0.3]"},
+        {"[999999999999998.9]", "[999999999999999]"}, // whole once rounded to 15 digits
+        {"[999999999999999.9,1e15]", "[1e15,1e15]"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         json_t *value = json_loads(cases[i].in, JSON_DECODE_ANY, NULL);

@@ -1,0 +1,74 @@
+// What detectors share. See detector.h.
+#include "detector.h"
+
+#include <math.h>
+#include <stdio.h>
+
+// States begin where any type may stand.
+#define ALIGN(n) (((n) + 15) / 16 * 16)
+
+size_t detector_state_offset(size_t index)
+{
+    size_t offset = 0;
+    for (size_t i = 0; i < index && detectors[i]; i++)
+        offset += ALIGN(detectors[i]->state_size);
+    return offset;
+}
+
+size_t detector_state_size(void)
+{
+    return detector_state_offset(DETECTORS_MAX);
+}
+
+const char *detector_span(int64_t seconds, char out[static DETECTOR_SPAN_MAX])
+{
+    static const struct {
+        int64_t seconds, from;
+        const char *name;
+    } units[] = {{86400, 172800, "day"}, {3600, 3600, "hour"}, {60, 120, "minute"}};
+    long long n = seconds < 1 ? 1 : seconds;
+    const char *name = "second";
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (seconds < units[i].from)
+            continue;
+        n = (seconds + units[i].seconds / 2) / units[i].seconds;
+        name = units[i].name;
+        break;
+    }
+    snprintf(out, DETECTOR_SPAN_MAX, "%lld %s%s", n, name, n == 1 ? "" : "s");
+    return out;
+}
+
+const char *detector_role_text(enum role role)
+{
+    switch (role) {
+    case ROLE_MAIL_SERVER: return "a mail server";
+    case ROLE_UNKNOWN: return "a line that may have a mail server";
+    default: return "a household without a mail server";
+    }
+}
+
+double detector_excess(double measured, double limit, double at_limit, double per_doubling,
+                       double cap)
+{
+    if (limit <= 0 || measured <= limit)
+        return 0;
+    double weight = at_limit + per_doubling * log2(measured / limit);
+    return weight < cap ? weight : cap;
+}
+
+struct detector_finding detector_finding_of(const struct detector_descriptor *d, double measured,
+                                            double limit, const char *unit, int32_t window_s,
+                                            double log_odds)
+{
+    struct detector_finding f = {.ceiling = VERDICT_QUARANTINE};
+    struct verdict_evidence *e = &f.evidence;
+    snprintf(e->detector, sizeof e->detector, "%s", d->name);
+    snprintf(e->unit, sizeof e->unit, "%s", unit);
+    e->family = d->family;
+    e->measured = measured;
+    e->limit = limit;
+    e->window_s = window_s;
+    e->log_odds = log_odds;
+    return f;
+}

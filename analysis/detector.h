@@ -1,0 +1,87 @@
+// What a detector is: one file in detectors/ that ends in one descriptor, and one line in registry.c.
+//
+// A detector looks at a party's window (and a small state of its own) and says what it found as
+// evidence: numbers, limit, and how much it weighs in natural log-odds, after its own cap. It decides
+// nothing: policy.c does. docs/detectors/NAME.md argues each one's rule and defaults.
+#pragma once
+
+#include "common/conf.h"
+#include "window.h"
+
+// What has to be seen for a detector to work; site.c says what is.
+enum detector_need {
+    DETECTOR_PORT25 = 1 << 0,       // attempts on port 25 reach the mirror
+    DETECTOR_ANSWERS = 1 << 1,      // both directions
+    DETECTOR_HANDSHAKES = 1 << 2,   // packets, not a router's flow export
+    DETECTOR_ENVELOPE = 1 << 3,     // the dialogue with anybody's server (legal profile)
+    DETECTOR_OWN_DIALOGUE = 1 << 4, // the dialogue with our own smarthost
+    DETECTOR_UNSAMPLED = 1 << 5,
+};
+
+#define DETECTOR_CLASS(c) (1u << (c))
+
+struct detector_ctx {
+    int64_t now_ms;
+    const void *conf; // the detector's own section
+    enum role role;
+    double factor;     // of the party's profile: multiplies limits that are counts
+    bool site_failing; // mail fails for many parties now: failures say nothing of one
+    int64_t site_failing_since_ms;
+    bool port25_blocked;
+};
+
+struct detector_finding {
+    struct verdict_evidence evidence;
+    uint32_t supports;     // classes it speaks for
+    uint32_t defines;      // of these, the ones it may open: others need a finding of their own
+    uint8_t ceiling;       // what may be done on this alone (enum verdict_ceiling)
+    uint32_t limitations;  // enum verdict_limitation
+    bool rests_on_silence; // nothing that came back is part of it
+};
+
+#define DETECTOR_FINDINGS_MAX 3
+
+struct detector_descriptor {
+    const char *name;    // "fan-out"
+    const char *section; // "fan_out"
+    const char *help;
+    uint8_t family; // enum verdict_family
+    uint32_t needs; // enum detector_need, all of them
+    const struct conf_key *keys;
+    size_t conf_size;
+    size_t state_size; // octets of own state a party; zeroed is valid
+    // Learns from a row that has just been added to the window. May be NULL.
+    void (*observe)(void *state, const struct window *w, const struct minute_row *r,
+                    const struct window_contacts *contacts, const struct detector_ctx *ctx);
+    // Fills `out` with what stands at ctx->now_ms; returns how many.
+    size_t (*evaluate)(const struct window *w, const void *state, const struct detector_ctx *ctx,
+                       struct detector_finding out[static DETECTOR_FINDINGS_MAX]);
+};
+
+// NULL-terminated, in the order in which they are shown.
+extern const struct detector_descriptor *const detectors[];
+
+#define DETECTORS_MAX 32
+
+// Octets of all detectors' states together, and where one's begins.
+size_t detector_state_size(void);
+size_t detector_state_offset(size_t index);
+
+// ---- For detectors
+
+// "10 minutes", "1 hour", "45 seconds": whole units, rounded.
+#define DETECTOR_SPAN_MAX 32
+const char *detector_span(int64_t seconds, char out[static DETECTOR_SPAN_MAX]);
+
+// "a household without a mail server", ...: who a limit is for.
+const char *detector_role_text(enum role role);
+
+// Weight of a count over its limit: `at_limit` when it is just passed, `per_doubling` more each time
+// it doubles, `cap` at most. 0 when it is not passed.
+double detector_excess(double measured, double limit, double at_limit, double per_doubling,
+                       double cap);
+
+// A finding with detector, family, numbers and times filled; the sentence is the caller's.
+struct detector_finding detector_finding_of(const struct detector_descriptor *d, double measured,
+                                            double limit, const char *unit, int32_t window_s,
+                                            double log_odds);

@@ -1,0 +1,264 @@
+// first-contact: a machine that knows its mail servers reaches them; one that guesses does not.
+//
+// Threshold random walk over the first contact with each provider (Jung et al. 2004), with a slow
+// variant for few providers tried again and again: a queue for dead destinations looks the same, so
+// that ends at a ticket. Nothing is counted while mail fails for the whole site, or for providers
+// that used to answer this very party: then it is the line that is broken.
+// docs/detectors/first-contact.md.
+#include "detector.h"
+#include "sprt.h"
+
+#include <math.h>
+#include <stdio.h>
+
+struct first_contact_conf {
+    double theta0, theta1, alpha, beta;
+    int64_t half_life_ms;
+    double cap;
+    double retry_dead, retry_innocent;
+    int64_t slow_providers, slow_tries;
+};
+
+#define FIELD(m) offsetof(struct first_contact_conf, m)
+
+extern const struct detector_descriptor detector_first_contact;
+
+static const struct conf_key keys[] = {
+    {.name = "theta0",
+     .type = CONF_REAL,
+     .offset = FIELD(theta0),
+     .min = 0.5,
+     .max = 0.99,
+     .def = "0.8",
+     .unit = "probability",
+     .help = "Share of first contacts that are answered, innocent party."},
+    {.name = "theta1",
+     .type = CONF_REAL,
+     .offset = FIELD(theta1),
+     .min = 0.01,
+     .max = 0.5,
+     .def = "0.2",
+     .unit = "probability",
+     .help = "The same of a bot."},
+    {.name = "alpha",
+     .type = CONF_REAL,
+     .offset = FIELD(alpha),
+     .min = 1e-9,
+     .max = 0.1,
+     .def = "1e-05",
+     .unit = "probability",
+     .help = "Chance that a test convicts an innocent; an ISP runs millions of tests."},
+    {.name = "beta",
+     .type = CONF_REAL,
+     .offset = FIELD(beta),
+     .min = 1e-6,
+     .max = 0.5,
+     .def = "0.01",
+     .unit = "probability",
+     .help = "Chance that a bot is missed."},
+    {.name = "half_life",
+     .type = CONF_DURATION,
+     .offset = FIELD(half_life_ms),
+     .min = 600000,
+     .max = 604800000,
+     .def = "12h",
+     .help = "Time in which old failures lose half their weight."},
+    {.name = "cap",
+     .type = CONF_REAL,
+     .offset = FIELD(cap),
+     .min = 0,
+     .max = 20,
+     .def = "12",
+     .unit = "log-odds",
+     .help = "Most that this evidence may weigh."},
+    {.name = "retry_dead",
+     .type = CONF_REAL,
+     .offset = FIELD(retry_dead),
+     .min = 0.01,
+     .max = 1,
+     .def = "0.98",
+     .unit = "probability",
+     .help = "Slow variant: chance that trying a silent provider again fails, bot."},
+    {.name = "retry_innocent",
+     .type = CONF_REAL,
+     .offset = FIELD(retry_innocent),
+     .min = 0.01,
+     .max = 1,
+     .def = "0.7",
+     .unit = "probability",
+     .help = "The same, innocent party: lower, since outages end."},
+    {.name = "slow_providers",
+     .type = CONF_INT,
+     .offset = FIELD(slow_providers),
+     .min = 2,
+     .max = 50,
+     .def = "4",
+     .unit = "providers",
+     .help = "Slow variant: so many providers at least, each tried slow_tries times in vain."},
+    {.name = "slow_tries",
+     .type = CONF_INT,
+     .offset = FIELD(slow_tries),
+     .min = 2,
+     .max = 50,
+     .def = "3",
+     .unit = "tries",
+     .help = "Slow variant: see slow_providers."},
+    {.name = NULL},
+};
+
+struct first_contact_state {
+    struct sprt first;       // first contacts
+    struct sprt slow;        // first contacts and repeats, while nobody answers
+    uint32_t known_failed;   // failures with providers that used to answer, since anybody answered
+    int64_t known_failed_ms; // the first of them
+};
+
+#define LINE_BROKEN_MIN 2
+#define LINE_BROKEN_MS  21600000 // a line that stays so for six hours is how things are
+#define SLOW_RECENT_MS  300000
+
+// Providers that used to answer this party have gone silent, and nobody has answered since: the line
+// or the site is broken.
+static bool line_broken(const struct first_contact_state *s, int64_t t_ms)
+{
+    return s->known_failed >= LINE_BROKEN_MIN && t_ms - s->known_failed_ms < LINE_BROKEN_MS;
+}
+
+static void note_known(struct first_contact_state *s, const struct contact *k)
+{
+    bool answered = k->kind == CONTACT_FIRST_ANSWERED || k->kind == CONTACT_AGAIN_ANSWERED ||
+                    k->kind == CONTACT_CORRECTED;
+    if (answered) {
+        s->known_failed = 0;
+    } else if (k->kind == CONTACT_AGAIN_FAILED && k->answered_since && k->silent) {
+        if (s->known_failed == 0)
+            s->known_failed_ms = k->t_ms;
+        if (s->known_failed < UINT32_MAX)
+            s->known_failed++;
+    }
+}
+
+static void observe(void *state, const struct window *w, const struct minute_row *r,
+                    const struct window_contacts *contacts, const struct detector_ctx *ctx)
+{
+    (void)w;
+    (void)r;
+    const struct first_contact_conf *c = ctx->conf;
+    struct first_contact_state *s = state;
+    struct sprt_rule rule = sprt_rule(c->theta0, c->theta1, c->alpha, c->beta);
+    double retry = log(c->retry_dead / c->retry_innocent) / rule.failure;
+    // Climbs that began with the failure, before it was known, are void.
+    if (ctx->site_failing && s->first.first_ms >= ctx->site_failing_since_ms)
+        s->first = (struct sprt){0};
+    if (ctx->site_failing && s->slow.first_ms >= ctx->site_failing_since_ms)
+        s->slow = (struct sprt){0};
+    bool site_mute = ctx->site_failing || ctx->port25_blocked;
+    for (size_t i = 0; i < contacts->count; i++) {
+        const struct contact *k = &contacts->contact[i];
+        note_known(s, k);
+        bool mute = site_mute || line_broken(s, k->t_ms);
+        sprt_decay(&s->first, k->t_ms, c->half_life_ms);
+        sprt_decay(&s->slow, k->t_ms, c->half_life_ms);
+        switch (k->kind) {
+        case CONTACT_FIRST_FAILED:
+            if (mute)
+                break;
+            sprt_fail(&s->first, &rule, k->t_ms, k->start_ms, 1);
+            sprt_fail(&s->slow, &rule, k->t_ms, k->start_ms, 1);
+            break;
+        case CONTACT_AGAIN_FAILED:
+            // Closed early or turned away is an answer: a monitor that reads greetings earns it.
+            if (!mute && !k->answered_since && (k->silent || k->refused))
+                sprt_fail(&s->slow, &rule, k->t_ms, k->start_ms, retry);
+            break;
+        case CONTACT_CORRECTED:
+            // Taken back, then counted as what it was.
+            sprt_succeed(&s->first, &rule, k->t_ms, 2);
+            s->slow = (struct sprt){0};
+            break;
+        case CONTACT_FIRST_ANSWERED:
+            sprt_succeed(&s->first, &rule, k->t_ms, 1);
+            s->slow = (struct sprt){0};
+            break;
+        case CONTACT_AGAIN_ANSWERED: s->slow = (struct sprt){0}; break;
+        default: break;
+        }
+    }
+}
+
+static struct detector_finding finding(const struct sprt *s, double limit, const char *unit,
+                                       double cap)
+{
+    int64_t window_s = (s->last_ms - s->first_ms + 999) / 1000;
+    double weight = s->walk < cap ? s->walk : cap;
+    struct detector_finding f = detector_finding_of(
+        &detector_first_contact, s->failures, limit, unit,
+        (int32_t)(window_s > INT32_MAX ? INT32_MAX : window_s), weight);
+    f.supports = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
+    f.defines = f.supports;
+    f.evidence.first_ms = s->first_ms;
+    f.evidence.last_ms = s->last_ms;
+    return f;
+}
+
+// How many failures the climb needed, with the successes that lay in its way.
+static double failures_needed(const struct sprt *s, const struct sprt_rule *rule)
+{
+    double height = rule->upper - s->start - s->successes * rule->success;
+    return ceil(height / rule->failure);
+}
+
+static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
+                       struct detector_finding out[static DETECTOR_FINDINGS_MAX])
+{
+    const struct first_contact_conf *c = ctx->conf;
+    const struct first_contact_state *s = state;
+    struct sprt_rule rule = sprt_rule(c->theta0, c->theta1, c->alpha, c->beta);
+    struct sprt first = s->first, slow = s->slow;
+    char span[DETECTOR_SPAN_MAX];
+    sprt_decay(&first, ctx->now_ms, c->half_life_ms);
+    sprt_decay(&slow, ctx->now_ms, c->half_life_ms);
+    if (sprt_convicts(&first, &rule)) {
+        double needed = failures_needed(&first, &rule);
+        struct detector_finding f = finding(&first, needed, "failed first contacts", c->cap);
+        snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
+                 "%u of %u first contacts with mail providers failed within %s; who knows its mail "
+                 "servers fails in fewer than %.0f of 100, and %.0f failures convict.",
+                 first.failures, first.failures + first.successes,
+                 detector_span(f.evidence.window_s, span), 100 * (1 - c->theta0), needed);
+        f.rests_on_silence = window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms,
+                                        f.evidence.window_s) == 0;
+        out[0] = f;
+        return 1;
+    }
+    uint32_t dead = providers_dead(&w->providers, ctx->now_ms, SLOW_RECENT_MS,
+                                   (uint8_t)c->slow_tries);
+    if (!sprt_convicts(&slow, &rule) || dead < c->slow_providers)
+        return 0;
+    struct detector_finding f = finding(&slow, (double)(c->slow_providers * c->slow_tries),
+                                        "failed contacts", c->cap);
+    snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
+             "Tried %u mail providers again and again, %u times in %s, and was never answered; a "
+             "queue for dead destinations looks the same, a household has none.",
+             dead, slow.failures, detector_span(f.evidence.window_s, span));
+    f.evidence.conclusive = true;
+    f.ceiling = VERDICT_TICKET;
+    f.limitations = VERDICT_LOOKS_LIKE_DEAD_QUEUE;
+    f.rests_on_silence = window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms, f.evidence.window_s) ==
+                         0;
+    out[0] = f;
+    return 1;
+}
+
+const struct detector_descriptor detector_first_contact = {
+    .name = "first-contact",
+    .section = "first_contact",
+    .help = "First contacts with mail providers fail, as they do for one who guesses.",
+    .family = VERDICT_FAMILY_CONTACT,
+    .needs = DETECTOR_PORT25 | DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_UNSAMPLED,
+    .keys = keys,
+    .conf_size = sizeof(struct first_contact_conf),
+    .state_size = sizeof(struct first_contact_state),
+    .observe = observe,
+    .evaluate = evaluate,
+};

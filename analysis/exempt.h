@@ -1,0 +1,25 @@
+// Exemptions: for whom a class is measured and shown and nothing more. Each has an owner, a reason and
+// an end, so that none outlives its cause unseen.
+#pragma once
+
+#include "common/conf.h"
+#include "common/verdict.h"
+
+// As the configuration gives it.
+struct exempt_entry {
+    char *class_;  // class name, or "all"
+    char *subject; // party text, or an address or prefix
+    char *owner;
+    char *reason;
+    char *expires; // RFC 3339
+};
+
+extern const struct conf_key exempt_keys[];
+
+// What is wrong with an entry: a sentence, or NULL. `entry` is a struct exempt_entry.
+const char *exempt_check(const struct exempt_entry *e);
+
+// The first entry of `list` that holds for the class at that time; NULL: none.
+const struct exempt_entry *exempt_find(const struct conf_list *list, unsigned class_,
+                                       const struct party *party, const struct subscriber_key *key,
+                                       int64_t now_ms);

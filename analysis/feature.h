@@ -1,0 +1,98 @@
+// Counts of a party over time: what detectors sum over a window.
+//
+// Three rings of buckets, all with the same counts: minutes for ten minutes, five minutes for an
+// hour, hours for a day. A row is added to all three, so nothing has to be rolled up, and a late row
+// finds its place as long as the ring still reaches there. Counts are 16 bits and stay at 65,535
+// when they would pass it: no limit is that high. Times are minutes since 1970.
+#pragma once
+
+#include "common/minute.h"
+
+enum feature_kind {
+    FEATURE_COUNTER,  // counters of a row, summed over roles
+    FEATURE_GAUGE,    // a gauge, summed
+    FEATURE_SET,      // a set's size; the largest row stands, since rows once gone cannot be united
+    FEATURE_COMPUTED, // added by window.c from the digests
+};
+
+#define FEATURE_MX    (1u << MINUTE_MX)
+#define FEATURE_OWN   (1u << MINUTE_SMARTHOST)
+#define FEATURE_OTHER (1u << MINUTE_SUBMISSION)
+#define FEATURE_ANY   ((1u << MINUTE_ROLES) - 1)
+
+// X(name, kind, roles, direction, first field, second field or the first again)
+#define FEATURES(X)                                                                                \
+    X(MX_ESTABLISHED, COUNTER, FEATURE_MX, MINUTE_OUT, established, established)                   \
+    X(MX_GREETED, COUNTER, FEATURE_MX, MINUTE_OUT, banner_ok, banner_ok)                           \
+    X(MX_HELO, COUNTER, FEATURE_MX, MINUTE_OUT, helo, helo)                                        \
+    X(MX_TLS, COUNTER, FEATURE_MX, MINUTE_OUT, tls_sessions, tls_sessions)                         \
+    X(MX_TLS_SHORT, COUNTER, FEATURE_MX, MINUTE_OUT, tls_short, tls_short)                         \
+    X(MX_UNASKED, COUNTER, FEATURE_MX, MINUTE_OUT, starttls_unasked, starttls_unasked)             \
+    X(MX_EARLY, COUNTER, FEATURE_MX, MINUTE_OUT, early_talker, early_talker)                       \
+    X(MX_PIPELINING, COUNTER, FEATURE_MX, MINUTE_OUT, unoffered_pipelining, unoffered_pipelining)  \
+    X(MX_HELO_ODD, COUNTER, FEATURE_MX, MINUTE_OUT, helo_literal, helo_peer)                       \
+    X(MX_QUIT_MISSING, COUNTER, FEATURE_MX, MINUTE_OUT, quit_missing, quit_missing)                \
+    X(MX_MAIL, COUNTER, FEATURE_MX, MINUTE_OUT, mail, mail)                                        \
+    X(MX_NULL_SENDER, COUNTER, FEATURE_MX, MINUTE_OUT, null_sender, null_sender)                   \
+    X(MX_RCPT_OK, COUNTER, FEATURE_MX, MINUTE_OUT, rcpt_ok, rcpt_ok)                               \
+    X(MX_RCPT_5XX, COUNTER, FEATURE_MX, MINUTE_OUT, rcpt_5xx, mail_5xx)                            \
+    X(MX_MESSAGES, COUNTER, FEATURE_MX, MINUTE_OUT, messages_ok, messages_ok)                      \
+    X(MX_550_NO_DATA, COUNTER, FEATURE_MX, MINUTE_OUT, sessions_550_no_data, sessions_550_no_data) \
+    X(VRFY_EXPN, COUNTER, FEATURE_ANY, MINUTE_OUT, vrfy_expn, vrfy_expn)                           \
+    X(LISTED_EXPLOIT, COUNTER, FEATURE_MX, MINUTE_OUT, blocklist_exploit, blocklist_exploit)       \
+    X(LISTED_POLICY, COUNTER, FEATURE_MX, MINUTE_OUT, blocklist_policy, blocklist_policy)          \
+    X(LISTED_UNKNOWN, COUNTER, FEATURE_MX, MINUTE_OUT, blocklist_unknown, blocklist_unknown)       \
+    X(OWN_RCPT_OK, COUNTER, FEATURE_OWN, MINUTE_OUT, rcpt_ok, rcpt_ok)                             \
+    X(OWN_RCPT_5XX, COUNTER, FEATURE_OWN, MINUTE_OUT, rcpt_5xx, mail_5xx)                          \
+    X(OWN_MESSAGES, COUNTER, FEATURE_OWN, MINUTE_OUT, messages_ok, messages_ok)                    \
+    X(OTHER_RCPT_OK, COUNTER, FEATURE_OTHER, MINUTE_OUT, rcpt_ok, rcpt_ok)                         \
+    X(OTHER_MESSAGES, COUNTER, FEATURE_OTHER, MINUTE_OUT, messages_ok, messages_ok)                \
+    X(LOGIN_TRIES, COUNTER, FEATURE_ANY, MINUTE_OUT, auth, auth)                                   \
+    X(LOGIN_FAILED, COUNTER, FEATURE_ANY, MINUTE_OUT, auth_failed, auth_failed)                    \
+    X(IN25_ANSWERED, COUNTER, FEATURE_MX, MINUTE_IN, banner_ok, tls_sessions)                      \
+    X(SOCKS_GRANTED, GAUGE, 0, MINUTE_OUT, socks_in_granted, socks_in_granted)                     \
+    X(SOCKS_MAIL, GAUGE, 0, MINUTE_OUT, socks_in_mail, socks_in_mail)                              \
+    X(PROVIDERS_MX, SET, 0, MINUTE_OUT, SET_providers_mx, SET_providers_mx)                        \
+    X(PROVIDERS_OTHER, SET, 0, MINUTE_OUT, SET_providers_submission, SET_providers_submission)     \
+    X(AUTH_USERS, SET, 0, MINUTE_OUT, SET_auth_users, SET_auth_users)                              \
+    X(LOGIN_USERS, SET, 0, MINUTE_OUT, SET_login_users, SET_login_users)                           \
+    X(SENDER_DOMAINS, SET, 0, MINUTE_OUT, SET_sender_domains, SET_sender_domains)                  \
+    X(HELO_NAMES, SET, 0, MINUTE_OUT, SET_helo_names, SET_helo_names)                              \
+    X(MX_ATTEMPTS, COUNTER, FEATURE_MX, MINUTE_OUT, connections, connections)                      \
+    X(SCAN_SYNS, GAUGE, 0, MINUTE_OUT, scan_syns, scan_syns)                                       \
+    X(FIRST_CONTACTS, COMPUTED, 0, MINUTE_OUT, connections, connections)
+
+enum feature {
+#define X(name, kind, roles, direction, first, second) FEATURE_##name,
+    FEATURES(X)
+#undef X
+        FEATURE_N
+};
+
+#define FEATURE_MINUTES 11 // ten whole minutes and the one that runs
+#define FEATURE_FIVES   13
+#define FEATURE_HOURS   25
+
+struct feature_bucket {
+    uint32_t start; // bucket number + 1: minutes since 1970 / step; 0: empty
+    uint16_t count[FEATURE_N];
+};
+
+// Zeroed is valid and empty.
+struct feature_rings {
+    struct feature_bucket minute[FEATURE_MINUTES];
+    struct feature_bucket five[FEATURE_FIVES];
+    struct feature_bucket hour[FEATURE_HOURS];
+};
+
+// Adds what a row says; computed features are not touched.
+void feature_add_row(struct feature_rings *f, const struct minute_row *r);
+
+void feature_add(struct feature_rings *f, int64_t minute, enum feature feature, uint64_t value);
+
+// Sum (sets: maximum) over the buckets that overlap the `window_s` seconds up to `now_ms`; 86,400 at
+// most. Windows to ten minutes are exact to the minute, to an hour to five minutes, else to the hour.
+uint64_t feature_sum(const struct feature_rings *f, enum feature feature, int64_t now_ms,
+                     int32_t window_s);
+
+bool feature_is_set(enum feature feature);

@@ -1,0 +1,27 @@
+// Verdicts to tickets: opens, goes on with and closes one ticket a party and class, and says which
+// remedies are wanted. Time is the verdicts' own, so a replay gives the same tickets.
+#pragma once
+
+#include "common/keyed_hash.h"
+#include "feed/remedy.h"
+
+struct feed_rule {
+    struct remedy_rule remedy;
+    int64_t offence_ms; // within this, a further ticket is a further offence
+};
+
+struct feed {
+    struct ticket_store *store; // borrowed
+    struct feed_rule rule;
+    struct keyed_hash_key key; // of case codes
+    int64_t now_ms;            // latest verdict
+    int64_t next_expiry_ms;    // earliest end of desired actions; INT64_MAX: none
+    uint64_t opened, changed, ended, expired, observed;
+};
+
+// Looks through the open tickets once. 0 or a negative errno.
+int feed_init(struct feed *f, struct ticket_store *store, const struct feed_rule *rule,
+              const struct keyed_hash_key *key);
+
+// One verdict, within a transaction of the store. 0 or a negative errno.
+int feed_take(struct feed *f, const struct verdict *v);

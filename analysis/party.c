@@ -1,0 +1,184 @@
+// The table of parties. See party.h.
+#include "party.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hash.h"
+
+struct party_table {
+    struct party_state **bucket;
+    size_t buckets; // a power of two
+    size_t count, max;
+    size_t state_size; // of the detectors
+    uint64_t evicted;
+    struct party_state *newest, *oldest;
+};
+
+#define ALIGN(n)       (((n) + 15) / 16 * 16)
+#define EVICT_LOOK_MAX 64 // parties with open verdicts that eviction steps over
+
+struct party_table *party_table_new(size_t parties_max, size_t state_size)
+{
+    struct party_table *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->buckets = 16;
+    while (t->buckets < parties_max)
+        t->buckets *= 2;
+    t->max = parties_max;
+    t->state_size = state_size;
+    t->bucket = calloc(t->buckets, sizeof t->bucket[0]);
+    if (!t->bucket) {
+        free(t);
+        return NULL;
+    }
+    return t;
+}
+
+static void state_free(struct party_state *s)
+{
+    while (s->verdicts) {
+        struct party_verdict *v = s->verdicts;
+        s->verdicts = v->next;
+        free(v);
+    }
+    free(s);
+}
+
+void party_table_free(struct party_table *t)
+{
+    if (!t)
+        return;
+    while (t->newest) {
+        struct party_state *s = t->newest;
+        t->newest = s->older;
+        state_free(s);
+    }
+    free(t->bucket);
+    free(t);
+}
+
+static size_t place(const struct party_table *t, const struct party *p)
+{
+    return (size_t)hash_octets(p->id, strlen(p->id), p->kind) & (t->buckets - 1);
+}
+
+static void unlink_use(struct party_table *t, struct party_state *s)
+{
+    if (s->newer)
+        s->newer->older = s->older;
+    else
+        t->newest = s->older;
+    if (s->older)
+        s->older->newer = s->newer;
+    else
+        t->oldest = s->newer;
+    s->newer = s->older = NULL;
+}
+
+static void link_newest(struct party_table *t, struct party_state *s)
+{
+    s->older = t->newest;
+    s->newer = NULL;
+    if (t->newest)
+        t->newest->newer = s;
+    else
+        t->oldest = s;
+    t->newest = s;
+}
+
+static void drop(struct party_table *t, struct party_state *s)
+{
+    struct party_state **at = &t->bucket[place(t, &s->party)];
+    while (*at != s)
+        at = &(*at)->chain;
+    *at = s->chain;
+    unlink_use(t, s);
+    t->count--;
+    state_free(s);
+}
+
+static void evict(struct party_table *t)
+{
+    struct party_state *s = t->oldest;
+    for (unsigned i = 0; s && s->verdicts && i < EVICT_LOOK_MAX; i++)
+        s = s->newer;
+    if (!s)
+        s = t->oldest;
+    drop(t, s);
+    t->evicted++;
+}
+
+struct party_state *party_get(struct party_table *t, const struct party *p)
+{
+    struct party_state **bucket = &t->bucket[place(t, p)];
+    for (struct party_state *s = *bucket; s; s = s->chain) {
+        if (s->party.kind != p->kind || strcmp(s->party.id, p->id) != 0)
+            continue;
+        if (t->newest != s) {
+            unlink_use(t, s);
+            link_newest(t, s);
+        }
+        return s;
+    }
+    if (t->count >= t->max)
+        evict(t);
+    struct party_state *s = calloc(1, ALIGN(sizeof *s) + t->state_size);
+    if (!s)
+        return NULL;
+    s->party = *p;
+    s->chain = *bucket;
+    *bucket = s;
+    link_newest(t, s);
+    t->count++;
+    return s;
+}
+
+void party_forget(struct party_table *t, struct party_state *s)
+{
+    memset(&s->window, 0, sizeof s->window);
+    memset(party_detector_state(s, 0), 0, t->state_size);
+    s->from[0] = '\0';
+    s->from_ms = 0;
+}
+
+void *party_detector_state(struct party_state *s, size_t offset)
+{
+    return (char *)s + ALIGN(sizeof *s) + offset;
+}
+
+size_t party_count(const struct party_table *t)
+{
+    return t->count;
+}
+
+uint64_t party_evicted(const struct party_table *t)
+{
+    return t->evicted;
+}
+
+size_t party_octets(const struct party_table *t)
+{
+    return ALIGN(sizeof(struct party_state)) + t->state_size;
+}
+
+size_t party_expire(struct party_table *t, int64_t before_ms)
+{
+    size_t n = 0;
+    struct party_state *s = t->oldest;
+    while (s && s->window.last_ms < before_ms) {
+        struct party_state *newer = s->newer;
+        if (!s->verdicts) {
+            drop(t, s);
+            n++;
+        }
+        s = newer;
+    }
+    return n;
+}
+
+struct party_state *party_older(const struct party_table *t, const struct party_state *s)
+{
+    return s ? s->older : t->newest;
+}

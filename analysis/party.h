@@ -1,0 +1,59 @@
+// The parties analysis remembers: a table of fixed size in order of use.
+//
+// A full table forgets the party silent for longest and counts it; one with an open verdict is
+// forgotten last. Each party is one block: its window, then the detectors' states.
+#pragma once
+
+#include "common/identity.h"
+#include "common/verdict.h"
+#include "window.h"
+
+// A verdict that is open: what is needed to go on with it and to close it.
+struct party_verdict {
+    struct party_verdict *next;
+    int64_t opened_ms;
+    int64_t supported_ms; // evidence last supported it
+    int64_t written_ms;
+    uint32_t families;      // counted when last written
+    struct verdict verdict; // as last written
+};
+
+struct party_state {
+    struct party_state *chain;         // same bucket
+    struct party_state *newer, *older; // order of use
+    struct party party;
+    struct subscriber_key key; // last seen
+    char pop[LEASE_NAME_MAX];
+    char network_class[LEASE_NAME_MAX];
+    char from[64]; // journal cursor of what it first rests on
+    int64_t from_ms;
+    uint32_t doubts;
+    uint8_t confidence;
+    struct party_verdict *verdicts; // owned
+    struct window window;
+    // The detectors' states follow: party_detector_state.
+};
+
+struct party_table;
+
+struct party_table *party_table_new(size_t parties_max, size_t state_size); // NULL: out of memory
+void party_table_free(struct party_table *t);
+
+// The state of a party, made when there is none; it becomes the most recently used. NULL: out of
+// memory. Borrowed until the next call.
+struct party_state *party_get(struct party_table *t, const struct party *p);
+
+// Forgets what the window and the detectors know: the address went to somebody else.
+void party_forget(struct party_table *t, struct party_state *s);
+
+void *party_detector_state(struct party_state *s, size_t offset);
+
+size_t party_count(const struct party_table *t);
+uint64_t party_evicted(const struct party_table *t);
+size_t party_octets(const struct party_table *t); // of one party
+
+// Parties silent since before `before_ms` and without open verdicts are forgotten. How many.
+size_t party_expire(struct party_table *t, int64_t before_ms);
+
+// The party used before `s` (NULL: the latest), for walking from the latest to the oldest.
+struct party_state *party_older(const struct party_table *t, const struct party_state *s);

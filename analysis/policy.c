@@ -1,0 +1,188 @@
+// Evidence to judgement. See policy.h.
+#include "policy.h"
+
+#include <math.h>
+#include <string.h>
+
+#define LOSS_SAID_PPM 1000 // one packet in a thousand is worth saying
+#define LOSS_WEIGHT   5.0  // 1 % loss takes 5 % off what evidence weighs
+#define LOSS_CUT_MAX  0.5
+#define ONE_SIDED_CUT 0.2
+
+double policy_log_odds(double probability)
+{
+    return log(probability / (1 - probability));
+}
+
+double policy_score(double log_odds)
+{
+    return 1 / (1 + exp(-log_odds));
+}
+
+static double confidence(const struct policy_facts *facts)
+{
+    double cut = LOSS_WEIGHT * facts->loss_ppm / 1e6;
+    if (facts->one_direction)
+        cut += ONE_SIDED_CUT;
+    return 1 - (cut < LOSS_CUT_MAX ? cut : LOSS_CUT_MAX);
+}
+
+// What a set of findings comes to.
+struct sum {
+    double log_odds;
+    uint32_t families;
+    unsigned family_count;
+    bool conclusive, defines;
+    bool answered;   // some of it rests on what came back
+    uint8_t ceiling; // highest that one of them allows
+    uint32_t limitations;
+};
+
+// Adds up the strongest of each family, of the findings that allow at least `ceiling_min`. `counted`
+// (may be NULL) gets a bit for each finding that was taken.
+static struct sum add_up(unsigned class_, const struct detector_finding *findings, size_t count,
+                         uint8_t ceiling_min, uint64_t *counted)
+{
+    struct sum s = {.ceiling = VERDICT_OBSERVE};
+    uint64_t taken = 0;
+    for (unsigned family = 0; family < VERDICT_FAMILIES; family++) {
+        size_t best = count;
+        for (size_t i = 0; i < count; i++) {
+            const struct detector_finding *f = &findings[i];
+            if (f->evidence.family != family || !(f->supports & DETECTOR_CLASS(class_)) ||
+                f->ceiling < ceiling_min)
+                continue;
+            if (best == count || f->evidence.log_odds > findings[best].evidence.log_odds)
+                best = i;
+        }
+        if (best == count)
+            continue;
+        const struct detector_finding *f = &findings[best];
+        taken |= (uint64_t)1 << best;
+        s.log_odds += f->evidence.log_odds;
+        if (f->evidence.log_odds > 0) {
+            s.families |= 1u << family;
+            s.family_count++;
+        }
+        s.conclusive |= f->evidence.conclusive;
+        s.defines |= (f->defines & DETECTOR_CLASS(class_)) != 0;
+        s.answered |= !f->rests_on_silence;
+        s.limitations |= f->limitations;
+        if (f->ceiling > s.ceiling)
+            s.ceiling = f->ceiling;
+    }
+    if (counted)
+        *counted = taken;
+    return s;
+}
+
+static bool convicts(const struct sum *s, double prior, double threshold)
+{
+    return s->defines && (s->family_count >= 2 || s->conclusive) &&
+           policy_score(prior + s->log_odds) >= threshold;
+}
+
+static bool supports(const struct sum *s, double prior, double threshold)
+{
+    return s->families != 0 && policy_score(prior + s->log_odds) >= threshold;
+}
+
+static uint8_t lower(uint8_t a, uint8_t b)
+{
+    return a < b ? a : b;
+}
+
+static void limit(struct judgement *j, const struct policy_facts *facts, bool answered)
+{
+    const struct {
+        bool holds;
+        uint32_t bit;
+        uint8_t ceiling;
+    } limits[] = {
+        {facts->loss_ppm > LOSS_SAID_PPM, VERDICT_LOSS, VERDICT_QUARANTINE},
+        {facts->one_direction, VERDICT_ONE_SIDED, VERDICT_TICKET},
+        {facts->tls, VERDICT_TLS, VERDICT_QUARANTINE},
+        {facts->flow_only, VERDICT_FLOW_ONLY, VERDICT_QUARANTINE},
+        {facts->provisional, VERDICT_PROVISIONAL, facts->provisional_ceiling},
+        {facts->identity_held, VERDICT_IDENTITY_HELD, VERDICT_TICKET},
+        {!answered && !facts->source_validated, VERDICT_UNVALIDATED, VERDICT_TICKET},
+        {facts->exempt, VERDICT_EXEMPT, VERDICT_OBSERVE},
+        {facts->site_failing, VERDICT_SITE_FAILURE, VERDICT_TICKET},
+        {facts->digests_cut, VERDICT_DIGESTS_CUT, VERDICT_QUARANTINE},
+        {facts->sampled, VERDICT_SAMPLED, VERDICT_TICKET},
+        {facts->short_history, VERDICT_SHORT_HISTORY, VERDICT_QUARANTINE},
+    };
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        if (!limits[i].holds)
+            continue;
+        j->limitations |= limits[i].bit;
+        j->ceiling = lower(j->ceiling, limits[i].ceiling);
+    }
+}
+
+// Counted evidence first, the strongest in front: the order in which people read it.
+static void list(struct judgement *j, const struct detector_finding *findings, size_t count,
+                 unsigned class_, uint64_t counted)
+{
+    for (size_t i = 0; i < count && j->count < VERDICT_EVIDENCE_MAX; i++) {
+        if (!(findings[i].supports & DETECTOR_CLASS(class_)))
+            continue;
+        struct verdict_evidence e = findings[i].evidence;
+        e.counted = (counted & (uint64_t)1 << i) != 0;
+        uint32_t at = j->count++;
+        while (at > 0 && (j->evidence[at - 1].counted < e.counted ||
+                          (j->evidence[at - 1].counted == e.counted &&
+                           j->evidence[at - 1].log_odds < e.log_odds))) {
+            j->evidence[at] = j->evidence[at - 1];
+            at--;
+        }
+        j->evidence[at] = e;
+    }
+}
+
+// Only a mail server can bounce or relay: for these classes its role is no excuse.
+static double prior_of(unsigned class_, const struct policy_priors *priors, enum role role)
+{
+    if (class_ == VERDICT_POLICY_LIMIT)
+        return priors->policy_limit;
+    if (class_ == VERDICT_BACKSCATTER || class_ == VERDICT_OPEN_RELAY)
+        return priors->by_role[ROLE_HOUSEHOLD];
+    return priors->by_role[role];
+}
+
+void policy_judge(unsigned class_, const struct policy_class *rule,
+                  const struct policy_priors *priors, const struct policy_facts *facts,
+                  const struct detector_finding *findings, size_t count, struct judgement *out)
+{
+    struct detector_finding weighed[64];
+    uint64_t counted = 0;
+    *out = (struct judgement){.ceiling = (uint8_t)rule->ceiling};
+    if (count > sizeof weighed / sizeof weighed[0])
+        count = sizeof weighed / sizeof weighed[0];
+    double trust = confidence(facts);
+    for (size_t i = 0; i < count; i++) {
+        weighed[i] = findings[i];
+        weighed[i].evidence.log_odds *= trust;
+    }
+    out->prior = policy_log_odds(prior_of(class_, priors, facts->role));
+    struct sum all = add_up(class_, weighed, count, VERDICT_OBSERVE, &counted);
+    out->log_odds = out->prior + all.log_odds;
+    out->score = policy_score(out->log_odds);
+    out->families = all.families;
+    out->found = convicts(&all, out->prior, rule->open);
+    out->supported = supports(&all, out->prior, rule->close);
+    out->limitations = all.limitations;
+    // Evidence that allows little limits the whole, unless the rest suffices without it.
+    uint8_t allowed = VERDICT_OBSERVE;
+    for (uint8_t c = VERDICT_QUARANTINE; c > VERDICT_OBSERVE && allowed == VERDICT_OBSERVE; c--) {
+        struct sum part = add_up(class_, weighed, count, c, NULL);
+        if (!(out->found ? convicts(&part, out->prior, rule->open)
+                         : supports(&part, out->prior, rule->close)))
+            continue;
+        allowed = c;
+        out->limitations = part.limitations;
+    }
+    out->ceiling = lower(out->ceiling, allowed);
+    limit(out, facts, all.answered);
+    list(out, weighed, count, class_, counted);
+}

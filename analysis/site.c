@@ -1,0 +1,132 @@
+// Failure, sight and coverage of the site. See site.h.
+#include "site.h"
+
+#include "detector.h"
+
+#define MINUTE_MS      60000
+#define HOLD_MINUTES   2
+#define AVERAGE_WEIGHT (1.0 / 60)
+#define JUMPED_WEIGHT  (1.0 / 1440) // a state that lasts a day is the new normal
+#define PAYLOAD_ENOUGH 65536        // octets a minute that make "one direction only" believable
+
+void site_init(struct site *s, const struct site_rule *rule)
+{
+    *s = (struct site){.rule = *rule, .average = -1};
+}
+
+void site_minute(struct site *s, const struct minute_site *m)
+{
+    if (m->pop[0] != '\0' || m->parties_mx < s->rule.parties_min)
+        return;
+    double share = (double)m->parties_mx_failing / m->parties_mx;
+    if (s->average < 0)
+        s->average = share;
+    bool jumped = share >= s->rule.share && share >= s->average + s->rule.jump;
+    s->average += (share - s->average) * (jumped ? JUMPED_WEIGHT : AVERAGE_WEIGHT);
+    if (!jumped)
+        return;
+    if (m->minute >= s->failing_until)
+        s->failing_since = m->minute;
+    if (m->minute + 1 + HOLD_MINUTES > s->failing_until)
+        s->failing_until = m->minute + 1 + HOLD_MINUTES;
+    s->failing_minutes++;
+}
+
+bool site_failing(const struct site *s, int64_t now_ms)
+{
+    int64_t minute = now_ms / MINUTE_MS;
+    return minute >= s->failing_since && minute <= s->failing_until && s->failing_until > 0;
+}
+
+static uint32_t sight_of(const struct coverage_minute *c)
+{
+    const struct coverage *d = &c->sum;
+    uint32_t seen = 0;
+    if (d->port25 != COVERAGE_PORT25_BLOCKED_BEFORE)
+        seen |= DETECTOR_PORT25;
+    // A mirror of nothing but unanswered SYNs shows one direction too, and rightly: the alarm is
+    // believed when there was payload to be answered.
+    if (!(c->alarms & COVERAGE_ONE_DIRECTION) || d->seen_octets < PAYLOAD_ENOUGH)
+        seen |= DETECTOR_ANSWERS;
+    if (d->tier != COVERAGE_TIER_C)
+        seen |= DETECTOR_HANDSHAKES;
+    if (d->sampling <= 1)
+        seen |= DETECTOR_UNSAMPLED;
+    if (d->profile == COVERAGE_FULL_ENVELOPE)
+        seen |= DETECTOR_ENVELOPE;
+    if (d->profile != COVERAGE_FLOW_ONLY)
+        seen |= DETECTOR_OWN_DIALOGUE;
+    return seen;
+}
+
+void site_coverage(struct site *s, const struct coverage_minute *c)
+{
+    if (c->closed_by_timeout && c->seconds == 0)
+        return;
+    s->covered = true;
+    s->needs_seen |= sight_of(c);
+    s->one_direction = !(s->needs_seen & DETECTOR_ANSWERS);
+    s->flow_only = !(s->needs_seen & DETECTOR_OWN_DIALOGUE);
+    if (c->sum.sampling > s->sampling)
+        s->sampling = c->sum.sampling;
+    s->sampled = !(s->needs_seen & DETECTOR_UNSAMPLED);
+    if (c->minute < 0 || c->minute >= UINT32_MAX)
+        return;
+    size_t place = (size_t)(c->minute % SITE_MINUTES);
+    uint32_t stamp = (uint32_t)c->minute + 1;
+    if (stamp < s->watched_minute[place])
+        return;
+    if (stamp > s->watched_minute[place]) {
+        s->watched_minute[place] = stamp;
+        s->watched_s[place] = 0;
+    }
+    uint8_t seconds = c->seconds > 60 ? 60 : c->seconds;
+    if (seconds > s->watched_s[place])
+        s->watched_s[place] = seconds;
+}
+
+uint32_t site_sight(const struct site *s, int port25)
+{
+    uint32_t seen = s->covered ? s->needs_seen : UINT32_MAX;
+    if (port25 == SITE_PORT25_BLOCKED_BEFORE)
+        seen &= ~(uint32_t)DETECTOR_PORT25;
+    return seen;
+}
+
+const char *site_why(uint32_t missing)
+{
+    if (missing & DETECTOR_PORT25)
+        return "port 25 is blocked before the mirror, so attempts do not reach it";
+    if (missing & DETECTOR_ANSWERS)
+        return "the mirror shows one direction only, so answers are not seen";
+    if (missing & DETECTOR_HANDSHAKES)
+        return "a router's flow export (tier C) says nothing of handshakes";
+    if (missing & DETECTOR_UNSAMPLED)
+        return "packets are sampled, so most handshakes are missed";
+    if (missing & DETECTOR_OWN_DIALOGUE)
+        return "the legal profile flow-only forbids to look at any dialogue";
+    if (missing & DETECTOR_ENVELOPE)
+        return "the legal profile forbids to look at dialogues with others' servers";
+    return "switched off in the configuration";
+}
+
+uint32_t site_watched(const struct site *s, int64_t from_ms, int64_t to_ms)
+{
+    if (to_ms <= from_ms)
+        return 0;
+    int64_t span_s = (to_ms - from_ms + 999) / 1000;
+    if (span_s > 86400)
+        span_s = 86400;
+    if (!s->covered)
+        return (uint32_t)span_s;
+    int64_t first = (to_ms - span_s * 1000) / MINUTE_MS, last = (to_ms - 1) / MINUTE_MS;
+    int64_t sum = 0;
+    for (int64_t m = first < 0 ? 0 : first; m <= last; m++) {
+        size_t place = (size_t)(m % SITE_MINUTES);
+        if (s->watched_minute[place] == (uint32_t)m + 1)
+            sum += s->watched_s[place];
+        else if (m + 1 >= last)
+            sum += 60; // still open: its coverage follows
+    }
+    return (uint32_t)(sum < span_s ? sum : span_s);
+}

@@ -1,0 +1,52 @@
+// What is true of the whole site: whether mail fails for everybody, what the sensors can see, and
+// when they watched.
+//
+// Failure: the share of parties whose MX contacts mostly fail (minute_site) is held against its own
+// average; while it is far above, failures say nothing of one party. Sight: the union over sensors of
+// what their coverage declares. With no coverage at all (a journal made by hand) everything counts as
+// seen.
+#pragma once
+
+#include "common/daemon.h"
+#include "common/minute.h"
+
+struct site_rule {
+    int64_t parties_min; // with MX contacts, before a share means anything
+    double share;        // of them failing
+    double jump;         // above the average
+};
+
+#define SITE_MINUTES 1440
+#define SITE_SENSORS 64
+
+struct site {
+    struct site_rule rule;
+    double average;        // of the share of failing parties; negative: not known yet
+    int64_t failing_since; // minute; 0: not failing
+    int64_t failing_until; // minute, exclusive: the state holds two minutes beyond the last bad one
+    uint64_t failing_minutes;
+    uint32_t needs_seen; // enum detector_need, union over sensors
+    bool covered;        // a coverage minute was seen
+    bool one_direction;  // every sensor says so
+    bool sampled;
+    bool flow_only;
+    uint32_t sampling;                     // largest
+    uint32_t watched_minute[SITE_MINUTES]; // minute + 1
+    uint8_t watched_s[SITE_MINUTES];
+};
+
+void site_init(struct site *s, const struct site_rule *rule);
+void site_minute(struct site *s,
+                 const struct minute_site *m); // rows of single POPs are passed over
+void site_coverage(struct site *s, const struct coverage_minute *c);
+
+bool site_failing(const struct site *s, int64_t now_ms);
+
+// enum detector_need: what is seen. `port25`: enum site_port25 of the configuration.
+uint32_t site_sight(const struct site *s, int port25);
+
+// Why a detector that needs `missing` cannot work: a sentence.
+const char *site_why(uint32_t missing);
+
+// Seconds watched between two times, at most a day; all of it when there is no coverage.
+uint32_t site_watched(const struct site *s, int64_t from_ms, int64_t to_ms);

@@ -1,0 +1,182 @@
+// Rows into a party's window. See window.h.
+#include "window.h"
+
+#include <stdlib.h>
+
+#define MINUTE_MS      60000
+#define HOUR_MS        3600000
+#define SYN_TIMEOUT_MS 4000 // after this an attempt was called unanswered (ADR 4)
+#define BOUNCES_MIN    10
+#define SCAN_MIN       10
+#define SCAN_WINDOW_S  600
+#define BOUNCES_SHARE  0.8
+
+static bool is_contact(const struct minute_digest *d, const struct window_options *options)
+{
+    if (d->direction != MINUTE_OUT || d->role != MINUTE_MX)
+        return false;
+    if (d->flags & MINUTE_DIGEST_SCAN)
+        return false;
+    // Not ours to blame: somebody may send in the subscriber's name.
+    return options->source_validated || !(d->flags & MINUTE_DIGEST_SUSPECT_SPOOF);
+}
+
+// How an attempt ended, in the terms of a first contact. `turned_away` is how many greetings of the
+// row were 5xx and not yet accounted for: digests do not tell 4xx from 5xx.
+static enum provider_end end_of(const struct minute_digest *d, uint64_t *turned_away)
+{
+    switch (d->outcome) {
+    case MINUTE_OUTCOME_GREETED:
+    case MINUTE_OUTCOME_ESTABLISHED:
+        return d->outcome_ms - d->start_ms >= SYN_TIMEOUT_MS ? PROVIDER_CORRECTED
+                                                             : PROVIDER_ANSWERED;
+    case MINUTE_OUTCOME_REFUSED:
+    case MINUTE_OUTCOME_UNANSWERED:
+    case MINUTE_OUTCOME_ICMP:
+    case MINUTE_OUTCOME_CLOSED_EARLY: return PROVIDER_FAILED;
+    case MINUTE_OUTCOME_TURNED_AWAY:
+        // A policy listing is about the address range, not about this machine.
+        if ((d->flags & MINUTE_DIGEST_POLICY_REPLY) || *turned_away == 0)
+            return PROVIDER_UNDECIDED;
+        --*turned_away;
+        return PROVIDER_FAILED;
+    default: return PROVIDER_UNDECIDED;
+    }
+}
+
+// What a digest makes happen: an attempt begins, or one ends.
+struct event {
+    int64_t t_ms;
+    uint32_t index; // of the digest: ties keep the digests' order
+    bool ends;
+};
+
+static int by_time(const void *a, const void *b)
+{
+    const struct event *x = a, *y = b;
+    if (x->t_ms != y->t_ms)
+        return x->t_ms < y->t_ms ? -1 : 1;
+    if (x->ends != y->ends)
+        return x->ends ? 1 : -1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static size_t events_of(const struct minute_row *r, const struct window_options *options,
+                        struct event out[static WINDOW_CONTACTS_MAX * 2])
+{
+    int64_t minute_ms = r->minute * MINUTE_MS;
+    size_t n = 0;
+    for (uint32_t i = 0; i < r->digest_count && n + 2 <= (size_t)WINDOW_CONTACTS_MAX * 2; i++) {
+        const struct minute_digest *d = &r->digest[i];
+        if (!is_contact(d, options))
+            continue;
+        if (d->flags & MINUTE_DIGEST_START)
+            out[n++] = (struct event){.t_ms = minute_ms + d->start_ms, .index = i};
+        if (d->flags & MINUTE_DIGEST_OUTCOME)
+            out[n++] = (struct event){.t_ms = minute_ms + d->outcome_ms, .index = i, .ends = true};
+    }
+    qsort(out, n, sizeof out[0], by_time);
+    return n;
+}
+
+// A scanner of addresses is told by its SYNs that nobody sends twice; what is refused or answered in
+// between is its doing too.
+static bool is_scanning(const struct window *w, const struct minute_row *r)
+{
+    uint64_t scans = feature_sum(&w->features, FEATURE_SCAN_SYNS, r->cut_ms, SCAN_WINDOW_S);
+    uint64_t attempts = feature_sum(&w->features, FEATURE_MX_ATTEMPTS, r->cut_ms, SCAN_WINDOW_S);
+    return scans >= SCAN_MIN && scans * 2 > attempts;
+}
+
+static void add_contacts(struct window *w, const struct minute_row *r,
+                         const struct window_options *options, struct window_contacts *out)
+{
+    struct event events[WINDOW_CONTACTS_MAX * 2];
+    uint64_t turned_away = r->counter[MINUTE_MX][MINUTE_OUT][MINUTE_banner_5xx];
+    size_t n = events_of(r, options, events);
+    for (size_t i = 0; i < n; i++) {
+        const struct minute_digest *d = &r->digest[events[i].index];
+        int64_t t_ms = events[i].t_ms;
+        uint32_t provider = providers_hash(d);
+        if (!events[i].ends) {
+            if (providers_attempt(&w->providers, provider, t_ms, options->memory_ms))
+                feature_add(&w->features, t_ms / MINUTE_MS, FEATURE_FIRST_CONTACTS, 1);
+            continue;
+        }
+        struct contact c = providers_end(&w->providers, provider, t_ms, end_of(d, &turned_away),
+                                         options->memory_ms);
+        c.silent = d->outcome == MINUTE_OUTCOME_UNANSWERED || d->outcome == MINUTE_OUTCOME_ICMP;
+        c.refused = d->outcome == MINUTE_OUTCOME_REFUSED;
+        if (out->count < WINDOW_CONTACTS_MAX)
+            out->contact[out->count++] = c;
+    }
+}
+
+static void note_quality(struct window *w, const struct minute_row *r)
+{
+    uint32_t hour = (uint32_t)(r->cut_ms / HOUR_MS);
+    if (hour > w->quality_hour) {
+        w->loss_ppm[1] = hour == w->quality_hour + 1 ? w->loss_ppm[0] : 0;
+        w->loss_ppm[0] = 0;
+        w->quality_hour = hour;
+    }
+    if (r->loss_ppm > w->loss_ppm[0])
+        w->loss_ppm[0] = r->loss_ppm;
+    if (r->digests_cut > 0 && r->minute > w->cut_minute)
+        w->cut_minute = (uint32_t)r->minute;
+    w->flags |= r->flags;
+}
+
+void window_add(struct window *w, const struct minute_row *r, const struct window_options *options,
+                struct window_contacts *contacts)
+{
+    contacts->count = 0;
+    if (w->first_ms == 0)
+        w->first_ms = r->minute * MINUTE_MS;
+    if (r->cut_ms > w->last_ms)
+        w->last_ms = r->cut_ms;
+    note_quality(w, r);
+    feature_add_row(&w->features, r);
+    role_observe(&w->role, r, options->named_server);
+    if (!is_scanning(w, r))
+        add_contacts(w, r, options, contacts);
+}
+
+uint64_t window_sum(const struct window *w, enum feature feature, int64_t now_ms, int32_t window_s)
+{
+    return feature_sum(&w->features, feature, now_ms, window_s);
+}
+
+double window_providers(const struct window *w, int64_t now_ms, int32_t window_s, int64_t *first_ms)
+{
+    double listed = providers_within(&w->providers, now_ms, (int64_t)window_s * 1000, first_ms);
+    // A minute's set is exact within the minute even when its digests were cut.
+    double set = (double)window_sum(w, FEATURE_PROVIDERS_MX, now_ms, window_s);
+    double most = listed > set ? listed : set;
+    if (listed < PROVIDERS_MAX)
+        return most;
+    // The list is full: first contacts reach further, to the minute.
+    double fresh = (double)window_sum(w, FEATURE_FIRST_CONTACTS, now_ms, window_s);
+    return most > fresh ? most : fresh;
+}
+
+uint32_t window_loss_ppm(const struct window *w, int64_t now_ms)
+{
+    uint32_t hour = (uint32_t)(now_ms / HOUR_MS);
+    if (hour > w->quality_hour + 1)
+        return 0;
+    return w->loss_ppm[0] > w->loss_ppm[1] ? w->loss_ppm[0] : w->loss_ppm[1];
+}
+
+bool window_digests_cut(const struct window *w, int64_t now_ms, int32_t window_s)
+{
+    return w->cut_minute > 0 &&
+           (int64_t)w->cut_minute * MINUTE_MS + MINUTE_MS > now_ms - (int64_t)window_s * 1000;
+}
+
+bool window_mostly_bounces(const struct window *w, int64_t now_ms, int32_t window_s)
+{
+    uint64_t mail = window_sum(w, FEATURE_MX_MAIL, now_ms, window_s);
+    uint64_t null_sender = window_sum(w, FEATURE_MX_NULL_SENDER, now_ms, window_s);
+    return mail >= BOUNCES_MIN && (double)null_sender >= BOUNCES_SHARE * (double)mail;
+}

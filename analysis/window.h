@@ -1,0 +1,52 @@
+// All that analysis remembers of a party: at most 8 kB, whatever the party does.
+//
+// Counts come from rows, what happened within a minute from their digests. Rows are additive (early
+// slices, closing rows, amendments), so each is added once and nothing is replaced. Detectors' own
+// state lies behind the window (registry.h).
+#pragma once
+
+#include "common/verdict.h"
+#include "feature.h"
+#include "providers.h"
+#include "role.h"
+
+struct window {
+    int64_t first_ms;      // first row's minute
+    int64_t last_ms;       // latest cut
+    uint32_t loss_ppm[2];  // worst of this hour and of the one before
+    uint32_t quality_hour; // hour of loss_ppm[0]
+    uint32_t cut_minute;   // latest minute whose digests were cut, 0: none
+    uint32_t flags;        // union of minute_flags
+    struct role_state role;
+    struct feature_rings features;
+    struct providers providers;
+};
+
+// Contacts of a row, in the order in which they ended.
+#define WINDOW_CONTACTS_MAX 256
+
+struct window_contacts {
+    size_t count;
+    struct contact contact[WINDOW_CONTACTS_MAX];
+};
+
+struct window_options {
+    int64_t memory_ms;     // how long a contacted provider stays known
+    bool source_validated; // suspected spoofing is the subscriber's own
+    bool named_server;     // the operator's word for this key
+};
+
+// Adds a row to the window and says which contacts with mail providers ended in it.
+void window_add(struct window *w, const struct minute_row *r, const struct window_options *options,
+                struct window_contacts *contacts);
+
+uint64_t window_sum(const struct window *w, enum feature feature, int64_t now_ms, int32_t window_s);
+
+// Distinct mail providers contacted in the window; `*first_ms` as providers_within has it.
+double window_providers(const struct window *w, int64_t now_ms, int32_t window_s,
+                        int64_t *first_ms);
+uint32_t window_loss_ppm(const struct window *w, int64_t now_ms);
+bool window_digests_cut(const struct window *w, int64_t now_ms, int32_t window_s);
+
+// Mail is mostly bounces (null senders): what it does is backscatter, not spam.
+bool window_mostly_bounces(const struct window *w, int64_t now_ms, int32_t window_s);

@@ -1,0 +1,34 @@
+// The series a writer knows: a bounded table of keys, each with the minutes not yet written.
+#pragma once
+
+#include "series/values.h"
+
+struct series_key {
+    uint8_t kind; // enum series_kind
+    bool earned;  // may have a file
+    bool has_file;
+    int64_t last_s;               // last update of the file
+    struct series_minute *minute; // owned, in order of time
+    size_t count, cap;
+    uint64_t hash;
+    char name[]; // NUL-terminated
+};
+
+struct series_keys {
+    struct series_key **key; // owned, in order of appearance
+    size_t count, cap, max;
+    uint32_t *slot; // index + 1 into `key`; open addressing
+    size_t slots;
+};
+
+int series_keys_init(struct series_keys *t, size_t max); // -ENOMEM
+void series_keys_fini(struct series_keys *t, struct distinct_budget *budget);
+
+// The key of that name, made when new. NULL: the table is full or memory is out.
+struct series_key *series_keys_get(struct series_keys *t, enum series_kind kind, const char *name);
+
+// The minute of the key, inserted in order when new. NULL: out of memory.
+struct series_minute *series_key_minute(struct series_key *k, int64_t minute);
+
+// Forget the first `n` minutes, whose sets the caller has finished.
+void series_key_drop(struct series_key *k, size_t n);

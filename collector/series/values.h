@@ -1,0 +1,25 @@
+// What of a minute row goes into a series, and adding rows of one minute up.
+#pragma once
+
+#include "common/minute.h"
+#include "common/series.h"
+
+// A minute of a key while rows for it may still come. Peers are distinct over all its rows, so the
+// sets are kept until the minute is written.
+struct series_minute {
+    int64_t minute;
+    double value[SERIES_SOURCES]; // SERIES_PEERS is taken from the sets at the end
+    struct distinct peers;
+    struct distinct providers;
+};
+
+// Does the row hold anything that a series shows?
+bool series_row_matters(const struct minute_row *r);
+
+// Worth a file of its own: an established mail or SOCKS session, or a burst of attempts.
+bool series_row_earns_file(const struct minute_row *r, uint32_t burst_connections);
+
+void series_minute_add(struct series_minute *m, const struct minute_row *r,
+                       struct distinct_budget *budget);
+// The values to write: peers counted, sets freed.
+void series_minute_finish(struct series_minute *m, struct distinct_budget *budget);

@@ -1,0 +1,238 @@
+// Names and headers of a journal's segments and blocks (docs/formats/journal.md).
+#include "common/journal_format.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+static const uint8_t segment_magic[8] = {'P', 'O', 'S', 'T', 'R', 'N', 'P', 'J'};
+static const uint8_t block_magic[4] = {'P', 'J', 'B', 'K'};
+
+// Where the checksum of each header begins: it covers all before it.
+#define SEGMENT_SUM_AT (JOURNAL_SEGMENT_HEADER - 8)
+#define BLOCK_SUM_AT   (JOURNAL_BLOCK_HEADER - 8)
+
+#define COMPRESSION_ZSTD 1
+
+static void write_at(uint8_t *out, size_t *at, uint64_t v, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        out[*at + i] = (uint8_t)(v >> (8 * (len - 1 - i)));
+    *at += len;
+}
+
+const char *journal_segment_name(uint32_t day, uint32_t number, char out[static JOURNAL_NAME_MAX])
+{
+    snprintf(out, JOURNAL_NAME_MAX, "%08u.%06u.pj", day, number);
+    return out;
+}
+
+static bool digits(const char *text, size_t len, uint32_t *out)
+{
+    uint32_t v = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        v = v * 10 + (uint32_t)(text[i] - '0');
+    }
+    *out = v;
+    return true;
+}
+
+int journal_segment_parse(const char *name, uint32_t *day, uint32_t *number)
+{
+    uint32_t d, n;
+    if (strlen(name) != 18 || !digits(name, 8, &d) || name[8] != '.' || !digits(name + 9, 6, &n) ||
+        strcmp(name + 15, ".pj") != 0)
+        return -EINVAL;
+    *day = d;
+    *number = n;
+    return 0;
+}
+
+uint32_t journal_day(int64_t t_ms)
+{
+    time_t t = (time_t)(t_ms / 1000 - (t_ms % 1000 < 0));
+    struct tm tm;
+    if (!gmtime_r(&t, &tm) || tm.tm_year < -1900 || tm.tm_year > 8099)
+        return 0;
+    return (uint32_t)(tm.tm_year + 1900) * 10000 + (uint32_t)(tm.tm_mon + 1) * 100 +
+           (uint32_t)tm.tm_mday;
+}
+
+void journal_segment_put(const struct journal_segment *s,
+                         uint8_t out[static JOURNAL_SEGMENT_HEADER])
+{
+    memcpy(out, segment_magic, sizeof segment_magic);
+    size_t at = sizeof segment_magic;
+    write_at(out, &at, JOURNAL_VERSION, 2);
+    write_at(out, &at, MINUTE_VERSION, 2);
+    write_at(out, &at, s->day, 4);
+    write_at(out, &at, s->number, 4);
+    write_at(out, &at, s->cipher, 1);
+    write_at(out, &at, 0, 3);
+    write_at(out, &at, s->key_id, 8);
+    write_at(out, &at, journal_sum(span_of(out, SEGMENT_SUM_AT)), 8);
+}
+
+int journal_segment_get(struct span s, struct journal_segment *out)
+{
+    if (s.len < JOURNAL_SEGMENT_HEADER || memcmp(s.data, segment_magic, sizeof segment_magic) != 0)
+        return -EINVAL;
+    struct cursor c = cursor_of(span_cut(s, sizeof segment_magic, s.len));
+    uint16_t version = cursor_u16(&c);
+    uint16_t minute_version = cursor_u16(&c);
+    if (version != JOURNAL_VERSION || minute_version != MINUTE_VERSION)
+        return -EPROTONOSUPPORT;
+    struct journal_segment seg = {
+        .day = cursor_u32(&c), .number = cursor_u32(&c), .cipher = cursor_u8(&c)};
+    cursor_skip(&c, 3);
+    seg.key_id = cursor_u64(&c);
+    uint64_t sum = cursor_u64(&c);
+    if (sum != journal_sum(span_cut(s, 0, SEGMENT_SUM_AT)) ||
+        seg.cipher > JOURNAL_XCHACHA20POLY1305)
+        return -EINVAL;
+    *out = seg;
+    return 0;
+}
+
+void journal_block_put(const struct journal_block *b, uint8_t out[static JOURNAL_BLOCK_HEADER])
+{
+    memcpy(out, block_magic, sizeof block_magic);
+    size_t at = sizeof block_magic;
+    write_at(out, &at, JOURNAL_BLOCK_HEADER, 2);
+    write_at(out, &at, b->cipher, 1);
+    write_at(out, &at, COMPRESSION_ZSTD, 1);
+    write_at(out, &at, b->stored, 4);
+    write_at(out, &at, b->raw, 4);
+    write_at(out, &at, (uint64_t)b->mark_ms, 8);
+    write_at(out, &at, (uint64_t)b->minute_min, 8);
+    write_at(out, &at, (uint64_t)b->minute_max, 8);
+    write_at(out, &at, b->rows, 4);
+    write_at(out, &at, b->coverages, 4);
+    write_at(out, &at, b->sites, 4);
+    write_at(out, &at, 0, 4);
+    write_at(out, &at, b->payload_sum, 8);
+    write_at(out, &at, journal_sum(span_of(out, BLOCK_SUM_AT)), 8);
+}
+
+int journal_block_get(struct span s, struct journal_block *out)
+{
+    if (s.len < JOURNAL_BLOCK_HEADER || memcmp(s.data, block_magic, sizeof block_magic) != 0)
+        return -EINVAL;
+    struct cursor c = cursor_of(span_cut(s, sizeof block_magic, s.len));
+    uint16_t header = cursor_u16(&c);
+    struct journal_block b = {.cipher = cursor_u8(&c)};
+    uint8_t compression = cursor_u8(&c);
+    b.stored = cursor_u32(&c);
+    b.raw = cursor_u32(&c);
+    b.mark_ms = (int64_t)cursor_u64(&c);
+    b.minute_min = (int64_t)cursor_u64(&c);
+    b.minute_max = (int64_t)cursor_u64(&c);
+    b.rows = cursor_u32(&c);
+    b.coverages = cursor_u32(&c);
+    b.sites = cursor_u32(&c);
+    cursor_skip(&c, 4);
+    b.payload_sum = cursor_u64(&c);
+    uint64_t sum = cursor_u64(&c);
+    if (sum != journal_sum(span_cut(s, 0, BLOCK_SUM_AT)) || header != JOURNAL_BLOCK_HEADER ||
+        compression != COMPRESSION_ZSTD || b.cipher > JOURNAL_XCHACHA20POLY1305 ||
+        b.raw > JOURNAL_RAW_MAX)
+        return -EINVAL;
+    *out = b;
+    return 0;
+}
+
+bool journal_read_at(int fd, void *out, size_t len, uint64_t offset)
+{
+    ssize_t n;
+    do
+        n = pread(fd, out, len, (off_t)offset);
+    while (n < 0 && errno == EINTR);
+    return n >= 0 && (size_t)n == len;
+}
+
+// Is there a whole block at `at`?
+static bool block_at(int fd, uint64_t at, uint64_t size)
+{
+    uint8_t header[JOURNAL_BLOCK_HEADER];
+    struct journal_block b;
+    return size - at >= sizeof header && journal_read_at(fd, header, sizeof header, at) &&
+           journal_block_get(span_of(header, sizeof header), &b) == 0 &&
+           b.stored <= size - at - sizeof header;
+}
+
+uint64_t journal_find_block(int fd, uint64_t from, uint64_t size)
+{
+    uint8_t chunk[4096];
+    while (from < size && size - from >= JOURNAL_BLOCK_HEADER) {
+        size_t len = size - from < sizeof chunk ? (size_t)(size - from) : sizeof chunk;
+        if (!journal_read_at(fd, chunk, len, from))
+            return UINT64_MAX;
+        const uint8_t *hit = memmem(chunk, len, block_magic, sizeof block_magic);
+        if (!hit) {
+            from += len - (sizeof block_magic - 1);
+            continue;
+        }
+        uint64_t at = from + (uint64_t)(hit - chunk);
+        if (block_at(fd, at, size))
+            return at;
+        from = at + 1;
+    }
+    return UINT64_MAX;
+}
+
+const char *journal_cursor_format(const struct journal_cursor *c,
+                                  char out[static JOURNAL_CURSOR_MAX])
+{
+    if (c->entry == 0)
+        snprintf(out, JOURNAL_CURSOR_MAX, "%08u.%06u:%llu", c->day, c->segment,
+                 (unsigned long long)c->offset);
+    else
+        snprintf(out, JOURNAL_CURSOR_MAX, "%08u.%06u:%llu:%u", c->day, c->segment,
+                 (unsigned long long)c->offset, c->entry);
+    return out;
+}
+
+// Decimal digits up to `max`; moves `*at` behind them.
+static bool number(const char **at, uint64_t max, uint64_t *out)
+{
+    uint64_t v = 0;
+    const char *p = *at;
+    for (; *p >= '0' && *p <= '9'; p++) {
+        uint64_t digit = (uint64_t)(*p - '0');
+        if (v > (max - digit) / 10)
+            return false;
+        v = v * 10 + digit;
+    }
+    if (p == *at)
+        return false;
+    *at = p;
+    *out = v;
+    return true;
+}
+
+int journal_cursor_parse(const char *text, struct journal_cursor *out)
+{
+    struct journal_cursor c = {0};
+    const char *at = text;
+    uint64_t offset, entry = 0;
+    if (strnlen(text, 16) < 16 || !digits(text, 8, &c.day) || text[8] != '.' ||
+        !digits(text + 9, 6, &c.segment) || text[15] != ':')
+        return -EINVAL;
+    at += 16;
+    if (!number(&at, INT64_MAX, &offset))
+        return -EINVAL;
+    if (*at == ':') {
+        at++;
+        if (!number(&at, UINT32_MAX, &entry))
+            return -EINVAL;
+    }
+    if (*at != '\0')
+        return -EINVAL;
+    c.offset = offset;
+    c.entry = (uint32_t)entry;
+    *out = c;
+    return 0;
+}

@@ -1,0 +1,93 @@
+// The octets of a journal, shared by its writer and its reader: segment header, block header, the
+// entries within a block, and the sealing of a block (zstd, BLAKE2b, encryption by day key).
+// docs/formats/journal.md describes them. All integers are big-endian.
+#pragma once
+
+#include "common/minute.h"
+
+#define JOURNAL_VERSION 1
+
+// Segment files are named YYYYMMDD.NNNNNN.pj.
+#define JOURNAL_NAME_MAX 32
+
+#define JOURNAL_SEGMENT_HEADER 40
+#define JOURNAL_BLOCK_HEADER   72
+
+// A block holds at most this before compression; a reader refuses to unpack more.
+#define JOURNAL_RAW_MAX (256u << 20)
+
+enum journal_cipher { JOURNAL_PLAIN = 0, JOURNAL_XCHACHA20POLY1305 = 1 };
+
+struct journal_segment {
+    uint32_t day;    // YYYYMMDD
+    uint32_t number; // from 1
+    uint8_t cipher;  // enum journal_cipher
+    uint64_t key_id; // first 8 octets of BLAKE2b of the day key; 0: plain
+};
+
+struct journal_block {
+    uint8_t cipher;
+    uint32_t stored; // octets that follow the header
+    uint32_t raw;    // after decompression
+    int64_t mark_ms;
+    int64_t minute_min, minute_max; // of the rows; min > max: no rows
+    uint32_t rows, coverages, sites;
+    uint64_t payload_sum; // journal_sum of the stored octets
+};
+
+const char *journal_segment_name(uint32_t day, uint32_t number, char out[static JOURNAL_NAME_MAX]);
+int journal_segment_parse(const char *name, uint32_t *day, uint32_t *number); // -EINVAL
+uint32_t journal_day(int64_t t_ms);                                           // UTC, as YYYYMMDD
+
+void journal_segment_put(const struct journal_segment *s,
+                         uint8_t out[static JOURNAL_SEGMENT_HEADER]);
+// -EINVAL: no journal, or damaged; -EPROTONOSUPPORT: another version.
+int journal_segment_get(struct span s, struct journal_segment *out);
+
+void journal_block_put(const struct journal_block *b, uint8_t out[static JOURNAL_BLOCK_HEADER]);
+int journal_block_get(struct span s, struct journal_block *out); // -EINVAL
+
+bool journal_read_at(int fd, void *out, size_t len, uint64_t offset); // all of it, or false
+// The first valid block header from `from` on whose block lies within `size`: how to go on behind damage.
+// UINT64_MAX: none.
+uint64_t journal_find_block(int fd, uint64_t from, uint64_t size);
+
+// ---- Entries of a block: kind, length, body
+
+void journal_entry_row(const struct minute_row *r, struct buf *out);
+void journal_entry_coverage(const struct coverage_minute *m, struct buf *out);
+void journal_entry_site(const struct minute_site *s, struct buf *out);
+
+// Reads the next entry into `e`, whose row the caller finishes. 1; 0: end, or only entries of kinds not
+// known here; -EINVAL: broken; -ENOMEM.
+int journal_entry_get(struct cursor *c, struct journal_entry *e);
+
+// ---- Sealing
+
+#define JOURNAL_KEY_SIZE 32
+
+struct journal_key {
+    uint32_t day; // 0: none
+    uint64_t id;
+    uint8_t octet[JOURNAL_KEY_SIZE];
+};
+
+uint64_t journal_sum(struct span s); // the first 64 bits of BLAKE2b-128
+
+// The key of a day from `key_dir`/YYYYMMDD.key (32 octets as 64 hex digits and a newline). With
+// `create` a missing one is made. -ENOENT: none (shredded); -EPERM: others may read it; -EINVAL.
+int journal_key_load(const char *key_dir, uint32_t day, bool create, struct journal_key *out);
+
+struct journal_sealer; // compression and encryption contexts, reused
+
+struct journal_sealer *journal_sealer_new(void); // NULL: out of memory
+void journal_sealer_free(struct journal_sealer *s);
+
+// Makes a whole block of `raw`, header included, into `out` (cleared first). `b` says minutes, counts
+// and mark; the rest is filled in. `key` NULL: plain. -ENOMEM, -EMSGSIZE.
+int journal_seal(struct journal_sealer *s, struct journal_block *b, struct span raw,
+                 const struct journal_key *key, struct buf *out);
+
+// The other way: `stored` behind a checked header. `raw` is cleared first. -EINVAL: damaged; -ENOKEY.
+int journal_unseal(struct journal_sealer *s, const struct journal_block *b, struct span header,
+                   struct span stored, const struct journal_key *key, struct buf *raw);

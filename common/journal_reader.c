@@ -1,0 +1,382 @@
+// Reads a journal forward, block by block, also while it is written: an incomplete tail is "nothing more
+// now". Damaged blocks are counted and passed over; behind damage the next valid header is looked for.
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/journal_format.h"
+
+struct journal_reader {
+    int dir;
+    int fd; // segment; -1: none found yet
+    char *key_dir;
+    struct journal_segment segment;
+    bool segment_bad; // header damaged, or its day's key is gone: passed over
+    bool counted;     // that was counted
+    struct journal_key key;
+    struct journal_sealer *sealer;
+    struct journal_cursor at;
+    bool in_block; // `raw` holds the block at `at.offset`
+    struct journal_block block;
+    struct buf stored, raw;
+    struct cursor left; // of `raw`
+    bool mark_given;
+    int64_t minute_from; // blocks whose rows all lie before are passed over
+    struct journal_entry entry;
+    struct journal_stats stats;
+};
+
+// ---- Segments
+
+// The first segment at or behind day.number. 1: `*day`, `*number` are it; 0: none.
+static int find_segment(int dir, uint32_t *day, uint32_t *number)
+{
+    int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = copy < 0 ? NULL : fdopendir(copy);
+    if (!d) {
+        int rc = -errno;
+        if (copy >= 0)
+            close(copy);
+        return rc;
+    }
+    uint64_t from = (uint64_t)*day << 32 | *number, best = UINT64_MAX;
+    for (struct dirent *e; (e = readdir(d));) {
+        uint32_t a, b;
+        if (journal_segment_parse(e->d_name, &a, &b) < 0)
+            continue;
+        uint64_t id = (uint64_t)a << 32 | b;
+        if (id >= from && id < best)
+            best = id;
+    }
+    closedir(d);
+    if (best == UINT64_MAX)
+        return 0;
+    *day = (uint32_t)(best >> 32);
+    *number = (uint32_t)best;
+    return 1;
+}
+
+// Opens the segment the cursor names, or the first behind it. 1; 0: none yet.
+static int open_segment(struct journal_reader *r)
+{
+    uint32_t day = r->at.day, number = r->at.segment;
+    int rc = find_segment(r->dir, &day, &number);
+    if (rc <= 0)
+        return rc;
+    char name[JOURNAL_NAME_MAX];
+    int fd = openat(r->dir, journal_segment_name(day, number, name), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -errno; // deleted just now: look again next time
+    if (day != r->at.day || number != r->at.segment)
+        r->at = (struct journal_cursor){.day = day, .segment = number};
+    r->fd = fd;
+    r->segment = (struct journal_segment){0};
+    r->segment_bad = false;
+    r->counted = false;
+    r->in_block = false;
+    return 1;
+}
+
+static uint64_t segment_size(const struct journal_reader *r)
+{
+    struct stat st;
+    return fstat(r->fd, &st) < 0 || st.st_size < 0 ? 0 : (uint64_t)st.st_size;
+}
+
+// Reads the segment's header once it is whole. 1; 0: not yet; negative errno: another version.
+static int segment_header(struct journal_reader *r)
+{
+    if (r->segment.day != 0 || r->segment_bad)
+        return 1;
+    uint8_t header[JOURNAL_SEGMENT_HEADER];
+    if (segment_size(r) < sizeof header || !journal_read_at(r->fd, header, sizeof header, 0))
+        return 0;
+    struct journal_segment s;
+    int rc = journal_segment_get(span_of(header, sizeof header), &s);
+    if (rc == -EPROTONOSUPPORT)
+        return rc;
+    if (rc < 0) {
+        r->segment_bad = true;
+        return 1;
+    }
+    if (s.cipher != JOURNAL_PLAIN && r->key.day != s.day) {
+        rc = r->key_dir ? journal_key_load(r->key_dir, s.day, false, &r->key) : -ENOENT;
+        if (rc < 0 && rc != -ENOENT)
+            return rc;
+        if (rc < 0 || r->key.id != s.key_id) {
+            r->key.day = 0;
+            r->segment_bad = true; // shredded
+        }
+    }
+    r->segment = s;
+    if (r->at.offset < sizeof header)
+        r->at.offset = sizeof header;
+    return 1;
+}
+
+// At the end of what is there. 1: moved to a later segment; 0: there is none.
+static int next_segment(struct journal_reader *r)
+{
+    uint32_t day = r->at.day, number = r->at.segment + 1;
+    int rc = find_segment(r->dir, &day, &number);
+    if (rc <= 0)
+        return rc;
+    close(r->fd);
+    r->fd = -1;
+    r->at = (struct journal_cursor){.day = day, .segment = number};
+    return 1;
+}
+
+static bool later_segment(const struct journal_reader *r)
+{
+    uint32_t day = r->at.day, number = r->at.segment + 1;
+    return find_segment(r->dir, &day, &number) > 0;
+}
+
+// ---- Blocks
+
+static void pass_block(struct journal_reader *r, uint64_t to)
+{
+    r->at.offset = to;
+    r->at.entry = 0;
+    r->in_block = false;
+}
+
+// Loads what is stored behind a header. 1: `raw` is there; 0: damaged, passed over.
+static int load_block(struct journal_reader *r, const uint8_t *header, uint64_t next)
+{
+    const struct journal_block *b = &r->block;
+    buf_clear(&r->stored);
+    if (r->stored.cap < b->stored) {
+        uint8_t *data = realloc(r->stored.data, b->stored);
+        if (!data)
+            return -ENOMEM;
+        r->stored.data = data;
+        r->stored.cap = b->stored;
+    }
+    if (!journal_read_at(r->fd, r->stored.data, b->stored, r->at.offset + JOURNAL_BLOCK_HEADER))
+        return -EIO;
+    int rc = journal_unseal(r->sealer, b, span_of(header, JOURNAL_BLOCK_HEADER),
+                            span_of(r->stored.data, b->stored), r->key.day ? &r->key : NULL,
+                            &r->raw);
+    if (rc == -ENOMEM)
+        return rc;
+    if (rc < 0) {
+        r->stats.bad_blocks++;
+        pass_block(r, next);
+        return 0;
+    }
+    r->stats.blocks++;
+    r->stats.octets += JOURNAL_BLOCK_HEADER + b->stored;
+    r->stats.octets_raw += b->raw;
+    r->left = cursor_of(buf_span(&r->raw));
+    r->in_block = true;
+    r->mark_given = false;
+    return 1;
+}
+
+// No valid header where one should be. 1: passed over; 0: the file's end may still be written.
+static int pass_damage(struct journal_reader *r, uint64_t size)
+{
+    uint64_t found = journal_find_block(r->fd, r->at.offset, size);
+    bool over = found == UINT64_MAX && later_segment(r);
+    if (found == UINT64_MAX && !over) {
+        r->stats.torn = true;
+        return 0;
+    }
+    // A segment that has a successor is final, but may have grown since its size was taken.
+    if (over && segment_size(r) != size)
+        return 1;
+    r->stats.bad_blocks++;
+    pass_block(r, over ? size : found);
+    return 1;
+}
+
+// Does the block hold nothing from `minute_from` on? Its mark ends the last minute it may close.
+static bool is_before(const struct journal_reader *r, const struct journal_block *b)
+{
+    return r->minute_from > INT64_MIN / 60000 && b->mark_ms <= r->minute_from * 60000 &&
+           b->minute_max < r->minute_from;
+}
+
+// Finds the next block. 1: `raw` is there; 0: nothing more now.
+static int next_block(struct journal_reader *r)
+{
+    for (;;) {
+        int rc;
+        if (r->fd < 0 && (rc = open_segment(r)) <= 0)
+            return rc;
+        if ((rc = segment_header(r)) < 0)
+            return rc;
+        uint64_t size = segment_size(r);
+        if (r->segment_bad && !r->counted) {
+            r->stats.bad_blocks++;
+            r->counted = true;
+        }
+        if (r->segment_bad || rc == 0 || r->at.offset >= size) {
+            if (!later_segment(r)) {
+                r->stats.torn = r->stats.torn || rc == 0;
+                return 0;
+            }
+            if (!r->segment_bad && segment_size(r) != size)
+                continue;
+            if ((rc = next_segment(r)) <= 0)
+                return rc;
+            continue;
+        }
+        uint8_t header[JOURNAL_BLOCK_HEADER];
+        bool whole = size - r->at.offset >= sizeof header &&
+                     journal_read_at(r->fd, header, sizeof header, r->at.offset) &&
+                     journal_block_get(span_of(header, sizeof header), &r->block) == 0 &&
+                     r->block.stored <= size - r->at.offset - sizeof header;
+        if (!whole) {
+            if ((rc = pass_damage(r, size)) <= 0)
+                return rc;
+            continue;
+        }
+        uint64_t next = r->at.offset + sizeof header + r->block.stored;
+        if (is_before(r, &r->block)) {
+            pass_block(r, next);
+            continue;
+        }
+        if ((rc = load_block(r, header, next)) != 0)
+            return rc;
+    }
+}
+
+static void give_entry(struct journal_reader *r, const struct journal_entry **e)
+{
+    r->at.entry++;
+    *e = &r->entry;
+}
+
+// The next entry of the loaded block. 1: there; 0: the block is through.
+static int block_entry(struct journal_reader *r)
+{
+    uint64_t next = r->at.offset + JOURNAL_BLOCK_HEADER + r->block.stored;
+    minute_row_fini(&r->entry.row, NULL);
+    if (r->mark_given) {
+        pass_block(r, next);
+        return 0;
+    }
+    int rc = journal_entry_get(&r->left, &r->entry);
+    if (rc == -ENOMEM)
+        return rc;
+    if (rc < 0) {
+        // The checksum was right, so a writer made it so: what went before stands, the rest is lost.
+        r->stats.bad_blocks++;
+        r->left = cursor_of((struct span){0});
+    }
+    if (rc <= 0) {
+        r->entry.kind = JOURNAL_MARK;
+        r->entry.mark_ms = r->block.mark_ms;
+        r->mark_given = true;
+    }
+    return 1;
+}
+
+// Steps over the entries a cursor says were read already.
+static int step_to(struct journal_reader *r, uint32_t entry)
+{
+    for (uint32_t i = 0; i < entry; i++) {
+        int rc = block_entry(r);
+        if (rc <= 0)
+            return rc;
+    }
+    return 1;
+}
+
+int journal_next(struct journal_reader *r, const struct journal_entry **e)
+{
+    r->stats.torn = false;
+    for (;;) {
+        if (!r->in_block) {
+            int rc = next_block(r);
+            if (rc <= 0)
+                return rc;
+            rc = step_to(r, r->at.entry);
+            if (rc < 0)
+                return rc;
+            if (rc == 0)
+                continue;
+        }
+        int rc = block_entry(r);
+        if (rc < 0)
+            return rc;
+        if (rc == 0)
+            continue;
+        r->stats.rows += r->entry.kind == JOURNAL_ROW;
+        r->stats.coverages += r->entry.kind == JOURNAL_COVERAGE;
+        r->stats.sites += r->entry.kind == JOURNAL_SITE;
+        give_entry(r, e);
+        return 1;
+    }
+}
+
+struct journal_cursor journal_reader_cursor(const struct journal_reader *r)
+{
+    struct journal_cursor c = r->at;
+    if (r->in_block && r->mark_given) {
+        c.offset += JOURNAL_BLOCK_HEADER + r->block.stored;
+        c.entry = 0;
+    }
+    return c;
+}
+
+void journal_reader_skip_to(struct journal_reader *r, int64_t minute)
+{
+    r->minute_from = minute;
+}
+
+const struct journal_stats *journal_reader_stats(const struct journal_reader *r)
+{
+    return &r->stats;
+}
+
+int journal_reader_open(const char *dir, const struct journal_cursor *from, const char *key_dir,
+                        struct journal_reader **out)
+{
+    struct journal_reader *r = calloc(1, sizeof *r);
+    if (!r)
+        return -ENOMEM;
+    r->fd = -1;
+    r->minute_from = INT64_MIN;
+    buf_init(&r->stored, UINT32_MAX);
+    buf_init(&r->raw, JOURNAL_RAW_MAX);
+    if (from)
+        r->at = *from;
+    r->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = r->dir < 0 ? -errno : 0;
+    r->sealer = journal_sealer_new();
+    if (key_dir)
+        r->key_dir = strdup(key_dir);
+    if (rc == 0 && (!r->sealer || (key_dir && !r->key_dir)))
+        rc = -ENOMEM;
+    if (rc < 0) {
+        journal_reader_close(r);
+        return rc;
+    }
+    *out = r;
+    return 0;
+}
+
+void journal_reader_close(struct journal_reader *r)
+{
+    if (!r)
+        return;
+    minute_row_fini(&r->entry.row, NULL);
+    if (r->fd >= 0)
+        close(r->fd);
+    if (r->dir >= 0)
+        close(r->dir);
+    journal_sealer_free(r->sealer);
+    buf_fini(&r->stored);
+    buf_fini(&r->raw);
+    free(r->key_dir);
+    free(r);
+}

@@ -1,0 +1,227 @@
+// The digests of a minute row as octets, and back (docs/formats/minute.md). Each carries its length, so that
+// a reader passes over fields that a newer writer put behind those it knows.
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/minute_wire.h"
+
+static void put_address(struct buf *out, const struct ip_addr *a)
+{
+    buf_be(out, a->family, 1);
+    buf_bytes(out, a->octet, ip_size(a->family));
+}
+
+static struct ip_addr get_address(struct cursor *c)
+{
+    struct ip_addr a = {.family = cursor_u8(c)};
+    if (a.family != IP_NONE && a.family != IP_V4 && a.family != IP_V6)
+        c->failed = true;
+    struct span s = cursor_take(c, ip_size(a.family));
+    if (c->failed)
+        return (struct ip_addr){0};
+    if (s.len > 0)
+        memcpy(a.octet, s.data, s.len);
+    return a;
+}
+
+// Bits of the fields that follow, in this order.
+enum digest_part {
+    PART_PROVIDER = 1 << 0,
+    PART_SOCKS = 1 << 1,
+    PART_FLAGS = 1 << 2,
+    PART_OUTCOME = 1 << 3,
+    PART_OCTETS = 1 << 4,
+    PART_RCPT = 1 << 5,
+    PART_RCPT_5XX = 1 << 6,
+    PART_MESSAGES_OK = 1 << 7,
+    PART_MESSAGES_5XX = 1 << 8,
+    PART_FIRST_DOWN = 1 << 9,
+    PART_USER = 1 << 10,
+    PART_RECIPIENT = 1 << 11,
+    PART_SENDER = 1 << 12,
+    PART_TLS_CLIENT = 1 << 13,
+    PART_RELAY_FIRST = 1 << 14,
+};
+
+static unsigned parts_of(const struct minute_digest *d)
+{
+    return (d->provider || d->provider_kind ? PART_PROVIDER : 0u) |
+           (d->socks_inner || d->socks_port ? PART_SOCKS : 0u) | (d->flags ? PART_FLAGS : 0u) |
+           (d->outcome || d->outcome_ms ? PART_OUTCOME : 0u) |
+           (d->octets_up || d->octets_down ? PART_OCTETS : 0u) | (d->rcpt ? PART_RCPT : 0u) |
+           (d->rcpt_5xx ? PART_RCPT_5XX : 0u) | (d->messages_ok ? PART_MESSAGES_OK : 0u) |
+           (d->messages_5xx ? PART_MESSAGES_5XX : 0u) | (d->first_down_ms ? PART_FIRST_DOWN : 0u) |
+           (d->user ? PART_USER : 0u) | (d->recipient ? PART_RECIPIENT : 0u) |
+           (d->sender ? PART_SENDER : 0u) | (d->tls_client ? PART_TLS_CLIENT : 0u) |
+           (d->relay_first ? PART_RELAY_FIRST : 0u);
+}
+
+static void put_digest_numbers(const struct minute_digest *d, unsigned parts, struct buf *out)
+{
+    if (parts & PART_OCTETS) {
+        buf_varint(out, d->octets_up);
+        buf_varint(out, d->octets_down);
+    }
+    if (parts & PART_RCPT)
+        buf_varint(out, d->rcpt);
+    if (parts & PART_RCPT_5XX)
+        buf_varint(out, d->rcpt_5xx);
+    if (parts & PART_MESSAGES_OK)
+        buf_varint(out, d->messages_ok);
+    if (parts & PART_MESSAGES_5XX)
+        buf_varint(out, d->messages_5xx);
+    if (parts & PART_FIRST_DOWN)
+        buf_varint(out, d->first_down_ms);
+    if (parts & PART_USER)
+        buf_be(out, d->user, 8);
+    if (parts & PART_RECIPIENT)
+        buf_be(out, d->recipient, 8);
+    if (parts & PART_SENDER)
+        buf_be(out, d->sender, 8);
+    if (parts & PART_TLS_CLIENT)
+        buf_be(out, d->tls_client, 8);
+    if (parts & PART_RELAY_FIRST)
+        buf_be(out, d->relay_first, 8);
+}
+
+static void put_digest(const struct minute_digest *d, struct buf *out)
+{
+    unsigned parts = parts_of(d);
+    size_t at = out->len;
+    buf_be(out, 0, 2);
+    buf_varint(out, parts);
+    buf_be(out, d->flow_hash, 8);
+    put_address(out, &d->peer);
+    buf_be(out, d->peer_port, 2);
+    buf_be(out, d->own_port, 2);
+    buf_be(out, (unsigned)d->role << 4 | d->direction, 1);
+    buf_be(out, d->app, 1);
+    wire_put_signed(out, d->start_ms);
+    wire_put_signed(out, (int64_t)d->end_ms - d->start_ms);
+    if (parts & PART_PROVIDER) {
+        buf_be(out, d->provider_kind, 1);
+        buf_be(out, d->provider, 8);
+    }
+    if (parts & PART_SOCKS) {
+        buf_be(out, d->socks_inner, 1);
+        buf_be(out, d->socks_port, 2);
+    }
+    if (parts & PART_FLAGS)
+        buf_varint(out, d->flags);
+    if (parts & PART_OUTCOME) {
+        buf_be(out, d->outcome, 1);
+        wire_put_signed(out, (int64_t)d->outcome_ms - d->start_ms);
+    }
+    put_digest_numbers(d, parts, out);
+    buf_patch_be(out, at, out->len - at - 2, 2);
+}
+
+static int32_t get_time(struct cursor *c, int64_t base)
+{
+    int64_t t = wire_get_signed(c);
+    if (t > 2 * (int64_t)UINT32_MAX || t < -2 * (int64_t)UINT32_MAX || t + base > INT32_MAX ||
+        t + base < INT32_MIN)
+        c->failed = true;
+    return c->failed ? 0 : (int32_t)(t + base);
+}
+
+static uint32_t get_u32(struct cursor *c, unsigned parts, unsigned part)
+{
+    return parts & part ? (uint32_t)wire_get_at_most(c, UINT32_MAX) : 0;
+}
+
+static uint64_t get_hash(struct cursor *c, unsigned parts, unsigned part)
+{
+    return parts & part ? cursor_u64(c) : 0;
+}
+
+static void get_digest_numbers(struct cursor *c, unsigned parts, struct minute_digest *d)
+{
+    if (parts & PART_OCTETS) {
+        d->octets_up = cursor_varint(c);
+        d->octets_down = cursor_varint(c);
+    }
+    d->rcpt = get_u32(c, parts, PART_RCPT);
+    d->rcpt_5xx = get_u32(c, parts, PART_RCPT_5XX);
+    d->messages_ok = get_u32(c, parts, PART_MESSAGES_OK);
+    d->messages_5xx = get_u32(c, parts, PART_MESSAGES_5XX);
+    d->first_down_ms = get_u32(c, parts, PART_FIRST_DOWN);
+    d->user = get_hash(c, parts, PART_USER);
+    d->recipient = get_hash(c, parts, PART_RECIPIENT);
+    d->sender = get_hash(c, parts, PART_SENDER);
+    d->tls_client = get_hash(c, parts, PART_TLS_CLIENT);
+    d->relay_first = get_hash(c, parts, PART_RELAY_FIRST);
+}
+
+// One digest. What a newer writer put behind the fields known here is passed over.
+static bool get_digest(struct cursor *all, struct minute_digest *d)
+{
+    struct cursor one = cursor_of(cursor_take(all, cursor_u16(all)));
+    struct cursor *c = &one;
+    *d = (struct minute_digest){0};
+    if (all->failed)
+        return false;
+    unsigned parts = (unsigned)wire_get_at_most(c, UINT32_MAX);
+    d->flow_hash = cursor_u64(c);
+    d->peer = get_address(c);
+    d->peer_port = cursor_u16(c);
+    d->own_port = cursor_u16(c);
+    uint8_t where = cursor_u8(c);
+    d->role = where >> 4;
+    d->direction = where & 15;
+    d->app = cursor_u8(c);
+    d->start_ms = get_time(c, 0);
+    d->end_ms = get_time(c, d->start_ms);
+    if (parts & PART_PROVIDER) {
+        d->provider_kind = cursor_u8(c);
+        d->provider = cursor_u64(c);
+    }
+    if (parts & PART_SOCKS) {
+        d->socks_inner = cursor_u8(c);
+        d->socks_port = cursor_u16(c);
+    }
+    if (parts & PART_FLAGS)
+        d->flags = (uint32_t)wire_get_at_most(c, UINT32_MAX);
+    if (parts & PART_OUTCOME) {
+        d->outcome = cursor_u8(c);
+        d->outcome_ms = get_time(c, d->start_ms);
+    }
+    get_digest_numbers(c, parts, d);
+    return !c->failed && d->role < MINUTE_ROLES && d->direction < MINUTE_DIRECTIONS &&
+           d->provider_kind <= MINUTE_PROVIDER_NETWORK && d->outcome <= MINUTE_OUTCOME_MIDSTREAM;
+}
+
+void minute_digests_encode(const struct minute_row *r, struct buf *out)
+{
+    if (r->digest_count == 0 && r->digests_cut == 0)
+        return;
+    buf_varint(out, r->digests_cut);
+    buf_varint(out, r->digest_count);
+    for (uint32_t i = 0; i < r->digest_count; i++)
+        put_digest(&r->digest[i], out);
+}
+
+// The shortest digest: length, parts, flow, peer's family, ports, role, application, two times.
+#define DIGEST_OCTETS_MIN (2 + 1 + 8 + 1 + 4 + 1 + 1 + 2)
+
+int minute_digests_decode(struct cursor *c, struct minute_row *r)
+{
+    r->digests_cut = (uint32_t)wire_get_at_most(c, UINT32_MAX);
+    uint64_t count = cursor_varint(c);
+    if (c->failed || count > cursor_left(c) / DIGEST_OCTETS_MIN) {
+        c->failed = true;
+        return 0;
+    }
+    if (count == 0)
+        return 0;
+    r->digest = calloc(count, sizeof *r->digest);
+    if (!r->digest)
+        return -ENOMEM;
+    for (; r->digest_count < count; r->digest_count++) {
+        if (!get_digest(c, &r->digest[r->digest_count])) {
+            c->failed = true;
+            return 0;
+        }
+    }
+    return 0;
+}

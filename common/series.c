@@ -1,0 +1,101 @@
+// Names, places and times of series; the reading is in series_fetch.c, the coverage in
+// series_coverage.c.
+#include "common/series.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/keyed_hash.h"
+#include "common/timefmt.h"
+
+const struct series_archive series_archives[SERIES_ARCHIVES] = {
+    {60, 1440},
+    {600, 1008},
+    {3600, 744},
+    {86400, 366},
+};
+
+const char *series_source_name(unsigned source)
+{
+    static const char *const names[SERIES_SOURCES] = {
+        [SERIES_ESTABLISHED] = "established", [SERIES_REFUSED] = "refused",
+        [SERIES_UNANSWERED] = "unanswered",   [SERIES_PEERS] = "peers",
+        [SERIES_MESSAGES] = "messages",       [SERIES_RECIPIENTS] = "recipients",
+        [SERIES_SOCKS_IN] = "socks_in",       [SERIES_SOCKS_OUT] = "socks_out",
+    };
+    return source < SERIES_SOURCES ? names[source] : NULL;
+}
+
+static bool plain_name(const char *name)
+{
+    size_t len = strlen(name);
+    if (len == 0 || len > 100 || name[0] == '.')
+        return false;
+    for (; *name; name++)
+        if (!isalnum((unsigned char)*name) && !strchr(":.-/", *name))
+            return false;
+    return true;
+}
+
+const char *series_path(enum series_kind kind, const char *name, char out[static SERIES_PATH_MAX])
+{
+    static const char *const folders[] = {
+        [SERIES_SUBSCRIBER] = "subscriber", [SERIES_SITE] = "site",     [SERIES_POP] = "pop",
+        [SERIES_CLASS] = "class",           [SERIES_SENSOR] = "sensor",
+    };
+    char hex[33];
+    hash_text(span_of_text(name), hex);
+    char file[128];
+    snprintf(file, sizeof file, "%s", plain_name(name) ? name : hex);
+    for (char *c = file; *c; c++)
+        if (*c == '/')
+            *c = '_';
+    snprintf(out, SERIES_PATH_MAX, "%s/%.2s/%.2s/%s.rrd", folders[kind], hex, hex + 2, file);
+    return out;
+}
+
+// "now-24h": a number and one of s m h d w.
+static int parse_offset(const char *text, int64_t *out_s)
+{
+    char *end;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    static const char units[] = "smhdw";
+    static const int64_t seconds[] = {1, 60, 3600, 86400, 7 * 86400};
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    if (errno != 0 || end == text || !isdigit((unsigned char)*text) || !unit || end[1] != '\0' ||
+        n > 100LL * 366 * 86400)
+        return -EINVAL;
+    *out_s = n * seconds[unit - units];
+    return 0;
+}
+
+int series_parse_time(const char *text, int64_t now_s, int64_t *out_s)
+{
+    if (strncmp(text, "now", 3) == 0) {
+        int64_t offset = 0;
+        if (text[3] == '\0') {
+            *out_s = now_s;
+            return 0;
+        }
+        if ((text[3] != '-' && text[3] != '+') || parse_offset(text + 4, &offset) != 0)
+            return -EINVAL;
+        *out_s = text[3] == '-' ? now_s - offset : now_s + offset;
+        return 0;
+    }
+    int64_t t_ms;
+    if (time_parse(text, &t_ms) == 0) {
+        *out_s = t_ms / 1000;
+        return 0;
+    }
+    char *end;
+    errno = 0;
+    long long epoch = strtoll(text, &end, 10);
+    if (errno != 0 || !isdigit((unsigned char)*text) || *end != '\0' || epoch > 253402300799LL)
+        return -EINVAL;
+    *out_s = epoch;
+    return 0;
+}

@@ -1,0 +1,17 @@
+// The folder a replay works in: a private temporary one that is removed, or the one of --state.
+#pragma once
+
+#include <stdbool.h>
+
+struct state_dir {
+    char *path; // owned
+    bool temporary;
+};
+
+// `wanted` NULL: a new folder under TMPDIR (or /tmp), for its owner alone. Otherwise that folder is
+// made, or taken when it is empty or holds an earlier replay, whose files are then removed. 0, or a
+// negative errno; -ENOTEMPTY: the folder holds something else.
+int state_dir_open(struct state_dir *d, const char *wanted);
+
+// Removes the folder when it is temporary.
+void state_dir_close(struct state_dir *d);

@@ -1,0 +1,147 @@
+// Requests for pictures: checked here, drawn by a worker, answered when it has done so. What goes
+// wrong is answered as a picture with the right status, so that a page never shows a broken image.
+#include "web/web.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *content_type(uint8_t format)
+{
+    return format == GRAPH_SVG ? "image/svg+xml" : "image/png";
+}
+
+// An SVG with one line of text; browsers show it whatever the format asked for.
+static void error_picture(struct http_answer *a, unsigned status, bool dark, const char *text)
+{
+    a->status = status;
+    a->type = "image/svg+xml";
+    a->max_age_s = 0;
+    buf_clear(&a->body);
+    buf_printf(&a->body,
+               "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"697\" height=\"60\" role=\"img\">"
+               "<rect width=\"697\" height=\"60\" fill=\"%s\" stroke=\"#8a9099\"/>"
+               "<text x=\"14\" y=\"35\" font-family=\"sans-serif\" font-size=\"13\" fill=\"%s\">",
+               dark ? "#16191d" : "#ffffff", dark ? "#e3e6ea" : "#1c2126");
+    for (; *text; text++) { // no markup from a name or an error
+        if (strchr("<>&\"'", *text))
+            buf_text(&a->body, "?");
+        else
+            buf_bytes(&a->body, text, 1);
+    }
+    buf_text(&a->body, "</text></svg>\n");
+}
+
+static int64_t number_in(const struct http_request *r, const char *name, int64_t low, int64_t high,
+                         int64_t otherwise)
+{
+    const char *text = http_query(r, name);
+    char *end;
+    if (!text || !*text)
+        return otherwise;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    return errno != 0 || *end || n < low || n > high ? otherwise : n;
+}
+
+// "subscriber/connections.png" into kind, view and format.
+static bool parse_path(const char *path, struct graph_request *q)
+{
+    char text[64];
+    if (strlen(path) >= sizeof text)
+        return false;
+    memcpy(text, path, strlen(path) + 1);
+    char *slash = strchr(text, '/'), *dot = strrchr(text, '.');
+    if (!slash || !dot || dot < slash)
+        return false;
+    *slash = *dot = '\0';
+    int kind = web_kind_parse(text), view = graph_view_parse(slash + 1);
+    bool svg = strcmp(dot + 1, "svg") == 0;
+    if (kind < 0 || view < 0 || (!svg && strcmp(dot + 1, "png") != 0))
+        return false;
+    q->kind = (uint8_t)kind;
+    q->view = (uint8_t)view;
+    q->format = svg ? GRAPH_SVG : GRAPH_PNG;
+    return true;
+}
+
+static struct web_pending *free_place(struct web *w)
+{
+    for (size_t i = 0; i < WEB_PENDING_MAX; i++)
+        if (w->pending[i].id == 0)
+            return &w->pending[i];
+    return NULL;
+}
+
+bool graph_route(struct web *w, const struct http_request *r, const char *path,
+                 struct http_answer *a)
+{
+    struct graph_request q = {.width = (int32_t)number_in(r, "width", 200, 2000, 600),
+                              .height = (int32_t)number_in(r, "height", 60, 1000, 150)};
+    const char *theme = http_query(r, "theme"), *name = http_query(r, "name");
+    char error[160];
+    struct web_range range;
+    q.dark = theme && strcmp(theme, "dark") == 0;
+    if (!parse_path(path, &q)) {
+        error_picture(a, 404, q.dark, "No such graph: /graph/subscriber/connections.png?name=...");
+        return true;
+    }
+    if (!name || !*name || strlen(name) >= sizeof q.name) {
+        error_picture(a, 400, q.dark, "name: whose graph? An address such as 192.0.2.7");
+        return true;
+    }
+    if (web_range(w, r, &range, error) != 0) {
+        error_picture(a, 400, q.dark, error);
+        return true;
+    }
+    memcpy(q.name, name, strlen(name) + 1);
+    q.start_s = range.start_s;
+    q.end_s = range.end_s;
+    q.lease_start_s = number_in(r, "lease", 0, INT64_MAX, 0);
+    struct web_pending *place = free_place(w);
+    if (!place) {
+        error_picture(a, 503, q.dark, "Too many graphs are being drawn; try again.");
+        return true;
+    }
+    q.id = ++w->next_id ? w->next_id : ++w->next_id;
+    *place = (struct web_pending){q.id, r->exchange, q.format, q.dark};
+    if (workers_draw(w->workers, &q) != 0) {
+        place->id = 0;
+        error_picture(a, 503, q.dark, "Too many graphs are being drawn; try again.");
+        return true;
+    }
+    return false;
+}
+
+static void give(struct web_pending *p, int status, struct span image, const char *error)
+{
+    struct http_answer a = {.status = 200, .type = content_type(p->format), .max_age_s = 30};
+    buf_init(&a.body, GRAPH_IMAGE_MAX + 4096);
+    if (status == 0)
+        buf_bytes(&a.body, image.data, image.len);
+    else if (status == -ENOENT)
+        error_picture(&a, 404, p->dark, "No mail traffic of this subscriber has been recorded.");
+    else
+        error_picture(&a, 500, p->dark, error);
+    p->id = 0;
+    http_finish(p->exchange, &a);
+    buf_fini(&a.body);
+}
+
+void graph_drawn(uint32_t id, int status, struct span image, const char *error, void *ctx)
+{
+    struct web *w = ctx;
+    for (size_t i = 0; i < WEB_PENDING_MAX; i++) {
+        if (w->pending[i].id == id) {
+            give(&w->pending[i], status, image, error);
+            return;
+        }
+    }
+}
+
+void graph_give_up(struct web *w)
+{
+    for (size_t i = 0; i < WEB_PENDING_MAX; i++)
+        if (w->pending[i].id != 0)
+            give(&w->pending[i], -ESHUTDOWN, (struct span){0}, "The server is ending.");
+}

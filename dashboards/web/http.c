@@ -1,0 +1,328 @@
+// libmicrohttpd with an outside event loop: its epoll descriptor is one of ours. An answer that a
+// drawing process makes suspends its connection until then.
+#include "web/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/addr.h"
+#include "common/keyed_hash.h"
+#include "common/log.h"
+
+enum { CONNECTIONS_MAX = 256, IDLE_S = 30 };
+
+struct http_server {
+    struct loop *loop;
+    struct MHD_Daemon *mhd;
+    int listen_fd;
+    uint16_t port;
+    struct ip_addr address;
+    http_fn fn;
+    void *ctx;
+    int timer;
+    int64_t now_ms; // of the loop's turn that libmicrohttpd runs in
+};
+
+struct http_exchange {
+    struct http_server *server;
+    struct MHD_Connection *connection;
+    struct MHD_Response *response; // made by http_finish, sent when the connection goes on
+    unsigned status;
+    bool suspended;
+};
+
+const char *http_query(const struct http_request *r, const char *name)
+{
+    return MHD_lookup_connection_value(r->exchange->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+static const char *header(const struct http_exchange *x, const char *name)
+{
+    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+}
+
+// A name that can only mean this machine, with our port or none.
+static bool is_own_host(const struct http_server *s, const char *host)
+{
+    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+    char own[IP_TEXT_MAX + 2], text[IP_TEXT_MAX];
+    ip_format(&s->address, text);
+    snprintf(own, sizeof own, s->address.family == IP_V6 ? "[%s]" : "%s", text);
+    for (size_t i = 0; i <= sizeof names / sizeof names[0]; i++) {
+        const char *name = i < sizeof names / sizeof names[0] ? names[i] : own;
+        size_t n = strlen(name);
+        if (strncasecmp(host, name, n) != 0)
+            continue;
+        char port[8];
+        snprintf(port, sizeof port, ":%u", s->port);
+        if (host[n] == '\0' || strcmp(host + n, port) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_headers(struct MHD_Response *r, const struct http_answer *a, const char *etag)
+{
+    char cache[48];
+    if (a->max_age_s > 0)
+        snprintf(cache, sizeof cache, "private, max-age=%d", a->max_age_s);
+    else
+        snprintf(cache, sizeof cache, a->max_age_s < 0 ? "private, no-cache" : "no-store");
+    MHD_add_response_header(r, "Content-Type", a->type);
+    MHD_add_response_header(r, "Cache-Control", cache);
+    MHD_add_response_header(r, "ETag", etag);
+    MHD_add_response_header(r, "Content-Security-Policy",
+                            "default-src 'none'; img-src 'self'; style-src 'self'; "
+                            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
+    MHD_add_response_header(r, "Cross-Origin-Resource-Policy", "same-origin");
+    MHD_add_response_header(r, "Cross-Origin-Opener-Policy", "same-origin");
+}
+
+static void make_response(struct http_exchange *x, const struct http_answer *a)
+{
+    char hash[33], etag[36];
+    hash_text(buf_span(&a->body), hash);
+    snprintf(etag, sizeof etag, "\"%s\"", hash);
+    const char *known = header(x, "If-None-Match");
+    bool same = a->status == MHD_HTTP_OK && known && strstr(known, etag);
+    x->status = same ? MHD_HTTP_NOT_MODIFIED : a->status;
+    x->response = MHD_create_response_from_buffer(same ? 0 : a->body.len, a->body.data,
+                                                  MHD_RESPMEM_MUST_COPY);
+    if (x->response)
+        add_headers(x->response, a, etag);
+}
+
+static enum MHD_Result send_response(struct http_exchange *x)
+{
+    if (!x->response)
+        return MHD_NO; // out of memory: the connection is closed
+    enum MHD_Result rc = MHD_queue_response(x->connection, x->status, x->response);
+    MHD_destroy_response(x->response);
+    x->response = NULL;
+    return rc;
+}
+
+static enum MHD_Result refuse(struct http_exchange *x, unsigned status, const char *text)
+{
+    struct http_answer a = {.status = status, .type = "text/plain; charset=utf-8"};
+    buf_init(&a.body, 1024);
+    buf_printf(&a.body, "%s\n", text);
+    make_response(x, &a);
+    if (x->response && status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(x->response, "Allow", "GET, HEAD");
+    buf_fini(&a.body);
+    return send_response(x);
+}
+
+void http_finish(struct http_exchange *x, const struct http_answer *a)
+{
+    make_response(x, a);
+    if (!x->suspended)
+        return;
+    x->suspended = false;
+    MHD_resume_connection(x->connection);
+    MHD_run(x->server->mhd);
+}
+
+static enum MHD_Result answer(struct http_exchange *x, const char *path, int64_t now_ms)
+{
+    struct http_server *s = x->server;
+    struct http_request r = {.path = path, .now_ms = now_ms, .exchange = x};
+    struct http_answer a = {.status = MHD_HTTP_OK, .type = "text/html; charset=utf-8"};
+    buf_init(&a.body, 8 << 20);
+    if (!s->fn(&r, &a, s->ctx)) {
+        buf_fini(&a.body);
+        if (x->response) // finished before it could wait
+            return send_response(x);
+        x->suspended = true;
+        MHD_suspend_connection(x->connection);
+        return MHD_YES;
+    }
+    enum MHD_Result rc;
+    if (a.body.failed) {
+        rc = refuse(x, MHD_HTTP_INTERNAL_SERVER_ERROR, "The page is too large.");
+    } else {
+        make_response(x, &a);
+        rc = send_response(x);
+    }
+    buf_fini(&a.body);
+    return rc;
+}
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **per_request)
+{
+    (void)version;
+    (void)upload;
+    struct http_exchange *x = *per_request;
+    if (!x) {
+        x = calloc(1, sizeof *x);
+        if (!x)
+            return MHD_NO;
+        x->server = ctx;
+        x->connection = connection;
+        *per_request = x;
+        return MHD_YES;
+    }
+    if (x->response)
+        return send_response(x); // drawn in the meantime
+    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+        *upload_size = 0;
+        return refuse(x, MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD.");
+    }
+    const char *host = header(x, "Host");
+    if (!host || !is_own_host(x->server, host))
+        return refuse(x, MHD_HTTP_MISDIRECTED_REQUEST, "This is not the host that was asked for.");
+    if (strlen(url) >= HTTP_PATH_MAX)
+        return refuse(x, MHD_HTTP_URI_TOO_LONG, "The path is too long.");
+    return answer(x, url, x->server->now_ms);
+}
+
+static void on_done(void *ctx, struct MHD_Connection *connection, void **per_request,
+                    enum MHD_RequestTerminationCode why)
+{
+    (void)ctx;
+    (void)connection;
+    (void)why;
+    struct http_exchange *x = *per_request;
+    if (x && x->response)
+        MHD_destroy_response(x->response);
+    free(x);
+    *per_request = NULL;
+}
+
+static int bad_address(char why[static 200], const char *address, const char *text)
+{
+    snprintf(why, 200, "%s: %s; use an address of this machine such as 127.0.0.1:8025", address,
+             text);
+    return -EINVAL;
+}
+
+static int parse_address(const char *address, struct ip_addr *ip, uint16_t *port,
+                         char why[static 200])
+{
+    const char *colon = strrchr(address, ':');
+    char text[IP_TEXT_MAX + 2];
+    if (!colon || (size_t)(colon - address) >= sizeof text)
+        return bad_address(why, address, "no port");
+    snprintf(text, sizeof text, "%.*s", (int)(colon - address), address);
+    size_t n = strlen(text);
+    bool brackets = n > 2 && text[0] == '[' && text[n - 1] == ']';
+    if (brackets)
+        text[n - 1] = '\0';
+    if (ip_parse(text + brackets, ip) != 0)
+        return bad_address(why, address, "is no IP address");
+    char *end;
+    unsigned long number = strtoul(colon + 1, &end, 10);
+    if (end == colon + 1 || *end || number == 0 || number > 65535)
+        return bad_address(why, address, "the port is no number from 1 to 65535");
+    struct ip_prefix v4, v6;
+    prefix_parse("127.0.0.0/8", &v4);
+    prefix_parse("::1", &v6);
+    if (!prefix_contains(&v4, ip) && !prefix_contains(&v6, ip))
+        return bad_address(why, address,
+                           "is not on loopback; put a proxy with TLS and log-in before it");
+    *port = (uint16_t)number;
+    return 0;
+}
+
+static int listen_on(struct http_server *s)
+{
+    int fd = socket(s->address.family == IP_V6 ? AF_INET6 : AF_INET,
+                    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    int one = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(s->port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(s->port)};
+    memcpy(&v4.sin_addr, s->address.octet, 4);
+    memcpy(&v6.sin6_addr, s->address.octet, 16);
+    int rc = s->address.family == IP_V6 ? bind(fd, (struct sockaddr *)&v6, sizeof v6)
+                                        : bind(fd, (struct sockaddr *)&v4, sizeof v4);
+    if (rc != 0 || listen(fd, 128) != 0) {
+        rc = -errno;
+        close(fd);
+        return rc;
+    }
+    s->listen_fd = fd;
+    return 0;
+}
+
+int http_open(const char *address, http_fn fn, void *ctx, struct http_server **out,
+              char why[static 200])
+{
+    struct http_server *s = calloc(1, sizeof *s);
+    if (!s)
+        return -ENOMEM;
+    *s = (struct http_server){.fn = fn, .ctx = ctx, .listen_fd = -1};
+    int rc = parse_address(address, &s->address, &s->port, why);
+    if (rc == 0 && (rc = listen_on(s)) != 0)
+        snprintf(why, 200, "%s: %s; choose another port with --listen or web.listen", address,
+                 strerror(-rc));
+    if (rc != 0) {
+        http_close(s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+static void on_ready(struct loop *l, int fd, unsigned events, int64_t now_ms, void *ctx)
+{
+    (void)l;
+    (void)fd;
+    (void)events;
+    struct http_server *s = ctx;
+    s->now_ms = now_ms;
+    MHD_run(s->mhd);
+}
+
+static void on_tick(struct loop *l, int64_t now_ms, void *ctx)
+{
+    on_ready(l, -1, 0, now_ms, ctx);
+}
+
+int http_start(struct http_server *s, struct loop *l)
+{
+    s->loop = l;
+    s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, s->port,
+                              NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
+                              MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+                              MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+                              MHD_OPTION_NOTIFY_COMPLETED, on_done, NULL,
+                              MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    if (!s->mhd)
+        return -EIO;
+    s->listen_fd = -1; // libmicrohttpd closes it
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+    if (!info)
+        return -EIO;
+    // Time-outs of idle connections are looked at once a second.
+    s->timer = loop_every(s->loop, 1000, on_tick, s);
+    if (s->timer < 0)
+        return s->timer;
+    return loop_watch(s->loop, info->epoll_fd, LOOP_READ, on_ready, s);
+}
+
+void http_close(struct http_server *s)
+{
+    if (!s)
+        return;
+    if (s->mhd)
+        MHD_stop_daemon(s->mhd);
+    if (s->listen_fd >= 0)
+        close(s->listen_fd);
+    free(s);
+}

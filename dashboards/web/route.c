@@ -1,0 +1,114 @@
+// From a path to a page.
+#include "web/web.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/series_coverage.h"
+
+extern const unsigned char web_style[];
+extern const size_t web_style_size;
+
+static const char *const kinds[] = {
+    [SERIES_SUBSCRIBER] = "subscriber", [SERIES_SITE] = "site",     [SERIES_POP] = "pop",
+    [SERIES_CLASS] = "class",           [SERIES_SENSOR] = "sensor",
+};
+
+const char *web_kind_name(enum series_kind kind)
+{
+    return kinds[kind];
+}
+
+int web_kind_parse(const char *name)
+{
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+        if (strcmp(name, kinds[k]) == 0)
+            return (int)k;
+    return -EINVAL;
+}
+
+int64_t web_now_s(const struct web *w, int64_t now_ms)
+{
+    int64_t end_s;
+    if (!w->clock_is_data || series_coverage_end(w->rrd_dir, &end_s) != 0)
+        return now_ms / 1000;
+    return end_s;
+}
+
+static const struct {
+    const char *name;
+    int64_t seconds;
+} ranges[] = {{"day", 86400}, {"week", 7 * 86400}, {"month", 31 * 86400}, {"year", 366 * 86400}};
+
+int web_range(const struct web *w, const struct http_request *r, struct web_range *out,
+              char error[static 160])
+{
+    const char *name = http_query(r, "range"), *from = http_query(r, "from"),
+               *to = http_query(r, "to");
+    int64_t now_s = web_now_s(w, r->now_ms);
+    *out = (struct web_range){.name = "", .start_s = now_s - 86400, .end_s = now_s};
+    if (from || to) {
+        if (from && series_parse_time(from, now_s, &out->start_s) != 0)
+            return snprintf(error, 160, "from: write now-24h, an epoch or an RFC 3339 time"),
+                   -EINVAL;
+        if (to && series_parse_time(to, now_s, &out->end_s) != 0)
+            return snprintf(error, 160, "to: write now, an epoch or an RFC 3339 time"), -EINVAL;
+        if (out->start_s < 0 || out->end_s <= out->start_s ||
+            out->end_s - out->start_s > 10LL * 366 * 86400)
+            return snprintf(error, 160, "from must lie before to, within ten years"), -EINVAL;
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        if (strcmp(name ? name : "day", ranges[i].name) != 0)
+            continue;
+        out->name = ranges[i].name;
+        out->start_s = now_s - ranges[i].seconds;
+        return 0;
+    }
+    return snprintf(error, 160, "range: use day, week, month or year"), -EINVAL;
+}
+
+static void style(struct http_answer *a)
+{
+    a->type = "text/css; charset=utf-8";
+    a->max_age_s = -1;
+    buf_bytes(&a->body, web_style, web_style_size);
+}
+
+// What follows `prefix` in the path, or NULL.
+static const char *behind(const char *path, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return strncmp(path, prefix, n) == 0 ? path + n : NULL;
+}
+
+bool web_answer(const struct http_request *r, struct http_answer *a, void *ctx)
+{
+    struct web *w = ctx;
+    const char *rest;
+    if (strcmp(r->path, "/") == 0) {
+        page_start(w, r, a);
+    } else if (strcmp(r->path, "/tickets") == 0) {
+        page_tickets(w, r, a);
+    } else if ((rest = behind(r->path, "/tickets/")) && *rest) {
+        char *end;
+        errno = 0;
+        long long number = strtoll(rest, &end, 10);
+        if (errno != 0 || *end || number <= 0)
+            page_error(w, a, 404, "No such ticket", "Tickets have numbers: /tickets/1");
+        else
+            page_ticket(w, r, number, a);
+    } else if ((rest = behind(r->path, "/subscribers/")) && *rest) {
+        page_subscriber(w, r, rest, a);
+    } else if ((rest = behind(r->path, "/graph/"))) {
+        return graph_route(w, r, rest, a);
+    } else if ((rest = behind(r->path, "/api/v1/"))) {
+        api_answer(w, r, rest, a);
+    } else if (strcmp(r->path, "/style.css") == 0) {
+        style(a);
+    } else {
+        page_error(w, a, 404, "Not found", "There is no such page here.");
+    }
+    return true;
+}

@@ -1,0 +1,77 @@
+// The pages and the API of one state: tickets from the store, series from RRD files. What a page says
+// the API says too, from the same look-ups.
+#pragma once
+
+#include "common/series.h"
+#include "common/ticket.h"
+#include "web/http.h"
+#include "web/worker.h"
+
+enum { WEB_PENDING_MAX = 256 };
+
+struct web {
+    const char *site; // name of the site and of its series
+    const char *rrd_dir;
+    struct ticket_store *store; // NULL: there is none yet
+    bool clock_is_data;         // a replay: "now" is the end of what was watched
+    struct workers *workers;
+    uint32_t next_id;
+    struct web_pending { // exchanges that wait for a picture
+        uint32_t id;     // 0: free
+        struct http_exchange *exchange;
+        uint8_t format;
+        bool dark;
+    } pending[WEB_PENDING_MAX];
+};
+
+// http_fn of the server.
+bool web_answer(const struct http_request *r, struct http_answer *a, void *ctx);
+
+// End of the data in a replay, else the clock. Seconds.
+int64_t web_now_s(const struct web *w, int64_t now_ms);
+
+// A range from the query (`range=day|week|month|year`, or `from`, `to`). Says in `error` which
+// parameter is wrong, with the fix: -EINVAL.
+struct web_range {
+    const char *name; // "day", ... or "" when free
+    int64_t start_s, end_s;
+};
+
+int web_range(const struct web *w, const struct http_request *r, struct web_range *out,
+              char error[static 160]);
+
+// Pages: each fills the answer.
+void page_start(const struct web *w, const struct http_request *r, struct http_answer *a);
+void page_tickets(const struct web *w, const struct http_request *r, struct http_answer *a);
+void page_ticket(const struct web *w, const struct http_request *r, int64_t number,
+                 struct http_answer *a);
+void page_subscriber(const struct web *w, const struct http_request *r, const char *name,
+                     struct http_answer *a);
+void page_error(const struct web *w, struct http_answer *a, unsigned status, const char *title,
+                const char *text);
+
+// Beginning and end of every page.
+void page_open(const struct web *w, struct buf *out, const char *title);
+void page_close(const struct web *w, struct buf *out);
+// Links to the other ranges; `base` is the page's path, escaped.
+void page_ranges(struct buf *out, const char *base, const struct web_range *now);
+// The pictures of a series, with alternatives for a dark page.
+void page_graphs(struct buf *out, enum series_kind kind, const char *name,
+                 const struct web_range *range, int64_t lease_start_s);
+// A table row a ticket, below a head.
+void page_ticket_rows(const struct web *w, const struct ticket_query *q, struct buf *out);
+
+// JSON: /api/v1/...
+void api_answer(const struct web *w, const struct http_request *r, const char *path,
+                struct http_answer *a);
+
+// /graph/KIND/VIEW.png|svg: takes the exchange, or answers at once with an error.
+bool graph_route(struct web *w, const struct http_request *r, const char *path,
+                 struct http_answer *a);
+// worker_fn of the workers.
+void graph_drawn(uint32_t id, int status, struct span image, const char *error, void *ctx);
+// Answers all that still wait, before the server ends.
+void graph_give_up(struct web *w);
+
+const char *web_kind_name(enum series_kind kind); // "subscriber", "site", ...
+int web_kind_parse(const char *name);             // -EINVAL

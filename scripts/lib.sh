@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# What the scripts share: where the tree is, progress lines, timing, running a long command quietly.
+# Sourced, never run. Colours only on a terminal (and never when NO_COLOR is set).
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+JOBS=$(nproc 2>/dev/null || echo 2)
+export ROOT JOBS
+
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
+    BOLD=$'\e[1m' GREEN=$'\e[32m' YELLOW=$'\e[33m' RED=$'\e[31m' PLAIN=$'\e[0m'
+else
+    BOLD='' GREEN='' YELLOW='' RED='' PLAIN=''
+fi
+
+say() { printf '%s\n' "$*"; }
+headline() { printf '%s== %s%s\n' "$BOLD" "$*" "$PLAIN"; }
+note() { printf '%s%s%s\n' "$YELLOW" "$*" "$PLAIN"; }
+
+# die MESSAGE [STATUS]: one line that names the fix, on standard error.
+die() {
+    printf '%s%s: %s%s\n' "$RED" "${0##*/}" "$1" "$PLAIN" >&2
+    exit "${2:-1}"
+}
+
+# seconds_text N: "8 s", "2 min 05 s"
+seconds_text() {
+    if [ "$1" -lt 60 ]; then
+        printf '%d s' "$1"
+    else
+        printf '%d min %02d s' $(($1 / 60)) $(($1 % 60))
+    fi
+}
+
+# on_terminal: may a line be rewritten?
+on_terminal() { [ -t 1 ] && [ "${TERM:-dumb}" != dumb ]; }
+
+# watch_log PID LOG WHAT: what a long command is doing, until it ends. On a terminal one line that is
+# rewritten every second; elsewhere a line every ten.
+watch_log() {
+    local pid=$1 log=$2 what=$3 start=$SECONDS last elapsed width
+    while kill -0 "$pid" 2>/dev/null; do
+        sleep 0.2
+        elapsed=$((SECONDS - start))
+        [ "$elapsed" -ge 2 ] || continue
+        if on_terminal; then
+            last=$(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | tr -c '[:print:]\n' ' ')
+            width=$(($(tput cols 2>/dev/null || echo 80) - 1))
+            printf '\r\e[K%.*s' "$width" "   $what, $(seconds_text "$elapsed"): $last"
+        elif [ $((elapsed % 10)) -eq 0 ]; then
+            last=$(tail -n 1 "$log" 2>/dev/null | tr -d '\r')
+            printf '   %s, %s: %.100s\n' "$what" "$(seconds_text "$elapsed")" "$last"
+            sleep 1
+        fi
+    done
+    if on_terminal; then printf '\r\e[K'; fi
+}
+
+# quietly WHAT LOG COMMAND...: run with its output in LOG; the log's end is shown when it fails.
+# The command is stopped with the script.
+quietly() {
+    local what=$1 log=$2 start=$SECONDS pid status=0
+    shift 2
+    mkdir -p "$(dirname "$log")"
+    # shellcheck disable=SC2024 # the log is the caller's, also when the command runs as root
+    "$@" >"$log" 2>&1 </dev/null &
+    pid=$!
+    # shellcheck disable=SC2064 # this child, now
+    trap "kill $pid 2>/dev/null; exit 130" INT TERM
+    watch_log "$pid" "$log" "$what"
+    wait "$pid" || status=$?
+    trap - INT TERM
+    if [ "$status" -ne 0 ]; then
+        printf '%s   %s failed (status %d); the end of %s:%s\n' "$RED" "$what" "$status" \
+            "${log#"$ROOT"/}" "$PLAIN" >&2
+        tail -n 60 "$log" >&2
+        return "$status"
+    fi
+    printf '   %s%s%s (%s)\n' "$GREEN" "$what" "$PLAIN" "$(seconds_text $((SECONDS - start)))"
+}
+
+# configure FOLDER NAME=VALUE...: a Ninja build folder, with ccache when there is one.
+configure() {
+    local folder=$1 arguments=()
+    shift
+    for pair in "$@"; do arguments+=("-D$pair"); done
+    if command -v ccache >/dev/null 2>&1; then
+        arguments+=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
+    fi
+    quietly "configured ${folder#"$ROOT"/}" "$folder/configure.log" \
+        cmake -S "$ROOT" -B "$folder" -G Ninja "${arguments[@]}"
+}
+
+# build FOLDER [TARGET...]
+build() {
+    local folder=$1
+    shift
+    NINJA_STATUS='[%f/%t] ' quietly "built ${folder#"$ROOT"/}" "$folder/build.log" \
+        ninja -C "$folder" -j "$JOBS" "$@"
+}
+
+# programs FOLDER: the programs a build folder makes, as ninja targets.
+programs() { ninja -C "$1" -t targets all | sed -n 's/^\(bin\/[a-z-]*\): .*/\1/p'; }

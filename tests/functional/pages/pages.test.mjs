@@ -1,0 +1,225 @@
+// Opens the pages in a real browser: nothing may fail to load, no script may be needed, the pictures
+// must be pictures, the ways from page to page must work, and what should be refused is refused.
+//
+// Needs: POSTERN_BIN (folder of the programs), POSTERN_STATE (a folder that postern replay wrote, with
+// at least one ticket). Starts its own postern-web on a free port and ends it.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import http from 'node:http';
+import net from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+
+const bin = process.env.POSTERN_BIN;
+const state = process.env.POSTERN_STATE;
+const shots = process.env.POSTERN_SHOTS; // a folder for pictures of the pages; none by default
+assert.ok(bin && state, 'POSTERN_BIN and POSTERN_STATE must be set');
+
+let server, browser, origin, port, profile;
+
+const freePort = () =>
+  new Promise((done) => {
+    const s = net.createServer();
+    s.listen(0, '127.0.0.1', () => {
+      const { port: p } = s.address();
+      s.close(() => done(p));
+    });
+  });
+
+// A raw request, so that the Host header is ours to choose.
+const ask = (requestPath, { host = `127.0.0.1:${port}`, method = 'GET', headers = {} } = {}) =>
+  new Promise((done, failed) => {
+    const r = http.request(
+      { host: '127.0.0.1', port, path: requestPath, method, headers: { Host: host, ...headers } },
+      (answer) => {
+        const parts = [];
+        answer.on('data', (d) => parts.push(d));
+        answer.on('end', () =>
+          done({ status: answer.statusCode, headers: answer.headers, body: Buffer.concat(parts) }));
+      });
+    r.on('error', failed);
+    r.end();
+  });
+
+before(async () => {
+  port = await freePort();
+  origin = `http://127.0.0.1:${port}`;
+  server = spawn(path.join(bin, 'postern-web'), ['--state', state, '--listen', `127.0.0.1:${port}`],
+    { stdio: ['ignore', 'inherit', 'inherit'] });
+  for (let i = 0; ; i++) {
+    try {
+      await ask('/');
+      break;
+    } catch (e) {
+      assert.equal(server.exitCode, null, 'postern-web ended at once');
+      assert.ok(i < 200, `postern-web does not answer: ${e.message}`);
+      await new Promise((done) => setTimeout(done, 100));
+    }
+  }
+  profile = mkdtempSync(path.join(os.tmpdir(), 'postern-pages-'));
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    env: { ...process.env, HOME: profile },
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  if (server && server.exitCode === null) {
+    const ended = new Promise((done) => server.on('exit', (code) => done(code)));
+    server.kill('SIGTERM');
+    assert.equal(await ended, 0, 'postern-web ends cleanly on SIGTERM');
+  }
+  if (profile) rmSync(profile, { recursive: true, force: true });
+});
+
+// A page without scripts that notes all that goes wrong.
+async function open(where, options = {}) {
+  const context = await browser.newContext({ javaScriptEnabled: false, ...options });
+  const page = await context.newPage();
+  const wrong = [];
+  page.on('requestfailed', (r) => wrong.push(`${r.url()} ${r.failure()?.errorText}`));
+  page.on('response', (r) => r.status() >= 400 && wrong.push(`${r.url()} ${r.status()}`));
+  page.on('console', (m) => m.type() === 'error' && wrong.push(m.text()));
+  page.on('request', (r) => r.url().startsWith(origin) || wrong.push(`asks ${r.url()}`));
+  await page.goto(origin + where);
+  return { context, page, wrong };
+}
+
+// Scrolls every picture into view, waits for it, and gives their natural widths.
+async function pictures(page) {
+  const widths = [];
+  for (const image of await page.locator('img').all()) {
+    await image.scrollIntoViewIfNeeded();
+    const src = await image.getAttribute('src');
+    const answer = await ask(src);
+    assert.equal(answer.status, 200, src);
+    assert.equal(answer.headers['content-type'], 'image/png');
+    assert.deepEqual([...answer.body.subarray(0, 4)], [0x89, 0x50, 0x4e, 0x47]);
+    widths.push(answer.body.readUInt32BE(16));
+  }
+  return widths;
+}
+
+const tickets = async () => JSON.parse((await ask('/api/v1/tickets')).body).tickets;
+
+test('from the site to a ticket to its subscriber, without scripts', async () => {
+  const { context, page, wrong } = await open('/');
+  assert.match(await page.title(), /Postern/);
+  assert.ok(await page.locator('tbody tr').count() > 0);
+  assert.equal((await pictures(page)).length, 4);
+  if (shots) await page.screenshot({ path: path.join(shots, 'site.png'), fullPage: true });
+  await page.locator('a[href^="/tickets/"]').first().click();
+  assert.match(await page.locator('h1').innerText(), /^Ticket \d+$/);
+  assert.ok((await page.locator('.sentence').innerText()).length > 20);
+  assert.ok(await page.locator('h2:has-text("Evidence") + div tbody tr').count() >= 1);
+  assert.equal((await pictures(page)).length, 4);
+  if (shots) await page.screenshot({ path: path.join(shots, 'ticket.png'), fullPage: true });
+  await page.locator('dl a[href^="/subscribers/"]').click();
+  assert.ok(await page.locator('tbody a[href^="/tickets/"]').count() >= 1);
+  const widths = await pictures(page);
+  assert.equal(widths.length, 4);
+  assert.ok(widths.every((w) => w > 600), `${widths}`);
+  assert.ok(await page.locator('h2:has-text("numbers") ~ div td.number').count() > 8);
+  if (shots) await page.screenshot({ path: path.join(shots, 'subscriber.png'), fullPage: true });
+  for (const range of ['week', 'month', 'year']) {
+    await page.locator(`.ranges a:has-text("${range}")`).click();
+    assert.equal(await page.locator('.ranges strong').innerText(), range);
+    assert.equal((await pictures(page)).length, 4);
+  }
+  assert.deepEqual(wrong, []);
+  await context.close();
+});
+
+test('dark and narrow', async () => {
+  const { context, page, wrong } = await open('/', {
+    colorScheme: 'dark', viewport: { width: 390, height: 800 },
+  });
+  await pictures(page);
+  const source = await page.locator('picture source').first().getAttribute('srcset');
+  assert.match(source, /theme=dark/);
+  if (shots) await page.screenshot({ path: path.join(shots, 'dark.png'), fullPage: true });
+  assert.deepEqual(wrong, []);
+  await context.close();
+});
+
+test('the finder leads to a subscriber', async () => {
+  const [first] = await tickets();
+  const { context, page } = await open('/tickets');
+  await page.locator('#find').fill(first.subscriber);
+  await page.locator('button').click();
+  assert.match(page.url(), /subscriber=/);
+  assert.ok(await page.locator('tbody a[href^="/tickets/"]').count() >= 1);
+  await context.close();
+});
+
+test('the API says what the pages say', async () => {
+  const list = await tickets();
+  assert.ok(list.length > 0);
+  const [first] = list;
+  const one = JSON.parse((await ask(`/api/v1/tickets/${first.number}`)).body);
+  assert.equal(one.subscriber, first.subscriber);
+  assert.ok(one.evidence.length > 0);
+  const feed = JSON.parse((await ask('/api/v1/feed?after=0')).body).changes;
+  feed.forEach((change, i) => assert.equal(change.number, i + 1));
+  const name = encodeURIComponent(first.subscriber);
+  const series = JSON.parse((await ask(`/api/v1/series/subscriber?name=${name}&range=day`)).body);
+  assert.equal(series.step_s, 60);
+  assert.equal(series.samples.length, 1440);
+  const seen = series.samples.some((s) => s.average.some((v) => v > 0));
+  assert.ok(seen, 'a ticketed subscriber has traffic in its series');
+});
+
+test('what should be refused is refused', async () => {
+  assert.equal((await ask('/', { host: 'evil.example' })).status, 421);
+  assert.equal((await ask('/', { host: `evil.example:${port}` })).status, 421);
+  assert.equal((await ask('/', { method: 'POST' })).status, 405);
+  assert.equal((await ask('/', { method: 'DELETE' })).status, 405);
+  assert.equal((await ask('/nowhere')).status, 404);
+  assert.equal((await ask('/tickets/0')).status, 404);
+  assert.equal((await ask('/tickets/999999')).status, 404);
+  assert.equal((await ask('/tickets/1x')).status, 404);
+  assert.equal((await ask('/subscribers/nobody')).status, 400);
+  assert.equal((await ask('/subscribers/203.0.113.250')).status, 404);
+  assert.equal((await ask('/subscribers/..%2f..%2fetc%2fpasswd')).status, 400);
+  assert.equal((await ask('/?range=century')).status, 400);
+  assert.equal((await ask('/?from=later')).status, 400);
+  assert.equal((await ask('/graph/subscriber/connections.gif?name=1.2.3.4')).status, 404);
+  assert.equal((await ask('/graph/subscriber/connections.png')).status, 400);
+  assert.equal((await ask('/graph/subscriber/connections.png?name=203.0.113.250')).status, 404);
+  assert.equal((await ask(`/${'a'.repeat(2000)}`)).status, 414);
+  const problem = await ask('/api/v1/nothing');
+  assert.equal(problem.status, 404);
+  assert.equal(problem.headers['content-type'], 'application/problem+json');
+  const markup = await ask('/tickets?subscriber=%3Cscript%3Ealert(1)%3C/script%3E');
+  assert.ok(!markup.body.includes('<script>'));
+});
+
+test('headers, HEAD and ETag', async () => {
+  const page = await ask('/');
+  assert.match(page.headers['content-security-policy'], /default-src 'none'/);
+  assert.equal(page.headers['x-content-type-options'], 'nosniff');
+  const head = await ask('/', { method: 'HEAD' });
+  assert.equal(head.status, 200);
+  assert.equal(head.body.length, 0);
+  const style = await ask('/style.css');
+  const again = await ask('/style.css', { headers: { 'If-None-Match': style.headers.etag } });
+  assert.equal(again.status, 304);
+});
+
+test('many graphs at once, and an SVG', async () => {
+  const [first] = await tickets();
+  const name = encodeURIComponent(first.subscriber);
+  const views = ['connections', 'peers', 'mail', 'socks'];
+  const answers = await Promise.all(Array.from({ length: 40 }, (_, i) =>
+    ask(`/graph/subscriber/${views[i % 4]}.png?name=${name}&from=now-${i + 1}h`)));
+  assert.ok(answers.every((a) => a.status === 200), answers.map((a) => a.status).join());
+  const svg = await ask(`/graph/subscriber/mail.svg?name=${name}`);
+  assert.equal(svg.status, 200);
+  assert.match(svg.body.toString(), /<svg/);
+});

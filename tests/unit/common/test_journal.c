@@ -1,0 +1,550 @@
+// The journal: what is put comes back in order; torn tails, damage, a reader beside the writer, cursors,
+// segments by day and size, encryption by day key and its shredding.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/journal_format.h"
+#include "minute_sample.h"
+
+#define MINUTE_ONE 29000000 // 2025-02-19T13:20Z
+
+struct fixture {
+    char dir[64];
+    char keys[64];
+};
+
+static void remove_all(const char *dir)
+{
+    DIR *d = opendir(dir);
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (e->d_name[0] != '.')
+            unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        closedir(d);
+    rmdir(dir);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    snprintf(f->dir, sizeof f->dir, "%s", "/tmp/test_journal.XXXXXX");
+    snprintf(f->keys, sizeof f->keys, "%s", "/tmp/test_journal_keys.XXXXXX");
+    *state = f;
+    return mkdtemp(f->dir) && mkdtemp(f->keys) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    remove_all(f->dir);
+    remove_all(f->keys);
+    free(f);
+    return 0;
+}
+
+static struct journal_writer *writer(const char *dir, const struct journal_options *options)
+{
+    struct journal_options plain = {.sync = false};
+    struct journal_writer *w = NULL;
+    assert_int_equal(journal_writer_open(dir, options ? options : &plain, &w), 0);
+    return w;
+}
+
+static struct journal_reader *reader(const char *dir, const struct journal_cursor *from,
+                                     const char *keys)
+{
+    struct journal_reader *r = NULL;
+    assert_int_equal(journal_reader_open(dir, from, keys, &r), 0);
+    return r;
+}
+
+static void put_rows(struct journal_writer *w, unsigned count, int64_t minute)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct minute_row row = sample_row((i * 7919) % count, minute);
+        assert_int_equal(journal_put_row(w, &row), 0);
+        minute_row_fini(&row, NULL);
+    }
+}
+
+static void commit(struct journal_writer *w, int64_t minute)
+{
+    assert_int_equal(journal_commit(w, (minute + 1) * 60000), 0);
+}
+
+// Rows, coverage, sites and marks that are left to read, as a line: "CSRRM".
+static const char *letters(struct journal_reader *r, char out[static 256])
+{
+    const struct journal_entry *e;
+    size_t n = 0;
+    int rc;
+    while ((rc = journal_next(r, &e)) == 1 && n < 255)
+        out[n++] = "?RCSM"[e->kind];
+    assert_int_equal(rc, 0);
+    out[n] = '\0';
+    return out;
+}
+
+static struct journal_cursor first_segment(const char *dir)
+{
+    struct journal_cursor best = {0};
+    DIR *d = opendir(dir);
+    for (struct dirent *e; (e = readdir(d));) {
+        uint32_t day, number;
+        if (journal_segment_parse(e->d_name, &day, &number) == 0 &&
+            (best.day == 0 || day < best.day))
+            best = (struct journal_cursor){.day = day, .segment = number};
+    }
+    closedir(d);
+    return best;
+}
+
+static void segment_path(const char *dir, char out[static 128])
+{
+    struct journal_cursor c = first_segment(dir);
+    char name[JOURNAL_NAME_MAX];
+    snprintf(out, 128, "%s/%s", dir, journal_segment_name(c.day, c.segment, name));
+}
+
+static off_t size_of(const char *path)
+{
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_size;
+}
+
+static void comes_back(void **state)
+{
+    struct fixture *f = *state;
+    struct journal_writer *w = writer(f->dir, NULL);
+    struct coverage_minute cover = {
+        .minute = MINUTE_ONE,
+        .seconds = 59,
+        .loss_ppm = 1234,
+        .alarms = COVERAGE_DOUBLED,
+        .closed_by_timeout = true,
+        .sum = {.t_ms = MINUTE_ONE * 60000LL + 60000,
+                .sensor = "edge-1",
+                .process = 3,
+                .leg = COVERAGE_LEG_PNI,
+                .nat = COVERAGE_NAT_OUTSIDE,
+                .port25 = COVERAGE_PORT25_BLOCKED_AFTER,
+                .tier = COVERAGE_TIER_C,
+                .profile = COVERAGE_FULL_ENVELOPE,
+                .sampling = 64,
+                .alarms = COVERAGE_DOUBLED,
+                .last = true},
+    };
+    uint64_t v = 10;
+#define X(name, element, text) cover.sum.name = v++;
+    COVERAGE_COUNTERS(X)
+#undef X
+    struct minute_site site = {MINUTE_ONE, "north", 1, 2, 3, 4, 5, 6, 7, 8, 9};
+    put_rows(w, 10, MINUTE_ONE);
+    assert_int_equal(journal_put_coverage(w, &cover), 0);
+    assert_int_equal(journal_put_site(w, &site), 0);
+    commit(w, MINUTE_ONE);
+    assert_int_equal(journal_writer_close(w), 0);
+
+    struct journal_reader *r = reader(f->dir, NULL, NULL);
+    const struct journal_entry *e;
+    assert_int_equal(journal_next(r, &e), 1);
+    assert_int_equal(e->kind, JOURNAL_COVERAGE);
+    assert_memory_equal(&e->coverage, &cover, sizeof cover);
+    assert_int_equal(journal_next(r, &e), 1);
+    assert_int_equal(e->kind, JOURNAL_SITE);
+    assert_memory_equal(&e->site, &site, sizeof site);
+    for (unsigned i = 0; i < 10; i++) { // by key, however they were put
+        assert_int_equal(journal_next(r, &e), 1);
+        assert_int_equal(e->kind, JOURNAL_ROW);
+        struct minute_row row = sample_row(i, MINUTE_ONE);
+        assert_true(sample_equal(&row, &e->row));
+        minute_row_fini(&row, NULL);
+    }
+    assert_int_equal(journal_next(r, &e), 1);
+    assert_int_equal(e->kind, JOURNAL_MARK);
+    assert_int_equal(e->mark_ms, (MINUTE_ONE + 1) * 60000LL);
+    assert_int_equal(journal_next(r, &e), 0);
+    const struct journal_stats *s = journal_reader_stats(r);
+    assert_int_equal(s->blocks, 1);
+    assert_int_equal(s->rows, 10);
+    assert_int_equal(s->coverages, 1);
+    assert_int_equal(s->sites, 1);
+    assert_int_equal(s->bad_blocks, 0);
+    assert_false(s->torn);
+    journal_reader_close(r);
+}
+
+static void same_rows_same_octets(void **state)
+{
+    struct fixture *f = *state;
+    char path[2][128], first[80];
+    uint8_t octets[2][65536];
+    ssize_t len[2];
+    snprintf(first, sizeof first, "%s/a", f->dir);
+    const char *dirs[2] = {first, f->keys};
+    for (int i = 0; i < 2; i++) {
+        struct journal_writer *w = writer(dirs[i], NULL);
+        put_rows(w, 30, MINUTE_ONE);
+        commit(w, MINUTE_ONE);
+        journal_writer_close(w);
+        segment_path(dirs[i], path[i]);
+        int fd = open(path[i], O_RDONLY);
+        len[i] = read(fd, octets[i], sizeof octets[i]);
+        close(fd);
+    }
+    assert_int_equal(len[0], len[1]);
+    assert_memory_equal(octets[0], octets[1], (size_t)len[0]);
+    remove_all(first);
+}
+
+static void read_while_written(void **state)
+{
+    struct fixture *f = *state;
+    char text[256];
+    struct journal_reader *r = reader(f->dir, NULL, NULL);
+    assert_string_equal(letters(r, text), ""); // nothing there yet
+    struct journal_writer *w = writer(f->dir, NULL);
+    put_rows(w, 2, MINUTE_ONE);
+    assert_string_equal(letters(r, text), "");
+    commit(w, MINUTE_ONE);
+    assert_string_equal(letters(r, text), "RRM");
+    assert_string_equal(letters(r, text), "");
+    commit(w, MINUTE_ONE + 1);
+    put_rows(w, 1, MINUTE_ONE + 2);
+    commit(w, MINUTE_ONE + 2);
+    commit(w, MINUTE_ONE + 1440); // the next day: another segment
+    assert_string_equal(letters(r, text), "MRMM");
+    journal_reader_close(r);
+    journal_writer_close(w);
+}
+
+static void torn_at_every_octet(void **state)
+{
+    struct fixture *f = *state;
+    char path[128], text[256];
+    struct journal_writer *w = writer(f->dir, NULL);
+    struct minute_row row = sample_head(1, MINUTE_ONE);
+    journal_put_row(w, &row);
+    commit(w, MINUTE_ONE);
+    segment_path(f->dir, path);
+    off_t first = size_of(path);
+    row = sample_head(2, MINUTE_ONE + 1);
+    journal_put_row(w, &row);
+    commit(w, MINUTE_ONE + 1);
+    journal_writer_close(w);
+    off_t whole = size_of(path);
+    uint8_t *octets = malloc((size_t)whole);
+    int fd = open(path, O_RDWR);
+    assert_int_equal(read(fd, octets, (size_t)whole), whole);
+
+    for (off_t len = 0; len < whole; len++) {
+        assert_int_equal(ftruncate(fd, 0), 0);
+        assert_int_equal(pwrite(fd, octets, (size_t)len, 0), len);
+        struct journal_reader *r = reader(f->dir, NULL, NULL);
+        assert_string_equal(letters(r, text), len < first ? "" : "RM");
+        // Torn is what is neither empty nor ends with a block.
+        bool ends = len == JOURNAL_SEGMENT_HEADER || len == first;
+        assert_int_equal(journal_reader_stats(r)->torn, !ends);
+        assert_int_equal(journal_reader_stats(r)->bad_blocks, 0);
+        // The writer cuts it and goes on; the same reader sees what comes then.
+        w = writer(f->dir, NULL);
+        assert_int_equal(journal_torn_octets(w), ends                           ? 0
+                                                 : len < JOURNAL_SEGMENT_HEADER ? len
+                                                 : len < first ? len - JOURNAL_SEGMENT_HEADER
+                                                               : len - first);
+        row = sample_head(3, MINUTE_ONE + 2);
+        journal_put_row(w, &row);
+        commit(w, MINUTE_ONE + 2);
+        journal_writer_close(w);
+        assert_string_equal(letters(r, text), "RM");
+        journal_reader_close(r);
+        if (len < JOURNAL_SEGMENT_HEADER) { // another segment was begun
+            char other[160];
+            snprintf(other, sizeof other, "%.*s000002.pj", (int)strlen(path) - 9, path);
+            assert_int_equal(unlink(other), 0);
+        }
+    }
+    close(fd);
+    free(octets);
+}
+
+static void damage_is_passed_over(void **state)
+{
+    struct fixture *f = *state;
+    char path[128], text[256];
+    struct journal_writer *w = writer(f->dir, NULL);
+    off_t end[4];
+    for (int i = 0; i < 4; i++) {
+        put_rows(w, 1, MINUTE_ONE + i);
+        commit(w, MINUTE_ONE + i);
+        segment_path(f->dir, path);
+        end[i] = size_of(path);
+    }
+    journal_writer_close(w);
+    // In the header, and in the payload, of the second block.
+    off_t places[] = {end[0] + 9, end[0] + JOURNAL_BLOCK_HEADER + 30};
+    int fd = open(path, O_RDWR);
+    for (int i = 0; i < 2; i++) {
+        uint8_t was, other;
+        assert_int_equal(pread(fd, &was, 1, places[i]), 1);
+        other = was ^ 0x10;
+        assert_int_equal(pwrite(fd, &other, 1, places[i]), 1);
+        struct journal_reader *r = reader(f->dir, NULL, NULL);
+        assert_string_equal(letters(r, text), "RMRMRM");
+        assert_int_equal(journal_reader_stats(r)->bad_blocks, 1);
+        journal_reader_close(r);
+        // A writer does not take it for a torn tail.
+        w = writer(f->dir, NULL);
+        assert_int_equal(journal_torn_octets(w), 0);
+        journal_writer_close(w);
+        assert_int_equal(size_of(path), end[3]);
+        assert_int_equal(pwrite(fd, &was, 1, places[i]), 1);
+    }
+    close(fd);
+}
+
+static void cursors(void **state)
+{
+    struct fixture *f = *state;
+    char text[256], all[256];
+    struct journal_writer *w = writer(f->dir, NULL);
+    for (int i = 0; i < 3; i++) {
+        put_rows(w, 3, MINUTE_ONE + i);
+        commit(w, MINUTE_ONE + i);
+    }
+    put_rows(w, 1, MINUTE_ONE + 2000);
+    commit(w, MINUTE_ONE + 2000);
+    journal_writer_close(w);
+    struct journal_reader *r = reader(f->dir, NULL, NULL);
+    letters(r, all);
+    journal_reader_close(r);
+    assert_string_equal(all, "RRRMRRRMRRRMRM");
+    // Whatever was read before, a reader that begins at the cursor reads the rest.
+    for (size_t n = 0; n <= strlen(all); n++) {
+        const struct journal_entry *e;
+        r = reader(f->dir, NULL, NULL);
+        for (size_t i = 0; i < n; i++)
+            assert_int_equal(journal_next(r, &e), 1);
+        struct journal_cursor at = journal_reader_cursor(r), parsed;
+        journal_reader_close(r);
+        char line[JOURNAL_CURSOR_MAX];
+        journal_cursor_format(&at, line);
+        assert_int_equal(journal_cursor_parse(line, &parsed), 0);
+        assert_memory_equal(&parsed, &at, sizeof at);
+        r = reader(f->dir, &parsed, NULL);
+        assert_string_equal(letters(r, text), all + n);
+        journal_reader_close(r);
+    }
+    // A segment that retention took away: the next one is read.
+    char path[128];
+    segment_path(f->dir, path);
+    unlink(path);
+    struct journal_cursor gone = {.day = 20250101, .segment = 1, .offset = 4711, .entry = 3};
+    r = reader(f->dir, &gone, NULL);
+    assert_string_equal(letters(r, text), "RM");
+    journal_reader_close(r);
+}
+
+static void cursor_texts(void **state)
+{
+    (void)state;
+    struct journal_cursor c;
+    char line[JOURNAL_CURSOR_MAX];
+    assert_int_equal(journal_cursor_parse("20261122.000001:4096", &c), 0);
+    assert_int_equal(c.day, 20261122);
+    assert_int_equal(c.segment, 1);
+    assert_int_equal(c.offset, 4096);
+    assert_string_equal(journal_cursor_format(&c, line), "20261122.000001:4096");
+    static const char *const bad[] = {
+        "",
+        "20261122",
+        "20261122.000001",
+        "20261122.000001:",
+        "2026112x.000001:1",
+        "20261122.00001:1",
+        "20261122.000001:1 ",
+        "20261122.000001:-1",
+        "20261122.000001:99999999999999999999",
+        "20261122.000001:1:",
+        "20261122.000001:1:4294967296",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (journal_cursor_parse(bad[i], &c) != -EINVAL)
+            fail_msg("taken: %s", bad[i]);
+}
+
+static void skipping_by_time(void **state)
+{
+    struct fixture *f = *state;
+    char text[256];
+    struct journal_writer *w = writer(f->dir, NULL);
+    for (int i = 0; i < 5; i++) {
+        if (i != 3)
+            put_rows(w, 2, MINUTE_ONE + i);
+        commit(w, MINUTE_ONE + i);
+    }
+    put_rows(w, 1, MINUTE_ONE); // an amendment
+    commit(w, MINUTE_ONE + 5);
+    journal_writer_close(w);
+    struct journal_reader *r = reader(f->dir, NULL, NULL);
+    journal_reader_skip_to(r, MINUTE_ONE + 3);
+    assert_string_equal(letters(r, text), "MRRMRM");
+    assert_int_equal(journal_reader_stats(r)->blocks, 3);
+    journal_reader_close(r);
+}
+
+static void segments_by_size(void **state)
+{
+    struct fixture *f = *state;
+    char text[256];
+    struct journal_options small = {.segment_octets_max = 3000};
+    struct journal_writer *w = writer(f->dir, &small);
+    for (int i = 0; i < 4; i++) {
+        put_rows(w, 2, MINUTE_ONE + i);
+        commit(w, MINUTE_ONE + i);
+    }
+    // A mark of an earlier day goes on in the segment that is open: readers never go back.
+    commit(w, MINUTE_ONE - 5000);
+    journal_writer_close(w);
+    w = writer(f->dir, &small);
+    commit(w, MINUTE_ONE + 9);
+    journal_writer_close(w);
+    unsigned segments = 0;
+    DIR *d = opendir(f->dir);
+    for (struct dirent *e; (e = readdir(d));)
+        segments += e->d_name[0] != '.';
+    closedir(d);
+    assert_in_range(segments, 2, 5);
+    struct journal_reader *r = reader(f->dir, NULL, NULL);
+    assert_string_equal(letters(r, text), "RRMRRMRRMRRMMM");
+    journal_reader_close(r);
+}
+
+static void one_writer_at_a_time(void **state)
+{
+    struct fixture *f = *state;
+    struct journal_writer *w = writer(f->dir, NULL), *second = NULL;
+    struct journal_options plain = {0};
+    assert_int_equal(journal_writer_open(f->dir, &plain, &second), -EBUSY);
+    journal_writer_close(w);
+    w = writer(f->dir, NULL);
+    journal_writer_close(w);
+}
+
+static void encrypted_by_day(void **state)
+{
+    struct fixture *f = *state;
+    char text[256], path[160];
+    struct journal_options o = {.key_dir = f->keys};
+    struct journal_writer *w = writer(f->dir, &o);
+    put_rows(w, 2, MINUTE_ONE);
+    commit(w, MINUTE_ONE);
+    journal_writer_close(w);
+    w = writer(f->dir, &o); // goes on with the same key
+    put_rows(w, 1, MINUTE_ONE + 1);
+    commit(w, MINUTE_ONE + 1);
+    put_rows(w, 1, MINUTE_ONE + 1440);
+    commit(w, MINUTE_ONE + 1440);
+    journal_writer_close(w);
+
+    struct journal_reader *r = reader(f->dir, NULL, f->keys);
+    assert_string_equal(letters(r, text), "RRMRMRM");
+    journal_reader_close(r);
+    // Without keys nothing is read, and it is said.
+    r = reader(f->dir, NULL, NULL);
+    assert_string_equal(letters(r, text), "");
+    assert_true(journal_reader_stats(r)->bad_blocks > 0);
+    journal_reader_close(r);
+    // A key that others may read is refused.
+    snprintf(path, sizeof path, "%s/%08u.key", f->keys, journal_day(MINUTE_ONE * 60000LL));
+    assert_int_equal(chmod(path, 0644), 0);
+    r = reader(f->dir, NULL, f->keys);
+    const struct journal_entry *e;
+    assert_int_equal(journal_next(r, &e), -EPERM);
+    journal_reader_close(r);
+    // The day is shredded: what is left is the other day.
+    assert_int_equal(unlink(path), 0);
+    r = reader(f->dir, NULL, f->keys);
+    assert_string_equal(letters(r, text), "RM");
+    journal_reader_close(r);
+}
+
+static void encryption_binds_the_header(void **state)
+{
+    (void)state;
+    struct journal_sealer *s = journal_sealer_new();
+    struct journal_key key = {.day = 20250101, .id = 1, .octet = {1, 2, 3}};
+    struct journal_block b = {.mark_ms = 60000, .rows = 0};
+    struct buf block, raw;
+    buf_init(&block, 1 << 20);
+    buf_init(&raw, 1 << 20);
+    static const char text[] = "a secret";
+    assert_int_equal(journal_seal(s, &b, span_of(text, sizeof text), &key, &block), 0);
+    struct span header = span_of(block.data, JOURNAL_BLOCK_HEADER);
+    struct span stored = span_of(block.data + JOURNAL_BLOCK_HEADER, b.stored);
+    assert_null(memmem(stored.data, stored.len, "secret", 6));
+    assert_int_equal(journal_unseal(s, &b, header, stored, &key, &raw), 0);
+    assert_memory_equal(raw.data, text, sizeof text);
+    assert_int_equal(journal_unseal(s, &b, header, stored, NULL, &raw), -ENOKEY);
+    // The mark moved to another time: the payload's checksum is right, the seal is not.
+    struct journal_block moved = b;
+    moved.mark_ms = 120000;
+    uint8_t other[JOURNAL_BLOCK_HEADER];
+    journal_block_put(&moved, other);
+    assert_int_equal(journal_unseal(s, &moved, span_of(other, sizeof other), stored, &key, &raw),
+                     -EINVAL);
+    key.octet[0] ^= 1;
+    assert_int_equal(journal_unseal(s, &b, header, stored, &key, &raw), -EINVAL);
+    buf_fini(&block);
+    buf_fini(&raw);
+    journal_sealer_free(s);
+}
+
+static void a_full_disk(void **state)
+{
+    struct fixture *f = *state;
+    char text[256], path[128];
+    struct journal_writer *w = writer(f->dir, NULL);
+    put_rows(w, 1, MINUTE_ONE);
+    commit(w, MINUTE_ONE);
+    segment_path(f->dir, path);
+    // The file may not be written for a while: as good as a full disk.
+    struct journal_options o = {.segment_octets_max = 1};
+    journal_writer_close(w);
+    w = writer(f->dir, &o);
+    put_rows(w, 1, MINUTE_ONE + 1);
+    char blocker[160];
+    snprintf(blocker, sizeof blocker, "%.*s000002.pj", (int)strlen(path) - 9, path);
+    assert_int_equal(mkdir(blocker, 0700), 0);
+    assert_true(journal_commit(w, (MINUTE_ONE + 2) * 60000LL) < 0);
+    assert_int_equal(rmdir(blocker), 0);
+    commit(w, MINUTE_ONE + 1); // nothing was lost meanwhile
+    journal_writer_close(w);
+    struct journal_reader *r = reader(f->dir, NULL, NULL);
+    assert_string_equal(letters(r, text), "RMRM");
+    journal_reader_close(r);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(comes_back),           TEST(same_rows_same_octets), TEST(read_while_written),
+        TEST(torn_at_every_octet),  TEST(damage_is_passed_over), TEST(cursors),
+        TEST(cursor_texts),         TEST(skipping_by_time),      TEST(segments_by_size),
+        TEST(one_writer_at_a_time), TEST(encrypted_by_day),      TEST(encryption_binds_the_header),
+        TEST(a_full_disk),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,334 @@
+// series_fetch against values worked out by hand: silence, resumption, unobserved spans, peaks, tails,
+// lease starts. Files are real RRD files in a temporary folder.
+#include "common/rrdfile.h"
+#include "common/series.h"
+#include "common/series_coverage.h"
+
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "scratch.h"
+
+enum { BASE_S = 1774137600 }; // 2026-03-22T00:00:00Z, a whole day
+
+static char dir[SCRATCH_MAX];
+static const char name[] = "192.0.2.7";
+
+static void rrd_path_of(char out[static 512])
+{
+    char relative[SERIES_PATH_MAX];
+    snprintf(out, 512, "%s/%s", dir, series_path(SERIES_SUBSCRIBER, name, relative));
+}
+
+static void watch(int64_t start_s, int64_t end_s, uint32_t loss_ppm)
+{
+    struct series_coverage_minute m = {.seconds = 60, .loss_ppm = loss_ppm};
+    for (int64_t t = start_s; t < end_s; t += 60)
+        assert_int_equal(series_coverage_put(dir, t / 60, &m), 0);
+}
+
+static void create(int64_t start_s)
+{
+    char path[512], error[RRDFILE_ERROR_MAX];
+    rrd_path_of(path);
+    char command[600];
+    snprintf(command, sizeof command, "%s", path);
+    for (char *c = strchr(command + 1, '/'); c; c = strchr(c + 1, '/')) {
+        *c = '\0';
+        mkdir(command, 0700);
+        *c = '/';
+    }
+    assert_int_equal(rrdfile_create(path, start_s, error), 0);
+}
+
+static void put(int64_t t_s, double v)
+{
+    char path[512], error[RRDFILE_ERROR_MAX];
+    rrd_path_of(path);
+    struct rrdfile_update u = {.t_s = t_s};
+    for (unsigned s = 0; s < SERIES_SOURCES; s++)
+        u.value[s] = v;
+    assert_int_equal(rrdfile_update(path, &u, 1, error), 0);
+}
+
+static struct series_sample *fetch(int64_t start_s, int64_t end_s, int32_t step_s, int64_t lease_s,
+                                   size_t *count)
+{
+    struct series_range r = {.start_s = start_s, .end_s = end_s, .step_s = step_s};
+    struct series_sample *out = NULL;
+    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, name, lease_s, &r, &out, count), 0);
+    assert_int_equal(*count, (r.end_s - r.start_s) / r.step_s);
+    return out;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return scratch_make(dir);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return scratch_remove(dir);
+}
+
+// One minute of 3, an hour of silence, then 5: minutes in between are zero, not unknown and not 5.
+static void silence_is_zero(void **state)
+{
+    (void)state;
+    watch(BASE_S, BASE_S + 7200, 0);
+    create(BASE_S);
+    put(BASE_S + 60, 3);
+    put(BASE_S + 3600, 0); // what the writer sends a step before activity resumes
+    put(BASE_S + 3660, 5);
+    size_t n;
+    struct series_sample *s = fetch(BASE_S, BASE_S + 3660, 60, 0, &n);
+    assert_int_equal(n, 61);
+    assert_true(s[0].average[SERIES_MESSAGES] == 3);
+    for (size_t i = 1; i < 60; i++)
+        assert_true(s[i].average[SERIES_MESSAGES] == 0);
+    assert_true(s[60].average[SERIES_MESSAGES] == 5);
+    free(s);
+}
+
+// After the last update: zero while watched, unknown after.
+static void tail_follows_coverage(void **state)
+{
+    (void)state;
+    watch(BASE_S, BASE_S + 600, 1234);
+    create(BASE_S);
+    put(BASE_S + 60, 7);
+    size_t n;
+    struct series_sample *s = fetch(BASE_S, BASE_S + 1200, 60, 0, &n);
+    assert_true(s[0].average[0] == 7 && s[0].observed && s[0].loss_ppm == 1234);
+    assert_true(s[1].average[0] == 0 && s[9].average[0] == 0);
+    assert_true(isnan(s[10].average[0]) && !s[10].observed);
+    free(s);
+}
+
+static void unobserved_is_unknown(void **state)
+{
+    (void)state;
+    watch(BASE_S, BASE_S + 300, 0);
+    watch(BASE_S + 600, BASE_S + 1200, 0);
+    create(BASE_S);
+    put(BASE_S + 60, 2);
+    put(BASE_S + 300, 0);
+    put(BASE_S + 600, NAN);
+    put(BASE_S + 660, 4);
+    size_t n;
+    struct series_sample *s = fetch(BASE_S, BASE_S + 1200, 60, 0, &n);
+    assert_true(s[4].average[0] == 0);
+    for (size_t i = 5; i < 10; i++)
+        assert_true(isnan(s[i].average[0]));
+    assert_true(s[10].average[0] == 4);
+    assert_true(s[11].average[0] == 0);
+    free(s);
+}
+
+// A 3 in one minute of an hour is 3/60 on average and still 3 as maximum, in every archive.
+static void peaks_stay(void **state)
+{
+    (void)state;
+    watch(BASE_S, BASE_S + 2 * 86400, 0);
+    create(BASE_S);
+    put(BASE_S + 1800, 0);
+    put(BASE_S + 1860, 3);
+    put(BASE_S + 2 * 86400, 0);
+    size_t n;
+    struct series_sample *s = fetch(BASE_S, BASE_S + 3600, 600, 0, &n);
+    assert_float_equal(s[3].average[0], 3.0 / 10, 1e-9);
+    assert_true(s[3].maximum[0] == 3 && s[2].maximum[0] == 0);
+    free(s);
+    s = fetch(BASE_S, BASE_S + 3600, 3600, 0, &n);
+    assert_float_equal(s[0].average[0], 3.0 / 60, 1e-9);
+    assert_true(s[0].maximum[0] == 3);
+    free(s);
+    s = fetch(BASE_S, BASE_S + 86400, 86400, 0, &n);
+    assert_float_equal(s[0].average[0], 3.0 / 1440, 1e-9);
+    assert_true(s[0].maximum[0] == 3);
+    free(s);
+}
+
+// The hour in progress is not in the file yet: it is made from its minutes.
+static void row_in_progress(void **state)
+{
+    (void)state;
+    watch(BASE_S, BASE_S + 3600, 0);
+    create(BASE_S);
+    put(BASE_S + 600, 0);
+    put(BASE_S + 660, 6);
+    size_t n;
+    struct series_sample *s = fetch(BASE_S, BASE_S + 3600, 3600, 0, &n);
+    assert_int_equal(n, 1);
+    assert_float_equal(s[0].average[0], 6.0 / 60, 1e-9);
+    assert_true(s[0].maximum[0] == 6);
+    free(s);
+}
+
+static void lease_hides_the_past(void **state)
+{
+    (void)state;
+    watch(BASE_S, BASE_S + 600, 0);
+    create(BASE_S);
+    put(BASE_S + 60, 9);
+    put(BASE_S + 120, 8);
+    put(BASE_S + 180, 7);
+    size_t n;
+    struct series_sample *s = fetch(BASE_S, BASE_S + 300, 60, BASE_S + 70, &n);
+    assert_true(isnan(s[0].average[0]));
+    assert_true(s[1].average[0] == 8);
+    assert_true(s[2].average[0] == 7);
+    free(s);
+}
+
+// An unaligned question is widened to whole steps.
+static void unaligned_start(void **state)
+{
+    (void)state;
+    watch(BASE_S, BASE_S + 600, 0);
+    create(BASE_S);
+    put(BASE_S + 60, 1);
+    size_t n;
+    struct series_range r = {.start_s = BASE_S + 17, .end_s = BASE_S + 61};
+    struct series_sample *s;
+    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, name, 0, &r, &s, &n), 0);
+    assert_true(r.start_s == BASE_S && r.end_s == BASE_S + 120 && r.step_s == 60);
+    assert_true(s[0].average[0] == 1 && s[1].average[0] == 0);
+    free(s);
+}
+
+static void month_of_zeros(void **state)
+{
+    (void)state;
+    watch(BASE_S, BASE_S + 31 * 86400, 0);
+    create(BASE_S);
+    put(BASE_S + 60, 1440);
+    put(BASE_S + 30 * 86400, 0);
+    put(BASE_S + 30 * 86400 + 60, 2880);
+    size_t n;
+    struct series_range r = {.start_s = BASE_S, .end_s = BASE_S + 31 * 86400};
+    struct series_sample *s;
+    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, name, 0, &r, &s, &n), 0);
+    assert_int_equal(r.step_s, 3600);
+    assert_float_equal(s[0].average[0], 1440.0 / 60, 1e-9);
+    for (size_t i = 1; i < 30 * 24; i++)
+        assert_true(s[i].average[0] == 0 && s[i].maximum[0] == 0);
+    assert_float_equal(s[30 * 24].average[0], 2880.0 / 60, 1e-9);
+    free(s);
+}
+
+static void errors(void **state)
+{
+    (void)state;
+    struct series_range r = {.start_s = BASE_S, .end_s = BASE_S + 60};
+    struct series_sample *s;
+    size_t n;
+    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, "10.9.9.9", 0, &r, &s, &n), -ENOENT);
+    create(BASE_S);
+    char path[512], error[RRDFILE_ERROR_MAX];
+    rrd_path_of(path);
+    assert_int_equal(rrdfile_check(path, error), 0);
+    assert_int_equal(rrdfile_create(path, BASE_S, error), -EEXIST);
+    struct series_range bad = {.start_s = BASE_S, .end_s = BASE_S};
+    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, name, 0, &bad, &s, &n), -EINVAL);
+    struct series_range odd = {.start_s = BASE_S, .end_s = BASE_S + 60, .step_s = 61};
+    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, name, 0, &odd, &s, &n), -EINVAL);
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    assert_in_range(st.st_size, 360000, 380000); // the layout's 371 kB
+}
+
+static void bands(void **state)
+{
+    (void)state;
+    watch(BASE_S + 60, BASE_S + 180, 0);
+    watch(BASE_S + 180, BASE_S + 240, 500);
+    struct series_band *b;
+    size_t n;
+    assert_int_equal(series_coverage(dir, BASE_S, BASE_S + 300, &b, &n), 0);
+    assert_int_equal(n, 4);
+    assert_false(b[0].observed);
+    assert_true(b[1].observed && b[1].start_s == BASE_S + 60 && b[1].end_s == BASE_S + 180);
+    assert_true(b[2].observed && b[2].loss_ppm == 500);
+    assert_false(b[3].observed);
+    assert_true(b[3].end_s == BASE_S + 300);
+    free(b);
+}
+
+static void times(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t want; // -1: refused
+    } cases[] = {
+        {"now", 1000000},
+        {"now-24h", 1000000 - 86400},
+        {"now-15m", 1000000 - 900},
+        {"now+1d", 1000000 + 86400},
+        {"now-", -1},
+        {"now-5", -1},
+        {"now-5y", -1},
+        {"1234", 1234},
+        {"-5", -1},
+        {"12x", -1},
+        {"", -1},
+        {"1970-01-02T00:00:00Z", 86400},
+        {"now--5m", -1},
+        {"now-99999999999999999999h", -1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t t = -1;
+        int rc = series_parse_time(cases[i].text, 1000000, &t);
+        assert_int_equal(rc, cases[i].want < 0 ? -EINVAL : 0);
+        assert_int_equal(t, cases[i].want);
+    }
+}
+
+static void paths(void **state)
+{
+    (void)state;
+    char a[SERIES_PATH_MAX], b[SERIES_PATH_MAX];
+    series_path(SERIES_SUBSCRIBER, "192.0.2.7", a);
+    assert_non_null(strstr(a, "/192.0.2.7.rrd"));
+    assert_int_equal(strncmp(a, "subscriber/", 11), 0);
+    // Names that could leave the folder, or that are too long, become their hash.
+    static const char *const odd[] = {"../../etc/passwd", "a b", "", "x\n"};
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        series_path(SERIES_SUBSCRIBER, odd[i], b);
+        assert_null(strstr(b, ".."));
+        assert_int_equal(strlen(b), strlen("subscriber/aa/bb/.rrd") + 32);
+    }
+    series_path(SERIES_SUBSCRIBER, "vlan:5/10.0.0.1", a);
+    assert_non_null(strstr(a, "/vlan:5_10.0.0.1.rrd"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(silence_is_zero, setup, teardown),
+        cmocka_unit_test_setup_teardown(tail_follows_coverage, setup, teardown),
+        cmocka_unit_test_setup_teardown(unobserved_is_unknown, setup, teardown),
+        cmocka_unit_test_setup_teardown(peaks_stay, setup, teardown),
+        cmocka_unit_test_setup_teardown(row_in_progress, setup, teardown),
+        cmocka_unit_test_setup_teardown(lease_hides_the_past, setup, teardown),
+        cmocka_unit_test_setup_teardown(unaligned_start, setup, teardown),
+        cmocka_unit_test_setup_teardown(month_of_zeros, setup, teardown),
+        cmocka_unit_test_setup_teardown(errors, setup, teardown),
+        cmocka_unit_test_setup_teardown(bands, setup, teardown),
+        cmocka_unit_test(times),
+        cmocka_unit_test(paths),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
