@@ -143,8 +143,9 @@ static void get_key(struct cursor *c, struct subscriber_key *k)
 static void put_who(const struct minute_row *r, struct buf *out)
 {
     put_key(&r->key, out);
-    bool is_key = false;
-    if (r->party.kind == PARTY_PROVISIONAL) {
+    // An empty id is taken for it too, and saves a writer of many rows the text.
+    bool is_key = r->party.kind == PARTY_PROVISIONAL && r->party.id[0] == '\0';
+    if (r->party.kind == PARTY_PROVISIONAL && !is_key) {
         struct party own = party_provisional(&r->key);
         is_key = strcmp(own.id, r->party.id) == 0;
     }
