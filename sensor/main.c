@@ -13,8 +13,6 @@ static const struct daemon_option options[] = {
     {'r', "read", "CAPTURE", true, "Capture to read (pcap, pcapng, .gz); may be repeated."},
     {'o', "output", "RECORDS", false, "File of records to write, - for standard output."},
     {0, "print", "flows", false, "Print a JSON object for every mail and SOCKS flow."},
-    {0, "subscribers", "CIDR,...", false,
-     "Networks of the subscribers, instead of site.subscribers."},
     {0},
 };
 
