@@ -26,6 +26,7 @@ struct detector_ctx {
     enum role role;
     double factor;     // of the party's profile: multiplies limits that are counts
     bool site_failing; // mail fails for many parties now: failures say nothing of one
+    int64_t site_failing_since_ms;
     bool port25_blocked;
 };
 

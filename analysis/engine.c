@@ -14,7 +14,9 @@
 #define FINDINGS_MAX (DETECTORS_MAX * 2)
 #define DAY_S        86400
 #define EXPIRE_MS    3600000
-#define LOOK_MS      60000 // how often quiet verdicts are looked for
+#define PAUSE_MAX_MS 21600000 // desired actions end after a day unless they are renewed
+#define LOOK_MS      60000    // how often quiet verdicts are looked for
+#define MINUTE_MS    60000LL
 #define DAY_MS       86400000LL
 #define DOUBTS_HELD                                                                           \
     (IDENTITY_NEAR_CHANGE | IDENTITY_CLOCKS_DIFFER | IDENTITY_BNG_REBOOT | IDENTITY_NO_PORT | \
@@ -32,7 +34,7 @@ struct engine {
     size_t state_offset[DETECTORS_MAX];
     int64_t expired_ms, looked_ms;
     struct window_contacts contacts; // of the row at hand
-    uint64_t rows, amendments, opened, updated, closed, exempted, expired, unobserved;
+    uint64_t rows, amendments, opened, updated, closed, exempted, expired, unobserved, retracted;
 };
 
 static struct prefix_set *servers_of(const struct conf_site *site)
@@ -84,11 +86,6 @@ void engine_free(struct engine *e)
     free(e);
 }
 
-void engine_site(struct engine *e, const struct minute_site *m)
-{
-    site_minute(&e->site, m);
-}
-
 void engine_coverage(struct engine *e, const struct coverage_minute *c)
 {
     site_coverage(&e->site, c);
@@ -113,6 +110,7 @@ static struct detector_ctx context(const struct engine *e, const struct party_st
         .role = role_of(&p->window.role, now_ms),
         .factor = settings_limit_factor(e->options.settings, p->network_class),
         .site_failing = site_failing(&e->site, now_ms),
+        .site_failing_since_ms = e->site.failing_since * MINUTE_MS,
         .port25_blocked = e->options.site->port25 != SITE_PORT25_OPEN,
     };
 }
@@ -280,6 +278,8 @@ static void go_on(struct engine *e, struct party_state *p, struct party_verdict 
     bool news = (j->families & ~pv->families) != 0 || j->ceiling > v->ceiling;
     // The longer it lasts the less news is in it: a sixth of its age, at least update_every.
     int64_t pause_ms = (ctx->now_ms - pv->opened_ms) / 6;
+    if (pause_ms > PAUSE_MAX_MS)
+        pause_ms = PAUSE_MAX_MS;
     if (pause_ms < e->options.settings->update_ms)
         pause_ms = e->options.settings->update_ms;
     bool due = ctx->now_ms - pv->written_ms >= pause_ms;
@@ -356,6 +356,50 @@ int engine_row(struct engine *e, const struct minute_row *r, const char *from, c
     return decide(e, p, &ctx, to);
 }
 
+// Rests on contacts that began to fail when the whole site's did?
+static bool rests_on_failure(const struct verdict *v, int64_t since_ms)
+{
+    for (uint32_t i = 0; i < v->evidence_count; i++) {
+        const struct verdict_evidence *e = &v->evidence[i];
+        if (e->counted && e->family == VERDICT_FAMILY_CONTACT && e->first_ms >= since_ms)
+            return true;
+    }
+    return false;
+}
+
+// Verdicts made in the minute in which the site broke, before that could be known, are taken back.
+static void retract(struct engine *e, struct party_state *p, int64_t since_ms, int64_t now_ms)
+{
+    struct party_verdict **at = &p->verdicts;
+    while (*at) {
+        struct party_verdict *pv = *at;
+        if (!rests_on_failure(&pv->verdict, since_ms)) {
+            at = &pv->next;
+            continue;
+        }
+        if (now_ms > pv->verdict.made_ms)
+            pv->verdict.made_ms = now_ms;
+        pv->verdict.limitations |= VERDICT_SITE_FAILURE;
+        emit(e, pv, VERDICT_CLOSED);
+        e->retracted++;
+        *at = pv->next;
+        free(pv);
+    }
+}
+
+void engine_site(struct engine *e, const struct minute_site *m)
+{
+    int64_t since = e->site.failing_since;
+    site_minute(&e->site, m);
+    if (e->site.failing_since == since)
+        return;
+    struct party_state *p = NULL;
+    while ((p = party_older(e->parties, p))) {
+        if (p->verdicts)
+            retract(e, p, e->site.failing_since * MINUTE_MS, (m->minute + 1) * MINUTE_MS);
+    }
+}
+
 static void close_quiet(struct engine *e, struct party_state *p, int64_t now_ms)
 {
     struct party_verdict **at = &p->verdicts;
@@ -405,6 +449,7 @@ void engine_status(const struct engine *e, struct control_status *out)
         {"verdicts_updated", e->updated},
         {"verdicts_closed", e->closed},
         {"verdicts_exempt", e->exempted},
+        {"verdicts_retracted", e->retracted},
         {"site_failing_minutes", e->site.failing_minutes},
     };
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++)

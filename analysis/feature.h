@@ -22,9 +22,7 @@ enum feature_kind {
 
 // X(name, kind, roles, direction, first field, second field or the first again)
 #define FEATURES(X)                                                                                \
-    X(MX_CONNECTIONS, COUNTER, FEATURE_MX, MINUTE_OUT, connections, connections)                   \
     X(MX_ESTABLISHED, COUNTER, FEATURE_MX, MINUTE_OUT, established, established)                   \
-    X(MX_UNANSWERED, COUNTER, FEATURE_MX, MINUTE_OUT, unanswered, icmp_rejected)                   \
     X(MX_GREETED, COUNTER, FEATURE_MX, MINUTE_OUT, banner_ok, banner_ok)                           \
     X(MX_HELO, COUNTER, FEATURE_MX, MINUTE_OUT, helo, helo)                                        \
     X(MX_TLS, COUNTER, FEATURE_MX, MINUTE_OUT, tls_sessions, tls_sessions)                         \
@@ -44,7 +42,6 @@ enum feature_kind {
     X(LISTED_EXPLOIT, COUNTER, FEATURE_MX, MINUTE_OUT, blocklist_exploit, blocklist_exploit)       \
     X(LISTED_POLICY, COUNTER, FEATURE_MX, MINUTE_OUT, blocklist_policy, blocklist_policy)          \
     X(LISTED_UNKNOWN, COUNTER, FEATURE_MX, MINUTE_OUT, blocklist_unknown, blocklist_unknown)       \
-    X(LISTED_US, COUNTER, FEATURE_MX, MINUTE_OUT, blocklist_names_us, blocklist_names_us)          \
     X(OWN_RCPT_OK, COUNTER, FEATURE_OWN, MINUTE_OUT, rcpt_ok, rcpt_ok)                             \
     X(OWN_RCPT_5XX, COUNTER, FEATURE_OWN, MINUTE_OUT, rcpt_5xx, mail_5xx)                          \
     X(OWN_MESSAGES, COUNTER, FEATURE_OWN, MINUTE_OUT, messages_ok, messages_ok)                    \
@@ -55,17 +52,15 @@ enum feature_kind {
     X(IN25_ANSWERED, COUNTER, FEATURE_MX, MINUTE_IN, banner_ok, tls_sessions)                      \
     X(SOCKS_GRANTED, GAUGE, 0, MINUTE_OUT, socks_in_granted, socks_in_granted)                     \
     X(SOCKS_MAIL, GAUGE, 0, MINUTE_OUT, socks_in_mail, socks_in_mail)                              \
-    X(SCAN_SYNS, GAUGE, 0, MINUTE_OUT, scan_syns, scan_syns)                                       \
     X(PROVIDERS_MX, SET, 0, MINUTE_OUT, SET_providers_mx, SET_providers_mx)                        \
-    X(PROVIDERS_LOGIN, SET, 0, MINUTE_OUT, SET_providers_login, SET_providers_login)               \
     X(PROVIDERS_OTHER, SET, 0, MINUTE_OUT, SET_providers_submission, SET_providers_submission)     \
     X(AUTH_USERS, SET, 0, MINUTE_OUT, SET_auth_users, SET_auth_users)                              \
     X(LOGIN_USERS, SET, 0, MINUTE_OUT, SET_login_users, SET_login_users)                           \
     X(SENDER_DOMAINS, SET, 0, MINUTE_OUT, SET_sender_domains, SET_sender_domains)                  \
     X(HELO_NAMES, SET, 0, MINUTE_OUT, SET_helo_names, SET_helo_names)                              \
-    X(FIRST_CONTACTS, COMPUTED, 0, MINUTE_OUT, connections, connections)                           \
-    X(KNOWN_OK, COMPUTED, 0, MINUTE_OUT, connections, connections)                                 \
-    X(KNOWN_FAILED, COMPUTED, 0, MINUTE_OUT, connections, connections)
+    X(MX_ATTEMPTS, COUNTER, FEATURE_MX, MINUTE_OUT, connections, connections)                      \
+    X(SCAN_SYNS, GAUGE, 0, MINUTE_OUT, scan_syns, scan_syns)                                       \
+    X(FIRST_CONTACTS, COMPUTED, 0, MINUTE_OUT, connections, connections)
 
 enum feature {
 #define X(name, kind, roles, direction, first, second) FEATURE_##name,

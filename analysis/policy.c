@@ -140,6 +140,16 @@ static void list(struct judgement *j, const struct detector_finding *findings, s
     }
 }
 
+// Only a mail server can bounce or relay: for these classes its role is no excuse.
+static double prior_of(unsigned class_, const struct policy_priors *priors, enum role role)
+{
+    if (class_ == VERDICT_POLICY_LIMIT)
+        return priors->policy_limit;
+    if (class_ == VERDICT_BACKSCATTER || class_ == VERDICT_OPEN_RELAY)
+        return priors->by_role[ROLE_HOUSEHOLD];
+    return priors->by_role[role];
+}
+
 void policy_judge(unsigned class_, const struct policy_class *rule,
                   const struct policy_priors *priors, const struct policy_facts *facts,
                   const struct detector_finding *findings, size_t count, struct judgement *out)
@@ -154,8 +164,7 @@ void policy_judge(unsigned class_, const struct policy_class *rule,
         weighed[i] = findings[i];
         weighed[i].evidence.log_odds *= trust;
     }
-    out->prior = policy_log_odds(class_ == VERDICT_POLICY_LIMIT ? priors->policy_limit
-                                                                : priors->by_role[facts->role]);
+    out->prior = policy_log_odds(prior_of(class_, priors, facts->role));
     struct sum all = add_up(class_, weighed, count, VERDICT_OBSERVE, &counted);
     out->log_odds = out->prior + all.log_odds;
     out->score = policy_score(out->log_odds);

@@ -7,13 +7,19 @@ extern const struct detector_descriptor detector_rejections;
 extern const struct detector_descriptor detector_harvest;
 extern const struct detector_descriptor detector_blocklist;
 extern const struct detector_descriptor detector_ratware;
+extern const struct detector_descriptor detector_backscatter;
+extern const struct detector_descriptor detector_recipient_burst;
+extern const struct detector_descriptor detector_identity_rotation;
+extern const struct detector_descriptor detector_submission_spread;
+extern const struct detector_descriptor detector_policy_limits;
+extern const struct detector_descriptor detector_auth_guessing;
+extern const struct detector_descriptor detector_open_relay;
+extern const struct detector_descriptor detector_socks_relay;
 
 const struct detector_descriptor *const detectors[] = {
-    &detector_fan_out,
-    &detector_first_contact,
-    &detector_rejections,
-    &detector_harvest,
-    &detector_blocklist,
-    &detector_ratware,
-    NULL,
+    &detector_fan_out,           &detector_first_contact,   &detector_rejections,
+    &detector_harvest,           &detector_blocklist,       &detector_ratware,
+    &detector_backscatter,       &detector_recipient_burst, &detector_identity_rotation,
+    &detector_submission_spread, &detector_policy_limits,   &detector_auth_guessing,
+    &detector_open_relay,        &detector_socks_relay,     NULL,
 };

@@ -7,11 +7,15 @@
 #define HOUR_MS        3600000
 #define SYN_TIMEOUT_MS 4000 // after this an attempt was called unanswered (ADR 4)
 #define BOUNCES_MIN    10
+#define SCAN_MIN       10
+#define SCAN_WINDOW_S  600
 #define BOUNCES_SHARE  0.8
 
 static bool is_contact(const struct minute_digest *d, const struct window_options *options)
 {
     if (d->direction != MINUTE_OUT || d->role != MINUTE_MX)
+        return false;
+    if (d->flags & MINUTE_DIGEST_SCAN)
         return false;
     // Not ours to blame: somebody may send in the subscriber's name.
     return options->source_validated || !(d->flags & MINUTE_DIGEST_SUSPECT_SPOOF);
@@ -75,11 +79,13 @@ static size_t events_of(const struct minute_row *r, const struct window_options 
     return n;
 }
 
-// A row of mostly scan SYNs tells of a scanner of addresses, not of mail.
-static bool is_scan(const struct minute_row *r)
+// A scanner of addresses is told by its SYNs that nobody sends twice; what is refused or answered in
+// between is its doing too.
+static bool is_scanning(const struct window *w, const struct minute_row *r)
 {
-    uint64_t connections = r->counter[MINUTE_MX][MINUTE_OUT][MINUTE_connections];
-    return r->gauge[MINUTE_scan_syns] * 2 > connections && r->gauge[MINUTE_scan_syns] > 0;
+    uint64_t scans = feature_sum(&w->features, FEATURE_SCAN_SYNS, r->cut_ms, SCAN_WINDOW_S);
+    uint64_t attempts = feature_sum(&w->features, FEATURE_MX_ATTEMPTS, r->cut_ms, SCAN_WINDOW_S);
+    return scans >= SCAN_MIN && scans * 2 > attempts;
 }
 
 static void add_contacts(struct window *w, const struct minute_row *r,
@@ -101,10 +107,6 @@ static void add_contacts(struct window *w, const struct minute_row *r,
                                          options->memory_ms);
         c.silent = d->outcome == MINUTE_OUTCOME_UNANSWERED || d->outcome == MINUTE_OUTCOME_ICMP;
         c.refused = d->outcome == MINUTE_OUTCOME_REFUSED;
-        if (c.kind == CONTACT_AGAIN_ANSWERED || c.kind == CONTACT_CORRECTED)
-            feature_add(&w->features, t_ms / MINUTE_MS, FEATURE_KNOWN_OK, 1);
-        else if (c.kind == CONTACT_AGAIN_FAILED && c.answered_since && c.silent)
-            feature_add(&w->features, t_ms / MINUTE_MS, FEATURE_KNOWN_FAILED, 1);
         if (out->count < WINDOW_CONTACTS_MAX)
             out->contact[out->count++] = c;
     }
@@ -136,13 +138,26 @@ void window_add(struct window *w, const struct minute_row *r, const struct windo
     note_quality(w, r);
     feature_add_row(&w->features, r);
     role_observe(&w->role, r, options->named_server);
-    if (!is_scan(r))
+    if (!is_scanning(w, r))
         add_contacts(w, r, options, contacts);
 }
 
 uint64_t window_sum(const struct window *w, enum feature feature, int64_t now_ms, int32_t window_s)
 {
     return feature_sum(&w->features, feature, now_ms, window_s);
+}
+
+double window_providers(const struct window *w, int64_t now_ms, int32_t window_s, int64_t *first_ms)
+{
+    double listed = providers_within(&w->providers, now_ms, (int64_t)window_s * 1000, first_ms);
+    // A minute's set is exact within the minute even when its digests were cut.
+    double set = (double)window_sum(w, FEATURE_PROVIDERS_MX, now_ms, window_s);
+    double most = listed > set ? listed : set;
+    if (listed < PROVIDERS_MAX)
+        return most;
+    // The list is full: first contacts reach further, to the minute.
+    double fresh = (double)window_sum(w, FEATURE_FIRST_CONTACTS, now_ms, window_s);
+    return most > fresh ? most : fresh;
 }
 
 uint32_t window_loss_ppm(const struct window *w, int64_t now_ms)

@@ -41,6 +41,10 @@ void window_add(struct window *w, const struct minute_row *r, const struct windo
                 struct window_contacts *contacts);
 
 uint64_t window_sum(const struct window *w, enum feature feature, int64_t now_ms, int32_t window_s);
+
+// Distinct mail providers contacted in the window; `*first_ms` as providers_within has it.
+double window_providers(const struct window *w, int64_t now_ms, int32_t window_s,
+                        int64_t *first_ms);
 uint32_t window_loss_ppm(const struct window *w, int64_t now_ms);
 bool window_digests_cut(const struct window *w, int64_t now_ms, int32_t window_s);
 

@@ -11,6 +11,7 @@
 
 #define SET_HEADER_SIZE 4
 #define FIRST_SET_SIZE  (IPFIX_HEADER_SIZE + SET_HEADER_SIZE)
+#define RESTART_GAP     (UINT32_C(1) << 24) // from here on the exporter began again, nothing was lost
 #define DOMAINS_MAX     64
 
 struct ipfix_decoder {
@@ -165,7 +166,7 @@ static void open_message(struct ipfix_decoder *d)
     d->d = domain_of(d, ipfix_be32(d->data + 12));
     d->stats.messages++;
     uint32_t missing = sequence - d->d->sequence;
-    if (d->d->sequence_known && missing < UINT32_C(1) << 31)
+    if (d->d->sequence_known && missing < RESTART_GAP)
         d->stats.lost_records += missing;
     d->d->sequence = sequence;
 }

@@ -4,8 +4,9 @@
 // - Identity: domain from the message, epoch and sequence 0.
 // - Times, in this order: absolute, before the export time, since the exporter's start (which an
 //   options record or the record itself tells); else the export time.
-// - Initiator: biflows and initiator/responder counts say; a record of one direction is turned so
-//   that the end with a service port is the responder.
+// - Initiator: biflowDirection and initiator/responder counts say; else a record is turned so that
+//   the end with a service port is the responder. That a record has both directions says nothing:
+//   softflowd orders their ends by address.
 // - Handshake: only what TCP flags prove. A SYN alone is an attempt without an answer.
 #include "common/ipfix_internal.h"
 
@@ -38,9 +39,17 @@ static int service_rank(uint16_t port)
     return app_of_port(port) ? 2 : port > 0 && port < 1024 ? 1 : 0;
 }
 
-static int64_t known_or(uint64_t ms, int64_t other)
+// An exporter's own clock has 32 bits of milliseconds, and begins again every 49.7 days: the time
+// nearest to that of the export is meant.
+static int64_t uptime_to_ms(uint64_t boot_ms, uint64_t uptime_ms, int64_t export_ms)
 {
-    return ms > 0 && ms < INT64_MAX ? (int64_t)ms : other;
+    const int64_t turn = INT64_C(1) << 32;
+    if (boot_ms > (uint64_t)export_ms * 2) // no clock says that
+        return export_ms;
+    int64_t t = (int64_t)(boot_ms + (uptime_ms & UINT32_MAX));
+    while (t + turn / 2 < export_ms)
+        t += turn;
+    return t;
 }
 
 static void set_times(struct record_flow *f, const struct ipfix_extra *x, uint32_t has,
@@ -53,8 +62,8 @@ static void set_times(struct record_flow *f, const struct ipfix_extra *x, uint32
             f->start_ms = export_ms - (int64_t)(x->start_delta_us / 1000);
             f->end_ms = export_ms - (int64_t)(x->end_delta_us / 1000);
         } else if (has & IPFIX_HAS_UPTIME && boot_ms) {
-            f->start_ms = known_or(boot_ms + x->start_uptime_ms, export_ms);
-            f->end_ms = known_or(boot_ms + x->end_uptime_ms, export_ms);
+            f->start_ms = uptime_to_ms(boot_ms, x->start_uptime_ms, export_ms);
+            f->end_ms = uptime_to_ms(boot_ms, x->end_uptime_ms, export_ms);
         }
     } else if (!(has & IPFIX_HAS_START)) {
         f->start_ms = f->end_ms;
@@ -150,9 +159,9 @@ void ipfix_foreign_finish(struct record *r, const struct ipfix_extra *x, uint32_
         f->incomplete |= RECORD_SAMPLED;
 
     bool both = has & IPFIX_HAS_REVERSE && (f->packets[1] || f->octets[1] || f->payload_octets[1]);
-    bool source_is_known = has & IPFIX_HAS_REVERSE || x->direction;
+    bool told = x->direction == 1 || has & IPFIX_HAS_INITIATOR;
     if (x->direction == 2 || // the exporter says: reversed
-        (!source_is_known && service_rank(f->initiator_port) > service_rank(f->responder_port))) {
+        (!told && service_rank(f->initiator_port) > service_rank(f->responder_port))) {
         swap_ends(f);
         unsigned swapped[2] = {flags[1], flags[0]};
         memcpy(flags, swapped, sizeof flags);

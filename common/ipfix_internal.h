@@ -29,7 +29,7 @@ enum ipfix_has { // what a template speaks of
     IPFIX_HAS_DELTA_TIME = 1 << 7,
     IPFIX_HAS_TCP_FLAGS = 1 << 8,
     IPFIX_HAS_TCP_FLAGS_REVERSE = 1 << 9,
-    IPFIX_HAS_TEXT = 1 << 10, // fields that may be too long for their place
+    IPFIX_HAS_INITIATOR = 1 << 10, // counts by initiator and responder: the source is the initiator
 };
 
 // What is known of one exporting domain.

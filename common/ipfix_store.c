@@ -36,12 +36,14 @@ static int64_t ntp_ms(const uint8_t *p)
     return (s - NTP_TO_UNIX_S) * 1000 + (int64_t)((uint64_t)ipfix_be32(p + 4) * 1000 >> 32);
 }
 
+// Ends at a NUL, with which some exporters fill texts of fixed length.
 static bool store_text(uint8_t *at, size_t size, const uint8_t *p, size_t len)
 {
-    if (len >= size)
+    size_t n = len > 0 ? strnlen((const char *)p, len) : 0;
+    if (n >= size)
         return false;
-    memcpy(at, p, len);
-    memset(at + len, 0, size - len);
+    memcpy(at, p, n);
+    memset(at + n, 0, size - n);
     return true;
 }
 

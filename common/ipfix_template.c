@@ -128,8 +128,10 @@ static uint32_t has_of(const struct ipfix_field *f)
     case 27: return IPFIX_HAS_SOURCE;
     case 12:
     case 28: return IPFIX_HAS_DESTINATION;
+    case 231:
+    case 298: return IPFIX_HAS_INITIATOR;
     case 232:
-    case 299: return IPFIX_HAS_REVERSE;
+    case 299: return IPFIX_HAS_INITIATOR | IPFIX_HAS_REVERSE;
     case 150:
     case 152:
     case 154:
@@ -147,20 +149,21 @@ static uint32_t has_of(const struct ipfix_field *f)
     }
 }
 
-#define WITHIN(f, m)                              \
-    ((f)->offset >= offsetof(struct record, m) && \
-     (f)->offset < offsetof(struct record, m) + sizeof(((struct record *)0)->m))
+#define WITHIN(at, m)                      \
+    ((at) >= offsetof(struct record, m) && \
+     (at) < offsetof(struct record, m) + sizeof(((struct record *)0)->m))
 
 static uint8_t group_of(const struct ipfix_field *f)
 {
     if (f->extra)
         return 0;
-    return (uint8_t)((WITHIN(f, flow.smtp) ? RECORD_HAS_SMTP : 0) |
-                     (WITHIN(f, flow.tls) ? RECORD_HAS_TLS : 0) |
-                     (WITHIN(f, flow.socks) ? RECORD_HAS_SOCKS : 0) |
-                     (WITHIN(f, flow.dns) ? RECORD_HAS_DNS : 0) |
-                     (WITHIN(f, flow.login) ? RECORD_HAS_LOGIN : 0) |
-                     (WITHIN(f, flow.l2) ? RECORD_HAS_L2 : 0));
+    size_t at = f->how == IPFIX_BITS ? f->more[0] : f->offset;
+    return (uint8_t)((WITHIN(at, flow.smtp) ? RECORD_HAS_SMTP : 0) |
+                     (WITHIN(at, flow.tls) ? RECORD_HAS_TLS : 0) |
+                     (WITHIN(at, flow.socks) ? RECORD_HAS_SOCKS : 0) |
+                     (WITHIN(at, flow.dns) ? RECORD_HAS_DNS : 0) |
+                     (WITHIN(at, flow.login) ? RECORD_HAS_LOGIN : 0) |
+                     (WITHIN(at, flow.l2) ? RECORD_HAS_L2 : 0));
 }
 
 // One field for one member: a fallback gives way, and of two alike the first stays.

@@ -194,7 +194,7 @@ static int report(char error[static 160], size_t column, const char *cell, const
 {
     char shown[25];
     size_t n = 0;
-    for (; cell[n] && n < sizeof shown - 1; n++) // what is shown stays one line of ASCII
+    for (; n < sizeof shown - 1 && cell[n]; n++) // what is shown stays one line of ASCII
         shown[n] = cell[n] >= 0x20 && cell[n] < 0x7f ? cell[n] : '?';
     shown[n] = 0;
     snprintf(error, 160, "column %zu (%s): '%s%s' %s", column + 1, columns[column].name, shown,

@@ -101,23 +101,23 @@ enum minute_counter {
 };
 
 // Kept once a row.
-#define MINUTE_GAUGES(X)                                                                        \
-    X(flows, "flows of any kind begun")                                                         \
-    X(new_destinations, "outbound flows to a peer not in the last hour's set")                  \
-    X(concurrent_mx,                                                                            \
-      "most outbound port-25 connections open at once (1 s sweep); maximum, no sum")            \
-    X(concurrent_socks, "most SOCKS sessions open at once; maximum, no sum")                    \
-    X(socks_in, "SOCKS handshakes towards the subscriber")                                      \
-    X(socks_in_granted, "of these, with the subscriber's own success reply")                    \
-    X(socks_in_mail, "of these, with a mail port as target or mail inside")                     \
-    X(socks_in_refused, "refused by the subscriber")                                            \
-    X(socks_out, "SOCKS handshakes from the subscriber")                                        \
-    X(socks_reverse, "the subscriber dialled out and serves SOCKS there (backconnect)")         \
-    X(socks_octets, "octets relayed in SOCKS sessions")                                         \
-    X(dns_mx_queries, "MX queries")                                                             \
-    X(dns_mx_nxdomain, "of these, answered NXDOMAIN")                                           \
-    X(spoof_suspects, "one-way SYNs whose TTL or layer-2 session does not fit the subscriber")  \
-    X(scan_syns, "SYNs without payload or answer to many addresses in order: a scan, not mail") \
+#define MINUTE_GAUGES(X)                                                                         \
+    X(flows, "flows of any kind begun")                                                          \
+    X(new_destinations, "outbound flows to a peer not in the last hour's set")                   \
+    X(concurrent_mx,                                                                             \
+      "most outbound port-25 connections open at once (1 s sweep); maximum, no sum")             \
+    X(concurrent_socks, "most SOCKS sessions open at once; maximum, no sum")                     \
+    X(socks_in, "SOCKS handshakes towards the subscriber")                                       \
+    X(socks_in_granted, "of these, with the subscriber's own success reply")                     \
+    X(socks_in_mail, "of these, with a mail port as target or mail inside")                      \
+    X(socks_in_refused, "refused by the subscriber")                                             \
+    X(socks_out, "SOCKS handshakes from the subscriber")                                         \
+    X(socks_reverse, "the subscriber dialled out and serves SOCKS there (backconnect)")          \
+    X(socks_octets, "octets relayed in SOCKS sessions")                                          \
+    X(dns_mx_queries, "MX queries")                                                              \
+    X(dns_mx_nxdomain, "of these, answered NXDOMAIN")                                            \
+    X(spoof_suspects, "one-way SYNs whose TTL or layer-2 session does not fit the subscriber")   \
+    X(scan_syns, "unanswered SYNs never sent again, or to addresses in order: a scan, not mail") \
     X(hashes_cut, "records whose list of names was cut")
 
 enum minute_gauge {
@@ -190,6 +190,7 @@ enum minute_digest_flags {
     MINUTE_DIGEST_GAP = 1 << 11,
     MINUTE_DIGEST_FROM_LOG = 1 << 12,
     MINUTE_DIGEST_OUTCOME = 1 << 13, // `outcome` was decided in this row, at `outcome_ms`
+    MINUTE_DIGEST_SCAN = 1 << 14,    // unanswered and its SYN never sent again: no mail program's
 };
 
 enum minute_provider {

@@ -12,11 +12,13 @@ static const struct {
     const char *name;
     const char *says;
 } classes[VERDICT_CLASSES] = {
-    [VERDICT_SPAMBOT_DIRECT] = {"spambot-direct", "sends spam straight to mail providers"},
-    [VERDICT_SPAMBOT_SMARTHOST] = {"spambot-smarthost", "sends spam through the smarthost"},
-    [VERDICT_COMPROMISED_ACCOUNT] = {"compromised-account", "uses mail accounts that were stolen"},
+    [VERDICT_SPAMBOT_DIRECT] = {"spambot-direct",
+                                "acts like a spam bot that sends straight to mail providers"},
+    [VERDICT_SPAMBOT_SMARTHOST] = {"spambot-smarthost",
+                                   "acts like a spam bot that sends through the smarthost"},
+    [VERDICT_COMPROMISED_ACCOUNT] = {"compromised-account", "uses mail accounts that look stolen"},
     [VERDICT_SOCKS_RELAY] = {"socks-relay", "relays mail for others by SOCKS"},
-    [VERDICT_PROXY_ABUSE] = {"proxy-abuse", "serves as a proxy that others dial through"},
+    [VERDICT_PROXY_ABUSE] = {"proxy-abuse", "looks like a proxy that others dial through"},
     [VERDICT_BACKSCATTER] = {"backscatter", "bounces mail to people who never sent any"},
     [VERDICT_OPEN_RELAY] = {"open-relay", "passes on mail for anybody"},
     [VERDICT_HARVESTER] = {"harvester", "tries out which mail addresses exist"},

@@ -113,6 +113,18 @@ static void note_app(struct flow_table *t, struct flow *f, const struct dialogue
 
 // ---- Places.
 
+// Facts of the flow that the tracker is told before the first octet.
+static void introduce(struct flow_table *t, const struct flow *f, struct dialogue *d)
+{
+    d->proto = (struct proto_flow){.context = &t->config.proto,
+                                   .addr = {flow_addr(f, 0), flow_addr(f, 1)},
+                                   .port = {flow_port(f, 0), flow_port(f, 1)},
+                                   .ip_proto = flow_proto(f),
+                                   .side = f->side,
+                                   .peer_is_smarthost = f->flags & FLOW_SMARTHOST,
+                                   .midstream = f->handshake == RECORD_HANDSHAKE_MIDSTREAM};
+}
+
 static struct dialogue *open_place(struct flow_table *t, struct flow *f)
 {
     struct dialogues *all = t->dialogues;
@@ -138,13 +150,7 @@ static struct dialogue *open_place(struct flow_table *t, struct flow *f)
     t->stats->dialogues++;
     memset(d, 0, sizeof *d);
     d->in_use = true;
-    d->proto = (struct proto_flow){.context = &t->config.proto,
-                                   .addr = {flow_addr(f, 0), flow_addr(f, 1)},
-                                   .port = {flow_port(f, 0), flow_port(f, 1)},
-                                   .ip_proto = flow_proto(f),
-                                   .side = f->side,
-                                   .peer_is_smarthost = f->flags & FLOW_SMARTHOST,
-                                   .midstream = f->handshake == RECORD_HANDSHAKE_MIDSTREAM};
+    introduce(t, f, d);
     return d;
 }
 
@@ -161,11 +167,34 @@ static struct dialogue *open_stream(struct flow_table *t, struct flow *f, const 
         if (known)
             stream_begin(&d->stream, side, f->isn[side] + 1, seen);
         else if (side == dir)
-            stream_begin(&d->stream, side, p->seq, true);
+            stream_float(&d->stream, side, p->seq, true);
         else if (p->tcp_flags & PACKET_ACK)
-            stream_begin(&d->stream, side, p->ack, seen);
+            stream_float(&d->stream, side, p->ack, seen);
     }
     return d;
+}
+
+void dialogue_begins(struct flow_table *t, struct flow *f, unsigned dir)
+{
+    struct dialogue *d = dialogue_of(t->dialogues, f);
+    if (!d)
+        return;
+    d->proto.midstream &= !stream_floats(&d->stream);
+    stream_begin(&d->stream, dir, f->isn[dir] + 1, true);
+}
+
+bool dialogue_swap(struct flow_table *t, struct flow *f)
+{
+    struct dialogue *d = dialogue_of(t->dialogues, f);
+    if (!d)
+        return true;
+    if (!stream_floats(&d->stream))
+        return false;
+    struct stream_dir kept = d->stream.dir[0];
+    d->stream.dir[0] = d->stream.dir[1];
+    d->stream.dir[1] = kept;
+    introduce(t, f, d);
+    return true;
 }
 
 void dialogue_free(struct flow_table *t, struct flow *f)

@@ -33,6 +33,10 @@ enum dialogue_verdict { DIALOGUE_NONE = 16 }; // the flow has no dialogue
 // A TCP segment of side `dir` of an open flow; opens the dialogue at the first payload.
 unsigned dialogue_segment(struct flow_table *t, struct flow *f, const struct packet *p,
                           unsigned dir);
+// The beginning of side `dir` was shown late: its first octet is known now.
+void dialogue_begins(struct flow_table *t, struct flow *f, unsigned dir);
+// Initiator and responder change places; false: too late, octets have been fed.
+bool dialogue_swap(struct flow_table *t, struct flow *f);
 void dialogue_datagram(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir);
 void dialogue_timeout(struct flow_table *t, struct flow *f, int64_t t_us);
 // 0: no deadline.

@@ -7,7 +7,7 @@
 #include "stream_pool.h"
 
 // A SYN or its answer that the mirror showed behind the first data is still the beginning.
-#define REORDER_US 1000000
+#define REORDER_US 5000000
 // A reset further than this from what was seen is not this connection's.
 #define RESET_RANGE (1 << 20)
 
@@ -198,22 +198,30 @@ static void became_known(struct flow *f)
 
 static void on_syn(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
 {
-    uint16_t known = dir == 0 ? FLOW_ISN_INITIATOR : FLOW_ISN_RESPONDER;
     uint32_t end = p->seq + 1 + p->payload_wire;
+    uint16_t known = dir == 0 ? FLOW_ISN_INITIATOR : FLOW_ISN_RESPONDER;
     if (dir == 1 && (p->tcp_flags & PACKET_ACK) && (f->flags & FLOW_ISN_INITIATOR) &&
         (seq_before(p->ack, f->isn[0] + 1) || seq_before(f->end[0], p->ack))) {
         t->stats->outside_window++;
         return;
     }
+    bool again = (f->flags & known) && (dir == 1 || f->syn_count > 0 || (f->flags & FLOW_TOLD));
     if (dir == 0)
         f->syn_count++;
-    if (f->flags & known) {
+    if (again) {
         retransmitted(t, f, dir);
     } else {
         f->isn[dir] = p->seq;
         f->flags |= known;
         note_scale(f, p, dir);
         became_known(f);
+        dialogue_begins(t, f, dir);
+        // The answer tells the other side's beginning as well.
+        if (dir == 1 && (p->tcp_flags & PACKET_ACK) && !(f->flags & FLOW_ISN_INITIATOR)) {
+            f->isn[0] = p->ack - 1;
+            f->flags |= FLOW_ISN_INITIATOR;
+            dialogue_begins(t, f, 0);
+        }
     }
     reach(f, dir, end);
     if (dir == 1 && f->state == FLOW_SYN_SENT) {
@@ -338,6 +346,16 @@ void flow_tcp(struct flow_table *t, struct flow *f, const struct packet *p, unsi
     if (p->tcp_flags & PACKET_RST) {
         on_reset(t, f, p, dir);
         return;
+    }
+    // A beginning shown late may prove the guess of who began wrong.
+    bool from = (p->tcp_flags & PACKET_ACK) != 0;
+    if ((p->tcp_flags & PACKET_SYN) && dir != from && !(f->flags & FLOW_TOLD) &&
+        f->handshake == RECORD_HANDSHAKE_MIDSTREAM) {
+        flow_swap(f);
+        if (dialogue_swap(t, f))
+            dir = from;
+        else
+            flow_swap(f);
     }
     if (p->tcp_flags & PACKET_SYN)
         on_syn(t, f, p, dir);

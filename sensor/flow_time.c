@@ -10,7 +10,11 @@ static int64_t deadline(struct flow_table *t, const struct flow *f)
     switch (f->state) {
     case FLOW_SYN_SENT:
         return pending ? f->start_us + c->syn_timeout_us : f->last_us + c->half_open_us;
-    case FLOW_CLOSING: return f->last_us + c->linger_us;
+    case FLOW_CLOSING: {
+        // What is still awaited gets its chance.
+        int64_t linger = f->last_us + c->linger_us, gap = dialogue_deadline(t, f);
+        return gap > linger ? gap : linger;
+    }
     case FLOW_DONE: return f->last_us + c->done_us;
     case FLOW_DATAGRAM:
         return f->last_us + (flow_port(f, 1) == 53 ? c->dns_idle_us : c->datagram_idle_us);

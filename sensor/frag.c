@@ -114,20 +114,13 @@ static void unlink_hash(struct frag *f, uint32_t index)
     *link = f->datagram[index].hash_next;
 }
 
-static void release_pages(struct frag *f, struct datagram *d)
-{
-    for (size_t i = 0; i < PAGES; i++) {
-        if (d->page[i] != NONE)
-            f->free_page[f->free_pages++] = d->page[i];
-        d->page[i] = NONE;
-    }
-}
-
 static void release(struct frag *f, uint32_t index)
 {
     struct datagram *d = &f->datagram[index];
     unlink_hash(f, index);
-    release_pages(f, d);
+    for (size_t i = 0; i < PAGES; i++)
+        if (d->page[i] != NONE)
+            f->free_page[f->free_pages++] = d->page[i];
     if (d->older != NONE)
         f->datagram[d->older].newer = d->newer;
     else
@@ -234,8 +227,27 @@ static void hand_out(struct frag *f, uint32_t index, int64_t t_us, struct frag_w
                                .packets = d->pieces < 255 ? (uint8_t)d->pieces : 255,
                                .ip_octets = d->ip_octets};
     f->stats.joined++;
-    release_pages(f, d);
     d->done_us = t_us;
+}
+
+// Is the piece one of a datagram that was joined a moment ago? Identifications of zero repeat at once,
+// so the octets decide. They are kept until their pages are needed.
+static bool repeats(const struct frag *f, const struct datagram *d, const struct frag_piece *piece,
+                    int64_t t_us)
+{
+    uint32_t len = (uint32_t)piece->data.len;
+    if (t_us - d->done_us >= REPEAT_US || piece->offset + len > d->end)
+        return false;
+    for (uint32_t at = 0; at < len;) {
+        uint32_t offset = piece->offset + at, n = PAGE - offset % PAGE;
+        if (n > len - at)
+            n = len - at;
+        const uint8_t *held = f->pages + (size_t)d->page[offset / PAGE] * PAGE + offset % PAGE;
+        if (memcmp(held, piece->data.data + at, n) != 0)
+            return false;
+        at += n;
+    }
+    return true;
 }
 
 // Does the piece contradict what is known of the datagram's length?
@@ -256,7 +268,7 @@ enum frag_result frag_add(struct frag *f, const struct frag_key *key,
     f->stats.pieces++;
     uint32_t index = find(f, key);
     if (index != NONE && f->datagram[index].done_us != 0) {
-        if (t_us - f->datagram[index].done_us < REPEAT_US) {
+        if (repeats(f, &f->datagram[index], piece, t_us)) {
             f->stats.repeated++;
             return FRAG_KEPT;
         }

@@ -115,8 +115,7 @@ static void ask_ndpi(struct proto_flow *f, const struct proto_peek *p)
     struct ident_ndpi *ndpi = pool_ndpi(pool_of(f->stack[f->depth - 1].state));
     if (!ndpi || f->ip_proto != 6 || f->ident_calls > 0)
         return;
-    struct ident_ndpi_question q = {.addr = {f->addr[0], f->addr[1]},
-                                    .port = {f->port[0], f->port[1]},
+    struct ident_ndpi_question q = {.port = {f->port[0], f->port[1]},
                                     .first = {p->first[0], p->first[1]},
                                     .responder_first = p->responder_spoke_first};
     struct ident_ndpi_answer a = ident_ndpi_ask(ndpi, &q);

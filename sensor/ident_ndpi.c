@@ -1,6 +1,6 @@
 // The one wrapper of libndpi (4.2): a small set of protocols that the record distinguishes or that
 // explain a flow on a mail or SOCKS port. nDPI wants whole IP packets, so each side's first payload
-// is put behind an IPv4 or IPv6 header and a TCP header with the flow's addresses and ports. What it
+// is put behind an IPv4 header with made-up addresses and a TCP header with the flow's ports. What it
 // guesses from ports or addresses alone is not taken: the answer has to come from the octets.
 #include "ident_ndpi.h"
 
@@ -11,13 +11,18 @@
 #include "common/record.h"
 
 #define NDPI_PAYLOAD_MAX 512
-#define NDPI_IP6_HEADER  40
-#define NDPI_IP4_HEADER  20
+#define NDPI_IP_HEADER   20
 #define NDPI_TCP_HEADER  20
+
+// Networks of which nDPI knows nothing; the question's number is the host.
+#define NDPI_NET_INITIATOR 0x0b000000u // 11/8
+#define NDPI_NET_RESPONDER 0x15000000u // 21/8
+#define NDPI_ASKED_MASK    0x00ffffffu
 
 struct ident_ndpi {
     struct ndpi_detection_module_struct *module; // owned
     struct ndpi_flow_struct *flow;               // owned; wiped between questions
+    uint32_t asked;                              // questions so far, modulo 2^24
 };
 
 static const uint16_t asked_for[] = {
@@ -74,39 +79,25 @@ static void put_be(uint8_t *at, uint64_t v, size_t len)
         at[i] = (uint8_t)(v >> 8 * (len - 1 - i));
 }
 
-// One packet of `side` with its first payload; returns its length, 0 when addresses are unusable.
-static size_t packet(const struct ident_ndpi_question *q, int side, uint8_t *out)
+// One packet of `side` with its first payload; returns its length.
+static size_t packet(const struct ident_ndpi *n, const struct ident_ndpi_question *q, int side,
+                     uint8_t *out)
 {
-    const struct ip_addr *src = &q->addr[side];
-    const struct ip_addr *dst = &q->addr[1 - side];
     size_t payload = q->first[side].len;
     if (payload > NDPI_PAYLOAD_MAX)
         payload = NDPI_PAYLOAD_MAX;
-    size_t segment = NDPI_TCP_HEADER + payload;
-    size_t ip;
-    if (src->family == IP_V4 && dst->family == IP_V4) {
-        ip = NDPI_IP4_HEADER;
-        memset(out, 0, ip);
-        out[0] = 0x45;
-        put_be(out + 2, ip + segment, 2);
-        out[8] = 64;
-        out[9] = 6;
-        memcpy(out + 12, src->octet, 4);
-        memcpy(out + 16, dst->octet, 4);
-    } else if (src->family == IP_V6 && dst->family == IP_V6) {
-        ip = NDPI_IP6_HEADER;
-        memset(out, 0, ip);
-        out[0] = 0x60;
-        put_be(out + 4, segment, 2);
-        out[6] = 6;
-        out[7] = 64;
-        memcpy(out + 8, src->octet, 16);
-        memcpy(out + 24, dst->octet, 16);
-    } else {
-        return 0;
+    size_t len = NDPI_IP_HEADER + NDPI_TCP_HEADER + payload;
+    memset(out, 0, NDPI_IP_HEADER + NDPI_TCP_HEADER);
+    out[0] = 0x45;
+    put_be(out + 2, len, 2);
+    out[8] = 64;
+    out[9] = 6;
+    for (int i = 0; i < 2; i++) {
+        bool initiator = (i == 0) == (side == 0);
+        put_be(out + 12 + 4 * i, (initiator ? NDPI_NET_INITIATOR : NDPI_NET_RESPONDER) | n->asked,
+               4);
     }
-    uint8_t *tcp = out + ip;
-    memset(tcp, 0, NDPI_TCP_HEADER);
+    uint8_t *tcp = out + NDPI_IP_HEADER;
     put_be(tcp, q->port[side], 2);
     put_be(tcp + 2, q->port[1 - side], 2);
     put_be(tcp + 4, 1, 4);
@@ -115,7 +106,7 @@ static size_t packet(const struct ident_ndpi_question *q, int side, uint8_t *out
     tcp[13] = 0x18; // PSH, ACK
     put_be(tcp + 14, 65535, 2);
     memcpy(tcp + NDPI_TCP_HEADER, q->first[side].data, payload);
-    return ip + segment;
+    return len;
 }
 
 static uint8_t app_of(uint16_t protocol)
@@ -139,16 +130,15 @@ static bool is_asked_for(uint16_t protocol)
 struct ident_ndpi_answer ident_ndpi_ask(struct ident_ndpi *n, const struct ident_ndpi_question *q)
 {
     struct ident_ndpi_answer a = {0};
-    uint8_t octets[NDPI_IP6_HEADER + NDPI_TCP_HEADER + NDPI_PAYLOAD_MAX];
+    uint8_t octets[NDPI_IP_HEADER + NDPI_TCP_HEADER + NDPI_PAYLOAD_MAX];
+    n->asked = (n->asked + 1) & NDPI_ASKED_MASK;
     memset(n->flow, 0, SIZEOF_FLOW_STRUCT);
     int first = q->responder_first ? 1 : 0;
     for (int i = 0; i < 2 && a.protocol == 0; i++) {
         int side = i == 0 ? first : 1 - first;
         if (q->first[side].len == 0)
             continue;
-        size_t len = packet(q, side, octets);
-        if (len == 0)
-            break;
+        size_t len = packet(n, q, side, octets);
         a.calls++;
         ndpi_protocol p = ndpi_detection_process_packet(n->module, n->flow, octets,
                                                         (unsigned short)len, a.calls);

@@ -45,36 +45,14 @@ static int add_list(struct prefix_set *set, const struct conf_prefixes *list)
     return 0;
 }
 
-// "192.0.2.0/24,2001:db8::/32"; 0, EX_USAGE or EX_OSERR.
-static int add_words(struct prefix_set *set, const char *words)
-{
-    char *copy = strdup(words), *rest = copy;
-    int rc = copy ? 0 : out_of_memory();
-    for (char *word; rc == 0 && (word = strsep(&rest, ","));) {
-        struct ip_prefix p;
-        if (prefix_parse(word, &p) != 0) {
-            log_error("--subscribers: \"%.60s\" is no network; write 192.0.2.0/24,2001:db8::/32",
-                      word);
-            rc = EX_USAGE;
-        } else if (prefix_set_add(set, &p, 0) != 0) {
-            rc = out_of_memory();
-        }
-    }
-    free(copy);
-    return rc;
-}
-
 static int make_sets(struct daemon *d, struct job *j)
 {
-    const char *words = daemon_value(d->args, "subscribers");
     j->subscribers = prefix_set_new();
     j->smarthosts = prefix_set_new();
     if (!j->subscribers || !j->smarthosts || add_list(j->smarthosts, &d->site->smarthosts) != 0)
         return out_of_memory();
     int rc = 0;
-    if (words)
-        rc = add_words(j->subscribers, words);
-    else if (d->site->subscribers.count > 0)
+    if (d->site->subscribers.count > 0)
         rc = add_list(j->subscribers, &d->site->subscribers) != 0 ? out_of_memory() : 0;
     else if (prefix_set_add_private(j->subscribers, 0) != 0)
         rc = out_of_memory();

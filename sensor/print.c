@@ -37,7 +37,7 @@ void print_free(struct print *p)
     free(p);
 }
 
-int print_error(const struct print *p)
+int print_failed(const struct print *p)
 {
     return p->error;
 }

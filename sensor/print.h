@@ -14,4 +14,4 @@ void print_free(struct print *p);
 // A record of the flow with this index of the table; RECORD_END prints it. (export_config.print)
 void print_record(void *ctx, uint32_t flow, const struct record_flow *r, int64_t last_us);
 // First error, negative errno; 0: none.
-int print_error(const struct print *p);
+int print_failed(const struct print *p);

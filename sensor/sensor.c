@@ -171,7 +171,7 @@ void sensor_finish(struct sensor *s)
 int sensor_error(const struct sensor *s)
 {
     int rc = export_error(s->export);
-    return rc == 0 && s->print ? print_error(s->print) : rc;
+    return rc == 0 && s->print ? print_failed(s->print) : rc;
 }
 
 const struct stats *sensor_stats(const struct sensor *s)

@@ -80,7 +80,8 @@ const struct conf_key sensor_conf_keys[] = {
     OCTETS(stream_memory, 65536, 64e9, "64M", "Held TCP segments of all connections."),
     OCTETS(stream_flow_memory, 4096, 64e6, "256k", "Held TCP segments of one connection."),
     TIME(gap_timeout, 1, M, "500ms",
-         "How long octets that were acknowledged but not seen are waited for."),
+         "How long octets acknowledged but not seen are waited for; slow dialogues: ten times "
+         "this."),
     NUMBER(fragments, 16, 1e6, "1024", "datagrams", "Fragmented datagrams joined at once."),
     OCTETS(fragment_memory, 65536, 1e9, "4M", "Content of fragmented datagrams."),
     TIME(fragment_timeout, S, 2 * M, "30s", "How long fragments wait for the rest."),
@@ -128,7 +129,7 @@ int sensor_conf_realm_layers(const struct sensor_conf *c, const char **wrong)
 int sensor_conf_check(struct daemon *d)
 {
     const struct sensor_conf *c = d->conf;
-    const char *wrong;
+    const char *wrong = NULL;
     if (sensor_conf_realm_layers(c, &wrong) < 0) {
         log_error("sensor.realm_layers: \"%s\" names no layer; use vlan, qinq, pppoe, mpls, vni, "
                   "l2tp, gtp, b4 or none",
@@ -148,7 +149,7 @@ int sensor_conf_check(struct daemon *d)
 
 struct flow_config sensor_conf_flow(const struct sensor_conf *c)
 {
-    const char *wrong;
+    const char *wrong = NULL;
     return (struct flow_config){
         .flows = (size_t)c->flows,
         .dialogues = (size_t)c->dialogues,

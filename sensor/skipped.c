@@ -59,6 +59,7 @@ static void word(const struct skipped_name *n, skipped_broken_fn broken_text,
         [SKIPPED_NULL] = "null family %u",
         [SKIPPED_GPE] = "vxlan-gpe protocol %u",
         [SKIPPED_HARDWARE] = "cooked hardware %u",
+        [SKIPPED_WLAN] = "802.11 payload %u",
     };
     unsigned kind = (n->kind_and_number >> 24) - 1;
     uint32_t number = n->kind_and_number & 0xffffff;

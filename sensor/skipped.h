@@ -15,6 +15,7 @@ enum skipped_kind {
     SKIPPED_NULL,     // address family of BSD null
     SKIPPED_GPE,      // next protocol of VXLAN-GPE
     SKIPPED_HARDWARE, // ARPHRD type of Linux cooked
+    SKIPPED_WLAN,     // 802.11 payload: 1 encrypted, 2 aggregated
     SKIPPED_BROKEN,   // number: layer << 8 | enum decap_reason
     SKIPPED_KIND_N
 };

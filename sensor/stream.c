@@ -11,17 +11,44 @@ enum {
     DIR_EDGE = 1 << 3,     // `edge` is known
     DIR_FIN = 1 << 4,      // `fin` is known
     DIR_FINISHED = 1 << 5, // delivered up to and with the FIN
+    DIR_FLOATS = 1 << 6,   // `next` is the lowest number seen so far
+    DIR_BLIND = 1 << 7,    // was waited for once in vain: the mirror does not show this direction
 };
 
 // Without a known window a segment may lie this far ahead of what was delivered.
 #define AHEAD_MAX (1u << 24)
+// A wait ends after this many times `gap_us` at the latest.
+#define GAP_TIMES 10
+// A floating direction begins at most this far before its first segment.
+#define FLOAT_MAX 65536u
 // Beyond the offered window: window updates overtake data in mirrors.
 #define WINDOW_SLACK 65535u
 
 void stream_begin(struct stream *s, unsigned dir, uint32_t seq, bool seen)
 {
-    s->dir[dir].next = seq;
-    s->dir[dir].flags |= (uint8_t)(DIR_BEGUN | (seen ? DIR_SEEN : 0));
+    struct stream_dir *d = &s->dir[dir];
+    if ((d->flags & DIR_BEGUN) && !(d->flags & DIR_FLOATS))
+        return;
+    d->next = seq;
+    d->flags &= (uint8_t)~DIR_FLOATS;
+    d->flags |= (uint8_t)(DIR_BEGUN | (seen ? DIR_SEEN : 0));
+}
+
+void stream_float(struct stream *s, unsigned dir, uint32_t seq, bool seen)
+{
+    stream_begin(s, dir, seq, seen);
+    s->dir[dir].flags |= DIR_FLOATS;
+}
+
+bool stream_floats(const struct stream *s)
+{
+    return (s->dir[0].flags | s->dir[1].flags) & DIR_FLOATS;
+}
+
+static void settle(struct stream *s)
+{
+    s->dir[0].flags &= (uint8_t)~DIR_FLOATS;
+    s->dir[1].flags &= (uint8_t)~DIR_FLOATS;
 }
 
 bool stream_finished(const struct stream *s, unsigned dir)
@@ -32,7 +59,8 @@ bool stream_finished(const struct stream *s, unsigned dir)
 // The other side has acknowledged octets of this direction that were not delivered.
 static bool lags(const struct stream_dir *d)
 {
-    return (d->flags & DIR_BEGUN) && (d->flags & DIR_ACKED) && seq_before(d->next, d->acked);
+    return (d->flags & (DIR_BEGUN | DIR_ACKED | DIR_FLOATS)) == (DIR_BEGUN | DIR_ACKED) &&
+           seq_before(d->next, d->acked);
 }
 
 // May a segment with this acknowledgement be delivered before more of the other side is?
@@ -92,7 +120,7 @@ static bool head_follows(const struct stream *s, const struct stream_pool *pool,
 static void drain(struct stream *s, struct stream_pool *pool, int64_t t_us,
                   const struct stream_sink *sink)
 {
-    for (;;) {
+    while (!stream_floats(s)) {
         bool due[2] = {head_due(s, pool, 0), head_due(s, pool, 1)};
         if (!due[0] && !due[1])
             return;
@@ -152,8 +180,7 @@ static void relieve(struct stream *s, struct stream_pool *pool, int64_t t_us,
 {
     unsigned dir = s->dir[0].head ? 0 : 1;
     struct stream_dir *d = &s->dir[dir];
-    if (!d->head)
-        return;
+    settle(s);
     if (!head_due(s, pool, dir))
         skip(s, dir, pool->block[d->head].seq, t_us, sink);
     deliver_head(s, pool, dir, t_us, sink);
@@ -166,7 +193,7 @@ static void note_ack(struct stream *s, const struct stream_segment *seg)
     if (!seg->has_ack)
         return;
     if (!(other->flags & DIR_BEGUN))
-        stream_begin(s, !seg->dir, seg->ack, false);
+        stream_float(s, !seg->dir, seg->ack, false);
     // An acknowledgement of what cannot have been sent is not believed.
     if (seq_before(other->next + AHEAD_MAX, seg->ack))
         return;
@@ -189,17 +216,35 @@ static bool inside(const struct stream_dir *d, const struct stream_segment *seg)
     return (int32_t)ahead <= 0 || !seq_before(limit, seg->seq + seg->wire);
 }
 
+static void wait(struct stream *s, const struct stream_pool *pool, int64_t t_us)
+{
+    s->gap_deadline_us = t_us + pool->limits.gap_us * GAP_TIMES;
+    s->patience = 0;
+}
+
+// Enough time and enough packets have passed.
+static bool out_of_patience(const struct stream *s, const struct stream_pool *pool, int64_t t_us)
+{
+    return s->gap_deadline_us != 0 && s->patience >= STREAM_PATIENCE &&
+           t_us >= s->gap_deadline_us - pool->limits.gap_us * (GAP_TIMES - 1);
+}
+
 // The wait is for what was acknowledged when it began; once that came, a new wait begins for what is
 // missing then. So a mirror that always shows one side late is never taken for one that loses.
 static void watch(struct stream *s, const struct stream_pool *pool, int64_t t_us)
 {
+    if (stream_floats(s)) {
+        if (s->gap_deadline_us == 0)
+            wait(s, pool, t_us);
+        return;
+    }
     bool lag = lags(&s->dir[0]) || lags(&s->dir[1]);
     bool waiting = s->gap_deadline_us != 0 && (seq_before(s->dir[0].next, s->dir[0].mark) ||
                                                seq_before(s->dir[1].next, s->dir[1].mark));
     if (!lag) {
         s->gap_deadline_us = 0;
     } else if (!waiting) {
-        s->gap_deadline_us = t_us + pool->limits.gap_us;
+        wait(s, pool, t_us);
         for (unsigned dir = 0; dir < 2; dir++) {
             struct stream_dir *d = &s->dir[dir];
             d->mark = lags(d) ? d->acked : d->next;
@@ -219,7 +264,8 @@ static void accept(struct stream *s, struct stream_pool *pool, const struct stre
     }
     uint32_t seq = seq_before(seg->seq, d->next) ? d->next : seg->seq;
     out->verdict = STREAM_NEW;
-    if (seq == d->next && !d->head && follows(&s->dir[!seg->dir], seg->has_ack, seg->ack)) {
+    if (seq == d->next && !d->head && !stream_floats(s) &&
+        follows(&s->dir[!seg->dir], seg->has_ack, seg->ack)) {
         struct span data = span_cut(seg->data, seq - seg->seq, seg->data.len);
         deliver(s, seg->dir, data, end - seq - (uint32_t)data.len, t_us, sink);
         return;
@@ -238,7 +284,11 @@ struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
     struct stream_dir *d = &s->dir[seg->dir];
     assert(seg->dir < 2);
     if (!(d->flags & DIR_BEGUN))
-        stream_begin(s, seg->dir, seg->seq, true);
+        stream_float(s, seg->dir, seg->seq, true);
+    // Another one that was sent before the first seen; not a keep-alive.
+    if ((d->flags & DIR_FLOATS) && seg->wire > 1 && seq_before(seg->seq, d->next) &&
+        d->next - seg->seq < FLOAT_MAX)
+        d->next = seg->seq;
     if ((seg->wire > 0 || seg->fin) && !inside(d, seg)) {
         out.verdict = STREAM_OUTSIDE;
         return out;
@@ -259,20 +309,37 @@ struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
         accept(s, pool, &used, t_us, sink, &out);
     finish(d);
     drain(s, pool, t_us, sink);
-    if (!(s->dir[!seg->dir].flags & DIR_SEEN) && lags(&s->dir[!seg->dir]))
-        give_up_acked(s, pool, t_us, sink); // what the mirror does not show is not waited for
+    const struct stream_dir *other = &s->dir[!seg->dir];
+    if ((other->flags & (DIR_BLIND | DIR_SEEN)) == DIR_BLIND && lags(other))
+        give_up_acked(s, pool, t_us, sink);
+    // When memory runs short nobody waits for what may have been before.
+    if (stream_floats(s) && pool->free_count < pool->count / 2) {
+        settle(s);
+        drain(s, pool, t_us, sink);
+    }
     while ((size_t)s->blocks * STREAM_BLOCK > pool->limits.flow_memory) {
         relieve(s, pool, t_us, sink);
         out.no_memory = true;
     }
+    s->patience++;
     watch(s, pool, t_us);
+    if (out_of_patience(s, pool, t_us))
+        stream_timeout(s, pool, t_us, sink);
     return out;
 }
 
 void stream_timeout(struct stream *s, struct stream_pool *pool, int64_t t_us,
                     const struct stream_sink *sink)
 {
-    give_up(s, pool, (uint32_t[2]){s->dir[0].mark, s->dir[1].mark}, t_us, sink);
+    for (unsigned dir = 0; dir < 2; dir++)
+        if (!(s->dir[dir].flags & DIR_SEEN))
+            s->dir[dir].flags |= DIR_BLIND;
+    if (stream_floats(s)) {
+        settle(s);
+        drain(s, pool, t_us, sink);
+    } else {
+        give_up(s, pool, (uint32_t[2]){s->dir[0].mark, s->dir[1].mark}, t_us, sink);
+    }
     s->gap_deadline_us = 0;
     watch(s, pool, t_us);
 }
@@ -280,6 +347,8 @@ void stream_timeout(struct stream *s, struct stream_pool *pool, int64_t t_us,
 void stream_flush(struct stream *s, struct stream_pool *pool, int64_t t_us,
                   const struct stream_sink *sink)
 {
+    settle(s);
+    drain(s, pool, t_us, sink);
     give_up_acked(s, pool, t_us, sink);
     while (s->dir[0].head || s->dir[1].head) {
         // The direction whose head waits for nothing of the other's; else the initiator's.

@@ -3,14 +3,16 @@
 // the other side's octets comes after them.
 //
 // Held segments stand in blocks of a fixed pool shared by all connections. The first octets win
-// where segments overlap; differing ones count as conflicts. A hole becomes a gap when the other side
-// has acknowledged it and it has not come within `gap_us` (the mirror lost it), when a bound of
-// memory is reached, or at the close. What the sender will send again is waited for.
+// where segments overlap; differing ones count as conflicts. A hole becomes a gap (the mirror lost it)
+// when the other side has acknowledged it and it has not come within `gap_us` and STREAM_PATIENCE
+// further packets, or within ten times that however few packets came; when a bound of memory is
+// reached; or at the close. What the sender will send again is waited for.
 #pragma once
 
 #include "common/span.h"
 
-#define STREAM_BLOCK 512 // octets in a block
+#define STREAM_BLOCK    512 // octets in a block
+#define STREAM_PATIENCE 16
 
 // ---- The pool.
 
@@ -19,7 +21,7 @@ struct stream_pool;
 struct stream_limits {
     size_t memory;        // octets of all blocks
     uint32_t flow_memory; // octets one connection may hold
-    int64_t gap_us;       // how long acknowledged octets are waited for
+    int64_t gap_us;       // how long acknowledged octets are waited for, see above
 };
 
 struct stream_pool *stream_pool_new(const struct stream_limits *limits); // NULL: out of memory
@@ -28,6 +30,10 @@ size_t stream_pool_in_use(const struct stream_pool *p); // blocks
 size_t stream_pool_size(const struct stream_pool *p);
 
 // ---- A connection.
+//
+// Joined in the middle, a direction floats: where it begins is not known, and the first segment seen
+// need not be the first sent. It is held for a moment (`gap_us`), then begins at the lowest sequence
+// number that came; a SYN that the mirror shows late settles it at once.
 
 struct stream_dir {
     uint32_t next;       // sequence number of the next octet to deliver
@@ -44,6 +50,7 @@ struct stream {
     int64_t gap_deadline_us;  // 0: nothing is waited for
     uint32_t held;            // octets in blocks
     uint32_t blocks;
+    uint32_t patience; // packets since the wait began
 };
 
 // One TCP segment (or a bare acknowledgement: `wire` 0).
@@ -79,10 +86,14 @@ struct stream_outcome {
     uint32_t unheld; // octets of this segment that found no block
 };
 
-// Where a direction begins: the sequence number of its first octet. Not said: the first segment or
-// the other side's first acknowledgement says it. `seen`: the mirror shows packets of this side, so
-// that what the other side acknowledges is worth waiting for.
+// Where a direction begins: the sequence number of its first octet. `seen`: the mirror shows packets
+// of this side, so that what the other side acknowledges is worth waiting for. Without effect on a
+// direction that has begun and does not float.
 void stream_begin(struct stream *s, unsigned dir, uint32_t seq, bool seen);
+// It begins somewhere about here.
+void stream_float(struct stream *s, unsigned dir, uint32_t seq, bool seen);
+// Nothing has been delivered yet, since a direction floats.
+bool stream_floats(const struct stream *s);
 
 struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
                                   const struct stream_segment *seg, int64_t t_us,

@@ -72,17 +72,6 @@ static const struct conf_key keys[] = {
     {.name = NULL},
 };
 
-static double measure(const struct window *w, int64_t now_ms, int32_t window_s, int64_t *first_ms)
-{
-    double listed = providers_within(&w->providers, now_ms, (int64_t)window_s * 1000, first_ms);
-    // Each of these saw what the other may have missed: the list is short, a minute's set is exact
-    // only within the minute, first contacts leave out who was contacted before.
-    double set = (double)window_sum(w, FEATURE_PROVIDERS_MX, now_ms, window_s);
-    double fresh = (double)window_sum(w, FEATURE_FIRST_CONTACTS, now_ms, window_s);
-    double most = listed > set ? listed : set;
-    return most > fresh ? most : fresh;
-}
-
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX])
 {
@@ -101,7 +90,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     int32_t best_window = 0;
     for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
         int64_t first_ms = 0;
-        double measured = measure(w, ctx->now_ms, windows[i].window_s, &first_ms);
+        double measured = window_providers(w, ctx->now_ms, windows[i].window_s, &first_ms);
         double limit = (double)windows[i].limit * factor * ctx->factor;
         double weight = detector_excess(measured, limit, AT_LIMIT, PER_DOUBLING, cap);
         if (weight <= best)

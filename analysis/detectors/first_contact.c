@@ -107,33 +107,56 @@ static const struct conf_key keys[] = {
 };
 
 struct first_contact_state {
-    struct sprt first; // first contacts
-    struct sprt slow;  // first contacts and repeats, while nobody answers
+    struct sprt first;       // first contacts
+    struct sprt slow;        // first contacts and repeats, while nobody answers
+    uint32_t known_failed;   // failures with providers that used to answer, since anybody answered
+    int64_t known_failed_ms; // the first of them
 };
 
-#define LINE_BROKEN_S   600
 #define LINE_BROKEN_MIN 2
+#define LINE_BROKEN_MS  21600000 // a line that stays so for six hours is how things are
 #define SLOW_RECENT_MS  300000
 
-// Providers that used to answer this party are silent too: the line or the site is broken.
-static bool line_broken(const struct window *w, int64_t now_ms)
+// Providers that used to answer this party have gone silent, and nobody has answered since: the line
+// or the site is broken.
+static bool line_broken(const struct first_contact_state *s, int64_t t_ms)
 {
-    uint64_t failed = window_sum(w, FEATURE_KNOWN_FAILED, now_ms, LINE_BROKEN_S);
-    uint64_t answered = window_sum(w, FEATURE_KNOWN_OK, now_ms, LINE_BROKEN_S);
-    return failed >= LINE_BROKEN_MIN && failed > answered;
+    return s->known_failed >= LINE_BROKEN_MIN && t_ms - s->known_failed_ms < LINE_BROKEN_MS;
+}
+
+static void note_known(struct first_contact_state *s, const struct contact *k)
+{
+    bool answered = k->kind == CONTACT_FIRST_ANSWERED || k->kind == CONTACT_AGAIN_ANSWERED ||
+                    k->kind == CONTACT_CORRECTED;
+    if (answered) {
+        s->known_failed = 0;
+    } else if (k->kind == CONTACT_AGAIN_FAILED && k->answered_since && k->silent) {
+        if (s->known_failed == 0)
+            s->known_failed_ms = k->t_ms;
+        if (s->known_failed < UINT32_MAX)
+            s->known_failed++;
+    }
 }
 
 static void observe(void *state, const struct window *w, const struct minute_row *r,
                     const struct window_contacts *contacts, const struct detector_ctx *ctx)
 {
+    (void)w;
     (void)r;
     const struct first_contact_conf *c = ctx->conf;
     struct first_contact_state *s = state;
     struct sprt_rule rule = sprt_rule(c->theta0, c->theta1, c->alpha, c->beta);
     double retry = log(c->retry_dead / c->retry_innocent) / rule.failure;
-    bool mute = ctx->site_failing || ctx->port25_blocked || line_broken(w, ctx->now_ms);
+    // Climbs that began with the failure, before it was known, are void.
+    if (ctx->site_failing && s->first.first_ms >= ctx->site_failing_since_ms)
+        s->first = (struct sprt){0};
+    if (ctx->site_failing && s->slow.first_ms >= ctx->site_failing_since_ms)
+        s->slow = (struct sprt){0};
+    bool site_mute = ctx->site_failing || ctx->port25_blocked;
     for (size_t i = 0; i < contacts->count; i++) {
         const struct contact *k = &contacts->contact[i];
+        note_known(s, k);
+        bool mute = site_mute || line_broken(s, k->t_ms);
         sprt_decay(&s->first, k->t_ms, c->half_life_ms);
         sprt_decay(&s->slow, k->t_ms, c->half_life_ms);
         switch (k->kind) {

@@ -16,7 +16,7 @@ extern const struct detector_descriptor detector_harvest;
 
 #define FIELD(m)      offsetof(struct harvest_conf, m)
 #define HOUR_S        3600
-#define AT_LIMIT      8.0
+#define AT_LIMIT      10.0
 #define PER_DOUBLING  2.5
 #define CALLOUT_SHARE 0.8
 

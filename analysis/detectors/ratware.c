@@ -88,7 +88,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     (void)state;
     const struct ratware_conf *c = ctx->conf;
     int64_t now = ctx->now_ms, first_ms = now;
-    double providers = providers_within(&w->providers, now, HOUR_S * 1000LL, &first_ms);
+    double providers = window_providers(w, now, HOUR_S, &first_ms);
     double sessions = (double)window_sum(w, FEATURE_MX_HELO, now, HOUR_S);
     double tls = (double)window_sum(w, FEATURE_MX_TLS, now, HOUR_S);
     double greeted = (double)window_sum(w, FEATURE_MX_GREETED, now, HOUR_S);

@@ -274,45 +274,55 @@ static int write_status(const struct daemon *d, const struct follower *f, const 
     return rc;
 }
 
-static int series_run(struct daemon *d, bool *done)
+static bool is_file_job(const struct daemon *d)
 {
-    const struct series_conf *c = d->conf;
-    const char *journal = daemon_value(d->args, "journal");
-    const char *rrd = daemon_value(d->args, "rrd");
-    if (!journal && !rrd)
-        return 0;
-    *done = true;
-    int code = follower_open(d, journal ? journal : c->journal, rrd ? rrd : c->rrd, 0);
-    struct follower *f = d->state;
-    if (code == 0) {
-        int rc = follow(f);
-        if (rc != 0) {
-            log_error("reading the journal: %s", strerror(-rc));
-            code = rc == -ENOMEM ? EX_OSERR : EX_IOERR;
-        }
-        series_writer_finish(f->writer);
-        advance_cursor(f, INT64_MAX);
-        const struct series_stats *s = series_writer_stats(f->writer);
-        if (code == 0 && s->errors > 0) {
-            log_error("%llu series could not be written, last: %s", (unsigned long long)s->errors,
-                      s->last_error);
-            code = EX_IOERR;
-        }
-        const char *status = daemon_value(d->args, "status");
-        int wrote = status ? write_status(d, f, status) : 0;
-        if (wrote != 0) {
-            log_error("%s: %s", status, strerror(-wrote));
-            code = EX_CANTCREAT;
-        }
-    }
-    follower_close(d);
-    return code;
+    return daemon_has(d->args, "journal") || daemon_has(d->args, "rrd");
 }
 
 static int series_open(struct daemon *d)
 {
     const struct series_conf *c = d->conf;
-    return follower_open(d, c->journal, c->rrd, c->settle_ms);
+    const char *journal = daemon_value(d->args, "journal"), *rrd = daemon_value(d->args, "rrd");
+    int code = follower_open(d, journal ? journal : c->journal, rrd ? rrd : c->rrd,
+                             is_file_job(d) ? 0 : c->settle_ms);
+    if (code != 0)
+        follower_close(d);
+    return code;
+}
+
+// From the journal to its present end.
+static int file_job(struct daemon *d, struct follower *f)
+{
+    int rc = follow(f);
+    series_writer_finish(f->writer);
+    advance_cursor(f, INT64_MAX);
+    const char *status = daemon_value(d->args, "status");
+    int wrote = status ? write_status(d, f, status) : 0;
+    const struct series_stats *s = series_writer_stats(f->writer);
+    if (rc != 0) {
+        log_error("reading the journal: %s", strerror(-rc));
+        return rc == -ENOMEM ? EX_OSERR : EX_IOERR;
+    }
+    if (s->errors > 0) {
+        log_error("%llu series could not be written, last: %s", (unsigned long long)s->errors,
+                  s->last_error);
+        return EX_IOERR;
+    }
+    if (wrote != 0) {
+        log_error("%s: %s", status, strerror(-wrote));
+        return EX_CANTCREAT;
+    }
+    return 0;
+}
+
+static int series_run(struct daemon *d, bool *done)
+{
+    if (!is_file_job(d))
+        return 0;
+    *done = true;
+    int code = file_job(d, d->state);
+    follower_close(d);
+    return code;
 }
 
 static void poll_journal(struct loop *l, int64_t now_ms, void *ctx)
@@ -331,6 +341,7 @@ static int series_start(struct daemon *d)
     int id = loop_every(d->loop, c->poll_ms, poll_journal, d->state);
     if (id < 0) {
         log_error("timer: %s", strerror(-id));
+        follower_close(d);
         return EX_OSERR;
     }
     return 0;

@@ -159,7 +159,7 @@ static bool ensure_file(struct series_writer *w, struct series_key *k, const cha
     if (rc == 0)
         rc = rrdfile_create(path, start_s, error);
     else
-        snprintf(error, sizeof error, "%s: %s", path, strerror(-rc));
+        snprintf(error, sizeof error, "%.100s: %s", path, strerror(-rc));
     if (rc != 0) {
         note_error(w, error);
         return false;

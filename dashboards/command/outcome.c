@@ -5,15 +5,18 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/coverage.h"
+
 int outcome_init(struct outcome *o)
 {
     *o = (struct outcome){
+        .counters = json_object(),
         .skipped = json_object(),
         .not_visible = json_array(),
         .inputs = json_array(),
         .problems = json_array(),
     };
-    if (o->skipped && o->not_visible && o->inputs && o->problems)
+    if (o->counters && o->skipped && o->not_visible && o->inputs && o->problems)
         return 0;
     outcome_fini(o);
     return -ENOMEM;
@@ -21,6 +24,7 @@ int outcome_init(struct outcome *o)
 
 void outcome_fini(struct outcome *o)
 {
+    json_decref(o->counters);
     json_decref(o->skipped);
     json_decref(o->not_visible);
     json_decref(o->inputs);
@@ -35,15 +39,18 @@ static uint64_t counter(const json_t *status, const char *name)
     return v > 0 ? (uint64_t)v : 0;
 }
 
-static int add_skipped(struct outcome *o, const json_t *status)
+// Adds up numbers by name.
+static int add_numbers(json_t *to, const json_t *from)
 {
     const char *name;
     json_t *count;
-    json_object_foreach(json_object_get(status, "skipped"), name, count)
+    json_object_foreach((json_t *)from, name, count)
     {
-        json_int_t old = json_integer_value(json_object_get(o->skipped, name));
-        json_t *sum = json_integer(old + json_integer_value(count));
-        if (json_object_set_new(o->skipped, name, sum) != 0)
+        json_int_t old = json_integer_value(json_object_get(to, name));
+        json_int_t more = json_integer_value(count);
+        if (more > 0 && more > INT64_MAX - old)
+            more = INT64_MAX - old;
+        if (json_object_set_new(to, name, json_integer(more > 0 ? old + more : old)) != 0)
             return -ENOMEM;
     }
     return 0;
@@ -68,19 +75,28 @@ static int add_objects(json_t *to, const json_t *from, const char *first, const 
     return 0;
 }
 
+static int add_sensor(struct outcome *o, const json_t *status)
+{
+    struct coverage seen = {0};
+#define X(name, element, text) seen.name = counter(status, #name);
+    COVERAGE_COUNTERS(X)
+#undef X
+    o->packets = seen.packets;
+    o->flows = seen.tcp_flows;
+    o->loss_ppm = coverage_loss_ppm(&seen);
+    int rc = add_numbers(o->counters, json_object_get(status, "counters"));
+    if (rc == 0)
+        rc = add_numbers(o->skipped, json_object_get(status, "skipped"));
+    if (rc == 0)
+        rc = add_objects(o->inputs, json_object_get(status, "inputs"), "name", "state", NULL);
+    return rc;
+}
+
 int outcome_add_status(struct outcome *o, enum stage_id stage, const json_t *status)
 {
     int rc = 0;
-    if (stage == STAGE_SENSOR) {
-#define X(name, element, text) o->seen.name = counter(status, #name);
-        COVERAGE_COUNTERS(X)
-#undef X
-        o->flows = o->seen.tcp_flows;
-        o->loss_ppm = coverage_loss_ppm(&o->seen);
-        rc = add_skipped(o, status);
-        if (rc == 0)
-            rc = add_objects(o->inputs, json_object_get(status, "inputs"), "name", "state", NULL);
-    }
+    if (stage == STAGE_SENSOR)
+        rc = add_sensor(o, status);
     if (stage == STAGE_COLLECTOR)
         o->subscribers = counter(status, "subscribers");
     if (rc == 0)
@@ -126,20 +142,12 @@ json_t *ticket_entry_to_json(const struct ticket_entry *e)
 
 static json_t *loss_to_json(const struct outcome *o)
 {
-    json_t *loss = json_pack("{s:i, s:O}", "ppm", (int)o->loss_ppm, "skipped", o->skipped);
-    if (!loss)
-        return NULL;
-    int rc = 0;
-#define X(name, element, text) \
-    if (rc == 0)               \
-        rc = json_object_set_new(loss, #name, json_integer((json_int_t)o->seen.name));
-    COVERAGE_COUNTERS(X)
-#undef X
-    if (rc != 0) {
-        json_decref(loss);
-        return NULL;
-    }
-    return loss;
+    json_t *loss = json_copy(o->counters);
+    if (loss && json_object_set_new(loss, "ppm", json_integer(o->loss_ppm)) == 0 &&
+        json_object_set(loss, "skipped", o->skipped) == 0)
+        return loss;
+    json_decref(loss);
+    return NULL;
 }
 
 json_t *outcome_to_json(const struct outcome *o)

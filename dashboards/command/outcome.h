@@ -7,14 +7,14 @@
 
 #include "command/stages.h"
 #include "command/ticket_list.h"
-#include "common/coverage.h"
 #include "common/json.h"
 
 struct outcome {
     uint64_t subscribers; // with traffic of their own
     uint64_t flows;       // TCP flows
-    struct coverage seen; // counters of the sensor, summed; names and declarations are not set
+    uint64_t packets;
     uint32_t loss_ppm;
+    json_t *counters;    // object: the sensor's
     json_t *skipped;     // object: layers that could not be opened, by name
     json_t *not_visible; // array of {"detector","why"}
     json_t *inputs;      // array of {"name","state","text"}
@@ -38,7 +38,10 @@ json_t *outcome_to_json(const struct outcome *o);
 json_t *ticket_entry_to_json(const struct ticket_entry *e);
 
 void outcome_print(const struct outcome *o, FILE *out);
-void ticket_entry_print(const struct ticket_entry *e, FILE *out);
+// "b.pcap is truncated: ends in the middle", one line. `input` is an item of `inputs`.
+void outcome_print_input(const json_t *input, FILE *out);
+// The tickets of a list; what limits all of them is said once, behind them.
+void ticket_list_print(const struct ticket_list *l, FILE *out);
 
 // Text from files as it may stand on a terminal: control characters become '?'.
 void print_text(const char *text, FILE *out);

@@ -58,16 +58,25 @@ static void print_evidence(const struct verdict *v, FILE *out)
         fprintf(out, "    (%u more that stronger evidence of the same family covers)\n", left_out);
 }
 
-static void print_limitations(uint32_t limitations, FILE *out)
+static void print_limitations(uint32_t limitations, const char *before, FILE *out)
 {
     for (unsigned bit = 0; bit < 32; bit++) {
         const char *text = limitations >> bit & 1 ? verdict_limitation_text(1u << bit) : NULL;
         if (text)
-            fprintf(out, "    note: %s\n", text);
+            fprintf(out, "%s%s\n", before, text);
     }
 }
 
-void ticket_entry_print(const struct ticket_entry *e, FILE *out)
+// What holds for every ticket is said once. One alone says it itself.
+static uint32_t shared_limitations(const struct ticket_list *l)
+{
+    uint32_t shared = l->count > 1 ? UINT32_MAX : 0;
+    for (size_t i = 0; i < l->count; i++)
+        shared &= l->item[i].verdict.limitations;
+    return shared;
+}
+
+static void print_ticket(const struct ticket_entry *e, uint32_t shared, FILE *out)
 {
     const struct ticket *t = &e->ticket;
     char text[SUBSCRIBER_TEXT_MAX], party[PARTY_TEXT_MAX], at[TIME_TEXT_MAX];
@@ -89,11 +98,24 @@ void ticket_entry_print(const struct ticket_entry *e, FILE *out)
         fputc('\n', out);
     }
     print_evidence(&e->verdict, out);
-    print_limitations(e->verdict.limitations, out);
+    print_limitations(e->verdict.limitations & ~shared, "    note: ", out);
     if (t->held[0]) {
         fputs("    held: ", out);
         print_text(t->held, out);
         fputc('\n', out);
+    }
+}
+
+void ticket_list_print(const struct ticket_list *l, FILE *out)
+{
+    uint32_t shared = shared_limitations(l);
+    for (size_t i = 0; i < l->count; i++) {
+        fputs(i > 0 ? "\n" : "", out);
+        print_ticket(&l->item[i], shared, out);
+    }
+    if (shared) {
+        fputs("\nFor all of them:\n", out);
+        print_limitations(shared, "  ", out);
     }
 }
 
@@ -103,71 +125,84 @@ static const char *text_of(const json_t *o, const char *key)
     return text ? text : "";
 }
 
+void outcome_print_input(const json_t *input, FILE *out)
+{
+    const char *state = text_of(input, "state"), *text = text_of(input, "text");
+    print_text(text_of(input, "name"), out);
+    fprintf(out, " is %s", state);
+    // The sensor's words are sentences about the file: "is empty" says nothing more.
+    if (text[0] && strncmp(text, "is ", 3) != 0) {
+        fputs(": ", out);
+        print_text(text, out);
+    }
+    fputc('\n', out);
+}
+
 static void print_inputs(const struct outcome *o, FILE *out)
 {
     size_t i;
     json_t *input;
     json_array_foreach(o->inputs, i, input)
     {
-        const char *state = text_of(input, "state");
-        if (strcmp(state, "whole") == 0)
+        if (strcmp(text_of(input, "state"), "whole") == 0)
             continue;
         fputs("  ", out);
-        print_text(text_of(input, "name"), out);
-        fprintf(out, " is %s", state);
-        if (text_of(input, "text")[0]) {
-            fputs(": ", out);
-            print_text(text_of(input, "text"), out);
-        }
-        fputc('\n', out);
+        outcome_print_input(input, out);
     }
 }
 
-// The counters that tell of something not seen.
-static bool is_loss(const char *name)
-{
-    static const char *const names[] = {"missing_octets", "duplicates",     "sliced",
-                                        "skipped_layers", "fragments_lost", "one_sided_flows"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(names[i], name) == 0)
-            return true;
-    }
-    return strncmp(name, "dropped_", strlen("dropped_")) == 0;
-}
-
-static void print_counter(const char *name, uint64_t value, const char *text, bool *any, FILE *out)
-{
-    char number[NUMBER_TEXT_MAX];
-    if (value == 0 || !is_loss(name))
-        return;
-    fprintf(out, "  %s %s\n", number_text(value, number), text);
-    *any = true;
-}
+// The sensor's counters that tell of something not seen.
+static const struct {
+    const char *name;
+    const char *text;
+} losses[] = {
+    {"dropped_card", "packets dropped by the interface"},
+    {"dropped_ring", "packets dropped by the capture ring"},
+    {"dropped_flow_table", "flows ended early because the flow table was full"},
+    {"evicted_flows", "flows ended early because the flow table was full"},
+    {"dropped_stream_memory", "octets passed over because reassembly memory was full"},
+    {"no_memory_octets", "octets passed over because reassembly memory was full"},
+    {"pool_empty", "dialogues not followed because their pool was empty"},
+    {"dropped_spool", "records that could not be written"},
+    {"missing_octets", "octets that were acknowledged but never seen"},
+    {"duplicates", "packets that were mirrored twice, counted once"},
+    {"sliced", "packets cut by the snap length"},
+    {"skipped_layers", "packets not opened: unknown or broken layers"},
+    {"fragments_lost", "IP fragments whose datagram was never complete"},
+    {"fragments_evicted", "IP fragments given up because their table was full"},
+    {"realms_refused", "packets whose realm could not be told"},
+    {"midstream_flows", "flows whose beginning was not seen"},
+    {"one_sided_flows", "flows of which one direction only was seen"},
+};
 
 static void print_loss(const struct outcome *o, FILE *out)
 {
-    bool any = false;
+    bool any = o->loss_ppm > 0;
+    char number[NUMBER_TEXT_MAX];
     const char *name;
     json_t *count;
-    if (o->loss_ppm > 0)
+    if (any)
         fprintf(out, "  %.2f %% of the traffic is estimated lost\n", o->loss_ppm / 10000.0);
-#define X(field, element, text) print_counter(#field, o->seen.field, text, &any, out);
-    COVERAGE_COUNTERS(X)
-#undef X
+    for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {
+        json_int_t v = json_integer_value(json_object_get(o->counters, losses[i].name));
+        if (v <= 0)
+            continue;
+        fprintf(out, "  %s %s\n", number_text((uint64_t)v, number), losses[i].text);
+        any = true;
+    }
     json_object_foreach(o->skipped, name, count)
     {
-        char number[NUMBER_TEXT_MAX];
         json_int_t v = json_integer_value(count);
         fputs("  skipped: ", out);
         print_text(name, out);
         fprintf(out, " %s\n", number_text(v > 0 ? (uint64_t)v : 0, number));
         any = true;
     }
-    if (!any && o->loss_ppm == 0)
+    if (!any)
         fputs("  nothing of what was captured was lost or left unopened\n", out);
 }
 
-static void print_rest(const struct outcome *o, FILE *out)
+static void print_not_visible(const struct outcome *o, FILE *out)
 {
     size_t i;
     json_t *item;
@@ -179,6 +214,13 @@ static void print_rest(const struct outcome *o, FILE *out)
         print_text(text_of(item, "why"), out);
         fputc('\n', out);
     }
+}
+
+static void print_problems(const struct outcome *o, FILE *out)
+{
+    size_t i;
+    json_t *item;
+    fputs(json_array_size(o->problems) > 0 ? "\nTo know:\n" : "", out);
     json_array_foreach(o->problems, i, item)
     {
         fprintf(out, "  %s: ", text_of(item, "stage"));
@@ -198,12 +240,11 @@ void outcome_print(const struct outcome *o, FILE *out)
             o->tickets.count > 0 ? number_text(o->tickets.count, a) : "No",
             o->tickets.count == 1 ? "" : "s", number_text(o->subscribers, b),
             o->subscribers == 1 ? "" : "s", number_text(o->flows, c), o->flows == 1 ? "" : "s");
-    for (size_t i = 0; i < o->tickets.count; i++) {
-        fputc('\n', out);
-        ticket_entry_print(&o->tickets.item[i], out);
-    }
+    fputs(o->tickets.count > 0 ? "\n" : "", out);
+    ticket_list_print(&o->tickets, out);
     fputs("\nNot seen:\n", out);
     print_inputs(o, out);
     print_loss(o, out);
-    print_rest(o, out);
+    print_not_visible(o, out);
+    print_problems(o, out);
 }

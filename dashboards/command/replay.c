@@ -218,7 +218,7 @@ static int run_stages(struct replay *r)
     for (enum stage_id stage = STAGE_SENSOR; stage < STAGES && status == 0; stage++) {
         status = run_stage(r, stage);
         // Without a packet there is nothing for the others to do.
-        if (status == 0 && stage == STAGE_SENSOR && r->outcome.seen.packets == 0)
+        if (status == 0 && stage == STAGE_SENSOR && r->outcome.packets == 0)
             return 0;
     }
     return status == 0 ? read_tickets(r) : status;
@@ -245,16 +245,10 @@ static int report_inputs(const struct replay *r)
     json_t *input;
     json_array_foreach(r->outcome.inputs, i, input)
     {
-        const char *state = json_string_value(json_object_get(input, "state"));
-        const char *text = json_string_value(json_object_get(input, "text"));
-        if (strcmp(state, "whole") == 0)
+        if (strcmp(json_string_value(json_object_get(input, "state")), "whole") == 0)
             continue;
         fputs("postern replay: ", stderr);
-        print_text(json_string_value(json_object_get(input, "name")), stderr);
-        fprintf(stderr, " is %s%s", state, text && text[0] ? ": " : "");
-        print_text(text ? text : "", stderr);
-        fprintf(stderr, "%s\n",
-                strcmp(state, "empty") == 0 ? "" : "; what was readable of it was used");
+        outcome_print_input(input, stderr);
     }
     return r->data_error || !outcome_inputs_whole(&r->outcome) ? EX_DATAERR : 0;
 }

@@ -66,7 +66,7 @@ static char *place(const char *state_dir, const char *name, const char *option, 
     return asprintf(&path, "%s/%s", state_dir, name) < 0 ? NULL : path;
 }
 
-static int web_open(struct daemon *d)
+static int open_state(struct daemon *d)
 {
     const struct web_conf *c = d->conf;
     const char *dir = daemon_value(d->args, "state");
@@ -83,7 +83,7 @@ static int web_open(struct daemon *d)
     s->web.rrd_dir = s->rrd;
     s->web.clock_is_data = dir != NULL;
     char why[200];
-    int rc = http_open(d->loop, listen ? listen : c->listen, web_answer, &s->web, &s->server, why);
+    int rc = http_open(listen ? listen : c->listen, web_answer, &s->web, &s->server, why);
     if (rc != 0) {
         log_error("%s", why);
         return rc == -EINVAL ? EX_USAGE : EX_UNAVAILABLE;
@@ -96,7 +96,7 @@ static int web_open(struct daemon *d)
     return 0;
 }
 
-static int web_start(struct daemon *d)
+static int start_state(struct daemon *d)
 {
     const struct web_conf *c = d->conf;
     struct state *s = d->state;
@@ -113,7 +113,7 @@ static int web_start(struct daemon *d)
                   error);
         return EX_NOINPUT;
     }
-    rc = http_start(s->server);
+    rc = http_start(s->server, d->loop);
     if (rc != 0) {
         log_error("HTTP: %s", strerror(-rc));
         return EX_UNAVAILABLE;
@@ -134,6 +134,22 @@ static void web_stop(struct daemon *d)
     free(s->rrd);
     free(s);
     d->state = NULL;
+}
+
+static int web_open(struct daemon *d)
+{
+    int code = open_state(d);
+    if (code != 0)
+        web_stop(d);
+    return code;
+}
+
+static int web_start(struct daemon *d)
+{
+    int code = start_state(d);
+    if (code != 0)
+        web_stop(d);
+    return code;
 }
 
 static const struct daemon_option options[] = {

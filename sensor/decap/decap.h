@@ -131,5 +131,5 @@ extern const struct decap_descriptor *const decap_registry[];
 extern const struct decap_descriptor decap_ethernet, decap_vlan, decap_vlan_8021ad, decap_pbb,
     decap_mpls, decap_pppoe, decap_ppp, decap_chdlc, decap_l2tp, decap_sll, decap_sll2, decap_raw,
     decap_null, decap_ipv4, decap_ipv6, decap_ah, decap_gre, decap_eoip, decap_erspan2,
-    decap_erspan3, decap_vxlan, decap_vxlan_gpe, decap_geneve, decap_gtp, decap_tcp, decap_udp,
-    decap_icmp, decap_icmpv6;
+    decap_erspan3, decap_wlan, decap_radiotap, decap_vxlan, decap_vxlan_gpe, decap_geneve,
+    decap_gtp, decap_tcp, decap_udp, decap_icmp, decap_icmpv6;

@@ -86,6 +86,8 @@ static const struct phrase phrases[] = {
     {"s3150", KIND_UNKNOWN}, // Microsoft: "part of their network is on our block list"
     {"s3140", KIND_UNKNOWN},
     {"unusual rate of unsolicited mail", KIND_EXPLOIT}, // Google
+    {"unusual amount of unsolicited mail", KIND_EXPLOIT},
+    {"unsolicitediperror", KIND_EXPLOIT},
     {"very low reputation of the sending ip", KIND_EXPLOIT},
     {"generic reverse dns", KIND_POLICY},
     {"generic rdns", KIND_POLICY},
@@ -102,7 +104,8 @@ static const struct phrase phrases[] = {
     {"end-user ip", KIND_POLICY},
     {"consumer ip", KIND_POLICY},
     {"policy block list", KIND_POLICY},
-    {"not authorized to send email directly", KIND_POLICY}, // Google, and most who quote the PBL
+    {"send email directly to our servers", KIND_POLICY}, // Google, across a line's end
+    {"notauthorizederror", KIND_POLICY},
     {"dnsbl", KIND_UNKNOWN},
     {"rbl", KIND_UNKNOWN},
     {"blocklist", KIND_UNKNOWN},

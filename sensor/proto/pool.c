@@ -10,9 +10,9 @@ enum { POOL_CLASSES = 3 };
 
 static const size_t pool_size[POOL_CLASSES] = {384, 1536, POOL_STATE_MAX};
 
-// Objects a flow may need at once of each class: a login tracker; a peek buffer or a TLS tracker;
-// an SMTP tracker and a result.
-static const size_t pool_share[POOL_CLASSES] = {1, 1, 2};
+// Objects a flow may need at once of each class: a SOCKS or log-in tracker; an SMTP tracker (or, before
+// it, a peek buffer) and a result; a TLS tracker.
+static const size_t pool_share[POOL_CLASSES] = {1, 2, 1};
 
 // In front of each object. While the object is in use `pool` names its owner; while it is free
 // `next` is the rest of the free list.

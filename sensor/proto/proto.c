@@ -191,7 +191,6 @@ void proto_close(struct proto_flow *f, struct proto_pool *pool, enum proto_end e
         if (f->depth == depth && f->stack[top].proto == d)
             pop(f);
     }
-    f->decided = true;
 }
 
 void proto_drop(struct proto_flow *f, struct proto_pool *pool)

@@ -190,10 +190,8 @@ static void on_bare_dot(const struct smtp_at *at, uint64_t octets)
         end_of_content(at);
         return;
     }
-    if (!s->server_seen || s->suspected) {
-        smtp_result(at)->message_octets += s->suspected ? 0 : (uint32_t)octets;
+    if (s->suspected)
         return;
-    }
     s->dot_octets = (uint8_t)octets;
     smtp_client_enter(&s->client, SMTP_CLIENT_HOLD);
     s->wait = SMTP_WAIT_DOT;
@@ -236,6 +234,12 @@ static void on_client_event(void *ctx, enum smtp_client_event event, uint64_t co
     case SMTP_CLIENT_CHUNK_END: break; // answered as its BDAT
     case SMTP_CLIENT_HELD_FULL: on_held_full(at); break;
     }
+}
+
+void smtp_drain(const struct smtp_at *at)
+{
+    struct smtp_at here = *at;
+    smtp_client_feed(&at->s->client, (struct span){0}, on_client_event, &here);
 }
 
 // ---- TLS.
@@ -435,18 +439,27 @@ static void smtp_gap(struct proto_flow *f, void *state, enum proto_side side, ui
     smtp_lose(&at);
 }
 
+// The server's word never came: the text itself has to tell what waited.
+static void settle_held(const struct smtp_at *at)
+{
+    struct smtp *s = at->s;
+    if (s->client.mode != SMTP_CLIENT_HOLD || s->wait == SMTP_WAIT_TLS)
+        return;
+    struct span held = span_of(s->client.line.octet, s->client.held);
+    bool proper = memmem(held.data, held.len, "\r\n.\r\n", 5) != NULL;
+    bool commands = s->wait == SMTP_WAIT_DOT && proper ? false : smtp_command_looks_like(held);
+    s->wait = SMTP_WAIT_NONE;
+    smtp_client_enter(&s->client, commands ? SMTP_CLIENT_COMMAND : SMTP_CLIENT_BODY);
+    smtp_drain(at);
+}
+
 static void smtp_close(struct proto_flow *f, void *state, enum proto_end end, int64_t t_us)
 {
     (void)end;
     struct smtp *s = state;
     struct smtp_at at = {.f = f, .s = s, .t_us = t_us};
+    settle_held(&at);
     // A last line without its end was sent all the same.
-    if (s->client.mode == SMTP_CLIENT_HOLD && s->wait == SMTP_WAIT_DATA && s->client.held > 0 &&
-        smtp_command_looks_like(span_of(s->client.line.octet, s->client.held))) {
-        s->wait = SMTP_WAIT_NONE;
-        smtp_client_enter(&s->client, SMTP_CLIENT_COMMAND);
-        smtp_client_feed(&s->client, (struct span){0}, on_client_event, &at);
-    }
     if (s->client.mode == SMTP_CLIENT_COMMAND && s->client.line.len > 0 && !s->client.line.done &&
         !s->auth_open && smtp_command_looks_like(line_span(&s->client.line))) {
         s->client.line.cut = true;

@@ -52,18 +52,19 @@ struct smtp {
     bool greeted;
     bool spoke_early; // client octets before any greeting
     bool lmtp;
-    bool ehlo_done;     // an answer to HELO, EHLO or LHLO was seen
-    bool lf_session;    // the client ends its commands with bare LF
-    bool uncertain;     // replies cannot be paired for sure
-    bool doubt;         // only a well-formed command counts as one
-    bool suspected;     // behind a gap: may be content, until a reply or a final dot
-    bool body_gap;      // octets are missing in this content
-    bool body_assumed;  // content taken for such before the server agreed
-    bool body_refused;  // and the server did not
-    bool tls_due;       // STARTTLS was accepted: TLS has to follow
-    uint8_t dot_octets; // of a dot that may be the end
-    bool binary;        // binary octets were seen among the lines
-    bool ahead;         // the client sends ahead without leave
+    bool ehlo_done;          // an answer to HELO, EHLO or LHLO was seen
+    bool lf_session;         // the client ends its commands with bare LF
+    bool uncertain;          // replies cannot be paired for sure
+    bool doubt;              // only a well-formed command counts as one
+    bool suspected;          // behind a gap: may be content, until a reply or a final dot
+    bool body_gap;           // octets are missing in this content
+    bool body_assumed;       // content taken for such before the server agreed
+    bool body_refused;       // and the server did not
+    bool tls_due;            // STARTTLS was accepted: TLS has to follow
+    uint8_t dot_octets;      // of a dot that may be the end
+    bool binary;             // binary octets were seen among the lines
+    bool ahead;              // the client sends ahead without leave
+    uint16_t content_answer; // a refusal that came before the content's end; 0: none
     // AUTH exchange.
     bool auth_open;
     uint8_t auth_lines; // client lines that are answers to 334, still to come
@@ -113,6 +114,11 @@ enum proto_match smtp_match(const struct proto_peek *p);
 
 // Do these octets begin with a reply code?
 bool smtp_begins_reply(struct span s);
+
+// ---- smtp.c
+
+// The client parser left HOLD: what waited goes through it now.
+void smtp_drain(const struct smtp_at *at);
 
 // ---- smtp_envelope.c
 

@@ -141,6 +141,7 @@ static void settle_data(const struct smtp_at *at, unsigned class)
     if (s->wait == SMTP_WAIT_DATA) {
         s->wait = SMTP_WAIT_NONE;
         smtp_client_enter(&s->client, accepted ? SMTP_CLIENT_BODY : SMTP_CLIENT_COMMAND);
+        smtp_drain(at);
         return;
     }
     if (accepted || !s->body_assumed)
@@ -166,8 +167,10 @@ static void settle_starttls(const struct smtp_at *at, uint16_t code)
     if (waiting)
         s->wait = SMTP_WAIT_NONE;
     if (code / 100 != 2) {
-        if (waiting)
+        if (waiting) {
             smtp_client_enter(&s->client, SMTP_CLIENT_COMMAND);
+            smtp_drain(at);
+        }
         return;
     }
     r->starttls_ok++;
@@ -295,9 +298,14 @@ static void pair(const struct smtp_at *at, uint16_t code)
     if (s->uncertain)
         try_resync(at, code);
     skip_unfit(at, code);
-    // Said unasked, or one of the 50x that may be followed by more.
-    if (s->pending_count == 0 || pending_at(s, 0)->what == SMTP_EXPECT_REFUSED)
+    if (s->pending_count == 0) {
+        // Said unasked; but a refusal in the middle of content is its answer.
+        if (code >= 400 && code != 421 && s->client.mode == SMTP_CLIENT_BODY && !s->suspected)
+            s->content_answer = code;
         return;
+    }
+    if (pending_at(s, 0)->what == SMTP_EXPECT_REFUSED)
+        return; // one of the 50x; more may follow
     settle(at, code);
 }
 
@@ -311,6 +319,10 @@ void smtp_expect(const struct smtp_at *at, enum smtp_expect what)
         s->uncertain = false;
     }
     pending_push(at, what);
+    if (what == SMTP_EXPECT_END && s->content_answer != 0 && s->pending_count == 1)
+        settle(at, s->content_answer);
+    if (what != SMTP_EXPECT_CHUNK)
+        s->content_answer = 0;
 }
 
 // ---- Replies.
@@ -349,6 +361,21 @@ static void count_blocklist(const struct smtp_at *at, uint16_t code)
     *b = (struct blocklist_finding){0};
 }
 
+// The server answers while a bare dot waits: it took that for the end, unless a proper one follows.
+static void settle_dot(const struct smtp_at *at)
+{
+    struct smtp *s = at->s;
+    while (s->wait == SMTP_WAIT_DOT) {
+        s->wait = SMTP_WAIT_NONE;
+        bool proper = memmem(s->client.line.octet, s->client.held, "\r\n.\r\n", 5) != NULL;
+        smtp_client_enter(&s->client, proper ? SMTP_CLIENT_BODY : SMTP_CLIENT_COMMAND);
+        s->client.bol_bare = proper;
+        if (!proper)
+            pending_push(at, SMTP_EXPECT_END);
+        smtp_drain(at);
+    }
+}
+
 // The client's mode where a reply alone tells it.
 static void free_client(const struct smtp_at *at, uint16_t code)
 {
@@ -367,14 +394,7 @@ static void free_client(const struct smtp_at *at, uint16_t code)
         if (code != 421)
             pending_push(at, SMTP_EXPECT_END);
     } else if (s->wait == SMTP_WAIT_DOT && s->pending_count == 0) {
-        // The server took the bare dot for the end, unless a proper one has followed.
-        s->wait = SMTP_WAIT_NONE;
-        bool proper = memmem(s->client.line.octet, s->client.held, "\r\n.\r\n", 5) != NULL;
-        smtp_client_enter(&s->client, proper ? SMTP_CLIENT_BODY : SMTP_CLIENT_COMMAND);
-        if (!proper)
-            pending_push(at, SMTP_EXPECT_END);
-        else
-            s->client.bol_bare = true;
+        settle_dot(at);
     } else if (s->wait == SMTP_WAIT_DATA && code / 100 == 2 && s->pending_count > 0 &&
                pending_at(s, 0)->what == SMTP_EXPECT_DATA && s->uncertain) {
         // The 354 is missing: this already answers the content.
@@ -382,6 +402,7 @@ static void free_client(const struct smtp_at *at, uint16_t code)
         pending_clear(s);
         s->uncertain = false;
         smtp_client_enter(&s->client, SMTP_CLIENT_BODY);
+        smtp_drain(at);
     }
 }
 
@@ -411,8 +432,7 @@ static void finished_reply(const struct smtp_at *at, uint16_t code)
 static void look_for_offer(const struct smtp_at *at, const struct smtp_reply_line *line)
 {
     struct smtp *s = at->s;
-    bool hello = s->pending_count > 0 ? pending_at(s, 0)->what == SMTP_EXPECT_HELO
-                                      : true;
+    bool hello = s->pending_count > 0 ? pending_at(s, 0)->what == SMTP_EXPECT_HELO : true;
     if (line->code != 250 || !hello)
         return;
     struct span text = line->text;

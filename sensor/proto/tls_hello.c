@@ -66,7 +66,7 @@ static void read_versions(struct tls_hello *h, bool from_client, const uint8_t *
     uint16_t best = 0;
     for (size_t i = 1; i + 1 < len; i += 2) {
         uint16_t v = be16(b + i);
-        if (!tls_is_grease(v) && v > best)
+        if (v >= 0x0300 && v <= 0x0304 && v > best)
             best = v;
     }
     if (best != 0)

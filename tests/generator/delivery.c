@@ -31,7 +31,7 @@ void delivery_converse(const struct delivery *d, struct channel *c, const struct
     if (d->messages > 0) {
         smtp_hello(&s, server->starttls, d->port != 25);
         if (tls)
-            smtp_starttls(&s, false, d->port != 25);
+            smtp_starttls(&s, rng_chance(r, 0.01), d->port != 25);
     }
     for (size_t i = 0; i < d->messages; i++) {
         if (i > 0 && rng_chance(r, 0.3))

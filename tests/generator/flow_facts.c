@@ -224,6 +224,18 @@ static int read_rows(struct reader *r, FILE *in, struct flow_facts *all)
     return 0;
 }
 
+int flow_facts_read(FILE *in, const char *name, struct flow_facts *out, FILE *errors)
+{
+    struct reader r = {.path = name, .errors = errors};
+    struct flow_facts all = {0};
+    int rc = read_rows(&r, in, &all);
+    if (rc == 0)
+        *out = all;
+    else
+        flow_facts_free(&all);
+    return rc;
+}
+
 int flow_facts_load(const char *path, struct flow_facts *out, FILE *errors)
 {
     FILE *in = fopen(path, "r");
@@ -231,14 +243,8 @@ int flow_facts_load(const char *path, struct flow_facts *out, FILE *errors)
         fprintf(errors, "%s: %s\n", path, strerror(errno));
         return EX_NOINPUT;
     }
-    struct reader r = {.path = path, .errors = errors};
-    struct flow_facts all = {0};
-    int rc = read_rows(&r, in, &all);
+    int rc = flow_facts_read(in, path, out, errors);
     fclose(in);
-    if (rc == 0)
-        *out = all;
-    else
-        flow_facts_free(&all);
     return rc;
 }
 

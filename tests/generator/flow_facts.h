@@ -21,6 +21,9 @@ struct flow_facts {
     size_t count;
 };
 
-// Reads the whole file. 0, or a sysexits code after one line on `errors` with file, line and column.
+// Reads the whole of `in`; `name` stands in the errors. 0, or a sysexits code after one line on `errors` with file, line and column.
+int flow_facts_read(FILE *in, const char *name, struct flow_facts *out, FILE *errors);
+
+// The same of a file.
 int flow_facts_load(const char *path, struct flow_facts *out, FILE *errors);
 void flow_facts_free(struct flow_facts *f);

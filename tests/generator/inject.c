@@ -165,8 +165,10 @@ void inject_play(struct inject *in, struct party *p)
     for (size_t i = 0; i < in->facts.count; i++) {
         const struct flow_fact *f = &in->facts.item[i];
         int64_t t = p->from_ns + in->offset_ns + f->start_ns;
-        if (f->port == 25)
+        if (f->port == 25) {
+            p->class = "spambot-direct";
             party_guilty(p, t);
+        }
         if (f->packets_in == 0)
             unanswered(in, p, f, t);
         else

@@ -120,6 +120,7 @@ static void smtp_refused(struct script *s, struct rng *r, const struct envelope 
     say(s, true, MAIL_OK);
     say(s, false, e->to);
     say(s, true, RCPT_NO);
+    s->mail = s->refused = 1;
     lines(&s->text[0], r, client - c, "NOOP ");
     say(s, false, "QUIT\r\n");
     say(s, true, BYE);
@@ -144,6 +145,7 @@ static void smtp_messages(struct script *s, struct rng *r, const struct envelope
         say(s, true, MAIL_OK);
         say(s, false, e->to);
         say(s, true, RCPT_OK);
+        s->mail++;
         say(s, false, "DATA\r\n");
         say(s, true, DATA_OK);
         buf_text(&s->text[0], BODY);
@@ -155,9 +157,33 @@ static void smtp_messages(struct script *s, struct rng *r, const struct envelope
     say(s, true, BYE);
 }
 
+// A client that says little: HELO or RSET and QUIT, or QUIT alone.
+static bool smtp_short(struct script *s, struct rng *r, size_t client, size_t server)
+{
+    enum { QUIT_LEN = 6, HELO_MIN = 8, HELO_MAX = 70 };
+    size_t hello = client > QUIT_LEN ? client - QUIT_LEN : 0;
+    const char *answer = hello == 0 ? "" : hello == QUIT_LEN ? "250 2.0.0 Ok\r\n" : "250 Hello\r\n";
+    size_t least = strlen(BYE) + strlen(answer) + LINE_MIN;
+    if (client < QUIT_LEN || server < least || hello > HELO_MAX ||
+        (hello != 0 && hello != QUIT_LEN && hello < HELO_MIN))
+        return false;
+    lines(&s->text[1], r, server - least + LINE_MIN, hello == 0 ? "554 " : "220 ");
+    turn(s, true);
+    if (hello == QUIT_LEN)
+        say(s, false, "RSET\r\n");
+    else if (hello > 0) {
+        lines(&s->text[0], r, hello, "HELO ");
+        turn(s, false);
+    }
+    say(s, true, answer);
+    say(s, false, "QUIT\r\n");
+    say(s, true, BYE);
+    return true;
+}
+
 static bool smtp(struct script *s, struct rng *r, size_t client, size_t server, size_t rounds)
 {
-    struct envelope e;
+    struct envelope e = {0};
     draw_envelope(&e, r);
     if (client == 0) { // sent away by the greeting
         if (!fills(server, 0))
@@ -184,7 +210,7 @@ static bool smtp(struct script *s, struct rng *r, size_t client, size_t server, 
     size_t c = c0 + strlen(e.from) + strlen(e.to);
     size_t v = v0 + strlen(MAIL_OK RCPT_NO);
     if (client < c || server < v || !fills(client, c) || !fills(server, v))
-        return false;
+        return smtp_short(s, r, client, server);
     smtp_refused(s, r, &e, client, server);
     return true;
 }
@@ -244,7 +270,7 @@ void script_write(struct script *s, struct rng *r, uint16_t port, size_t client,
     buf_init(&s->text[1], SCRIPT_TEXT_MAX);
     bool fit = false;
     if (port == 25 || port == 587)
-        fit = smtp(s, r, client, server, rounds);
+        s->smtp = fit = smtp(s, r, client, server, rounds);
     else if (port == 443 || port == 465 || port == 993 || port == 995)
         fit = tls(s, r, client, server, rounds);
     if (!fit)

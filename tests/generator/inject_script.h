@@ -16,6 +16,8 @@ struct script {
     struct buf text[2]; // client, server
     struct script_turn turn[SCRIPT_TURNS_MAX];
     size_t turns;
+    bool smtp;            // a session of it
+    size_t mail, refused; // MAILs, and how many of their RCPTs were refused
 };
 
 // A script of `client` and `server` octets for a server on `port`: SMTP on 25 and 587, TLS on 443, 465,

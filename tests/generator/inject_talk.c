@@ -10,11 +10,11 @@
 
 #include "inject_script.h"
 
-enum { SEGMENT_MAX = 1460, SYN_OPTIONS = 8, REFUSED_MAX = 62 };
+enum { SEGMENT_MAX = 1460, SYN_OPTIONS = 8, FRAME_PAD = 6 };
 
 struct step {
     bool in;
-    uint8_t flags;
+    uint8_t flags, pad;
     uint16_t len;
 };
 
@@ -46,7 +46,8 @@ static void send_step(struct talk *t, const struct step *s, int64_t t_ns, size_t
                                   .ttl = s->in ? 52 : (uint8_t)(128 - t->p->hops),
                                   .id = t->id[s->in]++,
                                   .outbound = !s->in,
-                                  .unpadded = true},
+                                  .unpadded = true,
+                                  .pad = s->pad},
                            .src_port = s->in ? f->port : f->src_port,
                            .dst_port = s->in ? f->src_port : f->port,
                            .seq = t->seq[s->in],
@@ -65,7 +66,7 @@ static void send_step(struct talk *t, const struct step *s, int64_t t_ns, size_t
     uint8_t frame[FRAME_MAX];
     size_t len = packet_tcp(frame, &t->p->link, &p, payload);
     party_emit(t->p, t_ns, !s->in, frame, len);
-    t->octets[s->in] += t->header + p.options_len + s->len;
+    t->octets[s->in] += t->header + p.options_len + s->len + s->pad;
     t->said[s->in] += s->len;
     t->seq[s->in] += s->len + (s->flags & (TCP_SYN | TCP_FIN) ? 1u : 0u);
 }
@@ -84,14 +85,42 @@ static uint64_t unmatched(const struct talk *t)
 static bool is_refused(const struct flow_fact *f, size_t header)
 {
     return f->packets_out == f->packets_in &&
-           f->octets_in <= (uint64_t)f->packets_in * (header + 6) &&
+           f->octets_in <= (uint64_t)f->packets_in * (header + FRAME_PAD) &&
            f->octets_out <= (uint64_t)f->packets_out * (header + 40);
+}
+
+static size_t step_length(const struct talk *t, const struct step *s, size_t syn_options)
+{
+    return t->header + (s->flags & TCP_SYN ? syn_options : 0) + s->len;
+}
+
+// Octets the steps fall short of the facts are padding: Ethernet fills frames up to 60 octets.
+static void pad_steps(struct talk *t, size_t syn_options)
+{
+    uint64_t short_of[2] = {t->f->octets_out, t->f->octets_in};
+    for (size_t i = 0; i < t->steps; i++) {
+        uint64_t *left = &short_of[t->step[i].in], len = step_length(t, &t->step[i], syn_options);
+        *left = *left > len ? *left - len : 0;
+    }
+    for (size_t i = 0; i < t->steps; i++) {
+        uint64_t *left = &short_of[t->step[i].in];
+        size_t len = step_length(t, &t->step[i], syn_options), room = len < 60 ? 60 - len : 0;
+        size_t pad = *left < room ? (size_t)*left : room;
+        t->step[i].pad = (uint8_t)pad;
+        *left -= pad;
+    }
 }
 
 static void play_refused(struct talk *t, int64_t start_ns)
 {
     const struct flow_fact *f = t->f;
     size_t each = (size_t)(f->octets_out / f->packets_out);
+    size_t options = each > t->header ? (each - t->header) / 4 * 4 : 0;
+    for (uint32_t i = 0; i < f->packets_out; i++) {
+        add(t, false, TCP_SYN, 0);
+        add(t, true, TCP_RST | TCP_ACK, 0);
+    }
+    pad_steps(t, options);
     uint32_t first = t->seq[0];
     int64_t answer = f->packets_out == 1 ? f->duration_ns : 40 * NS_PER_MS;
     if (answer > f->duration_ns)
@@ -101,69 +130,90 @@ static void play_refused(struct talk *t, int64_t start_ns)
                          ? 0
                          : (f->duration_ns - answer) * (int64_t)i / (int64_t)(f->packets_out - 1);
         t->seq[0] = first;
-        send_step(t, &(struct step){.flags = TCP_SYN}, start_ns + at,
-                  each > t->header ? each - t->header : 0);
+        send_step(t, &t->step[2 * (size_t)i], start_ns + at, options);
         t->seq[1] = 0;
-        send_step(t, &(struct step){.in = true, .flags = TCP_RST | TCP_ACK}, start_ns + at + answer,
-                  0);
+        send_step(t, &t->step[2 * (size_t)i + 1], start_ns + at + answer, 0);
     }
 }
 
-// Payload octets the facts leave for a direction that sends `packets` frames, one of them a SYN.
-static size_t payload_of(uint64_t octets, uint32_t packets, size_t header, size_t carriers)
+// Payload octets the facts leave for a direction that sends `packets` frames of at least `frame`
+// octets, but one of them a SYN of `syn` octets, and `carriers` of them with payload.
+static size_t payload_of(uint64_t octets, uint32_t packets, size_t frame, size_t syn,
+                         size_t carriers)
 {
-    uint64_t heads = (uint64_t)packets * header + SYN_OPTIONS;
+    uint64_t heads = (uint64_t)(packets - 1) * frame + syn;
     uint64_t left = octets > heads ? octets - heads : 0, most = (uint64_t)carriers * SEGMENT_MAX;
     return (size_t)(left < most ? left : most);
 }
 
-// How the data of one direction is cut: `count` segments of `len`, the first ones an octet longer.
+// How the script's turns are cut into segments.
 struct cut {
-    size_t total, count;
+    size_t total[2];
+    size_t size[2];  // of a segment, at most
+    size_t count[2]; // segments
+    bool turns;      // the packets suffice for them; else both directions go side by side
 };
 
-static size_t cut_at(const struct cut *c, size_t i)
+static size_t count_segments(const struct script *s, int d, size_t size, bool turns)
 {
-    return c->total * (i + 1) / c->count - c->total * i / c->count;
+    size_t n = 0, total = 0;
+    for (size_t i = 0; i < s->turns; i++)
+        if (s->turn[i].from_server == d) {
+            n += (s->turn[i].len + size - 1) / size;
+            total += s->turn[i].len;
+        }
+    return turns ? n : (total + size - 1) / size;
 }
 
-// In turns when the packets suffice for them, else both directions side by side. Pure acknowledgements
-// make up the numbers: `spare[in]` of them, spread over the data of the other side.
+static void make_cut(const struct script *s, const size_t room[2], struct cut *c)
+{
+    *c = (struct cut){.size = {SEGMENT_MAX, SEGMENT_MAX}};
+    for (size_t i = 0; i < s->turns; i++)
+        c->total[s->turn[i].from_server] += s->turn[i].len;
+    c->turns = count_segments(s, 0, SEGMENT_MAX, true) <= room[0] &&
+               count_segments(s, 1, SEGMENT_MAX, true) <= room[1];
+    for (int d = 0; d < 2; d++)
+        c->count[d] = count_segments(s, d, SEGMENT_MAX, c->turns);
+    // More packets than data and acknowledgements need: smaller segments.
+    for (int d = 0; d < 2; d++) {
+        size_t want = room[d] > c->count[!d] ? room[d] - c->count[!d] : 0;
+        for (size_t size = SEGMENT_MAX; c->count[d] < want && size > 8; size -= size / 8) {
+            size_t n = count_segments(s, d, size, c->turns);
+            if (n > room[d])
+                break;
+            c->size[d] = size;
+            c->count[d] = n;
+        }
+    }
+}
+
+// Data, with pure acknowledgements spread over the other side's data to make up the numbers.
 static void add_data(struct talk *t, const struct script *s, const size_t room[2])
 {
-    size_t need[2] = {0}, total[2] = {0}, spare[2], data[2];
-    for (size_t i = 0; i < s->turns; i++) {
-        need[s->turn[i].from_server] += (s->turn[i].len + SEGMENT_MAX - 1) / SEGMENT_MAX;
-        total[s->turn[i].from_server] += s->turn[i].len;
-    }
-    bool turns = need[0] <= room[0] && need[1] <= room[1];
-    struct cut cut[2];
-    for (int d = 0; d < 2; d++) {
-        size_t least = (total[d] + SEGMENT_MAX - 1) / SEGMENT_MAX;
-        cut[d] = (struct cut){.total = total[d], .count = turns ? need[d] : least};
-        data[d] = cut[d].count;
-        spare[d] = room[d] > data[d] ? room[d] - data[d] : 0;
-    }
-    size_t done[2] = {0}, acks[2] = {0}, at_turn = 0, in_turn = 0;
-    while (done[0] < data[0] || done[1] < data[1]) {
+    struct cut c;
+    make_cut(s, room, &c);
+    size_t spare[2], done[2] = {0}, said[2] = {0}, acks[2] = {0}, at_turn = 0, in_turn = 0;
+    for (int d = 0; d < 2; d++)
+        spare[d] = room[d] > c.count[d] ? room[d] - c.count[d] : 0;
+    while (said[0] < c.total[0] || said[1] < c.total[1]) {
         int d;
-        size_t len;
-        if (turns) {
-            const struct script_turn *turn = &s->turn[at_turn];
-            d = turn->from_server;
-            len = turn->len - in_turn < SEGMENT_MAX ? turn->len - in_turn : SEGMENT_MAX;
-            in_turn += len;
-            if (in_turn == turn->len) {
-                at_turn++;
-                in_turn = 0;
-            }
+        size_t left;
+        if (c.turns) {
+            d = s->turn[at_turn].from_server;
+            left = s->turn[at_turn].len - in_turn;
         } else {
-            d = done[1] * data[0] < done[0] * data[1] || done[0] == data[0];
-            len = cut_at(&cut[d], done[d]);
+            d = said[0] == c.total[0] || done[1] * c.count[0] < done[0] * c.count[1];
+            if (said[d] == c.total[d])
+                d = !d;
+            left = c.total[d] - said[d];
         }
+        size_t len = left < c.size[d] ? left : c.size[d];
+        in_turn = len == left ? 0 : in_turn + len;
+        at_turn += c.turns && len == left;
         add(t, d, TCP_PSH | TCP_ACK, len);
         done[d]++;
-        for (size_t due = spare[!d] * done[d] / data[d]; acks[!d] < due; acks[!d]++)
+        said[d] += len;
+        for (size_t due = spare[!d] * done[d] / c.count[d]; acks[!d] < due; acks[!d]++)
             add(t, !d, TCP_ACK, 0);
     }
     for (int d = 0; d < 2; d++)
@@ -189,15 +239,61 @@ static void play_steps(struct talk *t, int64_t start_ns)
 {
     int64_t duration = t->f->duration_ns;
     int64_t early = duration / 10 < 60 * NS_PER_MS ? duration / 10 : 60 * NS_PER_MS;
+    pad_steps(t, SYN_OPTIONS);
     for (size_t i = 0; i < t->steps; i++) {
-        int64_t at = i == 0 ? 0
-                     : i <= 2
-                         ? early * (int64_t)i / 2
-                         : early + (duration - early) * (int64_t)(i - 2) / (int64_t)(t->steps - 3);
+        int64_t at = i == 0   ? 0
+                     : i <= 2 ? early * (int64_t)i / 2
+                              : early + (duration - early) * (int64_t)(i - 2) /
+                                            (int64_t)(t->steps > 3 ? t->steps - 3 : 1);
         if (i + 1 == t->steps)
             at = duration;
         send_step(t, &t->step[i], start_ns + at, SYN_OPTIONS);
     }
+}
+
+// Packets left for the end, when the data needs fewer: FIN, FIN and ACK, or a RST.
+static void leave_end(const size_t data[2], size_t room[2], size_t end[2])
+{
+    for (int d = 0; d < 2; d++) {
+        size_t least = (data[d] + SEGMENT_MAX - 1) / SEGMENT_MAX, spare = room[d] - least;
+        end[d] = spare >= 2 && d == 0 ? 2 : spare >= 1 ? 1 : 0;
+    }
+    if (end[1] == 0 && end[0] == 2)
+        end[0] = 1;
+    room[0] -= end[0];
+    room[1] -= end[1];
+}
+
+static bool fits_in_turns(const struct script *s, const size_t room[2])
+{
+    return count_segments(s, 0, SEGMENT_MAX, true) <= room[0] &&
+           count_segments(s, 1, SEGMENT_MAX, true) <= room[1];
+}
+
+// The script with as many questions and answers as the packets have room for.
+static void write_script(struct talk *t, struct script *s, const size_t data[2],
+                         const size_t room[2])
+{
+    size_t rounds = room[0] < room[1] ? room[0] : room[1];
+    script_write(s, &t->p->rng, t->f->port, data[0], data[1], rounds);
+    while (rounds > 1 && !fits_in_turns(s, room)) {
+        rounds = rounds * 3 / 4;
+        script_fini(s);
+        script_write(s, &t->p->rng, t->f->port, data[0], data[1], rounds);
+    }
+}
+
+static void count_mail(struct party *p, const struct script *s)
+{
+    struct smtp_tally *t = &p->tally.smtp[TALLY_OUT][TALLY_CLEAR];
+    size_t sent = s->mail - s->refused;
+    t->sessions += s->smtp;
+    t->mail += s->mail;
+    t->rcpt += s->mail;
+    t->rcpt_ok += sent;
+    t->rcpt_5xx += s->refused;
+    t->data += sent;
+    t->messages_ok += sent;
 }
 
 static void play_conversation(struct talk *t, int64_t start_ns)
@@ -214,26 +310,37 @@ static void play_conversation(struct talk *t, int64_t start_ns)
     }
     add(t, false, TCP_ACK, 0);
     size_t room[2] = {f->packets_out - 2, f->packets_in - 1}, end[2];
-    size_t client = payload_of(f->octets_out, f->packets_out, t->header, room[0]);
-    size_t server = payload_of(f->octets_in, f->packets_in, t->header, room[1]);
+    // What comes in has been padded on its last wire; what goes out was seen before its first.
+    size_t padded = t->header + FRAME_PAD;
+    bool pads = f->octets_in >= (uint64_t)f->packets_in * padded && f->peer.family == IP_V4;
+    size_t syn = t->header + SYN_OPTIONS;
+    size_t data[2] = {
+        payload_of(f->octets_out, f->packets_out, t->header, syn, room[0]),
+        payload_of(f->octets_in, f->packets_in, pads ? padded : t->header, syn, room[1])};
+    leave_end(data, room, end);
     struct script script;
-    size_t rounds = room[0] < room[1] ? room[0] : room[1];
-    script_write(&script, &t->p->rng, f->port, client, server, rounds);
-    t->script = &script;
-    for (int d = 0; d < 2; d++) { // packets left for the end, when the data needs fewer
-        size_t least = ((d ? server : client) + SEGMENT_MAX - 1) / SEGMENT_MAX;
-        size_t free_packets = room[d] - least;
-        end[d] = free_packets >= 2 && d == 0 ? 2 : free_packets >= 1 ? 1 : 0;
+    write_script(t, &script, data, room);
+    // Frames with payload carry no padding: what was set aside for theirs is payload. How many there
+    // are depends on the payload, so a few rounds are needed.
+    for (int i = 0; pads && data[1] > 0 && i < 8; i++) {
+        struct cut c;
+        make_cut(&script, room, &c);
+        uint64_t bare = (uint64_t)f->packets_in * t->header + SYN_OPTIONS + data[1];
+        uint64_t fill = FRAME_PAD * (uint64_t)(f->packets_in - 1 - c.count[1]);
+        if (f->octets_in <= bare + fill || data[1] == room[1] * SEGMENT_MAX)
+            break;
+        data[1] += (size_t)(f->octets_in - bare - fill);
+        data[1] = data[1] < room[1] * SEGMENT_MAX ? data[1] : room[1] * SEGMENT_MAX;
+        script_fini(&script);
+        write_script(t, &script, data, room);
     }
-    if (end[1] == 0 && end[0] == 2)
-        end[0] = 1;
-    if (end[0] == 0 && end[1] > 0 && room[1] == end[1])
-        end[1] = 1;
-    room[0] -= end[0];
-    room[1] -= end[1];
+    if (party_in_capture(t->p, start_ns))
+        count_mail(t->p, &script);
+    t->script = &script;
     add_data(t, &script, room);
     add_end(t, end);
     play_steps(t, start_ns);
+    t->script = NULL;
     script_fini(&script);
 }
 
@@ -248,23 +355,21 @@ uint64_t inject_talk(struct party *p, struct ip_addr subscriber, const struct fl
                      .seq = {(uint32_t)rng_u64(&p->rng), (uint32_t)rng_u64(&p->rng)},
                      .id = {(uint16_t)rng_u64(&p->rng), (uint16_t)rng_u64(&p->rng)}};
     bool counts = party_in_capture(p, start_ns);
-    p->tally.flows += counts;
-    if (f->packets_out > 0 && is_refused(f, t.header)) {
-        p->tally.refused += counts;
-        play_refused(&t, start_ns);
-        return unmatched(&t);
-    }
-    p->tally.established += counts;
+    p->tally.flows += counts && f->packets_out > 0;
     t.step = calloc(t.cap, sizeof *t.step);
     if (!t.step) {
         p->run->error = -ENOMEM;
         return 0;
     }
-    if (f->packets_out == 0) {
+    if (f->packets_out > 0 && is_refused(f, t.header)) {
+        p->tally.refused += counts;
+        play_refused(&t, start_ns);
+    } else if (f->packets_out == 0) { // only the answers were captured
         for (uint32_t i = 0; i < f->packets_in; i++)
             add(&t, true, TCP_ACK, 0);
         play_steps(&t, start_ns);
     } else {
+        p->tally.established += counts;
         play_conversation(&t, start_ns);
     }
     free(t.step);

@@ -53,6 +53,7 @@ static int64_t hand_over(struct party *p, const struct peer *self, const struct 
         d.reach = DELIVERY_REACHED;
         world_mx(p->run->seed, domain, first + 1, &mx);
     }
+    mx.greylists |= fate->greylisted > 0 && rng_chance(r, fate->greylisted);
     return delivery_queue(&d, p, &mx, t_ns);
 }
 
@@ -108,6 +109,31 @@ int64_t mailserver_receive(struct party *p, const struct peer *self, const struc
                          .port = 25,
                          .starttls = fate->starttls,
                          .v6 = fate->v6,
+                         .message = &m,
+                         .messages = 1,
+                         .self = self};
+    return delivery_play(&d, p, &from, t_ns);
+}
+
+int64_t mailserver_probed(struct party *p, const struct peer *self, uint32_t domain, int64_t t_ns)
+{
+    struct rng *r = &p->rng;
+    struct peer from;
+    world_foreign(p->run->seed, rng_below(r, 4000), &from);
+    char target[SMTP_ADDRESS_MAX];
+    struct smtp_rcpt rcpt = {.reply = SMTP_RELAY_DENIED};
+    struct smtp_message m = {.rcpt = &rcpt, .rcpts = 1};
+    delivery_address(m.sender, r, domain);
+    delivery_address(target, r, rng_below(r, WORLD_PROVIDERS));
+    if (rng_chance(r, 0.5)) // source routes of old, which some servers still follow
+        *strchr(target, '@') = rng_chance(r, 0.7) ? '%' : '!';
+    if (strchr(target, '@'))
+        snprintf(rcpt.address, sizeof rcpt.address, "%s", target);
+    else
+        snprintf(rcpt.address, sizeof rcpt.address, "%.60s@%.60s", target, self->domain);
+    struct delivery d = {.client = &smtp_ratware_polite,
+                         .helo = from.host,
+                         .port = 25,
                          .message = &m,
                          .messages = 1,
                          .self = self};

@@ -12,6 +12,7 @@ struct mail_fate {
     double unanswered; // share of connections to hosts that do not answer; the next MX does
     double unknown;    // share of recipients that do not exist
     double full;       // share of recipients put off (4xx)
+    double greylisted; // share of hosts that greylist, besides those that always do
     double spam;       // share of messages refused at their end
 };
 
@@ -34,6 +35,9 @@ int64_t mailserver_pass(struct party *p, const struct peer *self, const struct m
 // A message from domain `i` (its MX host is the client) to `rcpts` people at home.
 int64_t mailserver_receive(struct party *p, const struct peer *self, const struct mail_fate *fate,
                            uint32_t domain, size_t rcpts, size_t octets, int64_t t_ns);
+
+// A stranger at domain `i` tries whether the server relays; it does not.
+int64_t mailserver_probed(struct party *p, const struct peer *self, uint32_t domain, int64_t t_ns);
 
 // Fills recipients at domain `i` with the replies of the fate.
 void mailserver_recipients(struct rng *r, const struct mail_fate *fate, uint32_t domain,

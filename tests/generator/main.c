@@ -1,11 +1,12 @@
 // postern-generate: the traffic generator. Reads a scenario, plays its parties one after the other into
 // the spool, writes the capture in the order of time, and the truth beside it.
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "capture.h"
@@ -27,19 +28,31 @@ struct generate {
     size_t injects;
     struct run run;
     struct roster roster;
-    time_t told; // when progress was last shown
 };
 
-// The only use of a clock: packets know nothing of it.
-static void progress(struct generate *g, const char *what, size_t done, size_t all)
+// Set by a timer each two seconds: packets know nothing of the machine's clock.
+static volatile sig_atomic_t progress_due;
+
+static void on_alarm(int number)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (g->told == 0)
-        g->told = now.tv_sec;
-    if (now.tv_sec - g->told < PROGRESS_S)
+    (void)number;
+    progress_due = 1;
+}
+
+static void progress_begin(void)
+{
+    const struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+    const struct itimerval every = {.it_interval = {.tv_sec = PROGRESS_S},
+                                    .it_value = {.tv_sec = PROGRESS_S}};
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &every, NULL);
+}
+
+static void progress(const struct generate *g, const char *what, size_t done, size_t all)
+{
+    if (!progress_due)
         return;
-    g->told = now.tv_sec;
+    progress_due = 0;
     fprintf(stderr, "postern-generate: %s %zu of %zu, %llu packets\n", what, done, all,
             (unsigned long long)g->run.packets);
 }
@@ -202,7 +215,7 @@ static int generate(struct generate *g)
         fputs("postern-generate: out of memory; give a smaller --memory\n", stderr);
         return EX_OSERR;
     }
-    progress(g, "", 0, 0);
+    progress_begin();
     if (g->o->config_out)
         rc = site_config_write(g->o->config_out, &g->scenario, &g->roster, stderr);
     if (rc == 0)

@@ -20,14 +20,18 @@ static const char help[] =
     "      --config-out FILE   section `site:` of postern.yaml as this ISP would write it\n"
     "      --seed N            of all random numbers (default 1)\n"
     "      --start TIME        when the capture begins (RFC 3339), instead of the scenario's\n"
-    "      --days N, --hours N, --minutes N  its length, instead of the scenario's\n"
+    "      --days N            its length, instead of the scenario's\n"
+    "      --hours N           the same in hours; lengths add up\n"
+    "      --minutes N         the same in minutes\n"
     "      --wrap KIND         none, vlan, qinq, qinq+pppoe or mpls, instead of the scenario's\n"
-    "      --inject CSV@ADDRESS[+OFFSET]  flow facts as packets of a subscriber; may be repeated\n"
+    "      --inject CSV@ADDRESS[+OFFSET]\n"
+    "                          flow facts as packets of a subscriber; may be repeated\n"
     "      --microseconds      time stamps of microseconds instead of nanoseconds\n"
     "      --memory MIB        for packets before they are put to disk (default 256)\n"
     "      --check             read the scenario and the CSV files, write nothing\n"
     "      --list              families of behaviour and their keys\n"
-    "  -h, --help, -V, --version\n";
+    "  -h, --help              this text\n"
+    "  -V, --version           the version\n";
 
 void options_help(void)
 {

@@ -133,6 +133,8 @@ static size_t finish(struct out *o, const struct link *link, const struct packet
     size_t least = link->wrap == WRAP_NONE || link->wrap == WRAP_MPLS ? 60 : 64;
     if (!ip->unpadded && o->len < least)
         put(o, zero, least - o->len);
+    else if (ip->unpadded && ip->pad <= sizeof zero)
+        put(o, zero, ip->pad);
     return o->len;
 }
 

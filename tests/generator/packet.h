@@ -28,6 +28,7 @@ struct packet_ip {
     uint16_t id;   // IPv4 identification
     bool outbound; // from the subscriber: chooses addresses and labels of the link
     bool unpadded; // leave frames below Ethernet's 60 octets as they are (captured at their sender)
+    uint8_t pad;   // and put so many octets behind an unpadded one
 };
 
 struct packet_tcp {

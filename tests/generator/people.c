@@ -5,6 +5,8 @@
 
 // Programs that come back every few minutes hold a ticket from the last time, mostly.
 #define PEOPLE_RESUME 0.55
+// And some do not like the certificate they are shown.
+#define PEOPLE_DISTRUST 0.004
 
 void isp_peer(const struct run *run, const char *label, const struct ip_addr *addr,
               struct peer *out)
@@ -23,6 +25,7 @@ void account_draw(struct account *a, struct rng *r, enum people_device device, d
                           .starttls = rng_chance(r, starttls)};
     // Phones have no POP3 to speak of.
     a->protocol = device == PEOPLE_DESKTOP && rng_chance(r, pop3) ? MAILBOX_POP3 : MAILBOX_IMAP;
+    a->alternate = a->starttls && rng_chance(r, 0.03); // where somebody blocked 587
     world_person(rng_below(r, 2000000), a->user);
     snprintf(a->password, sizeof a->password, "pw-%08x", (unsigned)rng_u64(r));
 }
@@ -82,8 +85,8 @@ int64_t people_submit(struct party *p, const struct account *a, size_t rcpts, si
     account_server(a, p, WORLD_SUBMISSION, &server);
     struct tcp_flow f;
     const struct smtp_client *client = submitter(a->device);
-    tcp_begin(&f, p, TCP_CLIENT, &server, a->starttls ? 587 : 465, client->stack, rng_chance(r, v6),
-              t_ns);
+    uint16_t port = !a->starttls ? 465 : a->alternate ? 2525 : 587;
+    tcp_begin(&f, p, TCP_CLIENT, &server, port, client->stack, rng_chance(r, v6), t_ns);
     tcp_connect(&f);
     struct channel c = {.flow = &f};
     if (!a->starttls)
@@ -127,6 +130,11 @@ int64_t people_poll(struct party *p, const struct account *a, size_t octets, boo
     tcp_connect(&f);
     struct channel c = {.flow = &f};
     const struct tls_client *tls = people_tls(a->device);
+    if (!a->starttls && rng_chance(r, PEOPLE_DISTRUST)) { // bad_certificate
+        tls_handshake_refused(&c, tls, server.host, server.host, 42);
+        channel_close(&c, TCP_CLIENT);
+        return f.now_ns;
+    }
     if (!a->starttls && rng_chance(r, PEOPLE_RESUME))
         tls_resume(&c, tls, server.host, NULL);
     else if (!a->starttls)

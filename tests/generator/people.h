@@ -13,7 +13,8 @@ struct account {
     uint32_t provider;
     enum people_device device;
     enum mailbox_protocol protocol;
-    bool starttls; // 587, 143 and 110 with STARTTLS; else 465, 993 and 995
+    bool alternate; // submits on 2525 instead of 587
+    bool starttls;  // 587, 143 and 110 with STARTTLS; else 465, 993 and 995
     char user[WORLD_NAME_MAX];
     char password[24];
 };

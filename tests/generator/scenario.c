@@ -179,7 +179,7 @@ const struct conf_key *scenario_keys(void)
     static struct conf_key parties[SCENARIO_FAMILIES_MAX + 1], keys[HEAD + 2];
     if (keys[0].name)
         return keys;
-    for (size_t i = 0; families[i] && i < SCENARIO_FAMILIES_MAX; i++)
+    for (size_t i = 0; i < SCENARIO_FAMILIES_MAX && families[i]; i++)
         parties[i] = (struct conf_key){.name = families[i]->name,
                                        .type = CONF_LIST,
                                        .offset = i * sizeof(struct conf_list),
@@ -291,9 +291,14 @@ int scenario_party(const struct scenario *s, struct run *run, const struct famil
     out->class = f->class;
     out->link.wrap = (enum wrap)s->mirror.wrap;
     out->outside = f->place == FAMILY_OUTSIDE;
-    const struct conf_prefixes *ranges = f->place == FAMILY_HOME       ? &s->network.home
-                                         : f->place == FAMILY_BUSINESS ? &s->network.business
-                                                                       : &s->network.shared;
+    enum family_place place = f->place;
+    if (c->line != LINE_USUAL && !out->outside)
+        place = c->line == LINE_HOME       ? FAMILY_HOME
+                : c->line == LINE_BUSINESS ? FAMILY_BUSINESS
+                                           : FAMILY_SHARED;
+    const struct conf_prefixes *ranges = place == FAMILY_HOME       ? &s->network.home
+                                         : place == FAMILY_BUSINESS ? &s->network.business
+                                                                    : &s->network.shared;
     if (out->outside) {
         out->v4 = run->isp.smarthost;
     } else if (c->address) {
@@ -310,7 +315,7 @@ int scenario_party(const struct scenario *s, struct run *run, const struct famil
                 name);
         return EX_CONFIG;
     }
-    if (s->network.v6.count > 0 && f->place != FAMILY_SHARED && !out->outside &&
+    if (s->network.v6.count > 0 && place != FAMILY_SHARED && !out->outside &&
         (double)(rng_hash(0, name, 4) % 1000) < s->network.v6_share * 1000)
         out->v6 = line_address(&s->network.v6, rng_hash(attempt, name, 5), 56);
     out->from_ns = run->start_ns + c->start_ms * NS_PER_MS;

@@ -73,7 +73,7 @@ static int set_text(char **field, const char *text)
 int site_config_write(const char *path, const struct scenario *s, const struct roster *r,
                       FILE *errors)
 {
-    struct conf_site site;
+    struct conf_site site = {0};
     const struct conf_section section = {.name = "site", .keys = conf_site_keys, .out = &site};
     int rc = conf_load(NULL, &section, 1, errors) == 0 ? 0 : EX_OSERR;
     if (rc != 0)

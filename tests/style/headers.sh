@@ -14,22 +14,27 @@ ln -s "$TREE/common" "$scratch/view/common"
 # The folder a header's room is seen through, and the name it has there.
 room_of() {
     case $1 in
-    tests/unit/* | tests/fuzz/* | tests/bench/*) printf '%s\n' "$(echo "$1" | cut -d/ -f1-2)" ;;
+    tests/functional/*) dirname "$1" ;;
     tests/*/*) printf '%s\n' "$(echo "$1" | cut -d/ -f1-2)" ;;
     *) printf '%s\n' "${1%%/*}" ;;
     esac
 }
 
 compile() {
-    local header=$1 room name
+    local header=$1 room name tested=()
     room=$(room_of "$header")
     if [ "$room" = common ]; then name=$header; else name=${header#"$room"/}; fi
+    # What helps the tests of a room sees that room.
+    case $header in tests/unit/*/* | tests/fuzz/*/* | tests/functional/*/*)
+        tested=("-iquote$TREE/$(echo "$header" | cut -d/ -f3)")
+        ;;
+    esac
     if ! grep -q '^#pragma once$' "$header"; then
         printf '%s:1: no "#pragma once"\n' "$header"
     fi
     printf '#include "%s"\n#include "%s"\n' "$name" "$name" |
         gcc -x c -std=c17 -fsyntax-only -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow \
-            "-iquote$scratch/view" "-iquote$TREE/$room" "${options[@]}" - 2>&1 |
+            "-iquote$scratch/view" "-iquote$TREE/$room" "${tested[@]}" "${options[@]}" - 2>&1 |
         sed -n "s|^$TREE/||; /error:/p"
 }
 

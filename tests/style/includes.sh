@@ -14,6 +14,8 @@ homes_of() {
     tests/unit/*/*) homes=("${part[2]}" tests/unit "$folder") ;;
     # A fuzz target may share the samples of its room's unit tests.
     tests/fuzz/*/*) homes=("${part[2]}" tests/fuzz "tests/unit/${part[2]}" "$folder") ;;
+    # What a functional test takes apart: a room, or the traffic generator.
+    tests/functional/*/*) homes=("${part[2]}" "tests/${part[2]}" "$folder") ;;
     tests/*) homes=("$folder" "${part[0]}/${part[1]}") ;;
     *) homes=("${part[0]}") ;;
     esac

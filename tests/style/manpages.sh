@@ -22,10 +22,11 @@ help_options() {
                            s/^[[:space:]]+-([A-Za-z0-9])( [A-Z]|  |$).*/\1/p' | sort -u
 }
 
-# page_options PAGE: the same of its option lists.
+# page_options PAGE: the same of its option lists, written `.It Fl c , -config Ar FILE` or
+# `.It Fl c Ar FILE , Fl -config Ar FILE`.
 page_options() {
     sed -nE '/^\.It Fl/{
-        s/.*Fl -([a-z0-9-]+).*/\1/
+        s/.* -([a-z0-9][a-z0-9-]+).*/\1/
         t show
         s/^\.It Fl ([A-Za-z0-9]).*/\1/
         :show

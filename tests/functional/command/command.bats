@@ -89,9 +89,11 @@ nothing_left() { [ -z "$(ls -A "$TMPDIR")" ]; }
 
 @test "replay --subscribers: whose traffic it is" {
     first_capture >a.pcap
-    "$postern" replay --json --subscribers 192.0.2.0/24 a.pcap | jq -e '.subscribers == 1'
-    "$postern" replay --json --subscribers 198.51.100.0/24,2001:db8::/32 a.pcap |
-        jq -e '.subscribers == 0'
+    run -0 --separate-stderr "$postern" replay --json --subscribers 192.0.2.0/24 a.pcap
+    jq -e '.subscribers == 1' <<<"$output"
+    run -0 --separate-stderr "$postern" replay --json \
+        --subscribers 198.51.100.0/24,2001:db8::/32 a.pcap
+    jq -e '.subscribers == 0' <<<"$output"
 }
 
 @test "replay: an empty capture is said to be empty" {

@@ -141,6 +141,54 @@ const struct family family_backconnect_proxy = {
     .size = sizeof(struct backconnect),
     .play = play};
 
+struct exit_node {
+    struct family_common common;
+    double circuits_per_hour, destinations;
+    int64_t port;
+};
+
+static const struct conf_key exit_keys[] = {
+    FAMILY_KEYS(exit_node),
+    FAMILY_REAL(exit_node, "circuits_per_hour", circuits_per_hour, 0.1, 3600, "20",
+                "strangers' flows that come in an hour"),
+    FAMILY_REAL(exit_node, "destinations", destinations, 1, 30, "2", "web sites each visits, mean"),
+    FAMILY_INT(exit_node, "port", port, 1, 65535, "9001", "port it listens on"), FAMILY_END};
+
+// Asked from outside and by consent: TLS comes in, web goes out, mail never (the usual exit policy).
+static void play_exit(struct party *p, const void *habits)
+{
+    const struct exit_node *b = habits;
+    const struct backconnect web = {.mail = 0};
+    struct rng *r = &p->rng;
+    struct schedule s = schedule_of(p, b->circuits_per_hour * 24, DAY_HOME);
+    while (schedule_next(&s)) {
+        struct peer from;
+        struct tcp_flow f;
+        world_foreign(p->run->seed, rng_below(r, 100000), &from);
+        tcp_begin(&f, p, TCP_SERVER, &from, (uint16_t)b->port, &tcp_linux, false, s.t_ns);
+        tcp_connect(&f);
+        struct channel c = {.flow = &f};
+        tls_handshake(&c, &tls_client_openssl, "www.k4hzq7xw.example", "www.k4hzq7xw.example", NULL,
+                      true);
+        for (size_t i = 0, n = 1 + (size_t)rng_exp(r, b->destinations - 1); i < n && i < 30; i++) {
+            int64_t end;
+            channel_noise(&c, TCP_CLIENT, 1028);
+            size_t said = visit(p, &web, f.now_ns + 2 * p->delay_ns + 5 * NS_PER_MS, &end);
+            tcp_wait_until(&f, end);
+            channel_noise(&c, TCP_SERVER, said + 514);
+        }
+        channel_close(&c, TCP_CLIENT);
+    }
+}
+
+const struct family family_exit_node = {
+    .name = "exit_node",
+    .help = "a volunteer's exit node: flows come in, web sites are visited, no mail",
+    .place = FAMILY_HOME,
+    .keys = exit_keys,
+    .size = sizeof(struct exit_node),
+    .play = play_exit};
+
 struct vpn {
     struct family_common common;
     double sessions, exchanges;

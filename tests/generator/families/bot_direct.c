@@ -19,7 +19,7 @@ struct bot_direct {
     int64_t cycle_ms;
     double recipients, messages;
     double unanswered, refused, listed, unknown, greylisted, spam;
-    double starttls, polite, big, mx_queries;
+    double starttls, polite, big, mx_queries, v6;
     int64_t domains;
     int blocked;
 };
@@ -49,6 +49,7 @@ static const struct conf_key keys[] = {
                  "share of recipients at the big providers"),
     FAMILY_SHARE(bot_direct, "mx_queries", mx_queries, "0.5",
                  "share of connections preceded by an MX query"),
+    FAMILY_SHARE(bot_direct, "v6", v6, "0.05", "share of connections over IPv6 where both can"),
     FAMILY_INT(bot_direct, "domains", domains, 8, 4096, "1500", "domains on its list"),
     FAMILY_ENUM(bot_direct, "blocked", blocked, block_names, "none",
                 "what the ISP does to its port 25"),
@@ -122,6 +123,7 @@ static void strike(struct party *p, const struct bot_direct *b, int64_t t_ns)
                          .helo = helo,
                          .port = 25,
                          .starttls = b->starttls,
+                         .v6 = b->v6,
                          .message = message,
                          .messages = draw_count(r, b->messages, MESSAGE_MAX)};
     // Servers refuse a listed client at the greeting or, more often, at the first recipient.

@@ -25,7 +25,7 @@ struct bulk {
         FAMILY_SHARE(bulk, "v6", v6, "0.2", "share of connections over IPv6 where both can"),    \
         FAMILY_SHARE(bulk, "big_providers", big, "0.25",                                         \
                      "share of deliveries to the big providers"),                                \
-        FAMILY_INT(bulk, "octets", octets, 200, 1000000, "6000", "median size of a message"),    \
+        FAMILY_INT(bulk, "octets", octets, 200, 1000000, "4500", "median size of a message"),    \
         FAMILY_END
 
 static const struct conf_key newsletter_keys[] = {

@@ -8,7 +8,7 @@ struct business {
     struct family_common common;
     double inbound, outbound, bounces, spam_in;
     int64_t domains;
-    double starttls, unanswered, unknown, v6;
+    double starttls, unanswered, unknown, greylisted, v6;
     int64_t letter;
 };
 
@@ -28,8 +28,10 @@ struct business {
                      "share of connections to hosts that do not answer"),                         \
         FAMILY_SHARE(business, "unknown", unknown, "0.02",                                        \
                      "share of recipients that do not exist"),                                    \
+        FAMILY_SHARE(business, "greylisted", greylisted, "0",                                     \
+                     "share of connections to hosts that greylist, besides the usual"),           \
         FAMILY_SHARE(business, "v6", v6, "0.3", "share of connections over IPv6 where both can"), \
-        FAMILY_INT(business, "letter_octets", letter, 200, 5000000, "3000",                       \
+        FAMILY_INT(business, "letter_octets", letter, 200, 5000000, "2200",                       \
                    "median size of a message"),                                                   \
         FAMILY_END
 
@@ -62,9 +64,13 @@ static void receive(struct party *p, const struct business *b, const struct peer
     // What every server with an MX gets from strangers.
     const struct mail_fate strangers = {.starttls = 0.3, .unknown = 0.8, .spam = 0.5};
     s = schedule_of(p, b->spam_in, DAY_FLAT);
-    while (schedule_next(&s))
-        mailserver_receive(p, self, &strangers, 8 + rng_below(r, 4000), 1 + rng_below(r, 3), 1500,
-                           s.t_ns);
+    while (schedule_next(&s)) {
+        uint32_t from = 8 + rng_below(r, 4000);
+        if (rng_chance(r, 0.1))
+            mailserver_probed(p, self, from, s.t_ns);
+        else
+            mailserver_receive(p, self, &strangers, from, 1 + rng_below(r, 3), 1500, s.t_ns);
+    }
 }
 
 static void play(struct party *p, const void *habits)
@@ -78,7 +84,8 @@ static void play(struct party *p, const void *habits)
                                    .v6 = b->v6,
                                    .unanswered = b->unanswered,
                                    .unknown = b->unknown,
-                                   .full = 0.01};
+                                   .full = 0.01,
+                                   .greylisted = b->greylisted};
     struct mail_job job = {.body = SMTP_LETTER};
     struct schedule s = schedule_of(p, b->outbound, DAY_OFFICE);
     while (schedule_next(&s)) {

@@ -8,11 +8,15 @@
 // Whose addresses it gets; FAMILY_OUTSIDE is no line of the ISP and gets none.
 enum family_place { FAMILY_HOME, FAMILY_BUSINESS, FAMILY_SHARED, FAMILY_OUTSIDE };
 
+enum family_line { LINE_USUAL, LINE_HOME, LINE_BUSINESS, LINE_SHARED };
+extern const char *const family_line_names[]; // NULL-terminated
+
 // What every entry under `parties:` has; the first member of each family's own struct.
 struct family_common {
     char *name;
     int64_t count;
     char *address; // of the first party; NULL: chosen from its place's range
+    int line;      // enum family_line: another kind of line than the family's own
     int64_t start_ms;
     int64_t lasts_ms; // 0: to the end
     bool declared;    // the ISP knows that a mail server runs there (a static product)
@@ -35,6 +39,12 @@ struct family_common {
          .offset = offsetof(struct owner, common.address),                                        \
          .optional = true,                                                                        \
          .help = "IPv4 address of the first; the others follow it"},                              \
+        {.name = "line",                                                                          \
+         .type = CONF_ENUM,                                                                       \
+         .offset = offsetof(struct owner, common.line),                                           \
+         .names = family_line_names,                                                              \
+         .def = "usual",                                                                          \
+         .help = "kind of line it has, when not the family's usual one"},                         \
         {.name = "start",                                                                         \
          .type = CONF_DURATION,                                                                   \
          .offset = offsetof(struct owner, common.start_ms),                                       \

@@ -57,7 +57,7 @@ static void play_migration(struct party *p, const void *habits)
                     rng_between(&p->rng, 0, NS_PER_S);
         world_person((uint32_t)i * 31, a.user); // another mailbox each time, the same server
         if (t < p->until_ns)
-            people_poll(p, &a, 2500, true, 0, t);
+            people_poll(p, &a, 1500, true, 0, t);
     }
 }
 

@@ -1,6 +1,8 @@
 // All families, in the order in which a scenario's parties are played.
 #include "families/registry.h"
 
+const char *const family_line_names[] = {"usual", "home", "business", "shared", NULL};
+
 const struct family *const families[] = {
     &family_household,
     &family_school,
@@ -24,6 +26,7 @@ const struct family *const families[] = {
     &family_inbound_scan,
     &family_home_resolver,
     &family_vpn_user,
+    &family_exit_node,
     &family_bot_direct,
     &family_smarthost_relayer,
     &family_compromised_account,

@@ -40,6 +40,7 @@ struct rig {
     struct settings *settings;
     struct conf_site site;
     struct engine *engine;
+    struct journal_writer *journal; // when set, rows go there instead (the caller's)
     struct verdict verdict[RIG_VERDICTS_MAX];
     size_t verdicts;
     struct conf_section sections[2];

@@ -150,10 +150,29 @@ static void test_both_directions(void **state)
 
     // Reverse counts are there and zero: nothing of the responder was seen.
     assert_true(tell((const struct value[]){
-        ENDS(25, 40000), TIMES, {0, 2, 8, 3}, {IPFIX_PEN_REVERSE, 2, 8, 0}, END}));
+        ENDS(40000, 25), TIMES, {0, 2, 8, 3}, {IPFIX_PEN_REVERSE, 2, 8, 0}, END}));
     assert_int_equal(r.flow.incomplete, RECORD_ONLY_INITIATOR);
-    assert_int_equal(r.flow.initiator_port, 25); // a biflow's source is the initiator, odd or not
 
+    // The ends in order of address, as softflowd has them: all that comes in pairs is turned.
+    assert_true(tell((const struct value[]){ENDS(25, 40000),
+                                            TIMES,
+                                            {0, 1, 8, 2500},
+                                            {IPFIX_PEN_REVERSE, 1, 8, 4000},
+                                            {0, 6, 1, RST | ACK},
+                                            {IPFIX_PEN_REVERSE, 6, 1, SYN},
+                                            END}));
+    assert_int_equal(r.flow.initiator_port, 40000);
+    assert_int_equal(r.flow.initiator.octet[0], 198);
+    assert_int_equal(r.flow.octets[0], 4000);
+    assert_int_equal(r.flow.octets[1], 2500);
+    assert_int_equal(r.flow.incomplete, 0);
+    assert_int_equal(r.flow.handshake, RECORD_HANDSHAKE_REFUSED);
+
+    // Unless the exporter knows better.
+    assert_true(tell((const struct value[]){ENDS(25, 40000), TIMES, {0, 239, 1, 1}, END}));
+    assert_int_equal(r.flow.initiator_port, 25);
+    assert_true(tell((const struct value[]){ENDS(25, 40000), TIMES, {0, 231, 8, 9}, END}));
+    assert_int_equal(r.flow.initiator_port, 25);
     assert_true(tell((const struct value[]){ENDS(25, 40000), TIMES, {0, 239, 1, 2}, END}));
     assert_int_equal(r.flow.initiator_port, 40000); // biflowDirection: reversed
 
@@ -204,6 +223,20 @@ static void test_times(void **state)
         assert_int_equal(r.flow.end_ms, end_ms);
         assert_int_equal(r.flow.flow_start_ms, start_ms);
     }
+    // The exporter has run for a hundred days: its 32 bits began again twice.
+    const uint64_t long_ago = (uint64_t)EXPORT_MS - UINT64_C(8640000000);
+    assert_true(tell(
+        (const struct value[]){ENDS(40000, 25),
+                               {0, 160, 8, long_ago},
+                               {0, 22, 4, (uint64_t)start_ms - long_ago - 2 * (UINT64_C(1) << 32)},
+                               {0, 21, 4, (uint64_t)end_ms - long_ago - 2 * (UINT64_C(1) << 32)},
+                               END}));
+    assert_int_equal(r.flow.start_ms, start_ms);
+    assert_int_equal(r.flow.end_ms, end_ms);
+    // A start beyond any clock.
+    assert_true(tell((const struct value[]){
+        ENDS(40000, 25), {0, 160, 8, UINT64_MAX}, {0, 22, 4, 1}, {0, 21, 4, 2}, END}));
+    assert_int_equal(r.flow.start_ms, EXPORT_MS);
     // Nothing told, or only since a start that is not known: the export time.
     assert_true(tell((const struct value[]){ENDS(40000, 25), END}));
     assert_int_equal(r.flow.end_ms, EXPORT_MS);

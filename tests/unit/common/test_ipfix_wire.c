@@ -76,6 +76,61 @@ static void test_long_form_of_a_short_text(void **state)
     assert_string_equal(r.flow.realm.name, "vlan:101");
 }
 
+// Some exporters send text in a fixed length, filled with NULs; what stands behind one is not ours.
+static void test_text_of_fixed_length(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *octets, *text;
+    } rows[] = {
+        {"vlan:101", "vlan:101"},
+        {"vlan:1\0\0", "vlan:1"},
+        {"v\0an:101", "v"},
+        {"\0lan:101", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        message_begin(&m, 0, 1);
+        message_set(&m, 2);
+        buf_be(&m.buf, 300, 2);
+        buf_be(&m.buf, 3, 2);
+        message_field(&m, IPFIX_PEN_POSTERN, 4, 8);
+        message_field(&m, 0, 8, 4);
+        message_field(&m, 0, 12, 4);
+        message_set_end(&m);
+        message_set(&m, 300);
+        buf_bytes(&m.buf, rows[i].octets, 8);
+        buf_be(&m.buf, 0xc0000207, 4);
+        buf_be(&m.buf, 0xc6336419, 4);
+        message_set_end(&m);
+        assert_int_equal(feed(message_end(&m)),
+                         1); // its realm passed record_check: NULs to the end
+        assert_string_equal(r.flow.realm.name, rows[i].text);
+    }
+}
+
+// A part is there when any field of it is, be it only its bits.
+static void test_bits_alone_make_a_group(void **state)
+{
+    (void)state;
+    message_begin(&m, 0, 1);
+    message_set(&m, 2);
+    buf_be(&m.buf, 300, 2);
+    buf_be(&m.buf, 3, 2);
+    message_field(&m, IPFIX_PEN_POSTERN, 193, 2);
+    message_field(&m, 0, 8, 4);
+    message_field(&m, 0, 12, 4);
+    message_set_end(&m);
+    message_set(&m, 300);
+    buf_be(&m.buf, 1 | 64, 2);
+    buf_be(&m.buf, 0xc0000207, 4);
+    buf_be(&m.buf, 0xc6336419, 4);
+    message_set_end(&m);
+    assert_int_equal(feed(message_end(&m)), 1);
+    assert_int_equal(r.flow.groups, RECORD_HAS_SMTP);
+    assert_true(r.flow.smtp.early_talker && r.flow.smtp.quit_seen);
+    assert_false(r.flow.smtp.xclient);
+}
+
 static void test_text_too_long_breaks_its_record_only(void **state)
 {
     (void)state;
@@ -317,6 +372,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_unknown_elements),
         TEST(test_long_form_of_a_short_text),
+        TEST(test_text_of_fixed_length),
+        TEST(test_bits_alone_make_a_group),
         TEST(test_text_too_long_breaks_its_record_only),
         TEST(test_padding),
         TEST(test_record_that_runs_over_its_set),

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -94,16 +96,30 @@ static void script_free(struct script *s)
         free(s->turn[i].octet);
 }
 
-// Each piece in an allocation of its own, so that a read past its end is seen.
+// Pieces stand in front of a page that must not be touched, so that a read past the end is seen.
+#define GUARDED_MAX 65536
+
+uint8_t *dialogue_guarded(const void *octets, size_t len)
+{
+    static uint8_t *end;
+    if (!end) {
+        size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        uint8_t *room = mmap(NULL, GUARDED_MAX + page, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_true(room != MAP_FAILED);
+        end = room + GUARDED_MAX;
+        assert_int_equal(mprotect(end, page, PROT_NONE), 0);
+    }
+    assert_true(len <= GUARDED_MAX);
+    memcpy(end - len, octets, len);
+    return end - len;
+}
+
 static void feed_piece(struct dialogue_flow *d, enum proto_side side, const uint8_t *octet,
                        size_t len)
 {
-    uint8_t *copy = malloc(len ? len : 1);
-    assert_non_null(copy);
-    memcpy(copy, octet, len);
     d->t_us += 1000;
-    proto_feed(&d->flow, d->pool, side, span_of(copy, len), d->t_us);
-    free(copy);
+    proto_feed(&d->flow, d->pool, side, span_of(dialogue_guarded(octet, len), len), d->t_us);
 }
 
 static void feed_turn(struct dialogue_flow *d, const struct turn *t, size_t cut)
@@ -118,6 +134,11 @@ static void feed_turn(struct dialogue_flow *d, const struct turn *t, size_t cut)
 
 void dialogue_open(struct dialogue_flow *d, const struct dialogue *how)
 {
+    // One for all: nDPI's tables take their time to build.
+    static struct proto_pool *pool;
+    if (!pool)
+        pool = proto_pool_new(4);
+    assert_non_null(pool);
     memset(d, 0, sizeof *d);
     d->key = keyed_hash_key_replay();
     d->context = (struct proto_context){
@@ -126,8 +147,7 @@ void dialogue_open(struct dialogue_flow *d, const struct dialogue *how)
         d->context.profile = how->profile;
     if (how->flow_only)
         d->context.profile = COVERAGE_FLOW_ONLY;
-    d->pool = proto_pool_new(4);
-    assert_non_null(d->pool);
+    d->pool = pool;
     d->t_us = 1700000000000000;
     d->flow = (struct proto_flow){
         .context = &d->context,
@@ -155,7 +175,6 @@ void dialogue_close(struct dialogue_flow *d, struct record_flow *out)
     proto_report(&d->flow, out);
     proto_drop(&d->flow, d->pool);
     assert_int_equal(proto_pool_in_use(d->pool), 0);
-    proto_pool_free(d->pool);
 }
 
 // ---- Expectations.

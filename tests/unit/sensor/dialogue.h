@@ -50,3 +50,6 @@ void dialogue_open(struct dialogue_flow *d, const struct dialogue *how);
 // Feeds the script in segments of at most `cut` octets (0: turns whole).
 void dialogue_feed(struct dialogue_flow *d, const char *script, size_t cut);
 void dialogue_close(struct dialogue_flow *d, struct record_flow *out);
+
+// A copy of the octets in front of a page that must not be touched; valid until the next call.
+uint8_t *dialogue_guarded(const void *octets, size_t len);

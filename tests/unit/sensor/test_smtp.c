@@ -173,6 +173,14 @@ static void test_content(void **state)
             "helo=1 mail=1 rcpt=1 rcpt_ok=1 data=1"),
         DIALOGUE("DATA unanswered, then QUIT", HELLO "C: DATA\nC: QUIT\n", "helo=1 data=1 quit=1",
                  .flags = DIALOGUE_IN_STEP),
+        DIALOGUE(
+            "everything ahead, ended by a bare LF",
+            "C~ EHLO x\\r\\nMAIL FROM:<a@b.example>\\r\\nRCPT TO:<c@d.example>\\r\\nDATA\\r\\n\n"
+            "C~ From: x\\r\\n\\r\\nhate\\r\\n.\\n\\n\nS: 220 mx\nS: 250 hello\nS: 250 ok\nS: 250 "
+            "ok\n"
+            "S: 354 go\nS: 250 ok\nS: 500 what\n",
+            "helo=1 mail=1 rcpt=1 rcpt_ok=1 data=1 messages_ok=1 early_talker=1",
+            .flags = DIALOGUE_IN_STEP),
         DIALOGUE("server refuses in the middle of the body",
                  ENVELOPE "C: one\nC: two\nS: 552 too much\nC: three\nC: .\n" BYE,
                  COUNTS "messages_5xx=1", .flags = DIALOGUE_IN_STEP),

@@ -1,0 +1,171 @@
+// auth-guessing: tries at passwords of mail accounts, over many accounts or providers.
+//
+// A telephone with an old password fails for ever, for one account at one server; a guesser fails for
+// many accounts, or one account at many servers. The latest failed pairs of account and provider are
+// remembered; a share of failures is asked for, since a migration of mailboxes logs in five hundred
+// times with success. docs/detectors/auth-guessing.md.
+#include "detector.h"
+
+#include <stdio.h>
+
+struct guessing_conf {
+    int64_t accounts, providers;
+    double share, cap;
+};
+
+extern const struct detector_descriptor detector_auth_guessing;
+
+#define FIELD(m)     offsetof(struct guessing_conf, m)
+#define HOUR_S       3600
+#define AT_LIMIT     11.6 // more of it than any person has accounts: conclusive
+#define PER_DOUBLING 1.0
+#define TRIES_MAX    24
+
+static const struct conf_key keys[] = {
+    {.name = "accounts",
+     .type = CONF_INT,
+     .offset = FIELD(accounts),
+     .min = 2,
+     .max = 22,
+     .def = "19",
+     .unit = "accounts",
+     .help = "Accounts that fail in an hour."},
+    {.name = "providers",
+     .type = CONF_INT,
+     .offset = FIELD(providers),
+     .min = 2,
+     .max = 22,
+     .def = "9",
+     .unit = "providers",
+     .help = "Providers at which logins fail in an hour."},
+    {.name = "share",
+     .type = CONF_REAL,
+     .offset = FIELD(share),
+     .min = 0.1,
+     .max = 1,
+     .def = "0.8",
+     .unit = "share",
+     .help = "Share of all tries that fail, at least."},
+    {.name = "cap",
+     .type = CONF_REAL,
+     .offset = FIELD(cap),
+     .min = 0,
+     .max = 20,
+     .def = "13",
+     .unit = "log-odds",
+     .help = "Most that this evidence may weigh."},
+    {.name = NULL},
+};
+
+struct guessing_state {
+    struct {
+        uint32_t user, provider, seen_s;
+    } tried[TRIES_MAX];
+};
+
+static void observe(void *state, const struct window *w, const struct minute_row *r,
+                    const struct window_contacts *contacts, const struct detector_ctx *ctx)
+{
+    (void)w;
+    (void)contacts;
+    struct guessing_state *s = state;
+    uint32_t now_s = (uint32_t)(ctx->now_ms / 1000);
+    for (uint32_t i = 0; i < r->digest_count; i++) {
+        const struct minute_digest *d = &r->digest[i];
+        if (d->direction != MINUTE_OUT || !(d->flags & MINUTE_DIGEST_AUTH_FAILED))
+            continue;
+        uint32_t user = (uint32_t)(d->user ^ d->user >> 32), provider = providers_hash(d);
+        size_t place = 0;
+        for (size_t k = 0; k < TRIES_MAX; k++) {
+            if (s->tried[k].seen_s != 0 && s->tried[k].user == user &&
+                s->tried[k].provider == provider) {
+                place = k;
+                break;
+            }
+            if (s->tried[k].seen_s < s->tried[place].seen_s)
+                place = k;
+        }
+        s->tried[place].user = user;
+        s->tried[place].provider = provider;
+        s->tried[place].seen_s = now_s;
+    }
+}
+
+static void count(const struct guessing_state *s, int64_t now_ms, double *accounts,
+                  double *providers)
+{
+    int64_t since_s = now_ms / 1000 - HOUR_S;
+    *accounts = *providers = 0;
+    for (size_t k = 0; k < TRIES_MAX; k++) {
+        if (s->tried[k].seen_s == 0 || s->tried[k].seen_s < since_s)
+            continue;
+        bool new_user = s->tried[k].user != 0, new_provider = true;
+        for (size_t i = 0; i < k; i++) {
+            if (s->tried[i].seen_s == 0 || s->tried[i].seen_s < since_s)
+                continue;
+            new_user = new_user && s->tried[i].user != s->tried[k].user;
+            new_provider = new_provider && s->tried[i].provider != s->tried[k].provider;
+        }
+        *accounts += new_user;
+        *providers += new_provider;
+    }
+}
+
+static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
+                       struct detector_finding out[static DETECTOR_FINDINGS_MAX])
+{
+    const struct guessing_conf *c = ctx->conf;
+    int64_t now = ctx->now_ms;
+    double tries = (double)window_sum(w, FEATURE_LOGIN_TRIES, now, HOUR_S);
+    double failed = (double)window_sum(w, FEATURE_LOGIN_FAILED, now, HOUR_S);
+    double accounts, providers;
+    if (failed == 0 || failed < c->share * tries)
+        return 0;
+    count(state, now, &accounts, &providers);
+    // With so few successes, nearly all of a minute's accounts are failed ones.
+    double set = (double)(window_sum(w, FEATURE_AUTH_USERS, now, HOUR_S) +
+                          window_sum(w, FEATURE_LOGIN_USERS, now, HOUR_S));
+    set -= tries - failed;
+    if (set > accounts)
+        accounts = set;
+    double limit = (double)c->accounts * ctx->factor, measured = accounts;
+    double weight = detector_excess(accounts, limit, AT_LIMIT, PER_DOUBLING, c->cap);
+    const char *unit = "accounts";
+    double other = (double)c->providers * ctx->factor;
+    double by_provider = detector_excess(providers, other, AT_LIMIT, PER_DOUBLING, c->cap);
+    if (by_provider > weight) {
+        weight = by_provider;
+        measured = providers;
+        limit = other;
+        unit = "providers";
+    }
+    if (weight <= 0)
+        return 0;
+    struct detector_finding f = detector_finding_of(&detector_auth_guessing, measured, limit, unit,
+                                                    HOUR_S, weight);
+    f.supports = f.defines = DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
+    f.evidence.conclusive = true;
+    f.evidence.first_ms = now - HOUR_S * 1000;
+    if (f.evidence.first_ms < w->first_ms)
+        f.evidence.first_ms = w->first_ms;
+    f.evidence.last_ms = now;
+    snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
+             "%.0f of %.0f logins failed in an hour, over %.0f %s; forgotten passwords stay below "
+             "%.0f.",
+             failed, tries, measured, unit, limit);
+    out[0] = f;
+    return 1;
+}
+
+const struct detector_descriptor detector_auth_guessing = {
+    .name = "auth-guessing",
+    .section = "auth_guessing",
+    .help = "Failed logins over many mail accounts or providers.",
+    .family = VERDICT_FAMILY_LOGIN,
+    .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_OWN_DIALOGUE,
+    .keys = keys,
+    .conf_size = sizeof(struct guessing_conf),
+    .state_size = sizeof(struct guessing_state),
+    .observe = observe,
+    .evaluate = evaluate,
+};

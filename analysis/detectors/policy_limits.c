@@ -1,0 +1,129 @@
+// policy-limits: so many messages or recipients in ten minutes, an hour, a day: the ISP's own rule.
+//
+// Plain counts over all ways out that are visible, no inference; 0 means no limit, which is the
+// default. Limits scale with the network class (analysis.profiles). docs/detectors/policy-limits.md.
+#include "detector.h"
+
+#include <stdio.h>
+
+struct limits_conf {
+    int64_t messages_10min, messages_hour, messages_day;
+    int64_t recipients_10min, recipients_hour, recipients_day;
+};
+
+extern const struct detector_descriptor detector_policy_limits;
+
+#define FIELD(m) offsetof(struct limits_conf, m)
+#define WEIGHT   8.0 // it is a count, not a guess
+
+static const struct conf_key keys[] = {
+    {.name = "messages_10min",
+     .type = CONF_INT,
+     .offset = FIELD(messages_10min),
+     .min = 0,
+     .max = 60000,
+     .def = "0",
+     .unit = "messages",
+     .help = "Messages in 10 minutes; 0: no limit."},
+    {.name = "messages_hour",
+     .type = CONF_INT,
+     .offset = FIELD(messages_hour),
+     .min = 0,
+     .max = 60000,
+     .def = "0",
+     .unit = "messages",
+     .help = "Messages in an hour; 0: no limit."},
+    {.name = "messages_day",
+     .type = CONF_INT,
+     .offset = FIELD(messages_day),
+     .min = 0,
+     .max = 60000,
+     .def = "0",
+     .unit = "messages",
+     .help = "Messages in a day; 0: no limit."},
+    {.name = "recipients_10min",
+     .type = CONF_INT,
+     .offset = FIELD(recipients_10min),
+     .min = 0,
+     .max = 60000,
+     .def = "0",
+     .unit = "recipients",
+     .help = "Recipients in 10 minutes; 0: no limit."},
+    {.name = "recipients_hour",
+     .type = CONF_INT,
+     .offset = FIELD(recipients_hour),
+     .min = 0,
+     .max = 60000,
+     .def = "0",
+     .unit = "recipients",
+     .help = "Recipients in an hour; 0: no limit."},
+    {.name = "recipients_day",
+     .type = CONF_INT,
+     .offset = FIELD(recipients_day),
+     .min = 0,
+     .max = 60000,
+     .def = "0",
+     .unit = "recipients",
+     .help = "Recipients in a day; 0: no limit."},
+    {.name = NULL},
+};
+
+static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
+                       struct detector_finding out[static DETECTOR_FINDINGS_MAX])
+{
+    (void)state;
+    const struct limits_conf *c = ctx->conf;
+    static const enum feature messages[] = {FEATURE_OWN_MESSAGES, FEATURE_OTHER_MESSAGES,
+                                            FEATURE_MX_MESSAGES};
+    static const enum feature recipients[] = {FEATURE_OWN_RCPT_OK, FEATURE_OTHER_RCPT_OK,
+                                              FEATURE_MX_RCPT_OK};
+    const struct {
+        int64_t limit;
+        int32_t window_s;
+        const enum feature *features;
+        const char *unit;
+    } rules[] = {
+        {c->messages_10min, 600, messages, "messages"},
+        {c->messages_hour, 3600, messages, "messages"},
+        {c->messages_day, 86400, messages, "messages"},
+        {c->recipients_10min, 600, recipients, "recipients"},
+        {c->recipients_hour, 3600, recipients, "recipients"},
+        {c->recipients_day, 86400, recipients, "recipients"},
+    };
+    double worst = 1;
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        double limit = (double)rules[i].limit * ctx->factor, measured = 0;
+        for (size_t k = 0; k < 3; k++)
+            measured += (double)window_sum(w, rules[i].features[k], ctx->now_ms, rules[i].window_s);
+        if (limit <= 0 || measured / limit <= worst)
+            continue;
+        worst = measured / limit;
+        struct detector_finding f = detector_finding_of(&detector_policy_limits, measured, limit,
+                                                        rules[i].unit, rules[i].window_s, WEIGHT);
+        f.supports = f.defines = DETECTOR_CLASS(VERDICT_POLICY_LIMIT);
+        f.evidence.conclusive = true;
+        f.evidence.first_ms = ctx->now_ms - (int64_t)rules[i].window_s * 1000;
+        if (f.evidence.first_ms < w->first_ms)
+            f.evidence.first_ms = w->first_ms;
+        f.evidence.last_ms = ctx->now_ms;
+        char span[DETECTOR_SPAN_MAX];
+        snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
+                 "Sent %.0f %s in %s; its contract allows %.0f.", measured, rules[i].unit,
+                 detector_span(rules[i].window_s, span), limit);
+        out[0] = f;
+        n = 1;
+    }
+    return n;
+}
+
+const struct detector_descriptor detector_policy_limits = {
+    .name = "policy-limits",
+    .section = "policy_limits",
+    .help = "The site's own limits of messages and recipients.",
+    .family = VERDICT_FAMILY_VOLUME,
+    .needs = DETECTOR_OWN_DIALOGUE,
+    .keys = keys,
+    .conf_size = sizeof(struct limits_conf),
+    .evaluate = evaluate,
+};

@@ -1,0 +1,241 @@
+// Accumulators of minutes: blocks of counters, sets and digests come into being with their first use.
+#include "acc.h"
+
+#include <stdlib.h>
+
+static int wide_of(enum minute_counter counter)
+{
+    switch (counter) {
+#define X(name) \
+    case MINUTE_##name: return ACC_##name;
+        ACC_WIDE(X)
+#undef X
+    default: return -1;
+    }
+}
+
+static void *get(size_t size, struct acc_limits *limits)
+{
+    void *p = calloc(1, size);
+    limits->out_of_memory += !p;
+    return p;
+}
+
+struct acc *acc_new(struct acc_limits *limits)
+{
+    struct acc *a = get(sizeof *a, limits);
+    if (a)
+        a->confidence = IDENTITY_CERTAIN;
+    return a;
+}
+
+// Gives back all that rows are cut from.
+static void clear(struct acc *a, struct acc_limits *limits)
+{
+    for (unsigned role = 0; role < MINUTE_ROLES; role++)
+        for (unsigned d = 0; d < MINUTE_DIRECTIONS; d++) {
+            free(a->block[role][d]);
+            a->block[role][d] = NULL;
+        }
+    for (unsigned s = 0; a->set && s < MINUTE_SET_N; s++)
+        distinct_clear(&a->set[s], &limits->budget);
+    free(a->set);
+    a->set = NULL;
+    free(a->digest);
+    a->digest = NULL;
+    a->digest_count = 0;
+    a->digest_cap = 0;
+    a->digests_cut = 0;
+    memset(a->gauge, 0, sizeof a->gauge);
+    a->socks_octets = 0;
+    a->dirty = false;
+    a->early_outcomes = 0;
+    a->early_connections = 0;
+    a->early_socks = false;
+}
+
+void acc_free(struct acc *a, struct acc_limits *limits)
+{
+    if (!a)
+        return;
+    clear(a, limits);
+    free(a->seconds);
+    free(a);
+}
+
+// ---- Adding
+
+static uint32_t saturated(uint32_t a, uint64_t b)
+{
+    return b > UINT32_MAX - a ? UINT32_MAX : a + (uint32_t)b;
+}
+
+void acc_add(struct acc *a, unsigned role, unsigned direction, enum minute_counter counter,
+             uint64_t n, struct acc_limits *limits)
+{
+    if (n == 0)
+        return;
+    struct acc_block **b = &a->block[role][direction];
+    if (!*b && !(*b = get(sizeof **b, limits)))
+        return;
+    a->dirty = true;
+    int wide = wide_of(counter);
+    if (wide < 0)
+        (*b)->n[counter] = saturated((*b)->n[counter], n);
+    else
+        (*b)->wide[wide] = (*b)->wide[wide] > UINT64_MAX - n ? UINT64_MAX : (*b)->wide[wide] + n;
+}
+
+void acc_gauge(struct acc *a, enum minute_gauge gauge, uint64_t n)
+{
+    if (n == 0)
+        return;
+    a->dirty = true;
+    if (gauge == MINUTE_socks_octets)
+        a->socks_octets = a->socks_octets > UINT64_MAX - n ? UINT64_MAX : a->socks_octets + n;
+    else
+        a->gauge[gauge] = saturated(a->gauge[gauge], n);
+}
+
+void acc_set(struct acc *a, enum minute_set set, uint8_t key_id, uint64_t value,
+             struct acc_limits *limits)
+{
+    if (!a->set && !(a->set = get(MINUTE_SET_N * sizeof *a->set, limits)))
+        return;
+    a->dirty = true;
+    if (!distinct_add(&a->set[set], key_id, value, &limits->budget))
+        limits->mixed_keys++;
+}
+
+void acc_sweep(struct acc *a, enum acc_sweep sweep, bool end, int64_t t_ms,
+               struct acc_limits *limits)
+{
+    if (!a->seconds && !(a->seconds = get(sizeof *a->seconds, limits)))
+        return;
+    int64_t s = (t_ms - a->minute * 60000) / 1000;
+    s = s < 0 ? 0 : s > 59 ? 59 : s;
+    uint16_t *at = end ? &a->seconds->end[sweep][s] : &a->seconds->start[sweep][s];
+    if (*at < UINT16_MAX)
+        ++*at;
+}
+
+uint32_t acc_peak(const struct acc *a, enum acc_sweep sweep, uint32_t *open)
+{
+    uint32_t peak = *open;
+    for (unsigned s = 0; a->seconds && s < 60; s++) {
+        *open += a->seconds->start[sweep][s];
+        peak = *open > peak ? *open : peak;
+        uint32_t ended = a->seconds->end[sweep][s];
+        *open -= ended < *open ? ended : *open;
+    }
+    return peak;
+}
+
+// ---- Digests
+
+struct minute_digest *acc_digest(struct acc *a, uint64_t flow_hash)
+{
+    for (unsigned i = a->digest_count; i > 0; i--)
+        if (a->digest[i - 1].digest.flow_hash == flow_hash)
+            return &a->digest[i - 1].digest;
+    return NULL;
+}
+
+// The latest of the least priority below `priority`.
+static struct acc_digest *least(struct acc *a, uint8_t priority)
+{
+    struct acc_digest *found = NULL;
+    for (unsigned i = a->digest_count; i > 0; i--)
+        if (a->digest[i - 1].priority < (found ? found->priority : priority))
+            found = &a->digest[i - 1];
+    return found;
+}
+
+static bool digest_room(struct acc *a, struct acc_limits *limits)
+{
+    if (a->digest_count < a->digest_cap)
+        return true;
+    unsigned cap = a->digest_cap ? 2u * a->digest_cap : 2;
+    if (cap > limits->digests_max)
+        cap = limits->digests_max;
+    struct acc_digest *more = realloc(a->digest, cap * sizeof *more);
+    if (!more) {
+        limits->out_of_memory++;
+        return false;
+    }
+    a->digest = more;
+    a->digest_cap = (uint16_t)cap;
+    return true;
+}
+
+struct minute_digest *acc_digest_new(struct acc *a, uint64_t flow_hash, uint8_t priority,
+                                     struct acc_limits *limits)
+{
+    struct acc_digest *d;
+    a->dirty = true;
+    if (a->digest_count < limits->digests_max && digest_room(a, limits)) {
+        d = &a->digest[a->digest_count++];
+    } else {
+        a->digests_cut += a->digests_cut < UINT32_MAX;
+        d = least(a, priority);
+        if (!d)
+            return NULL;
+    }
+    *d = (struct acc_digest){.digest = {.flow_hash = flow_hash}, .priority = priority};
+    return &d->digest;
+}
+
+// ---- Cutting
+
+static void cut_counters(const struct acc *a, struct minute_row *r)
+{
+    for (unsigned role = 0; role < MINUTE_ROLES; role++)
+        for (unsigned d = 0; d < MINUTE_DIRECTIONS; d++) {
+            const struct acc_block *b = a->block[role][d];
+            if (!b)
+                continue;
+            for (unsigned c = 0; c < MINUTE_COUNTER_N; c++)
+                r->counter[role][d][c] = b->n[c];
+#define X(name) r->counter[role][d][MINUTE_##name] = b->wide[ACC_##name];
+            ACC_WIDE(X)
+#undef X
+        }
+    for (unsigned g = 0; g < MINUTE_GAUGE_N; g++)
+        r->gauge[g] = a->gauge[g];
+    r->gauge[MINUTE_socks_octets] = a->socks_octets;
+}
+
+// In order of start; those that start together stay in order of arrival. Few are out of order.
+static void cut_digests(struct acc *a, struct minute_row *r, struct acc_limits *limits)
+{
+    r->digests_cut = a->digests_cut;
+    if (a->digest_count == 0)
+        return;
+    r->digest = calloc(a->digest_count, sizeof *r->digest);
+    if (!r->digest) {
+        limits->out_of_memory++;
+        r->digests_cut += a->digest_count;
+        return;
+    }
+    for (unsigned i = 0; i < a->digest_count; i++) {
+        unsigned at = i;
+        while (at > 0 && r->digest[at - 1].start_ms > a->digest[i].digest.start_ms) {
+            r->digest[at] = r->digest[at - 1];
+            at--;
+        }
+        r->digest[at] = a->digest[i].digest;
+    }
+    r->digest_count = a->digest_count;
+}
+
+void acc_cut(struct acc *a, struct minute_row *r, struct acc_limits *limits)
+{
+    cut_counters(a, r);
+    cut_digests(a, r, limits);
+    if (a->set) {
+        memcpy(r->set, a->set, sizeof r->set);
+        free(a->set);
+        a->set = NULL;
+    }
+    clear(a, limits);
+}

@@ -1,0 +1,204 @@
+// A chained hash table that grows with its entries, and a list by age.
+#include "actives.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define HASH_SEED 0x706f737465726e00u
+
+struct actives {
+    struct active **bucket;
+    size_t mask, count, max;
+    struct active *newest, *oldest;
+    uint64_t evicted, refused;
+};
+
+struct actives *actives_new(size_t max)
+{
+    struct actives *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->mask = 1023;
+    t->max = max;
+    t->bucket = calloc(t->mask + 1, sizeof(struct active *));
+    if (t->bucket)
+        return t;
+    free(t);
+    return NULL;
+}
+
+// Two answers for one key are two entries when another party stands behind them.
+static uint32_t party_of(const struct lease_answer *l)
+{
+    return l->confidence == IDENTITY_AMBIGUOUS ? 0 : l->lease;
+}
+
+static uint64_t hash_of(const struct subscriber_key *key, const struct lease_answer *lease)
+{
+    return subscriber_key_hash(key, HASH_SEED + party_of(lease));
+}
+
+static void age_link(struct actives *t, struct active *a)
+{
+    a->newer = NULL;
+    a->older = t->newest;
+    if (t->newest)
+        t->newest->newer = a;
+    else
+        t->oldest = a;
+    t->newest = a;
+}
+
+static void age_unlink(struct actives *t, struct active *a)
+{
+    if (a->newer)
+        a->newer->older = a->older;
+    else
+        t->newest = a->older;
+    if (a->older)
+        a->older->newer = a->newer;
+    else
+        t->oldest = a->newer;
+}
+
+static bool is_idle(const struct active *a)
+{
+    return !a->acc && a->flows == 0 && a->due_ms == INT64_MAX;
+}
+
+static void drop(struct actives *t, struct active *a)
+{
+    assert(is_idle(a));
+    struct active **link = &t->bucket[hash_of(&a->key, &a->lease) & t->mask];
+    while (*link != a)
+        link = &(*link)->chain;
+    *link = a->chain;
+    age_unlink(t, a);
+    destinations_clear(&a->destinations);
+    free(a);
+    t->count--;
+}
+
+void actives_free(struct actives *t, struct acc_limits *limits)
+{
+    if (!t)
+        return;
+    while (t->oldest) {
+        struct active *a = t->oldest;
+        while (a->acc) {
+            struct acc *next = a->acc->of_key;
+            acc_free(a->acc, limits);
+            a->acc = next;
+        }
+        a->flows = 0;
+        a->due_ms = INT64_MAX;
+        drop(t, a);
+    }
+    free(t->bucket);
+    free(t);
+}
+
+// How many of the oldest are looked at for one that can go, before a newcomer is refused.
+#define EVICT_TRIES 64
+
+static bool make_room(struct actives *t)
+{
+    struct active *a = t->oldest;
+    for (unsigned i = 0; a && i < EVICT_TRIES; i++, a = a->newer) {
+        if (is_idle(a)) {
+            drop(t, a);
+            t->evicted++;
+            return true;
+        }
+    }
+    return false;
+}
+
+// When memory is short the table stays as it is: slower, not wrong.
+static void grow(struct actives *t)
+{
+    size_t mask = 2 * t->mask + 1;
+    struct active **bucket = calloc(mask + 1, sizeof(struct active *));
+    if (!bucket)
+        return;
+    for (struct active *a = t->oldest; a; a = a->newer) {
+        struct active **link = &bucket[hash_of(&a->key, &a->lease) & mask];
+        a->chain = *link;
+        *link = a;
+    }
+    free(t->bucket);
+    t->bucket = bucket;
+    t->mask = mask;
+}
+
+static struct active *find(struct actives *t, const struct subscriber_key *key,
+                           const struct lease_answer *lease, uint64_t hash)
+{
+    struct active *a = t->bucket[hash & t->mask];
+    while (a && (party_of(&a->lease) != party_of(lease) || memcmp(&a->key, key, sizeof *key) != 0))
+        a = a->chain;
+    return a;
+}
+
+struct active *actives_get(struct actives *t, const struct subscriber_key *key,
+                           const struct lease_answer *lease, int64_t t_ms, bool *is_new)
+{
+    uint64_t hash = hash_of(key, lease);
+    struct active *a = find(t, key, lease, hash);
+    *is_new = !a;
+    if (a) {
+        if (t_ms > a->last_ms)
+            a->last_ms = t_ms;
+        if (t->newest != a) {
+            age_unlink(t, a);
+            age_link(t, a);
+        }
+        return a;
+    }
+    if (t->count >= t->max && !make_room(t)) {
+        t->refused++;
+        return NULL;
+    }
+    if (t->count > t->mask)
+        grow(t);
+    a = calloc(1, sizeof *a);
+    if (!a) {
+        t->refused++;
+        return NULL;
+    }
+    a->key = *key;
+    a->lease = *lease;
+    a->last_ms = t_ms;
+    a->due_ms = INT64_MAX;
+    struct active **link = &t->bucket[hash & t->mask];
+    a->chain = *link;
+    *link = a;
+    age_link(t, a);
+    t->count++;
+    return a;
+}
+
+void actives_expire(struct actives *t, int64_t before_ms)
+{
+    struct active *next;
+    for (struct active *a = t->oldest; a && a->last_ms < before_ms; a = next) {
+        next = a->newer;
+        if (is_idle(a))
+            drop(t, a);
+    }
+}
+
+size_t actives_count(const struct actives *t)
+{
+    return t->count;
+}
+
+uint64_t actives_evicted(const struct actives *t)
+{
+    return t->evicted;
+}
+
+uint64_t actives_refused(const struct actives *t)
+{
+    return t->refused;
+}

@@ -1,0 +1,185 @@
+// Digests: the flows of a minute one by one, as far as detectors need them. Mail and SOCKS always; other flows
+// only when they may belong to a backconnect proxy: long ones to a hosting network, and the new destinations
+// that are opened while such a one lives.
+#include "aggregate_parts.h"
+#include "hash.h"
+
+enum priority { PRIORITY_NONE, PRIORITY_BURST, PRIORITY_LONG, PRIORITY_ACCESS, PRIORITY_MAIL };
+
+// A long flow to a hosting network carries others until so long after it was last seen.
+#define CARRIER_HOLD_MS (120 * 1000)
+
+static enum priority mail_priority(const struct view *v, const struct flow *m)
+{
+    if (v->direction == MINUTE_OUT)
+        return v->role == MINUTE_ACCESS ? PRIORITY_ACCESS : PRIORITY_MAIL;
+    // From outside, everybody's ports are tried all day: only what was answered says something.
+    bool answered = m->outcome != MINUTE_OUTCOME_PENDING && m->outcome != MINUTE_OUTCOME_REFUSED &&
+                    m->outcome != MINUTE_OUTCOME_UNANSWERED && m->outcome != MINUTE_OUTCOME_ICMP;
+    return answered ? PRIORITY_MAIL : PRIORITY_NONE;
+}
+
+static enum priority priority_of(const struct aggregate *g, struct view *v,
+                                 const struct record_flow *f, const struct flow *m)
+{
+    if (v->role != MINUTE_OTHER)
+        return mail_priority(v, m);
+    if (f->groups & RECORD_HAS_SOCKS)
+        return PRIORITY_MAIL;
+    if (v->direction != MINUTE_OUT)
+        return PRIORITY_NONE;
+    if (v->hosting && f->end_ms - f->flow_start_ms >= g->options.long_flow_ms) {
+        v->active->carrier_until_ms = f->end_ms + CARRIER_HOLD_MS;
+        return PRIORITY_LONG;
+    }
+    bool fresh = (f->flags & RECORD_START) && (m->counted & FLOW_NEW_DESTINATION);
+    return fresh && f->flow_start_ms <= v->active->carrier_until_ms ? PRIORITY_BURST
+                                                                    : PRIORITY_NONE;
+}
+
+static int32_t within(int64_t t_ms, int64_t minute)
+{
+    int64_t t = t_ms - minute * 60000;
+    return t < INT32_MIN ? INT32_MIN : t > INT32_MAX ? INT32_MAX : (int32_t)t;
+}
+
+static void raise(uint32_t *sum, uint64_t n)
+{
+    *sum = n > UINT32_MAX - *sum ? UINT32_MAX : *sum + (uint32_t)n;
+}
+
+static uint32_t flags_of(const struct view *v, const struct record_flow *f, const struct flow *m)
+{
+    bool smtp = f->groups & RECORD_HAS_SMTP;
+    // An AUTH whose answer is still out is no success: something must have followed it.
+    bool authenticated = m->auth > m->auth_failed &&
+                         (m->mail > 0 || (f->groups & RECORD_HAS_LOGIN) || (f->flags & RECORD_END));
+    uint32_t flags = 0;
+    if (f->incomplete & (RECORD_ONLY_INITIATOR | RECORD_ONLY_RESPONDER))
+        flags |= MINUTE_DIGEST_ONE_SIDED;
+    if (m->counted & FLOW_TLS)
+        flags |= MINUTE_DIGEST_TLS;
+    if (authenticated)
+        flags |= MINUTE_DIGEST_AUTH;
+    if (m->auth_failed > 0)
+        flags |= MINUTE_DIGEST_AUTH_FAILED;
+    if (smtp && f->smtp.null_sender > 0)
+        flags |= MINUTE_DIGEST_NULL_SENDER;
+    if (smtp && f->smtp.blocklist_policy > 0)
+        flags |= MINUTE_DIGEST_POLICY_REPLY;
+    if (v->hosting)
+        flags |= MINUTE_DIGEST_HOSTING;
+    if (m->counted & FLOW_SOCKS_GRANTED)
+        flags |= MINUTE_DIGEST_SOCKS_GRANTED;
+    if (v->suspect)
+        flags |= MINUTE_DIGEST_SUSPECT_SPOOF;
+    if (v->scan)
+        flags |= MINUTE_DIGEST_SCAN;
+    if (f->incomplete & (RECORD_GAP | RECORD_SLICED | RECORD_NO_MEMORY | RECORD_PARSER_LOST))
+        flags |= MINUTE_DIGEST_GAP;
+    return flags;
+}
+
+static void first_hashes(struct minute_digest *d, const struct record_flow *f)
+{
+    for (unsigned i = f->hash_count; i > 0; i--) {
+        const struct keyed_hash *h = &f->hash[i - 1];
+        if (h->kind == KEYED_HASH_RECIPIENT)
+            d->recipient = h->value;
+        else if (h->kind == KEYED_HASH_SENDER)
+            d->sender = h->value;
+        else if (h->kind == KEYED_HASH_AUTH_USER || h->kind == KEYED_HASH_LOGIN_USER)
+            d->user = h->value;
+    }
+}
+
+// What the record adds, in the row that its counters belong to.
+static void add_counts(struct minute_digest *d, const struct view *v, const struct record_flow *f,
+                       const struct flow *m)
+{
+    uint64_t recipient = d->recipient, sender = d->sender, user = d->user;
+    first_hashes(d, f);
+    d->recipient = recipient ? recipient : d->recipient; // the first stays
+    d->sender = sender ? sender : d->sender;
+    d->user = user ? user : d->user;
+    d->flags |= flags_of(v, f, m);
+    d->octets_up += f->octets[v->up];
+    d->octets_down += f->octets[!v->up];
+    if (v->up == 0 && f->to_first_reply_ms > 0)
+        d->first_down_ms = f->to_first_reply_ms + f->rtt_us / 1000;
+    if (f->groups & RECORD_HAS_SMTP) {
+        raise(&d->rcpt, f->smtp.rcpt);
+        raise(&d->rcpt_5xx, f->smtp.rcpt_5xx);
+        raise(&d->messages_ok, f->smtp.messages_ok);
+        raise(&d->messages_5xx, f->smtp.messages_5xx);
+    }
+    if ((f->groups & RECORD_HAS_TLS) && f->tls.ja4[0])
+        d->tls_client = hash_octets(HASH_JA4, span_of_text(f->tls.ja4));
+    if (f->groups & RECORD_HAS_SOCKS) {
+        d->socks_port = f->socks.target_port;
+        d->socks_inner = f->socks.inner_app;
+        if (f->socks.first_octets_hash)
+            d->relay_first = f->socks.first_octets_hash;
+    }
+}
+
+static void set_provider(const struct aggregate *g, struct minute_digest *d, const struct view *v,
+                         const struct flow *m)
+{
+    if (v->direction == MINUTE_OUT) {
+        d->provider_kind = m->provider_kind;
+        d->provider = m->provider;
+        return;
+    }
+    struct provider p = provider_of(g->part.providers, v->peer, "");
+    d->provider_kind = p.kind;
+    d->provider = p.hash;
+}
+
+// The outcome, in the row of the minute in which it was decided; rows before it do not know it.
+static void set_outcome(struct minute_digest *d, int64_t minute, const struct record_flow *f,
+                        const struct flow *m, const struct news *n)
+{
+    int64_t at_ms = n->outcome ? f->outcome_ms : f->end_ms;
+    if ((n->outcome || n->greeted) && minute < minute_of(at_ms))
+        return;
+    d->outcome = m->outcome;
+    if ((n->outcome || n->greeted) && minute == minute_of(at_ms)) {
+        d->flags |= MINUTE_DIGEST_OUTCOME;
+        d->outcome_ms = within(at_ms, minute);
+    }
+}
+
+void digest_flow(struct aggregate *g, struct view *v, struct acc *at, const struct record_flow *f,
+                 const struct flow *m, const struct news *n)
+{
+    struct minute_digest *d = acc_digest(at, f->flow_hash);
+    if (!d) {
+        enum priority priority = priority_of(g, v, f, m);
+        if (priority == PRIORITY_NONE)
+            return;
+        d = acc_digest_new(at, f->flow_hash, (uint8_t)priority, g->part.limits);
+        if (!d)
+            return;
+        d->end_ms = INT32_MIN;
+    }
+    d->peer = *v->peer;
+    d->peer_port = v->peer_port;
+    d->own_port = v->own_port;
+    d->role = (uint8_t)v->role;
+    d->direction = (uint8_t)v->direction;
+    d->app = f->app;
+    d->start_ms = within(f->flow_start_ms, at->minute);
+    int64_t last_ms = (at->minute + 1) * 60000 - 1;
+    int32_t end_ms = within(f->end_ms < last_ms ? f->end_ms : last_ms, at->minute);
+    d->end_ms = end_ms > d->end_ms ? end_ms : d->end_ms;
+    set_provider(g, d, v, m);
+    set_outcome(d, at->minute, f, m, n);
+    if ((f->flags & RECORD_START) && minute_of(f->flow_start_ms) == at->minute)
+        d->flags |= MINUTE_DIGEST_START;
+    if (at != v->now)
+        return;
+    add_counts(d, v, f, m);
+    if (f->flags & RECORD_END)
+        d->flags |= MINUTE_DIGEST_END;
+}

@@ -1,0 +1,320 @@
+// The way of a record: its identity, its time, its subscriber.
+#include "collector.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+// Why records are refused, by name as the status document has it.
+#define REFUSALS(X)                                                                             \
+    X(value, "refused_value", "a value that cannot be")                                         \
+    X(domain, "refused_domain", "more sensor processes than the table holds")                   \
+    X(future, "refused_future", "further ahead of its sensor's time than collector.future_max") \
+    X(late, "refused_late", "further behind than collector.late_max")
+
+enum refusal {
+#define X(name, counter, text) REFUSED_##name,
+    REFUSALS(X)
+#undef X
+        REFUSALS_N
+};
+
+struct collector {
+    const struct collector_conf *conf;
+    struct prefix_set *smarthosts, *hosting, *subscribers;
+    struct provider_table *providers;
+    struct leases *leases;
+    struct journal_writer *journal;
+    struct watermark *watermark;
+    struct sequence_table *sequence;
+    struct acc_limits limits;
+    struct actives *actives;
+    struct minutes *minutes;
+    struct aggregate *aggregate;
+    int64_t expired_ms;
+    uint64_t records, flow_records, mail_records, coverage_records, no_identity;
+    uint64_t refused[REFUSALS_N];
+};
+
+static int add_prefixes(struct prefix_set **set, const struct conf_prefixes *p)
+{
+    *set = prefix_set_new();
+    int rc = *set ? 0 : -ENOMEM;
+    for (size_t i = 0; rc == 0 && i < p->count; i++)
+        rc = prefix_set_add(*set, &p->item[i], 1);
+    return rc;
+}
+
+static int make_prefixes(struct collector *c, const struct conf_site *site)
+{
+    int rc = add_prefixes(&c->smarthosts, &site->smarthosts);
+    if (rc == 0)
+        rc = add_prefixes(&c->hosting, &site->hosting);
+    if (rc == 0)
+        rc = add_prefixes(&c->subscribers, &site->subscribers);
+    if (rc == 0 && site->subscribers.count == 0)
+        rc = prefix_set_add_private(c->subscribers, 1);
+    if (rc < 0)
+        return rc;
+    prefix_set_freeze(c->smarthosts);
+    prefix_set_freeze(c->hosting);
+    prefix_set_freeze(c->subscribers);
+    return 0;
+}
+
+static int open_journal(struct collector *c, const char *journal, FILE *errors)
+{
+    struct journal_options o = {.segment_octets_max = c->conf->segment_size,
+                                .key_dir = c->conf->journal_keys};
+    int rc = journal_writer_open(journal, &o, &c->journal);
+    if (rc == -EBUSY)
+        fprintf(errors, "%s: another collector writes this journal; use another folder\n", journal);
+    else if (rc < 0)
+        fprintf(errors, "%s: %s\n", journal, strerror(-rc));
+    return rc;
+}
+
+static int make_tables(struct collector *c, const struct conf_site *site)
+{
+    const struct collector_conf *conf = c->conf;
+    struct minutes_options minutes = {.early_outcomes = (uint32_t)conf->early_outcomes,
+                                      .early_connections = (uint32_t)conf->early_connections};
+    struct aggregate_options aggregate = {.subscriber_len_v4 = site->subscriber_len_v4,
+                                          .subscriber_len_v6 = site->subscriber_len_v6,
+                                          .long_flow_ms = conf->long_flow,
+                                          .log_envelopes = conf->log_envelopes};
+    c->limits = (struct acc_limits){.digests_max = (uint32_t)conf->digests,
+                                    .budget = {.sketches_max = (size_t)conf->sketches}};
+    c->watermark = watermark_new(conf->silent_after, conf->future_max);
+    c->sequence = sequence_new();
+    c->actives = actives_new((size_t)conf->subscribers);
+    if (!c->watermark || !c->sequence || !c->actives)
+        return -ENOMEM;
+    c->minutes = minutes_new(&minutes, c->journal, c->leases, c->watermark, &c->limits);
+    if (!c->minutes)
+        return -ENOMEM;
+    struct aggregate_parts parts = {
+        .smarthosts = c->smarthosts,
+        .hosting = c->hosting,
+        .subscribers = c->subscribers,
+        .providers = c->providers,
+        .leases = c->leases,
+        .minutes = c->minutes,
+        .actives = c->actives,
+        .limits = &c->limits,
+    };
+    c->aggregate = aggregate_new(&aggregate, &parts, (size_t)conf->flows);
+    return c->aggregate ? 0 : -ENOMEM;
+}
+
+int collector_open(const struct collector_conf *conf, const struct conf_site *site,
+                   const char *journal, const char *leases, FILE *errors, struct collector **out)
+{
+    struct collector *c = calloc(1, sizeof *c);
+    if (!c)
+        return -ENOMEM;
+    c->conf = conf;
+    c->expired_ms = WATERMARK_NONE;
+    int rc = make_prefixes(c, site);
+    if (rc == 0)
+        rc = provider_load(site->provider_file, errors, &c->providers);
+    if (rc == 0)
+        rc = leases_load(leases ? leases : conf->leases, errors, &c->leases);
+    if (rc == 0)
+        rc = open_journal(c, journal, errors);
+    if (rc == 0)
+        rc = make_tables(c, site);
+    if (rc < 0) {
+        collector_close(c);
+        return rc;
+    }
+    *out = c;
+    return 0;
+}
+
+void collector_close(struct collector *c)
+{
+    if (!c)
+        return;
+    aggregate_free(c->aggregate);
+    actives_free(c->actives, &c->limits);
+    minutes_free(c->minutes);
+    sequence_free(c->sequence);
+    watermark_free(c->watermark);
+    journal_writer_close(c->journal);
+    leases_free(c->leases);
+    provider_free(c->providers);
+    prefix_set_free(c->smarthosts);
+    prefix_set_free(c->hosting);
+    prefix_set_free(c->subscribers);
+    free(c);
+}
+
+// ---- Records
+
+static int refuse(struct collector *c, enum refusal why)
+{
+    c->refused[why]++;
+    return 0;
+}
+
+// True when the record was taken before. Other exporters give no identity: what they repeat counts twice.
+static bool is_repeat(struct collector *c, const struct record *r, bool *full)
+{
+    if (r->id.epoch == 0 && r->id.sequence == 0) {
+        c->no_identity++;
+        return false;
+    }
+    enum sequence_result result = sequence_take(c->sequence, &r->id);
+    *full = result == SEQUENCE_FULL;
+    return result == SEQUENCE_REPEAT || result == SEQUENCE_OLD;
+}
+
+static int64_t latest_of(const struct record *r)
+{
+    if (r->kind == RECORD_MAIL)
+        return r->mail.t_ms;
+    return r->flow.outcome_ms > r->flow.end_ms ? r->flow.outcome_ms : r->flow.end_ms;
+}
+
+static int64_t earliest_of(const struct record *r)
+{
+    return r->kind == RECORD_MAIL ? r->mail.t_ms : r->flow.start_ms;
+}
+
+static int advance(struct collector *c)
+{
+    int rc = minutes_advance(c->minutes);
+    int64_t now_ms = watermark_now(c->watermark);
+    if (rc == 0 && now_ms != WATERMARK_NONE &&
+        (c->expired_ms == WATERMARK_NONE || now_ms - c->expired_ms >= 60000)) {
+        aggregate_expire(c->aggregate, now_ms);
+        c->expired_ms = now_ms;
+    }
+    return rc;
+}
+
+static int take_coverage(struct collector *c, const struct record *r, int process)
+{
+    c->coverage_records++;
+    if (watermark_coverage(c->watermark, process, r->id.epoch, &r->coverage) != WATERMARK_TAKEN)
+        return refuse(c, REFUSED_future);
+    minutes_coverage(c->minutes, process, &r->coverage);
+    // Nobody is left: what is open ends here, the minute that is not full too.
+    if (r->coverage.last && watermark_alive(c->watermark) == 0)
+        return minutes_finish(c->minutes);
+    return advance(c);
+}
+
+int collector_take(struct collector *c, const struct record *r)
+{
+    bool full = false;
+    c->records++;
+    if (record_check(r))
+        return refuse(c, REFUSED_value);
+    if (is_repeat(c, r, &full))
+        return 0;
+    int process = full ? -1 : watermark_process(c->watermark, r->id.domain);
+    if (process < 0)
+        return refuse(c, REFUSED_domain);
+    if (r->kind == RECORD_COVERAGE)
+        return take_coverage(c, r, process);
+    int64_t now_ms = watermark_now(c->watermark);
+    if (now_ms != WATERMARK_NONE && now_ms - earliest_of(r) > c->conf->late_max)
+        return refuse(c, REFUSED_late);
+    if (watermark_record(c->watermark, process, r->id.epoch, latest_of(r)) != WATERMARK_TAKEN)
+        return refuse(c, REFUSED_future);
+    // A router's record carries no identity of ours.
+    bool exported = r->id.epoch == 0 && r->id.sequence == 0;
+    if (r->kind == RECORD_MAIL) {
+        c->mail_records++;
+        aggregate_mail(c->aggregate, &r->mail, process);
+    } else {
+        c->flow_records++;
+        aggregate_flow(c->aggregate, &r->flow, process, exported);
+    }
+    return watermark_has_coverage(c->watermark, process) ? 0 : advance(c);
+}
+
+int collector_finish(struct collector *c)
+{
+    for (size_t p = 0; p < watermark_processes(c->watermark); p++)
+        watermark_end(c->watermark, (int)p);
+    return minutes_finish(c->minutes);
+}
+
+int64_t collector_watermark(const struct collector *c)
+{
+    return watermark_now(c->watermark);
+}
+
+// ---- Status
+
+static void status_problems(const struct collector *c, struct control_status *s)
+{
+    size_t at = 0;
+    char text[160];
+    for (const char *name; (name = watermark_unfinished(c->watermark, &at));) {
+        snprintf(text, sizeof text, "sensor %s ended without its last coverage record", name);
+        control_status_problem(s, 1, "sensor-unfinished", text,
+                               "see whether the sensor was killed or its records were cut");
+    }
+    if (watermark_clock_faults(c->watermark) > 0)
+        control_status_problem(s, 1, "clock", "a sensor's clock ran ahead of the others",
+                               "synchronise the sensors' clocks (NTP or PTP)");
+    if (sequence_stats(c->sequence)->missing > 0)
+        control_status_problem(s, 1, "gap", "records are missing between those that came",
+                               "look at the sensor's spool and its dropped_spool counter");
+    if (c->limits.out_of_memory > 0)
+        control_status_problem(s, 1, "memory", "memory was refused; something was not counted",
+                               "give the collector more memory or lower collector.subscribers");
+}
+
+void collector_status(const struct collector *c, struct control_status *s)
+{
+    const struct sequence_stats *q = sequence_stats(c->sequence);
+    const struct minutes_stats *m = minutes_stats(c->minutes);
+    const struct aggregate_stats *a = aggregate_stats(c->aggregate);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counters[] = {
+        {"records", c->records},
+        {"records_flow", c->flow_records},
+        {"records_mail", c->mail_records},
+        {"records_coverage", c->coverage_records},
+        {"records_without_identity", c->no_identity},
+        {"repeats", q->repeats + q->old},
+        {"gaps", q->gaps},
+        {"records_missing", q->missing},
+        {"records_filled", q->filled},
+#define X(name, counter, text) {counter, c->refused[REFUSED_##name]},
+        REFUSALS(X)
+#undef X
+            {"no_subscriber", a->no_subscriber},
+        {"no_mailbox", a->no_mailbox},
+        {"subscribers_no_room", a->no_room},
+        {"subscribers", a->subscribers},
+        {"flows", a->flows},
+        {"rows", m->rows},
+        {"early_slices", m->early},
+        {"amendments", m->amendments},
+        {"rows_unobserved", m->unobserved},
+        {"minutes", m->minutes},
+        {"commits", m->commits},
+        {"sensors", watermark_processes(c->watermark)},
+        {"sensors_silent", watermark_silences(c->watermark)},
+        {"clock_faults", watermark_clock_faults(c->watermark)},
+        {"subscribers_evicted", actives_evicted(c->actives)},
+        {"flows_evicted", flowmap_evicted(aggregate_flows(c->aggregate))},
+        {"sets_starved", c->limits.budget.refused},
+        {"hashes_of_other_keys", c->limits.mixed_keys},
+        {"out_of_memory", c->limits.out_of_memory},
+        {"leases", leases_count(c->leases)},
+        {"journal_torn_octets", journal_torn_octets(c->journal)},
+    };
+    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
+        control_status_counter(s, counters[i].name, counters[i].value);
+    if (collector_watermark(c) != WATERMARK_NONE)
+        control_status_time(s, collector_watermark(c));
+    status_problems(c, s);
+}

@@ -1,0 +1,28 @@
+// Records in, journal out: every record checked, taken once, put in its minute, and the minutes closed in time.
+// Whoever feeds it (a file now, a connection in a daemon) has no part in what becomes of a record.
+#pragma once
+
+#include <stdio.h>
+
+#include "aggregate.h"
+#include "common/control.h"
+#include "common/daemon.h"
+#include "config.h"
+#include "sequence.h"
+
+struct collector;
+
+// `leases` NULL: the configuration's, or none. Errors are written to `errors`. -EINVAL: of the
+// configuration or its files; else a negative errno. Both configurations are borrowed.
+int collector_open(const struct collector_conf *conf, const struct conf_site *site,
+                   const char *journal, const char *leases, FILE *errors, struct collector **out);
+void collector_close(struct collector *c);
+
+// Negative errno of the journal (nothing is lost, but nothing goes on); what is wrong with a record is
+// counted.
+int collector_take(struct collector *c, const struct record *r);
+// No more records: closes all minutes.
+int collector_finish(struct collector *c);
+
+int64_t collector_watermark(const struct collector *c);
+void collector_status(const struct collector *c, struct control_status *s);

@@ -1,0 +1,20 @@
+// Section `collector` of the configuration.
+#pragma once
+
+#include "common/conf.h"
+
+struct collector_conf {
+    int64_t digests;
+    int64_t early_outcomes, early_connections;
+    int64_t silent_after; // ms
+    int64_t future_max;   // ms
+    int64_t late_max;     // ms
+    int64_t flows, subscribers, sketches;
+    int64_t long_flow; // ms
+    bool log_envelopes;
+    char *leases;       // NULL: none
+    char *journal_keys; // NULL: not encrypted
+    int64_t segment_size;
+};
+
+extern const struct conf_key collector_conf_keys[];

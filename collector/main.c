@@ -1,0 +1,141 @@
+// postern-collector: records of sensors into minutes of subscribers. See postern-collector(8).
+#include <errno.h>
+#include <string.h>
+
+#include "collector.h"
+#include "common/log.h"
+#include "dump.h"
+#include "inputs.h"
+
+static const struct daemon_option options[] = {
+    {'r', "records", "FILE", true, "read records of FILE; may be given several times"},
+    {'j', "journal", "DIR", false, "the journal of minutes, made when it is not there"},
+    {'l', "leases", "FILE", false, "lease history (CSV); instead of collector.leases"},
+    {0, "dump", NULL, false, "print the journal as JSON, a line an entry, and end"},
+    {0, "verify", NULL, false, "read the whole journal, say whether it is sound, and end"},
+    {0},
+};
+
+static int code_of(int rc)
+{
+    switch (-rc) {
+    case ENOENT: return EX_NOINPUT;
+    case EACCES:
+    case EPERM: return EX_NOPERM;
+    case EINVAL:
+    case EPROTONOSUPPORT: return EX_DATAERR;
+    case ENOMEM: return EX_OSERR;
+    default: return EX_IOERR;
+    }
+}
+
+static int show(struct daemon *d, const char *journal)
+{
+    const struct collector_conf *conf = d->conf;
+    bool dump = daemon_has(d->args, "dump");
+    int rc = dump ? dump_journal(journal, conf->journal_keys, stdout, stderr)
+                  : dump_verify(journal, conf->journal_keys, stdout, stderr);
+    if (fflush(stdout) != 0 && rc == 0)
+        rc = -EIO;
+    return rc < 0 ? code_of(rc) : 0;
+}
+
+static int open_inputs(struct daemon *d, struct inputs *in)
+{
+    for (size_t i = 0; i < daemon_count(d->args, "records"); i++) {
+        const char *path = daemon_nth(d->args, "records", i);
+        int rc = inputs_add(in, path);
+        if (rc < 0) {
+            log_error("%s: %s", path, strerror(-rc));
+            return code_of(rc);
+        }
+    }
+    return 0;
+}
+
+static int take_all(struct collector *c, struct inputs *in)
+{
+    struct record r;
+    int rc = 0;
+    while (rc == 0 && inputs_next(in, &r) == 1)
+        rc = collector_take(c, &r);
+    return rc < 0 ? rc : collector_finish(c);
+}
+
+static int write_status(struct daemon *d, const struct collector *c, const struct inputs *in,
+                        bool *whole)
+{
+    const char *path = daemon_value(d->args, "status");
+    struct control_status *s = control_status_new(d->spec->name);
+    if (!s)
+        return -ENOMEM;
+    control_status_conf_hash(s, d->conf_hash);
+    collector_status(c, s);
+    *whole = inputs_status(in, s);
+    if (!*whole)
+        control_status_problem(s, 1, "input", "not all of the input could be read",
+                               "see `inputs`; what was readable was used");
+    int rc = path ? control_status_write(s, path) : 0;
+    control_status_free(s);
+    if (rc < 0)
+        log_error("%s: %s", path, strerror(-rc));
+    return rc;
+}
+
+static int collect(struct daemon *d, const char *journal, struct inputs *in)
+{
+    struct collector *c;
+    bool whole = true;
+    int rc = collector_open(d->conf, d->site, journal, daemon_value(d->args, "leases"), stderr, &c);
+    if (rc < 0)
+        return rc == -EINVAL ? EX_CONFIG : code_of(rc);
+    rc = take_all(c, in);
+    if (rc < 0)
+        log_error("%s: %s", journal, strerror(-rc));
+    int status = write_status(d, c, in, &whole);
+    collector_close(c);
+    if (rc < 0)
+        return code_of(rc);
+    if (status < 0)
+        return EX_CANTCREAT;
+    if (!whole)
+        log_warning("not all of the input could be read; what was readable was used");
+    return whole ? 0 : EX_DATAERR;
+}
+
+static int run(struct daemon *d, bool *done)
+{
+    const char *journal = daemon_value(d->args, "journal");
+    *done = true;
+    if (!journal || daemon_operands(d->args) > 0) {
+        log_error("-j DIR is needed, and no words behind the options; see --help");
+        return EX_USAGE;
+    }
+    if (daemon_has(d->args, "dump") || daemon_has(d->args, "verify"))
+        return show(d, journal);
+    if (daemon_count(d->args, "records") == 0) {
+        log_error("nothing to read: give records with -r FILE");
+        return EX_USAGE;
+    }
+    struct inputs *in = inputs_new();
+    int rc = in ? open_inputs(d, in) : EX_OSERR;
+    if (rc == 0)
+        rc = collect(d, journal, in);
+    inputs_free(in);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct daemon_spec spec = {
+        .name = "postern-collector",
+        .summary = "Counts what sensors saw into minutes of subscribers.",
+        .synopsis = "[-c FILE] -r RECORDS ... -j DIR [-l LEASES]",
+        .options = options,
+        .section = "collector",
+        .keys = collector_conf_keys,
+        .conf_size = sizeof(struct collector_conf),
+        .run = run,
+    };
+    return daemon_main(argc, argv, &spec);
+}

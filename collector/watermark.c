@@ -1,0 +1,261 @@
+// The least of what living processes have passed, never going back.
+#include "watermark.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct process {
+    uint32_t domain;
+    char name[COVERAGE_NAME_MAX + 8];
+    bool has_coverage;
+    bool ended;   // by a last coverage record, or with its input
+    bool said_so; // by the former
+    bool silent;
+    bool fresh;   // begun anew, and no coverage of it yet
+    bool suspect; // its clock is ahead of everybody's
+    uint64_t epoch;
+    int64_t t_ms;      // what it has passed
+    int64_t newest_ms; // of its records
+    int64_t claim_ms;  // what a suspect says instead
+    unsigned claims;
+};
+
+struct watermark {
+    int64_t silent_after_ms, future_max_ms, export_lag_ms;
+    int64_t now_ms;
+    struct process *process;
+    size_t count, cap;
+    uint64_t clock_faults, silences;
+};
+
+struct watermark *watermark_new(int64_t silent_after_ms, int64_t future_max_ms)
+{
+    struct watermark *w = calloc(1, sizeof *w);
+    if (!w)
+        return NULL;
+    w->silent_after_ms = silent_after_ms;
+    w->future_max_ms = future_max_ms;
+    // Less than what counts as silent, or a router would always be.
+    w->export_lag_ms = silent_after_ms / 2 < WATERMARK_EXPORT_LAG_MS ? silent_after_ms / 2
+                                                                     : WATERMARK_EXPORT_LAG_MS;
+    w->now_ms = WATERMARK_NONE;
+    return w;
+}
+
+void watermark_free(struct watermark *w)
+{
+    if (!w)
+        return;
+    free(w->process);
+    free(w);
+}
+
+int watermark_process(struct watermark *w, uint32_t domain)
+{
+    for (size_t i = 0; i < w->count; i++)
+        if (w->process[i].domain == domain)
+            return (int)i;
+    if (w->count == WATERMARK_PROCESSES_MAX)
+        return -1;
+    if (w->count == w->cap) {
+        size_t cap = w->cap ? 2 * w->cap : 8;
+        struct process *more = realloc(w->process, cap * sizeof *more);
+        if (!more)
+            return -1;
+        w->process = more;
+        w->cap = cap;
+    }
+    struct process *p = &w->process[w->count];
+    *p = (struct process){.domain = domain, .t_ms = WATERMARK_NONE, .newest_ms = WATERMARK_NONE};
+    snprintf(p->name, sizeof p->name, "domain %u", domain);
+    return (int)w->count++;
+}
+
+static bool counts(const struct process *p)
+{
+    return !p->ended && !p->suspect && p->t_ms != WATERMARK_NONE;
+}
+
+// The furthest of those whose clock is believed, but for `but`.
+static int64_t furthest(const struct watermark *w, const struct process *but)
+{
+    int64_t t = WATERMARK_NONE;
+    for (size_t i = 0; i < w->count; i++) {
+        const struct process *p = &w->process[i];
+        if (p != but && counts(p) && !p->silent && p->t_ms > t)
+            t = p->t_ms;
+    }
+    return t;
+}
+
+// A suspect is believed after all when nobody else is there to say better, or when time caught up.
+static void reconsider(struct watermark *w)
+{
+    bool others = furthest(w, NULL) != WATERMARK_NONE;
+    for (size_t i = 0; i < w->count; i++) {
+        struct process *p = &w->process[i];
+        if (!p->suspect || p->ended)
+            continue;
+        bool caught_up = w->now_ms != WATERMARK_NONE && p->claim_ms - w->now_ms <= w->future_max_ms;
+        if (caught_up || (!others && p->claims >= WATERMARK_CONFIRM)) {
+            p->suspect = false;
+            p->t_ms = p->claim_ms;
+        }
+    }
+}
+
+static void settle(struct watermark *w)
+{
+    int64_t ahead = furthest(w, NULL);
+    int64_t least = INT64_MAX;
+    int64_t last = WATERMARK_NONE; // of those that ended
+    for (size_t i = 0; i < w->count; i++) {
+        struct process *p = &w->process[i];
+        if (p->ended && !p->suspect && p->t_ms > last)
+            last = p->t_ms;
+        if (!counts(p))
+            continue;
+        bool silent = ahead != WATERMARK_NONE && ahead - p->t_ms > w->silent_after_ms;
+        w->silences += silent && !p->silent;
+        p->silent = silent;
+        if (!silent && p->t_ms < least)
+            least = p->t_ms;
+    }
+    int64_t now = least != INT64_MAX ? least : last;
+    if (now > w->now_ms)
+        w->now_ms = now;
+    reconsider(w);
+}
+
+// Is the time believable? A process that steps far ahead of itself is not believed while others say that
+// it is earlier; alone it must repeat it. Captures and restarts step as they like, when alone.
+static bool believable(const struct watermark *w, struct process *p, uint64_t epoch,
+                       const struct coverage *c)
+{
+    int64_t others = furthest(w, p);
+    bool first = p->fresh || p->t_ms == WATERMARK_NONE || p->epoch != epoch || p->ended;
+    if (others == WATERMARK_NONE) {
+        bool steps = !first && c->t_ms - p->t_ms > w->future_max_ms;
+        return !steps || (c->alarms & COVERAGE_REPLAY) || p->claims >= WATERMARK_CONFIRM;
+    }
+    int64_t from = first ? others : p->t_ms;
+    return c->t_ms - from <= w->future_max_ms;
+}
+
+static void claim(struct process *p, int64_t t_ms)
+{
+    bool steady = p->suspect && t_ms >= p->claim_ms && t_ms - p->claim_ms <= 10000;
+    p->claims = steady ? p->claims + 1 : 1;
+    p->claim_ms = t_ms;
+    p->suspect = true;
+}
+
+enum watermark_result watermark_coverage(struct watermark *w, int process, uint64_t epoch,
+                                         const struct coverage *c)
+{
+    struct process *p = &w->process[process];
+    enum watermark_result result = WATERMARK_TAKEN;
+    p->has_coverage = true;
+    snprintf(p->name, sizeof p->name, "%.*s/%u", COVERAGE_NAME_MAX - 1, c->sensor, c->process);
+    if (believable(w, p, epoch, c)) {
+        p->suspect = false;
+        p->claims = 0;
+        p->fresh = false;
+        // A clock that was set back holds nothing up: the watermark stays.
+        p->t_ms = c->t_ms;
+    } else {
+        w->clock_faults++;
+        claim(p, c->t_ms);
+        result = WATERMARK_FUTURE;
+    }
+    p->epoch = epoch;
+    p->ended = c->last;
+    p->said_so = c->last;
+    settle(w);
+    return result;
+}
+
+enum watermark_result watermark_record(struct watermark *w, int process, uint64_t epoch,
+                                       int64_t t_ms)
+{
+    struct process *p = &w->process[process];
+    if (p->ended || epoch != p->epoch)
+        p->fresh = true;
+    p->epoch = epoch;
+    int64_t from = p->suspect        ? w->now_ms
+                   : p->fresh        ? WATERMARK_NONE
+                   : p->has_coverage ? p->t_ms
+                                     : p->newest_ms;
+    if (from == WATERMARK_NONE)
+        from = furthest(w, p);
+    if (from != WATERMARK_NONE && t_ms - from > w->future_max_ms)
+        return WATERMARK_FUTURE;
+    p->ended = p->said_so = false;
+    if (t_ms > p->newest_ms)
+        p->newest_ms = t_ms;
+    if (!p->has_coverage) {
+        p->fresh = false;
+        p->t_ms = p->newest_ms - w->export_lag_ms;
+        settle(w);
+    }
+    return WATERMARK_TAKEN;
+}
+
+void watermark_end(struct watermark *w, int process)
+{
+    struct process *p = &w->process[process];
+    if (p->ended)
+        return;
+    p->ended = true;
+    if (!p->has_coverage && p->newest_ms > p->t_ms)
+        p->t_ms = p->newest_ms;
+    settle(w);
+}
+
+int64_t watermark_now(const struct watermark *w)
+{
+    return w->now_ms;
+}
+
+size_t watermark_alive(const struct watermark *w)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->count; i++)
+        n += counts(&w->process[i]) && !w->process[i].silent;
+    return n;
+}
+
+size_t watermark_processes(const struct watermark *w)
+{
+    return w->count;
+}
+
+bool watermark_is_silent(const struct watermark *w, int process)
+{
+    return w->process[process].silent;
+}
+
+bool watermark_has_coverage(const struct watermark *w, int process)
+{
+    return w->process[process].has_coverage;
+}
+
+uint64_t watermark_clock_faults(const struct watermark *w)
+{
+    return w->clock_faults;
+}
+
+uint64_t watermark_silences(const struct watermark *w)
+{
+    return w->silences;
+}
+
+const char *watermark_unfinished(const struct watermark *w, size_t *at)
+{
+    while (*at < w->count) {
+        const struct process *p = &w->process[(*at)++];
+        if (p->has_coverage && !p->said_so)
+            return p->name;
+    }
+    return NULL;
+}

@@ -1,0 +1,46 @@
+// How far the sensors have come. A process says once a second that no record before `t_ms` follows; the
+// watermark is the least of those that are alive. A silent process stops holding it back after a while,
+// and one whose clock ran ahead never moves it.
+//
+// A source that sends no coverage (a router's IPFIX) counts with its newest record less two minutes.
+#pragma once
+
+#include "common/record.h"
+
+#define WATERMARK_PROCESSES_MAX 1024
+#define WATERMARK_EXPORT_LAG_MS (120 * 1000)
+// How many seconds in a row a lone process must repeat that it is much later than it was.
+#define WATERMARK_CONFIRM 3
+
+#define WATERMARK_NONE INT64_MIN
+
+struct watermark;
+
+enum watermark_result {
+    WATERMARK_TAKEN,
+    WATERMARK_FUTURE, // ahead of all that is known: refused
+    WATERMARK_FULL,   // a new process, and no room for it
+};
+
+struct watermark *watermark_new(int64_t silent_after_ms, int64_t future_max_ms); // NULL: no memory
+void watermark_free(struct watermark *w);
+
+// The index of a process, made on first sight; -1: no room.
+int watermark_process(struct watermark *w, uint32_t domain);
+enum watermark_result watermark_coverage(struct watermark *w, int process, uint64_t epoch,
+                                         const struct coverage *c);
+// A record of `process` whose latest time is `t_ms`. May it be counted?
+enum watermark_result watermark_record(struct watermark *w, int process, uint64_t epoch,
+                                       int64_t t_ms);
+// Nothing more comes from it for now (its file ended).
+void watermark_end(struct watermark *w, int process);
+
+int64_t watermark_now(const struct watermark *w); // WATERMARK_NONE: not known yet
+size_t watermark_alive(const struct watermark *w);
+size_t watermark_processes(const struct watermark *w);
+bool watermark_is_silent(const struct watermark *w, int process);
+bool watermark_has_coverage(const struct watermark *w, int process);
+uint64_t watermark_clock_faults(const struct watermark *w);
+uint64_t watermark_silences(const struct watermark *w);
+// A process that ended without saying so; its name, or NULL. `*at` walks.
+const char *watermark_unfinished(const struct watermark *w, size_t *at);

@@ -1,0 +1,276 @@
+// The classes besides direct bots: harvesters, bounces, relays, guessers, stolen accounts, limits; each
+// beside an innocent that does nearly the same.
+#include "play.h"
+
+#include "common/record.h"
+
+static struct rig_flow session(size_t k, int64_t step_ms, uint32_t provider)
+{
+    return (struct rig_flow){.start_ms = (int64_t)k * step_ms,
+                             .provider = provider,
+                             .outcome = MINUTE_OUTCOME_GREETED,
+                             .mail = 1};
+}
+
+static void harvester(void **state)
+{
+    (void)state;
+    for (size_t n = 30; n <= 60; n += 30) {
+        struct rig_flow f[60] = {0};
+        struct verdict v;
+        for (size_t k = 0; k < n; k++) {
+            f[k] = session(k, 20000, (uint32_t)k % 3 + 1);
+            f[k].rcpt_5xx = 9;
+            f[k].rcpt_ok = 1;
+            f[k].no_data = true;
+        }
+        assert_int_equal(plays_as(NULL, &play_somebody, f, n, VERDICT_HARVESTER, &v), n > 30);
+    }
+}
+
+static void backscatter(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t bounces;
+        uint32_t providers;
+        bool messages, found;
+    } cases[] = {
+        {30, 30, true, false}, // a mail server's share
+        {120, 40, true, true},
+        {120, 6, true, false},   // a few partners
+        {120, 40, false, false}, // a verifier of senders: never a message
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct verdict v;
+        struct rig_flow f[120] = {0};
+        for (size_t k = 0; k < cases[i].bounces; k++) {
+            f[k] = session(k, 25000, (uint32_t)k % cases[i].providers + 1);
+            f[k].null_sender = f[k].rcpt_ok = 1;
+            f[k].messages_ok = cases[i].messages;
+        }
+        assert_int_equal(plays_as("site:\n  mail_servers: [10.0.0.9]\n", &play_somebody, f,
+                                  cases[i].bounces, VERDICT_BACKSCATTER, &v),
+                         cases[i].found);
+    }
+}
+
+static void open_relay(void **state)
+{
+    (void)state;
+    enum { IN_OUT, FORWARDED, ONE_PARTNER, KINDS };
+    for (int kind = IN_OUT; kind < KINDS; kind++) {
+        struct rig_flow f[60] = {0};
+        struct verdict v;
+        for (uint32_t k = 0; k < 30; k++) {
+            f[2 * k] = (struct rig_flow){.start_ms = k * 30000,
+                                         .provider = 500 + k,
+                                         .direction = MINUTE_IN,
+                                         .outcome = MINUTE_OUTCOME_GREETED,
+                                         .messages_ok = 1,
+                                         .recipient = 1000 + k};
+            f[2 * k + 1] = session(0, 0, kind == ONE_PARTNER ? 1 : 1 + k % 10);
+            f[2 * k + 1].start_ms = k * 30000 + 2000;
+            f[2 * k + 1].rcpt_ok = f[2 * k + 1].messages_ok = 1;
+            f[2 * k + 1].recipient = 1000 + k + (kind == FORWARDED ? 5000 : 0);
+        }
+        bool found = plays_as("site:\n  mail_servers: [10.0.0.9]\n", &play_somebody, f, 60,
+                              VERDICT_OPEN_RELAY, &v);
+        assert_int_equal(found, kind == IN_OUT);
+    }
+}
+
+static void socks_relay(void **state)
+{
+    (void)state;
+    enum { RELAY, REFUSES, OWN_USE, OPAQUE, FORWARDER, KINDS };
+    for (int kind = RELAY; kind < KINDS; kind++) {
+        struct rig_flow f[60] = {0};
+        struct verdict v;
+        for (uint32_t k = 0; k < 30; k++) {
+            struct rig_flow *in = &f[2 * k], *out = in + 1;
+            *in = (struct rig_flow){.start_ms = k * 40000,
+                                    .provider = 700,
+                                    .port = 40000,
+                                    .role = MINUTE_OTHER,
+                                    .direction = MINUTE_IN,
+                                    .outcome = MINUTE_OUTCOME_ESTABLISHED,
+                                    .lasts_ms = 9000,
+                                    .octets_up = 2000,
+                                    .octets_down = 8000};
+            if (kind != OPAQUE && kind != FORWARDER) {
+                in->app = RECORD_APP_SOCKS5;
+                in->socks_port = kind == OWN_USE ? 993 : 25;
+                in->digest_flags = kind == REFUSES ? 0 : MINUTE_DIGEST_SOCKS_GRANTED;
+            }
+            if (kind == FORWARDER) { // mail comes in and goes on, with as many octets
+                in->port = 25;
+                in->role = MINUTE_MX;
+            }
+            *out = session(0, 0, 1 + k % 5);
+            out->start_ms = in->start_ms + 300;
+            out->lasts_ms = 8500;
+            out->octets_up = 7900;
+            out->octets_down = 2100;
+            out->rcpt_ok = 1;
+        }
+        bool found = plays_as(kind == OPAQUE ? "analysis:\n  fan_out: {limit_10min: 3}\n" : NULL,
+                              &play_somebody, f, 60, VERDICT_SOCKS_RELAY, &v);
+        assert_int_equal(found, kind == RELAY || kind == OPAQUE);
+        if (kind == RELAY)
+            assert_true(rig_evidence(&v, "socks-relay")->conclusive);
+    }
+}
+
+static void auth_guessing(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t accounts, providers, failing;
+        bool found;
+    } cases[] = {
+        {19, 1, 100, false}, {20, 1, 100, true}, {1, 9, 100, false},
+        {1, 10, 100, true},  {1, 1, 100, false}, // a telephone with an old password
+        {60, 2, 3, false},                       // a migration of mailboxes
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct verdict v;
+        struct rig_flow *f = calloc(120, sizeof *f);
+        for (uint32_t k = 0; k < 120; k++) {
+            bool fails = pick(k, 100) < cases[i].failing;
+            f[k] = (struct rig_flow){.start_ms = k * 20000,
+                                     .provider = 1 + k % cases[i].providers,
+                                     .port = 993,
+                                     .role = MINUTE_ACCESS,
+                                     .outcome = MINUTE_OUTCOME_ESTABLISHED,
+                                     .user = 100 + k % cases[i].accounts,
+                                     .auth = 1,
+                                     .auth_failed = fails,
+                                     .digest_flags = fails ? MINUTE_DIGEST_AUTH_FAILED
+                                                           : MINUTE_DIGEST_AUTH};
+        }
+        assert_int_equal(plays_as(NULL, &play_somebody, f, 120, VERDICT_AUTH_GUESSING, &v),
+                         cases[i].found);
+        free(f);
+    }
+}
+
+static void stolen_accounts(void **state)
+{
+    (void)state;
+    // `users` accounts at the smarthost, `rcpt` recipients each, one message a minute.
+    static const struct {
+        uint32_t users, rcpt;
+        bool found;
+    } cases[] = {
+        {1, 300, false}, // a club's secretary
+        {24, 1, false},  // an office behind one address
+        {24, 300, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct verdict v;
+        struct rig_flow f[50] = {0};
+        for (uint32_t k = 0; k < 50; k++)
+            f[k] = (struct rig_flow){.start_ms = k * MINUTE,
+                                     .provider = 1,
+                                     .port = 587,
+                                     .role = MINUTE_SMARTHOST,
+                                     .outcome = MINUTE_OUTCOME_GREETED,
+                                     .user = 1 + k % cases[i].users,
+                                     .digest_flags = MINUTE_DIGEST_AUTH,
+                                     .auth = 1,
+                                     .rcpt_ok = cases[i].rcpt,
+                                     .messages_ok = 1};
+        // A prior as for a party already under suspicion: each alone still stays below.
+        bool found = plays_as("analysis:\n  priors: {household: 0.005}\n", &play_somebody, f, 50,
+                              VERDICT_COMPROMISED_ACCOUNT, &v);
+        assert_int_equal(found, cases[i].found);
+    }
+}
+
+static void bot_at_the_smarthost(void **state)
+{
+    (void)state;
+    struct verdict v;
+    struct rig_flow f[200] = {0};
+    for (uint32_t k = 0; k < 200; k++)
+        f[k] = (struct rig_flow){.start_ms = k * 5000,
+                                 .provider = 1,
+                                 .port = 25,
+                                 .role = MINUTE_SMARTHOST,
+                                 .outcome = MINUTE_OUTCOME_GREETED,
+                                 .mail = 1,
+                                 .rcpt_ok = 2 + k % 2,
+                                 .rcpt_5xx = 3,
+                                 .messages_ok = 1};
+    assert_true(plays_as(NULL, &play_somebody, f, 200, VERDICT_SPAMBOT_SMARTHOST, &v));
+    assert_non_null(rig_evidence(&v, "recipient-burst"));
+    assert_non_null(rig_evidence(&v, "rejections"));
+}
+
+static void submission_spread(void **state)
+{
+    (void)state;
+    for (uint32_t providers = 8; providers <= 20; providers += 12) {
+        struct verdict v;
+        struct rig_flow f[20] = {0};
+        for (uint32_t k = 0; k < providers; k++)
+            f[k] = (struct rig_flow){.start_ms = k * 60000,
+                                     .provider = k + 1,
+                                     .port = 587,
+                                     .role = MINUTE_SUBMISSION,
+                                     .outcome = MINUTE_OUTCOME_GREETED,
+                                     .auth = 1,
+                                     .user = k + 1,
+                                     .digest_flags = MINUTE_DIGEST_AUTH};
+        bool found = plays_as(play_at_once, &play_somebody, f, providers,
+                              VERDICT_COMPROMISED_ACCOUNT, &v);
+        assert_int_equal(found, providers > 8);
+    }
+}
+
+static void policy_limits(void **state)
+{
+    (void)state;
+    // Forty at once and a thousand a day is a real contract.
+    static const char yaml[] =
+        "analysis:\n  policy_limits: {messages_10min: 40, recipients_day: 1000}\n"
+        "  profiles:\n    - {network_class: business, limit_factor: 2}\n";
+    for (uint32_t n = 40; n <= 41; n++) {
+        struct verdict v;
+        struct rig_flow f[41] = {0};
+        for (uint32_t k = 0; k < n; k++)
+            f[k] = (struct rig_flow){.start_ms = k * 10000,
+                                     .provider = 1,
+                                     .port = 587,
+                                     .role = MINUTE_SUBMISSION,
+                                     .outcome = MINUTE_OUTCOME_GREETED,
+                                     .rcpt_ok = 1,
+                                     .messages_ok = 1};
+        bool found = plays_as(yaml, &play_somebody, f, n, VERDICT_POLICY_LIMIT, &v);
+        assert_int_equal(found, n > 40);
+        if (found) {
+            assert_true(rig_evidence(&v, "policy-limits")->limit == 40);
+            assert_int_equal(v.ceiling, VERDICT_RESTRICT);
+        }
+        struct rig_who business = {.host = 9, .line = true, .network_class = "business"};
+        assert_false(plays_as(yaml, &business, f, n, VERDICT_POLICY_LIMIT, &v));
+        assert_false(plays_as(NULL, &play_somebody, f, n, VERDICT_POLICY_LIMIT, &v));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(harvester),
+        cmocka_unit_test(backscatter),
+        cmocka_unit_test(open_relay),
+        cmocka_unit_test(socks_relay),
+        cmocka_unit_test(auth_guessing),
+        cmocka_unit_test(stolen_accounts),
+        cmocka_unit_test(bot_at_the_smarthost),
+        cmocka_unit_test(submission_spread),
+        cmocka_unit_test(policy_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

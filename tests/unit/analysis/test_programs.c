@@ -1,0 +1,257 @@
+// The two programs as programs: a journal on disk goes in, verdicts, tickets, feed and status come
+// out; a second run gives the same octets; what is wrong is said and told by the exit code.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/control.h"
+#include "common/ticket.h"
+#include "rig.h"
+
+static char folder[64];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/postern-analysis-XXXXXX");
+    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st;
+    (void)kind;
+    (void)ftw;
+    return remove(path);
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    return chdir("/") == 0 ? nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) : -1;
+}
+
+// Runs a program in the folder; its exit code. What it says goes to the file "said".
+static int run(const char *program, ...)
+{
+    char *args[16] = {(char *)(uintptr_t)program};
+    size_t n = 1;
+    va_list ap;
+    va_start(ap, program);
+    while (n < 15 && (args[n] = va_arg(ap, char *)))
+        n++;
+    va_end(ap);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        int fd = open("said", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        dup2(fd, 2);
+        execv(program, args);
+        _exit(127);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static char *read_whole(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    struct stat st;
+    assert_non_null(f);
+    assert_int_equal(fstat(fileno(f), &st), 0);
+    char *text = calloc(1, (size_t)st.st_size + 1);
+    assert_int_equal(fread(text, 1, (size_t)st.st_size, f), st.st_size);
+    fclose(f);
+    return text;
+}
+
+static void assert_said(const char *words)
+{
+    char *said = read_whole("said");
+    if (!strstr(said, words))
+        fail_msg("\"%s\" is not in: %s", words, said);
+    free(said);
+}
+
+static void write_config(const char *text)
+{
+    FILE *f = fopen("postern.yaml", "w");
+    fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+// Line 7 is a bot for ten minutes, line 8 a newsletter.
+static void write_journal(void)
+{
+    struct rig r;
+    struct rig_flow *f = calloc(400, sizeof *f);
+    struct journal_options options = {.segment_octets_max = 1 << 20};
+    rig_init(&r, NULL);
+    assert_int_equal(journal_writer_open("journal", &options, &r.journal), 0);
+    for (uint32_t i = 0; i < 200; i++)
+        f[i] = (struct rig_flow){
+            .start_ms = i * 3000, .provider = i % 120 + 1, .outcome = MINUTE_OUTCOME_UNANSWERED};
+    rig_play(&r, &(struct rig_who){.host = 7, .line = true}, f, 200);
+    for (uint32_t i = 0; i < 200; i++) {
+        f[i].outcome = MINUTE_OUTCOME_GREETED;
+        f[i].provider = i + 1;
+    }
+    rig_play(&r, &(struct rig_who){.host = 8, .line = true}, f, 200);
+    // Long silence closes what is open.
+    assert_int_equal(journal_commit(r.journal, RIG_EPOCH_MS + 8 * 3600000LL), 0);
+    assert_int_equal(journal_writer_close(r.journal), 0);
+    r.journal = NULL;
+    rig_fini(&r);
+    free(f);
+}
+
+static void journal_to_tickets(void **state)
+{
+    (void)state;
+    char error[160];
+    write_journal();
+    write_config("site:\n  source_validated: true\n");
+    assert_int_equal(run(ANALYSIS, "-c", "postern.yaml", "-j", "journal", "-o", "verdicts.jsonl",
+                         "--status", "analysis.json", NULL),
+                     0);
+    assert_int_equal(run(FEED, "-c", "postern.yaml", "-r", "verdicts.jsonl", "-d", "t.db", "-o",
+                         "tickets.jsonl", "--status", "feed.json", NULL),
+                     0);
+    char *verdicts = read_whole("verdicts.jsonl"), *tickets = read_whole("tickets.jsonl");
+    assert_non_null(strstr(verdicts, "\"party\":\"line:7\""));
+    assert_null(strstr(verdicts, "\"party\":\"line:8\""));
+    assert_non_null(strstr(verdicts, "\"event\":\"closed\""));
+    // The first change opens the ticket and asks for the class's remedies.
+    struct ticket_change c;
+    json_t *j = json_loads(tickets, JSON_DISABLE_EOF_CHECK, NULL);
+    assert_int_equal(ticket_change_from_json(j, &c, error), 0);
+    json_decref(j);
+    assert_int_equal(c.kind, TICKET_OPENED);
+    assert_int_equal(c.ticket.state, TICKET_CONFIRMED);
+    assert_int_equal(c.ticket.actions, TICKET_NOTIFY | TICKET_BLOCK25);
+    assert_int_equal(c.ticket.first_seen_ms, RIG_EPOCH_MS);
+    assert_int_equal(c.verdict.evidence_count, 2);
+    assert_true(c.verdict.conf_hash[0] != '\0');
+    assert_non_null(strstr(tickets, "\"kind\":\"ended\""));
+    // Status documents.
+    assert_int_equal(control_status_read("analysis.json", &j, error), 0);
+    json_decref(j);
+    assert_int_equal(control_status_read("feed.json", &j, error), 0);
+    json_decref(j);
+    // Again: the same octets, nothing twice.
+    assert_int_equal(
+        run(ANALYSIS, "-c", "postern.yaml", "-j", "journal", "-o", "again.jsonl", NULL), 0);
+    char *again = read_whole("again.jsonl");
+    assert_string_equal(verdicts, again);
+    free(again);
+    assert_int_equal(run(FEED, "-c", "postern.yaml", "-r", "verdicts.jsonl", "-d", "t.db", "-o",
+                         "tickets.jsonl", NULL),
+                     0);
+    again = read_whole("tickets.jsonl");
+    assert_string_equal(tickets, again);
+    free(again);
+    // A lost feed file is written again from the store, the same.
+    unlink("tickets.jsonl");
+    assert_int_equal(run(FEED, "-c", "postern.yaml", "-r", "verdicts.jsonl", "-d", "t.db", "-o",
+                         "tickets.jsonl", NULL),
+                     0);
+    again = read_whole("tickets.jsonl");
+    assert_string_equal(tickets, again);
+    free(again);
+    free(verdicts);
+    free(tickets);
+}
+
+static void what_is_not_visible(void **state)
+{
+    (void)state;
+    struct journal_options options = {.segment_octets_max = 1 << 20};
+    struct journal_writer *w;
+    assert_int_equal(journal_writer_open("journal", &options, &w), 0);
+    struct coverage_minute m = {
+        .minute = RIG_EPOCH_MS / 60000,
+        .seconds = 60,
+        .alarms = COVERAGE_ONE_DIRECTION,
+        .sum = {
+            .sensor = "s1", .sampling = 1, .profile = COVERAGE_FLOW_ONLY, .seen_octets = 1 << 20}};
+    assert_int_equal(journal_put_coverage(w, &m), 0);
+    assert_int_equal(journal_commit(w, RIG_EPOCH_MS + 60000), 0);
+    assert_int_equal(journal_writer_close(w), 0);
+    assert_int_equal(
+        run(ANALYSIS, "-j", "journal", "-o", "v.jsonl", "--status", "status.json", NULL), 0);
+    char *status = read_whole("status.json");
+    assert_non_null(strstr(status, "\"detector\":\"first-contact\",\"why\":\"off: not visible: "
+                                   "the mirror shows one direction only"));
+    assert_non_null(strstr(status, "\"detector\":\"rejections\""));
+    assert_null(strstr(status, "\"detector\":\"fan-out\""));
+    free(status);
+}
+
+static void what_is_wrong_is_said(void **state)
+{
+    (void)state;
+    assert_int_equal(run(ANALYSIS, NULL), EX_USAGE);
+    assert_said("-j");
+    assert_int_equal(run(FEED, "-r", "x", NULL), EX_USAGE);
+    assert_int_equal(run(ANALYSIS, "-j", "nowhere", "-o", "v.jsonl", NULL), EX_NOINPUT);
+    assert_said("nowhere");
+    assert_int_not_equal(access("v.jsonl", F_OK), 0);
+    write_journal();
+    assert_int_equal(run(ANALYSIS, "-j", "journal", "-o", "no/such/v.jsonl", NULL), EX_CANTCREAT);
+    assert_int_equal(run(FEED, "-r", "nowhere", "-d", "t.db", "-o", "t.jsonl", NULL), EX_NOINPUT);
+    static const struct {
+        const char *yaml, *said;
+    } cases[] = {
+        {"analysis:\n  provisional_ceiling: quarantine\n", "provisional_ceiling"},
+        {"analysis:\n  detectors_off: [fan-in]\n", "fan-in"},
+        {"analysis:\n  classes:\n    - {class: harvester, open: 0.6, close: 0.7}\n", "close"},
+        {"analysis:\n  exemptions:\n    - {class: spam, subject: line:1, owner: a, reason: b, "
+         "expires: 2027-01-01T00:00:00Z}\n",
+         "class"},
+        {"analysis:\n  exemptions:\n    - {class: all, subject: nobody, owner: a, reason: b, "
+         "expires: 2027-01-01T00:00:00Z}\n",
+         "subject"},
+        {"analysis:\n  exemptions:\n    - {class: all, subject: line:1, owner: a, reason: b, "
+         "expires: never}\n",
+         "expires"},
+        {"analysis:\n  exemptions:\n    - {class: all, subject: line:1, owner: a, reason: b}\n",
+         "expires"},
+        {"analysis:\n  fan_out: {limit_10min: 0}\n", "limit_10min"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        write_config(cases[i].yaml);
+        assert_int_equal(
+            run(ANALYSIS, "-c", "postern.yaml", "-j", "journal", "-o", "v.jsonl", NULL), EX_CONFIG);
+        assert_said(cases[i].said);
+    }
+    write_config("feed:\n  case_key_file: none\n");
+    assert_int_equal(run(ANALYSIS, "-j", "journal", "-o", "v.jsonl", NULL), 0);
+    assert_int_equal(
+        run(FEED, "-c", "postern.yaml", "-r", "v.jsonl", "-d", "t.db", "-o", "t.jsonl", NULL),
+        EX_CONFIG);
+}
+
+int main(void)
+{
+#define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
+    const struct CMUnitTest tests[] = {
+        FOLDER_TEST(journal_to_tickets),
+        FOLDER_TEST(what_is_not_visible),
+        FOLDER_TEST(what_is_wrong_is_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
