@@ -35,3 +35,12 @@ ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1} "$BIN/postern-sensor" -r "$LAB/wire
 }
 awk -f "$HERE/truth_postfix.awk" "$LAB/mail.log" >"$LAB/truth_postfix.tsv"
 node "$HERE/compare.mjs" "$LAB"
+
+# The comparison itself can fail: with one flow of mail taken away it has to.
+mkdir "$LAB/short"
+cp "$LAB"/*.tsv "$LAB/by_log" "$LAB/tls_by_log" "$LAB/mail.log" "$LAB/short"
+grep -v '"addr":"10.77.1.13"' "$LAB/flows.json" >"$LAB/short/flows.json"
+if node "$HERE/compare.mjs" "$LAB/short" >"$LAB/short/report"; then
+    printf 'a missing flow was not noticed\n'
+    exit 1
+fi

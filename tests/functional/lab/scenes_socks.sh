@@ -64,6 +64,7 @@ scenes_socks() {
     relayed
     scenes_socks_by_hand
     scene_socks6
+    scene_socks_reverse
 }
 
 # What curl does not ask for.
@@ -87,6 +88,13 @@ wait 50
 close
 EOF
     expect_socks socks5 5 0 udp 0 0
+    scene 76 gssapi-not-taken
+    talk --to "$SOCKS:1080" <<EOF
+hex 05 01 01
+read 2
+close
+EOF
+    expect_socks socks5 5 null none - null
     scene 74 socks4-bind
     talk --to "$SOCKS:1080" <<EOF
 hex 04 02 00 19 c6 33 64 19 75 73 65 72 00
@@ -94,6 +102,26 @@ read 8
 close
 EOF
     expect_socks socks4 4 - bind 25 90
+}
+
+# A proxy at home that dials out and is used from outside: whoever answers the connection asks.
+scene_socks_reverse() {
+    local meet dial status=0
+    scene 75 reverse
+    node "$HERE/bridge.mjs" meet "$SOCKS:9999" 127.0.0.1:1081 >"$LAB/meet.out" 2>&1 &
+    meet=$!
+    wait_for "the meeting point" grep -q ready "$LAB/meet.out"
+    at_home node "$HERE/bridge.mjs" dial "$ADDRESS" "$SOCKS:9999" 127.0.0.1:1082 >"$LAB/dial.out" 2>&1 &
+    dial=$!
+    printf 'Subject: by curl\r\n\r\nA short message.\r\n' |
+        curl -sv --max-time 10 -T - --proxy socks5://127.0.0.1:1081 "smtp://$ADDRESS:2526" \
+            --mail-from a@elsewhere.example --mail-rcpt anna@lab.example >>"$TRANSCRIPT" 2>&1 || status=$?
+    note_status "$status"
+    wait "$meet" "$dial" || true
+    expect_socks socks5 5 0 connect 2526 5
+    expect socks.reverse true
+    expect socks.granted false
+    expect flows 1
 }
 
 # The same over IPv6, relay and mail server.

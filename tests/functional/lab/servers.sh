@@ -221,6 +221,8 @@ servers_start() {
     microsocks -i "$SOCKS" -p 4145 -u customer -P right >"$LAB/microsocks.log" 2>&1 &
     microsocks -i "$SOCKS6" -p 1080 >"$LAB/microsocks6.log" 2>&1 &
     microsocks -i "$SOCKS" -p 9150 >"$LAB/microsocks_open.log" 2>&1 &
+    at_home microsocks -i 127.0.0.1 -p 1082 >"$LAB/microsocks_home.log" 2>&1 &
+    wait_for "microsocks at home" listens 1082 at_home
     wait_for "Dovecot" listens 24 at_home
     wait_for "Dovecot's submission" listens 587 at_home
     wait_for "Postfix" listens 25

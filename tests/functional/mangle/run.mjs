@@ -29,7 +29,7 @@ const { values: option } = parseArgs({
 // What has to be the same: everything that is said of a flow but for these.
 const AROUND = ["encap", "realm"];
 const IN_PIECES = [...AROUND, "packets", "octets"];
-const IN_DISORDER = ["duplicates", "end", "start", "time_to_close_ms", "syn_count"];
+const IN_DISORDER = ["packets", "octets", "duplicates", "end", "start", "time_to_close_ms", "syn_count"];
 
 const operations = [
     { name: "qinq-pppoe", except: AROUND },
