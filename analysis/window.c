@@ -8,7 +8,9 @@
 #define SYN_TIMEOUT_MS 4000 // after this an attempt was called unanswered (ADR 4)
 #define SCAN_MIN       10
 #define SCAN_WINDOW_S  600
-#define KIND_MIN       5 // sessions before a kind is told
+#define HASTY_MIN      8
+#define HASTY_RATE     20 // connections a second
+#define KIND_MIN       5  // sessions before a kind is told
 #define KIND_WINDOW_S  3600
 
 static bool is_contact(const struct minute_digest *d, const struct window_options *options)
@@ -88,6 +90,28 @@ static bool is_scanning(const struct window *w, const struct minute_row *r)
     return scans >= SCAN_MIN && scans * 2 > attempts;
 }
 
+// Milliseconds in which the connections of a row were begun.
+static int64_t row_span_ms(const struct minute_row *r)
+{
+    int64_t end_ms = r->cut_ms - r->minute * MINUTE_MS, first_ms = end_ms;
+    for (uint32_t i = 0; i < r->digest_count; i++) {
+        if ((r->digest[i].flags & MINUTE_DIGEST_START) && r->digest[i].start_ms < first_ms)
+            first_ms = r->digest[i].start_ms;
+    }
+    return end_ms - first_ms > 1000 ? end_ms - first_ms : 1000;
+}
+
+// A scan that is refused at once shows no SYN that might have been sent again. Until its silent ones
+// tell, connections of a single packet at a rate no mail program reaches are left out.
+static bool is_hasty(const struct minute_row *r)
+{
+    const uint64_t *c = r->counter[MINUTE_MX][MINUTE_OUT];
+    uint64_t connections = c[MINUTE_connections];
+    return connections >= HASTY_MIN && c[MINUTE_packets_up] > 0 &&
+           c[MINUTE_packets_up] * 4 <= connections * 5 &&
+           (int64_t)connections * 1000 >= HASTY_RATE * row_span_ms(r);
+}
+
 bool window_scans(const struct window *w, int64_t now_ms)
 {
     return w->scan_ms != 0 && now_ms - w->scan_ms < SCAN_WINDOW_S * 1000LL;
@@ -145,7 +169,7 @@ void window_add(struct window *w, const struct minute_row *r, const struct windo
     role_observe(&w->role, r, options->named_server);
     if (is_scanning(w, r))
         w->scan_ms = r->cut_ms;
-    if (!window_scans(w, r->cut_ms))
+    if (!window_scans(w, r->cut_ms) && !is_hasty(r))
         add_contacts(w, r, options, contacts);
 }
 
