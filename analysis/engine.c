@@ -291,6 +291,24 @@ static void go_on(struct engine *e, struct party_state *p, struct party_verdict 
     emit(e, pv, VERDICT_UPDATED);
 }
 
+// Causes before effects: who relays for others sends straight to mail providers because of it, and one
+// ticket that names the cause is worth more than two.
+static const uint8_t order[VERDICT_CLASSES] = {
+    VERDICT_SOCKS_RELAY,       VERDICT_OPEN_RELAY,          VERDICT_BACKSCATTER,
+    VERDICT_HARVESTER,         VERDICT_AUTH_GUESSING,       VERDICT_PROXY_ABUSE,
+    VERDICT_SPAMBOT_SMARTHOST, VERDICT_COMPROMISED_ACCOUNT, VERDICT_SPAMBOT_DIRECT,
+    VERDICT_POLICY_LIMIT,
+};
+
+static bool is_explained(struct party_state *p, unsigned class_)
+{
+    if (class_ == VERDICT_SPAMBOT_DIRECT)
+        return *find_verdict(p, VERDICT_SOCKS_RELAY) || *find_verdict(p, VERDICT_OPEN_RELAY);
+    if (class_ == VERDICT_COMPROMISED_ACCOUNT)
+        return *find_verdict(p, VERDICT_SPAMBOT_SMARTHOST) != NULL;
+    return false;
+}
+
 static int decide(struct engine *e, struct party_state *p, struct detector_ctx *ctx, const char *to)
 {
     struct detector_finding findings[FINDINGS_MAX];
@@ -301,7 +319,8 @@ static int decide(struct engine *e, struct party_state *p, struct detector_ctx *
     if (supported == 0)
         return 0;
     struct policy_facts facts = facts_of(e, p, ctx);
-    for (unsigned c = 0; c < VERDICT_CLASSES; c++) {
+    for (size_t i = 0; i < VERDICT_CLASSES; i++) {
+        unsigned c = order[i];
         if (!(supported & DETECTOR_CLASS(c)))
             continue;
         struct judgement j;
@@ -311,7 +330,7 @@ static int decide(struct engine *e, struct party_state *p, struct detector_ctx *
         policy_judge(c, &e->rules[c], &e->options.settings->priors, &facts, findings, n, &j);
         if (pv)
             go_on(e, p, pv, &j, ctx, to);
-        else if (j.found && open_verdict(e, p, c, &j, ctx, to) != 0)
+        else if (j.found && !is_explained(p, c) && open_verdict(e, p, c, &j, ctx, to) != 0)
             return -ENOMEM;
     }
     return 0;

@@ -25,7 +25,7 @@ struct party_state {
     struct subscriber_key key; // last seen
     char pop[LEASE_NAME_MAX];
     char network_class[LEASE_NAME_MAX];
-    char from[64]; // journal cursor of what it first rests on
+    char from[40]; // journal cursor of what it first rests on
     int64_t from_ms;
     uint32_t doubts;
     uint8_t confidence;

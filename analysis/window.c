@@ -3,13 +3,15 @@
 
 #include <stdlib.h>
 
-#define MINUTE_MS      60000
-#define HOUR_MS        3600000
-#define SYN_TIMEOUT_MS 4000 // after this an attempt was called unanswered (ADR 4)
-#define BOUNCES_MIN    10
-#define SCAN_MIN       10
-#define SCAN_WINDOW_S  600
-#define BOUNCES_SHARE  0.8
+#define MINUTE_MS       60000
+#define HOUR_MS         3600000
+#define SYN_TIMEOUT_MS  4000 // after this an attempt was called unanswered (ADR 4)
+#define SCAN_MIN        8
+#define SCAN_RATE       5 // connections a second
+#define SCAN_UNANSWERED 5
+#define SCAN_WINDOW_S   600
+#define KIND_MIN        10 // sessions before a kind is told
+#define KIND_WINDOW_S   3600
 
 static bool is_contact(const struct minute_digest *d, const struct window_options *options)
 {
@@ -79,13 +81,38 @@ static size_t events_of(const struct minute_row *r, const struct window_options 
     return n;
 }
 
-// A scanner of addresses is told by its SYNs that nobody sends twice; what is refused or answered in
-// between is its doing too.
-static bool is_scanning(const struct window *w, const struct minute_row *r)
+// Milliseconds in which the connections of a row were begun.
+static int64_t row_span_ms(const struct minute_row *r)
 {
-    uint64_t scans = feature_sum(&w->features, FEATURE_SCAN_SYNS, r->cut_ms, SCAN_WINDOW_S);
-    uint64_t attempts = feature_sum(&w->features, FEATURE_MX_ATTEMPTS, r->cut_ms, SCAN_WINDOW_S);
-    return scans >= SCAN_MIN && scans * 2 > attempts;
+    int64_t end_ms = r->cut_ms - r->minute * MINUTE_MS, first_ms = end_ms;
+    for (uint32_t i = 0; i < r->digest_count; i++) {
+        if ((r->digest[i].flags & MINUTE_DIGEST_START) && r->digest[i].start_ms < first_ms)
+            first_ms = r->digest[i].start_ms;
+    }
+    return end_ms - first_ms > 1000 ? end_ms - first_ms : 1000;
+}
+
+// A scanner of addresses sends each SYN once and never speaks: neighbours in order (the collector's
+// count), or any addresses at a rate at which no mail program connects, or attempts that time out
+// without the retransmission that every TCP makes.
+static bool is_scan(const struct window *w, const struct minute_row *r)
+{
+    const uint64_t *c = r->counter[MINUTE_MX][MINUTE_OUT];
+    uint64_t connections = c[MINUTE_connections];
+    if (r->gauge[MINUTE_scan_syns] > 0 && r->gauge[MINUTE_scan_syns] * 2 > connections)
+        return true;
+    if (connections >= SCAN_MIN && c[MINUTE_packets_up] > 0 &&
+        c[MINUTE_packets_up] * 4 <= connections * 5 &&
+        (int64_t)connections * 1000 >= SCAN_RATE * row_span_ms(r))
+        return true;
+    uint64_t unanswered = window_sum(w, FEATURE_MX_UNANSWERED, r->cut_ms, SCAN_WINDOW_S);
+    uint64_t again = window_sum(w, FEATURE_MX_SENT_AGAIN, r->cut_ms, SCAN_WINDOW_S);
+    return unanswered >= SCAN_UNANSWERED && again * 5 < unanswered;
+}
+
+bool window_scans(const struct window *w, int64_t now_ms)
+{
+    return w->scan_ms != 0 && now_ms - w->scan_ms < SCAN_WINDOW_S * 1000LL;
 }
 
 static void add_contacts(struct window *w, const struct minute_row *r,
@@ -138,7 +165,9 @@ void window_add(struct window *w, const struct minute_row *r, const struct windo
     note_quality(w, r);
     feature_add_row(&w->features, r);
     role_observe(&w->role, r, options->named_server);
-    if (!is_scanning(w, r))
+    if (is_scan(w, r))
+        w->scan_ms = r->cut_ms;
+    if (!window_scans(w, r->cut_ms))
         add_contacts(w, r, options, contacts);
 }
 
@@ -174,9 +203,25 @@ bool window_digests_cut(const struct window *w, int64_t now_ms, int32_t window_s
            (int64_t)w->cut_minute * MINUTE_MS + MINUTE_MS > now_ms - (int64_t)window_s * 1000;
 }
 
-bool window_mostly_bounces(const struct window *w, int64_t now_ms, int32_t window_s)
+enum window_kind window_kind(const struct window *w, int64_t now_ms)
 {
-    uint64_t mail = window_sum(w, FEATURE_MX_MAIL, now_ms, window_s);
-    uint64_t null_sender = window_sum(w, FEATURE_MX_NULL_SENDER, now_ms, window_s);
-    return mail >= BOUNCES_MIN && (double)null_sender >= BOUNCES_SHARE * (double)mail;
+    uint64_t sessions = window_sum(w, FEATURE_MX_HELO, now_ms, KIND_WINDOW_S);
+    uint64_t mail = window_sum(w, FEATURE_MX_MAIL, now_ms, KIND_WINDOW_S);
+    uint64_t null_sender = window_sum(w, FEATURE_MX_NULL_SENDER, now_ms, KIND_WINDOW_S);
+    uint64_t messages = window_sum(w, FEATURE_MX_MESSAGES, now_ms, KIND_WINDOW_S);
+    uint64_t no_data = window_sum(w, FEATURE_MX_550_NO_DATA, now_ms, KIND_WINDOW_S);
+    uint64_t failed = window_sum(w, FEATURE_LOGIN_FAILED, now_ms, KIND_WINDOW_S);
+    uint64_t listed = window_sum(w, FEATURE_LISTED_EXPLOIT, now_ms, KIND_WINDOW_S) +
+                      window_sum(w, FEATURE_LISTED_POLICY, now_ms, KIND_WINDOW_S) +
+                      window_sum(w, FEATURE_LISTED_UNKNOWN, now_ms, KIND_WINDOW_S);
+    if (failed >= KIND_MIN / 2 && failed * 2 >= sessions && mail * 5 <= failed && sessions > 0)
+        return WINDOW_LOGINS;
+    if (mail < KIND_MIN)
+        return WINDOW_MAIL;
+    bool nobody = null_sender * 5 >= mail * 4;
+    if (messages * 10 >= mail)
+        return nobody ? WINDOW_BOUNCES : WINDOW_MAIL;
+    // Refused by name of a blocklist, a bot gets no further than RCPT either.
+    bool refused = no_data * 2 >= mail && listed * 3 < no_data;
+    return nobody || refused ? WINDOW_PROBES : WINDOW_MAIL;
 }
