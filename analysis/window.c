@@ -10,7 +10,7 @@
 #define SCAN_RATE       5 // connections a second
 #define SCAN_UNANSWERED 5
 #define SCAN_WINDOW_S   600
-#define KIND_MIN        10 // sessions before a kind is told
+#define KIND_MIN        5 // sessions before a kind is told
 #define KIND_WINDOW_S   3600
 
 static bool is_contact(const struct minute_digest *d, const struct window_options *options)
@@ -171,6 +171,38 @@ void window_add(struct window *w, const struct minute_row *r, const struct windo
         add_contacts(w, r, options, contacts);
 }
 
+bool window_concerns(const struct minute_row *r)
+{
+    if (r->gauge[MINUTE_socks_in_granted] || r->gauge[MINUTE_socks_reverse])
+        return true;
+    for (unsigned role = 0; role < MINUTE_ROLES; role++) {
+        if (r->counter[role][MINUTE_OUT][MINUTE_packets_up] ||
+            r->counter[role][MINUTE_OUT][MINUTE_connections] ||
+            r->counter[role][MINUTE_IN][MINUTE_established] ||
+            r->counter[role][MINUTE_IN][MINUTE_banner_ok])
+            return true;
+    }
+    return (r->flags & MINUTE_FROM_LOG) != 0 || r->key.kind == SUBSCRIBER_MAILBOX;
+}
+
+bool window_moves(const struct minute_row *r)
+{
+    static const uint8_t mail[] = {MINUTE_SMARTHOST, MINUTE_MX, MINUTE_SUBMISSION, MINUTE_ACCESS};
+    if (r->digest_count > 0 || r->gauge[MINUTE_socks_in] || r->gauge[MINUTE_socks_reverse] ||
+        (r->flags & MINUTE_FROM_LOG))
+        return true;
+    for (size_t i = 0; i < sizeof mail; i++) {
+        const uint64_t *out = r->counter[mail[i]][MINUTE_OUT];
+        if (out[MINUTE_packets_up] || out[MINUTE_connections] || out[MINUTE_octets_up])
+            return true;
+        for (unsigned c = 0; c < MINUTE_octets_up; c++) {
+            if (out[c])
+                return true;
+        }
+    }
+    return false;
+}
+
 uint64_t window_sum(const struct window *w, enum feature feature, int64_t now_ms, int32_t window_s)
 {
     return feature_sum(&w->features, feature, now_ms, window_s);
@@ -214,7 +246,7 @@ enum window_kind window_kind(const struct window *w, int64_t now_ms)
     uint64_t listed = window_sum(w, FEATURE_LISTED_EXPLOIT, now_ms, KIND_WINDOW_S) +
                       window_sum(w, FEATURE_LISTED_POLICY, now_ms, KIND_WINDOW_S) +
                       window_sum(w, FEATURE_LISTED_UNKNOWN, now_ms, KIND_WINDOW_S);
-    if (failed >= KIND_MIN / 2 && failed * 2 >= sessions && mail * 5 <= failed && sessions > 0)
+    if (failed >= KIND_MIN && failed * 2 >= sessions && mail * 5 <= failed && sessions > 0)
         return WINDOW_LOGINS;
     if (mail < KIND_MIN)
         return WINDOW_MAIL;

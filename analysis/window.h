@@ -41,6 +41,13 @@ struct window_options {
 void window_add(struct window *w, const struct minute_row *r, const struct window_options *options,
                 struct window_contacts *contacts);
 
+// Does the row tell of anything the party did, or answered? A scan from outside that met nobody is no
+// reason to remember a party.
+bool window_concerns(const struct minute_row *r);
+
+// Is there anything in the row that a detector looks at?
+bool window_moves(const struct minute_row *r);
+
 uint64_t window_sum(const struct window *w, enum feature feature, int64_t now_ms, int32_t window_s);
 
 // Distinct mail providers contacted in the window; `*first_ms` as providers_within has it.

@@ -1,9 +1,10 @@
 // backconnect: a residential proxy that dials out and serves whoever sits at the other end.
 //
-// A flow of half an hour and more to a hosting network, new destinations opened again and again, and
-// octets that match: what comes down the long flow goes up to the destinations, what they say goes
-// up the long flow. A VPN has the first, a household with a VPN the second; the third has neither.
-// The owner may have agreed to it: never more than a ticket. docs/detectors/backconnect.md.
+// A flow of half an hour and more to a hosting network that mostly uploads, new destinations opened
+// again and again, and octets that match minute by minute: what comes down the long flow goes up to
+// the destinations, what they say goes up the long flow. A VPN downloads; a household beside it does
+// not keep its pace. The owner may have agreed to it: never more than a ticket.
+// docs/detectors/backconnect.md.
 #include "detector.h"
 
 #include <math.h>
@@ -17,11 +18,12 @@ struct backconnect_conf {
 extern const struct detector_descriptor detector_backconnect;
 
 #define FIELD(m)     offsetof(struct backconnect_conf, m)
-#define AT_LIMIT     10.5
+#define AT_LIMIT     11.6 // conclusive: three conditions hold together
 #define PER_DOUBLING 1.5
 #define HOUR_S       3600
 #define HOUR_MS      3600000.0
-#define OCTETS_MIN   20000.0
+#define OCTETS_MIN   20000.0f
+#define UPLOADS      1.5f
 
 static const struct conf_key keys[] = {
     {.name = "limit_hour",
@@ -42,10 +44,10 @@ static const struct conf_key keys[] = {
     {.name = "mirrored",
      .type = CONF_REAL,
      .offset = FIELD(mirrored),
-     .min = 0.1,
+     .min = 0.05,
      .max = 1,
-     .def = "0.6",
-     .help = "Smaller by larger of the octets on both sides, in both directions, at least."},
+     .def = "0.25",
+     .help = "Share of the octets that match minute by minute, in both directions, at least."},
     {.name = "cap",
      .type = CONF_REAL,
      .offset = FIELD(cap),
@@ -57,9 +59,17 @@ static const struct conf_key keys[] = {
     {.name = NULL},
 };
 
+// Octets of both sides in one direction: what matched within the rows, and the larger of both.
+struct match {
+    float both, most;
+};
+
 // All fade by the hour.
 struct backconnect_state {
-    float tunnel_up, tunnel_down, others_up, others_down, opened;
+    struct match to_peers;   // down the long flow, up to the destinations
+    struct match from_peers; // down from the destinations, up the long flow
+    float up, down;          // of the long flow
+    float opened;
     float reverse; // the subscriber dialled out and served SOCKS there
     int64_t faded_ms, first_ms;
 };
@@ -67,13 +77,25 @@ struct backconnect_state {
 static void fade(struct backconnect_state *s, int64_t now_ms)
 {
     float k = now_ms > s->faded_ms ? (float)exp(-(double)(now_ms - s->faded_ms) / HOUR_MS) : 1;
-    float *all[] = {&s->tunnel_up,   &s->tunnel_down, &s->others_up,
-                    &s->others_down, &s->opened,      &s->reverse};
+    float *all[] = {
+        &s->to_peers.both, &s->to_peers.most, &s->from_peers.both, &s->from_peers.most, &s->up,
+        &s->down,          &s->opened,        &s->reverse};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         *all[i] *= k;
     if (s->opened < 0.5f)
         s->first_ms = 0;
     s->faded_ms = now_ms;
+}
+
+static void match(struct match *m, uint64_t a, uint64_t b)
+{
+    m->both += (float)(a < b ? a : b);
+    m->most += (float)(a > b ? a : b);
+}
+
+static double share(const struct match *m)
+{
+    return m->most > 0 ? (double)(m->both / m->most) : 0;
 }
 
 static bool is_tunnel(const struct minute_digest *d, const struct minute_row *r, int64_t long_ms)
@@ -89,6 +111,7 @@ static void observe(void *state, const struct window *w, const struct minute_row
     (void)contacts;
     const struct backconnect_conf *c = ctx->conf;
     struct backconnect_state *s = state;
+    uint64_t tunnel_up = 0, tunnel_down = 0, up = 0, down = 0;
     bool tunnel = false;
     fade(s, ctx->now_ms);
     s->reverse += (float)r->gauge[MINUTE_socks_reverse];
@@ -97,27 +120,25 @@ static void observe(void *state, const struct window *w, const struct minute_row
         if (!is_tunnel(d, r, c->long_ms))
             continue;
         tunnel = true;
-        s->tunnel_up += (float)d->octets_up;
-        s->tunnel_down += (float)d->octets_down;
+        tunnel_up += d->octets_up;
+        tunnel_down += d->octets_down;
     }
     for (uint32_t i = 0; tunnel && i < r->digest_count; i++) {
         const struct minute_digest *d = &r->digest[i];
         if (d->direction != MINUTE_OUT || (d->flags & MINUTE_DIGEST_HOSTING))
             continue;
-        s->others_up += (float)d->octets_up;
-        s->others_down += (float)d->octets_down;
+        up += d->octets_up;
+        down += d->octets_down;
         if (!(d->flags & MINUTE_DIGEST_START))
             continue;
         s->opened++;
         if (s->first_ms == 0)
             s->first_ms = r->minute * 60000 + d->start_ms;
     }
-}
-
-static double alike(double a, double b)
-{
-    double larger = a > b ? a : b;
-    return larger > 0 ? (a > b ? b : a) / larger : 0;
+    match(&s->to_peers, tunnel_down, up);
+    match(&s->from_peers, tunnel_up, down);
+    s->up += (float)tunnel_up;
+    s->down += (float)tunnel_down;
 }
 
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
@@ -129,14 +150,14 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     fade(&s, ctx->now_ms);
     double limit = (double)c->limit_hour * ctx->factor;
     double weight = detector_excess(s.opened, limit, AT_LIMIT, PER_DOUBLING, c->cap);
-    double mirrored = alike(s.tunnel_down, s.others_up), other = alike(s.tunnel_up, s.others_down);
-    if (other < mirrored)
-        mirrored = other;
+    double there = share(&s.to_peers), back = share(&s.from_peers);
+    double mirrored = there < back ? there : back;
     bool served = s.reverse >= 1;
-    if (served && weight > 0)
-        weight = c->cap;
-    if (weight <= 0 || s.others_down < OCTETS_MIN || (mirrored < c->mirrored && !served))
+    bool uploads = s.up >= UPLOADS * s.down && s.up >= OCTETS_MIN;
+    if (weight <= 0 || (!served && (!uploads || mirrored < c->mirrored)))
         return 0;
+    if (served)
+        weight = c->cap;
     struct detector_finding f = detector_finding_of(&detector_backconnect, s.opened, limit,
                                                     "destinations", HOUR_S, weight);
     f.supports = f.defines = DETECTOR_CLASS(VERDICT_PROXY_ABUSE);

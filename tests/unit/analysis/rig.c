@@ -177,8 +177,8 @@ static void row_put(struct player *p, int64_t cut_ms, uint32_t flags)
         assert_int_equal(journal_put_row(p->rig->journal, p->row), 0);
         assert_int_equal(journal_commit(p->rig->journal, cut_ms), 0);
     } else {
-        assert_int_equal(
-            engine_row(p->rig->engine, p->row, "20261122.000001:0", "20261122.000001:9"), 0);
+        static const struct journal_cursor from = {20261122, 1, 0, 0}, to = {20261122, 1, 9, 0};
+        assert_int_equal(engine_row(p->rig->engine, p->row, &from, &to), 0);
     }
     for (unsigned i = 0; i < MINUTE_SET_N; i++)
         distinct_clear(&p->row->set[i], &p->budget);
