@@ -10,6 +10,7 @@
 #define SCAN_RATE       5 // connections a second
 #define SCAN_UNANSWERED 5
 #define SCAN_WINDOW_S   600
+#define DAY_S           86400
 #define KIND_MIN        5 // sessions before a kind is told
 #define KIND_WINDOW_S   3600
 
@@ -233,6 +234,12 @@ bool window_digests_cut(const struct window *w, int64_t now_ms, int32_t window_s
 {
     return w->cut_minute > 0 &&
            (int64_t)w->cut_minute * MINUTE_MS + MINUTE_MS > now_ms - (int64_t)window_s * 1000;
+}
+
+bool window_is_cut_off(const struct window *w, int64_t now_ms)
+{
+    return window_sum(w, FEATURE_MX_ESTABLISHED, now_ms, DAY_S) * 10 <=
+           window_sum(w, FEATURE_MX_CONNECTIONS, now_ms, DAY_S);
 }
 
 enum window_kind window_kind(const struct window *w, int64_t now_ms)
