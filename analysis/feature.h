@@ -24,8 +24,6 @@ enum feature_kind {
 #define FEATURES(X)                                                                                \
     X(MX_ESTABLISHED, COUNTER, FEATURE_MX, MINUTE_OUT, established, established)                   \
     X(MX_CONNECTIONS, COUNTER, FEATURE_MX, MINUTE_OUT, connections, connections)                   \
-    X(MX_UNANSWERED, COUNTER, FEATURE_MX, MINUTE_OUT, unanswered, unanswered)                      \
-    X(MX_SENT_AGAIN, COUNTER, FEATURE_MX, MINUTE_OUT, retransmissions, retransmissions)            \
     X(MX_GREETED, COUNTER, FEATURE_MX, MINUTE_OUT, banner_ok, banner_ok)                           \
     X(MX_HELO, COUNTER, FEATURE_MX, MINUTE_OUT, helo, helo)                                        \
     X(MX_TLS, COUNTER, FEATURE_MX, MINUTE_OUT, tls_sessions, tls_sessions)                         \
@@ -61,6 +59,7 @@ enum feature_kind {
     X(LOGIN_USERS, SET, 0, MINUTE_OUT, SET_login_users, SET_login_users)                           \
     X(SENDER_DOMAINS, SET, 0, MINUTE_OUT, SET_sender_domains, SET_sender_domains)                  \
     X(HELO_NAMES, SET, 0, MINUTE_OUT, SET_helo_names, SET_helo_names)                              \
+    X(SCAN_SYNS, GAUGE, 0, MINUTE_OUT, scan_syns, scan_syns)                                       \
     X(FIRST_CONTACTS, COMPUTED, 0, MINUTE_OUT, connections, connections)
 
 enum feature {

@@ -3,16 +3,15 @@
 
 #include <stdlib.h>
 
-#define MINUTE_MS       60000
-#define HOUR_MS         3600000
-#define SYN_TIMEOUT_MS  4000 // after this an attempt was called unanswered (ADR 4)
-#define SCAN_MIN        8
-#define SCAN_RATE       5 // connections a second
-#define SCAN_UNANSWERED 5
-#define SCAN_WINDOW_S   600
-#define DAY_S           86400
-#define KIND_MIN        5 // sessions before a kind is told
-#define KIND_WINDOW_S   3600
+#define MINUTE_MS      60000
+#define HOUR_MS        3600000
+#define SYN_TIMEOUT_MS 4000 // after this an attempt was called unanswered (ADR 4)
+#define SCAN_MIN       8
+#define SCAN_RATE      5 // connections a second
+#define SCAN_WINDOW_S  600
+#define DAY_S          86400
+#define KIND_MIN       5 // sessions before a kind is told
+#define KIND_WINDOW_S  3600
 
 static bool is_contact(const struct minute_digest *d, const struct window_options *options)
 {
@@ -93,22 +92,20 @@ static int64_t row_span_ms(const struct minute_row *r)
     return end_ms - first_ms > 1000 ? end_ms - first_ms : 1000;
 }
 
-// A scanner of addresses sends each SYN once and never speaks: neighbours in order (the collector's
-// count), or any addresses at a rate at which no mail program connects, or attempts that time out
-// without the retransmission that every TCP makes.
+// A scanner of addresses sends each SYN once and never speaks. The collector counts SYNs that nobody
+// sent again and runs of neighbours; what is refused in between is the scanner's doing too. Before the
+// first of its SYNs has timed out it is told by its rate, at which no mail program connects.
 static bool is_scan(const struct window *w, const struct minute_row *r)
 {
     const uint64_t *c = r->counter[MINUTE_MX][MINUTE_OUT];
     uint64_t connections = c[MINUTE_connections];
-    if (r->gauge[MINUTE_scan_syns] > 0 && r->gauge[MINUTE_scan_syns] * 2 > connections)
-        return true;
     if (connections >= SCAN_MIN && c[MINUTE_packets_up] > 0 &&
         c[MINUTE_packets_up] * 4 <= connections * 5 &&
         (int64_t)connections * 1000 >= SCAN_RATE * row_span_ms(r))
         return true;
-    uint64_t unanswered = window_sum(w, FEATURE_MX_UNANSWERED, r->cut_ms, SCAN_WINDOW_S);
-    uint64_t again = window_sum(w, FEATURE_MX_SENT_AGAIN, r->cut_ms, SCAN_WINDOW_S);
-    return unanswered >= SCAN_UNANSWERED && again * 5 < unanswered;
+    uint64_t scans = window_sum(w, FEATURE_SCAN_SYNS, r->cut_ms, SCAN_WINDOW_S);
+    uint64_t attempts = window_sum(w, FEATURE_MX_CONNECTIONS, r->cut_ms, SCAN_WINDOW_S);
+    return scans >= SCAN_MIN && scans * 2 > attempts;
 }
 
 bool window_scans(const struct window *w, int64_t now_ms)

@@ -197,7 +197,7 @@ static void count_outcome(struct player *p, const struct rig_flow *f)
     case MINUTE_OUTCOME_REFUSED: c[MINUTE_refused]++; break;
     case MINUTE_OUTCOME_UNANSWERED:
         c[MINUTE_unanswered]++;
-        c[MINUTE_retransmissions] += !f->raw; // as every TCP does within four seconds
+        p->row->gauge[MINUTE_scan_syns] += f->raw;
         break;
     case MINUTE_OUTCOME_ICMP: c[MINUTE_icmp_rejected]++; break;
     case MINUTE_OUTCOME_CLOSED_EARLY:
@@ -276,6 +276,8 @@ static void take(struct player *p, const struct step *s)
     if (!d)
         return;
     d->flags |= MINUTE_DIGEST_OUTCOME;
+    if (f->raw && f->outcome == MINUTE_OUTCOME_UNANSWERED)
+        d->flags |= MINUTE_DIGEST_SCAN;
     d->outcome = f->outcome;
     d->outcome_ms = d->end_ms = within;
     d->rcpt = f->rcpt_ok + f->rcpt_5xx;
