@@ -6,11 +6,12 @@
 #define MINUTE_MS      60000
 #define HOUR_MS        3600000
 #define SYN_TIMEOUT_MS 4000 // after this an attempt was called unanswered (ADR 4)
-#define SCAN_MIN       10
-#define SCAN_WINDOW_S  600
+#define SCAN_MIN       8
 #define HASTY_MIN      8
 #define HASTY_RATE     20 // connections a second
-#define KIND_MIN       5  // sessions before a kind is told
+#define SCAN_WINDOW_S  600
+#define DAY_S          86400
+#define KIND_MIN       5 // sessions before a kind is told
 #define KIND_WINDOW_S  3600
 
 static bool is_contact(const struct minute_digest *d, const struct window_options *options)
@@ -81,15 +82,6 @@ static size_t events_of(const struct minute_row *r, const struct window_options 
     return n;
 }
 
-// A scanner of addresses is told by its SYNs that nobody sends twice; what is refused or answered in
-// between is its doing too.
-static bool is_scanning(const struct window *w, const struct minute_row *r)
-{
-    uint64_t scans = feature_sum(&w->features, FEATURE_SCAN_SYNS, r->cut_ms, SCAN_WINDOW_S);
-    uint64_t attempts = feature_sum(&w->features, FEATURE_MX_ATTEMPTS, r->cut_ms, SCAN_WINDOW_S);
-    return scans >= SCAN_MIN && scans * 2 > attempts;
-}
-
 // Milliseconds in which the connections of a row were begun.
 static int64_t row_span_ms(const struct minute_row *r)
 {
@@ -101,8 +93,18 @@ static int64_t row_span_ms(const struct minute_row *r)
     return end_ms - first_ms > 1000 ? end_ms - first_ms : 1000;
 }
 
+// A scanner of addresses sends each SYN once and never speaks. The collector counts SYNs that nobody
+// sent again and runs of neighbours; what is refused in between is the scanner's doing too.
+static bool is_scan(const struct window *w, const struct minute_row *r)
+{
+    uint64_t scans = window_sum(w, FEATURE_SCAN_SYNS, r->cut_ms, SCAN_WINDOW_S);
+    uint64_t attempts = window_sum(w, FEATURE_MX_CONNECTIONS, r->cut_ms, SCAN_WINDOW_S);
+    return scans >= SCAN_MIN && scans * 2 > attempts;
+}
+
 // A scan that is refused at once shows no SYN that might have been sent again. Until its silent ones
-// tell, connections of a single packet at a rate no mail program reaches are left out.
+// have timed out, connections of a single packet at a rate no mail program reaches are left out; no
+// longer, since a bot behind a block that resets looks the same.
 static bool is_hasty(const struct minute_row *r)
 {
     const uint64_t *c = r->counter[MINUTE_MX][MINUTE_OUT];
@@ -167,7 +169,7 @@ void window_add(struct window *w, const struct minute_row *r, const struct windo
     note_quality(w, r);
     feature_add_row(&w->features, r);
     role_observe(&w->role, r, options->named_server);
-    if (is_scanning(w, r))
+    if (is_scan(w, r))
         w->scan_ms = r->cut_ms;
     if (!window_scans(w, r->cut_ms) && !is_hasty(r))
         add_contacts(w, r, options, contacts);
@@ -235,6 +237,12 @@ bool window_digests_cut(const struct window *w, int64_t now_ms, int32_t window_s
 {
     return w->cut_minute > 0 &&
            (int64_t)w->cut_minute * MINUTE_MS + MINUTE_MS > now_ms - (int64_t)window_s * 1000;
+}
+
+bool window_is_cut_off(const struct window *w, int64_t now_ms)
+{
+    return window_sum(w, FEATURE_MX_ESTABLISHED, now_ms, DAY_S) * 10 <=
+           window_sum(w, FEATURE_MX_CONNECTIONS, now_ms, DAY_S);
 }
 
 enum window_kind window_kind(const struct window *w, int64_t now_ms)

@@ -59,6 +59,9 @@ bool window_digests_cut(const struct window *w, int64_t now_ms, int32_t window_s
 // SYNs to addresses in bulk, each sent once: a scan, not mail.
 bool window_scans(const struct window *w, int64_t now_ms);
 
+// Hardly any of the day's connections to mail servers was answered: a block that is declared is real.
+bool window_is_cut_off(const struct window *w, int64_t now_ms);
+
 // What the party does at mail servers, by the dialogues of the last hour: the same spread and the same
 // refusals mean different things.
 enum window_kind {

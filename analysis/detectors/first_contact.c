@@ -173,7 +173,8 @@ static void observe(void *state, const struct window *w, const struct minute_row
         s->first = (struct sprt){0};
     if (ctx->site_failing && s->slow.first_ms >= ctx->site_failing_since_ms)
         s->slow = (struct sprt){0};
-    bool site_mute = ctx->site_failing || ctx->port25_blocked;
+    bool site_mute = ctx->site_failing ||
+                     (ctx->port25_blocked && window_is_cut_off(w, ctx->now_ms));
     for (size_t i = 0; i < contacts->count; i++) {
         const struct contact *k = &contacts->contact[i];
         note_known(s, k);

@@ -197,7 +197,6 @@ static void count_outcome(struct player *p, const struct rig_flow *f)
     case MINUTE_OUTCOME_REFUSED: c[MINUTE_refused]++; break;
     case MINUTE_OUTCOME_UNANSWERED:
         c[MINUTE_unanswered]++;
-        c[MINUTE_retransmissions] += !f->raw; // as every TCP does within four seconds
         p->row->gauge[MINUTE_scan_syns] += f->raw;
         break;
     case MINUTE_OUTCOME_ICMP: c[MINUTE_icmp_rejected]++; break;
