@@ -181,7 +181,11 @@ void path_encap_text(const struct intern_value *value, char *out, size_t size)
     out[0] = '\0';
     for (uint8_t i = 0; i < v.layer_count; i++) {
         const struct decap_descriptor *layer = decap_layer(v.layer[i]);
-        const struct decap_descriptor *next = i + 1 < v.layer_count ? decap_layer(v.layer[i + 1])
+        // The authentication header stands between without being a layer of its own.
+        size_t after = i + 1u;
+        if (after < v.layer_count && decap_layer(v.layer[after]) == &decap_ah)
+            after++;
+        const struct decap_descriptor *next = after < v.layer_count ? decap_layer(v.layer[after])
                                                                     : NULL;
         const char *name = next ? pair_name(layer, next) : NULL;
         if (name && next == &decap_vlan) // the whole stack
