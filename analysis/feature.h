@@ -58,6 +58,8 @@ enum feature_kind {
     X(LOGIN_USERS, SET, 0, MINUTE_OUT, SET_login_users, SET_login_users)                           \
     X(SENDER_DOMAINS, SET, 0, MINUTE_OUT, SET_sender_domains, SET_sender_domains)                  \
     X(HELO_NAMES, SET, 0, MINUTE_OUT, SET_helo_names, SET_helo_names)                              \
+    X(MX_ATTEMPTS, COUNTER, FEATURE_MX, MINUTE_OUT, connections, connections)                      \
+    X(SCAN_SYNS, GAUGE, 0, MINUTE_OUT, scan_syns, scan_syns)                                       \
     X(FIRST_CONTACTS, COMPUTED, 0, MINUTE_OUT, connections, connections)
 
 enum feature {

@@ -7,11 +7,15 @@
 #define HOUR_MS        3600000
 #define SYN_TIMEOUT_MS 4000 // after this an attempt was called unanswered (ADR 4)
 #define BOUNCES_MIN    10
+#define SCAN_MIN       10
+#define SCAN_WINDOW_S  600
 #define BOUNCES_SHARE  0.8
 
 static bool is_contact(const struct minute_digest *d, const struct window_options *options)
 {
     if (d->direction != MINUTE_OUT || d->role != MINUTE_MX)
+        return false;
+    if (d->flags & MINUTE_DIGEST_SCAN)
         return false;
     // Not ours to blame: somebody may send in the subscriber's name.
     return options->source_validated || !(d->flags & MINUTE_DIGEST_SUSPECT_SPOOF);
@@ -75,11 +79,13 @@ static size_t events_of(const struct minute_row *r, const struct window_options 
     return n;
 }
 
-// A row of mostly scan SYNs tells of a scanner of addresses, not of mail.
-static bool is_scan(const struct minute_row *r)
+// A scanner of addresses is told by its SYNs that nobody sends twice; what is refused or answered in
+// between is its doing too.
+static bool is_scanning(const struct window *w, const struct minute_row *r)
 {
-    uint64_t connections = r->counter[MINUTE_MX][MINUTE_OUT][MINUTE_connections];
-    return r->gauge[MINUTE_scan_syns] * 2 > connections && r->gauge[MINUTE_scan_syns] > 0;
+    uint64_t scans = feature_sum(&w->features, FEATURE_SCAN_SYNS, r->cut_ms, SCAN_WINDOW_S);
+    uint64_t attempts = feature_sum(&w->features, FEATURE_MX_ATTEMPTS, r->cut_ms, SCAN_WINDOW_S);
+    return scans >= SCAN_MIN && scans * 2 > attempts;
 }
 
 static void add_contacts(struct window *w, const struct minute_row *r,
@@ -132,7 +138,7 @@ void window_add(struct window *w, const struct minute_row *r, const struct windo
     note_quality(w, r);
     feature_add_row(&w->features, r);
     role_observe(&w->role, r, options->named_server);
-    if (!is_scan(r))
+    if (!is_scanning(w, r))
         add_contacts(w, r, options, contacts);
 }
 

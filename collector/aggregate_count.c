@@ -1,7 +1,7 @@
 // Counters, gauges and sets of a minute from the fields of a flow record (docs/formats/minute.md has the
 // table).
 #include "aggregate_parts.h"
-#include "hash.h"
+#include "common/hash.h"
 
 // A run of unanswered SYNs to neighbouring addresses this long is a scan.
 #define SCAN_RUN 8
@@ -40,7 +40,8 @@ void count_begin(struct aggregate *g, struct view *v, struct acc *at, const stru
                  struct flow *m, const struct news *n)
 {
     struct sink s = sink_of(g, v, at);
-    add(&s, n->begun ? MINUTE_connections : MINUTE_midstream, 1);
+    if (f->ip_proto == 6)
+        add(&s, n->begun ? MINUTE_connections : MINUTE_midstream, 1);
     acc_gauge(at, MINUTE_flows, 1);
     if (v->direction != MINUTE_OUT)
         return;
@@ -83,6 +84,7 @@ static void count_scan(struct view *v, struct acc *at, const struct record_flow 
     a->scan_run = next ? (uint16_t)(a->scan_run + (a->scan_run < UINT16_MAX)) : 1;
     a->scan_peer = peer;
     a->scan_port = v->peer_port;
+    v->scan = n->lone_syn;
     if (n->lone_syn)
         acc_gauge(at, MINUTE_scan_syns, 1);
     else if (a->scan_run == SCAN_RUN)

@@ -2,7 +2,7 @@
 // only when they may belong to a backconnect proxy: long ones to a hosting network, and the new destinations
 // that are opened while such a one lives.
 #include "aggregate_parts.h"
-#include "hash.h"
+#include "common/hash.h"
 
 enum priority { PRIORITY_NONE, PRIORITY_BURST, PRIORITY_LONG, PRIORITY_ACCESS, PRIORITY_MAIL };
 
@@ -73,6 +73,8 @@ static uint32_t flags_of(const struct view *v, const struct record_flow *f, cons
         flags |= MINUTE_DIGEST_SOCKS_GRANTED;
     if (v->suspect)
         flags |= MINUTE_DIGEST_SUSPECT_SPOOF;
+    if (v->scan)
+        flags |= MINUTE_DIGEST_SCAN;
     if (f->incomplete & (RECORD_GAP | RECORD_SLICED | RECORD_NO_MEMORY | RECORD_PARSER_LOST))
         flags |= MINUTE_DIGEST_GAP;
     return flags;

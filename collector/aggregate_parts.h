@@ -35,6 +35,7 @@ struct view {
     uint16_t own_port, peer_port;
     bool hosting;
     bool suspect; // its SYN looks like somebody else's
+    bool scan;    // its SYN is a scanner's
     int process;
 };
 

@@ -41,6 +41,7 @@ static const struct named_bit digest_flags[] = {
     {MINUTE_DIGEST_GAP, "gap"},
     {MINUTE_DIGEST_FROM_LOG, "from-log"},
     {MINUTE_DIGEST_OUTCOME, "outcome"},
+    {MINUTE_DIGEST_SCAN, "scan"},
     {0, NULL},
 };
 

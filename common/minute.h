@@ -190,6 +190,7 @@ enum minute_digest_flags {
     MINUTE_DIGEST_GAP = 1 << 11,
     MINUTE_DIGEST_FROM_LOG = 1 << 12,
     MINUTE_DIGEST_OUTCOME = 1 << 13, // `outcome` was decided in this row, at `outcome_ms`
+    MINUTE_DIGEST_SCAN = 1 << 14,    // unanswered and its SYN never sent again: no mail program's
 };
 
 enum minute_provider {

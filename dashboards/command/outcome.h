@@ -40,7 +40,8 @@ json_t *ticket_entry_to_json(const struct ticket_entry *e);
 void outcome_print(const struct outcome *o, FILE *out);
 // "b.pcap is truncated: ends in the middle", one line. `input` is an item of `inputs`.
 void outcome_print_input(const json_t *input, FILE *out);
-void ticket_entry_print(const struct ticket_entry *e, FILE *out);
+// The tickets of a list; what limits all of them is said once, behind them.
+void ticket_list_print(const struct ticket_list *l, FILE *out);
 
 // Text from files as it may stand on a terminal: control characters become '?'.
 void print_text(const char *text, FILE *out);

@@ -58,16 +58,25 @@ static void print_evidence(const struct verdict *v, FILE *out)
         fprintf(out, "    (%u more that stronger evidence of the same family covers)\n", left_out);
 }
 
-static void print_limitations(uint32_t limitations, FILE *out)
+static void print_limitations(uint32_t limitations, const char *before, FILE *out)
 {
     for (unsigned bit = 0; bit < 32; bit++) {
         const char *text = limitations >> bit & 1 ? verdict_limitation_text(1u << bit) : NULL;
         if (text)
-            fprintf(out, "    note: %s\n", text);
+            fprintf(out, "%s%s\n", before, text);
     }
 }
 
-void ticket_entry_print(const struct ticket_entry *e, FILE *out)
+// What holds for every ticket is said once. One alone says it itself.
+static uint32_t shared_limitations(const struct ticket_list *l)
+{
+    uint32_t shared = l->count > 1 ? UINT32_MAX : 0;
+    for (size_t i = 0; i < l->count; i++)
+        shared &= l->item[i].verdict.limitations;
+    return shared;
+}
+
+static void print_ticket(const struct ticket_entry *e, uint32_t shared, FILE *out)
 {
     const struct ticket *t = &e->ticket;
     char text[SUBSCRIBER_TEXT_MAX], party[PARTY_TEXT_MAX], at[TIME_TEXT_MAX];
@@ -89,11 +98,24 @@ void ticket_entry_print(const struct ticket_entry *e, FILE *out)
         fputc('\n', out);
     }
     print_evidence(&e->verdict, out);
-    print_limitations(e->verdict.limitations, out);
+    print_limitations(e->verdict.limitations & ~shared, "    note: ", out);
     if (t->held[0]) {
         fputs("    held: ", out);
         print_text(t->held, out);
         fputc('\n', out);
+    }
+}
+
+void ticket_list_print(const struct ticket_list *l, FILE *out)
+{
+    uint32_t shared = shared_limitations(l);
+    for (size_t i = 0; i < l->count; i++) {
+        fputs(i > 0 ? "\n" : "", out);
+        print_ticket(&l->item[i], shared, out);
+    }
+    if (shared) {
+        fputs("\nFor all of them:\n", out);
+        print_limitations(shared, "  ", out);
     }
 }
 
@@ -180,7 +202,7 @@ static void print_loss(const struct outcome *o, FILE *out)
         fputs("  nothing of what was captured was lost or left unopened\n", out);
 }
 
-static void print_rest(const struct outcome *o, FILE *out)
+static void print_not_visible(const struct outcome *o, FILE *out)
 {
     size_t i;
     json_t *item;
@@ -192,6 +214,13 @@ static void print_rest(const struct outcome *o, FILE *out)
         print_text(text_of(item, "why"), out);
         fputc('\n', out);
     }
+}
+
+static void print_problems(const struct outcome *o, FILE *out)
+{
+    size_t i;
+    json_t *item;
+    fputs(json_array_size(o->problems) > 0 ? "\nTo know:\n" : "", out);
     json_array_foreach(o->problems, i, item)
     {
         fprintf(out, "  %s: ", text_of(item, "stage"));
@@ -211,12 +240,11 @@ void outcome_print(const struct outcome *o, FILE *out)
             o->tickets.count > 0 ? number_text(o->tickets.count, a) : "No",
             o->tickets.count == 1 ? "" : "s", number_text(o->subscribers, b),
             o->subscribers == 1 ? "" : "s", number_text(o->flows, c), o->flows == 1 ? "" : "s");
-    for (size_t i = 0; i < o->tickets.count; i++) {
-        fputc('\n', out);
-        ticket_entry_print(&o->tickets.item[i], out);
-    }
+    fputs(o->tickets.count > 0 ? "\n" : "", out);
+    ticket_list_print(&o->tickets, out);
     fputs("\nNot seen:\n", out);
     print_inputs(o, out);
     print_loss(o, out);
-    print_rest(o, out);
+    print_not_visible(o, out);
+    print_problems(o, out);
 }

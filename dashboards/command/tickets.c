@@ -17,36 +17,42 @@ static const struct command_option options[] = {
     {0},
 };
 
-static int print_one(const struct ticket_entry *e, bool json)
+// Takes the closed ones out of the list; returns how many.
+static size_t leave_out_closed(struct ticket_list *l)
 {
-    if (!json) {
-        ticket_entry_print(e, stdout);
-        putchar('\n');
-        return 0;
+    size_t open = 0, closed = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        if (l->item[i].ticket.state == TICKET_CLOSED)
+            closed++;
+        else
+            l->item[open++] = l->item[i];
     }
-    json_t *o = ticket_entry_to_json(e);
-    int rc = o ? json_write_line(stdout, o) : -ENOMEM;
-    json_decref(o);
-    return rc == 0 ? 0 : EX_IOERR;
+    l->count = open;
+    return closed;
 }
 
-static int print_all(const struct ticket_list *l, bool closed_too, bool json)
+static int print_json(const struct ticket_list *l)
 {
-    size_t shown = 0, closed = 0;
     for (size_t i = 0; i < l->count; i++) {
-        if (l->item[i].ticket.state == TICKET_CLOSED && !closed_too) {
-            closed++;
-            continue;
-        }
-        int status = print_one(&l->item[i], json);
-        if (status != 0)
-            return status;
-        shown++;
+        json_t *o = ticket_entry_to_json(&l->item[i]);
+        int rc = o ? json_write_line(stdout, o) : -ENOMEM;
+        json_decref(o);
+        if (rc != 0)
+            return EX_IOERR;
     }
-    if (!json && shown == 0)
-        puts("No open ticket.");
-    if (!json && closed > 0)
-        printf("%zu closed (--all shows them)\n", closed);
+    return 0;
+}
+
+static int print_all(struct ticket_list *l, bool closed_too, bool json)
+{
+    size_t closed = closed_too ? 0 : leave_out_closed(l);
+    if (json)
+        return print_json(l);
+    if (l->count == 0)
+        puts(closed_too ? "No ticket." : "No open ticket.");
+    ticket_list_print(l, stdout);
+    if (closed > 0)
+        printf("\n%zu closed (--all shows them)\n", closed);
     return 0;
 }
 

@@ -260,13 +260,13 @@ static int listen_on(struct http_server *s)
     return 0;
 }
 
-int http_open(struct loop *l, const char *address, http_fn fn, void *ctx, struct http_server **out,
+int http_open(const char *address, http_fn fn, void *ctx, struct http_server **out,
               char why[static 200])
 {
     struct http_server *s = calloc(1, sizeof *s);
     if (!s)
         return -ENOMEM;
-    *s = (struct http_server){.loop = l, .fn = fn, .ctx = ctx, .listen_fd = -1};
+    *s = (struct http_server){.fn = fn, .ctx = ctx, .listen_fd = -1};
     int rc = parse_address(address, &s->address, &s->port, why);
     if (rc == 0 && (rc = listen_on(s)) != 0)
         snprintf(why, 200, "%s: %s; choose another port with --listen or web.listen", address,
@@ -294,8 +294,9 @@ static void on_tick(struct loop *l, int64_t now_ms, void *ctx)
     on_ready(l, -1, 0, now_ms, ctx);
 }
 
-int http_start(struct http_server *s)
+int http_start(struct http_server *s, struct loop *l)
 {
+    s->loop = l;
     s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, s->port,
                               NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
                               MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,

@@ -34,9 +34,9 @@ typedef bool (*http_fn)(const struct http_request *r, struct http_answer *a, voi
 
 // `address` is "127.0.0.1:8025" or "[::1]:8025"; only loopback is accepted. `why` gets one line with
 // the fix on failure. Negative errno.
-int http_open(struct loop *l, const char *address, http_fn fn, void *ctx, struct http_server **out,
+int http_open(const char *address, http_fn fn, void *ctx, struct http_server **out,
               char why[static 200]);
 void http_finish(struct http_exchange *x, const struct http_answer *a);
-// After `open`: begins to answer.
-int http_start(struct http_server *s);
+// After `open`: begins to answer, within the loop, which there is only once rights are dropped.
+int http_start(struct http_server *s, struct loop *l);
 void http_close(struct http_server *s);

@@ -83,7 +83,7 @@ static int open_state(struct daemon *d)
     s->web.rrd_dir = s->rrd;
     s->web.clock_is_data = dir != NULL;
     char why[200];
-    int rc = http_open(d->loop, listen ? listen : c->listen, web_answer, &s->web, &s->server, why);
+    int rc = http_open(listen ? listen : c->listen, web_answer, &s->web, &s->server, why);
     if (rc != 0) {
         log_error("%s", why);
         return rc == -EINVAL ? EX_USAGE : EX_UNAVAILABLE;
@@ -113,7 +113,7 @@ static int start_state(struct daemon *d)
                   error);
         return EX_NOINPUT;
     }
-    rc = http_start(s->server);
+    rc = http_start(s->server, d->loop);
     if (rc != 0) {
         log_error("HTTP: %s", strerror(-rc));
         return EX_UNAVAILABLE;

@@ -89,7 +89,8 @@ static void note_sending_ahead(const struct smtp_at *at)
 {
     struct smtp *s = at->s;
     struct record_smtp *r = smtp_result(at);
-    if (s->pending_count == 0 || !s->server_seen || s->uncertain || r->pipelining_offered)
+    if (s->pending_count == 0 || !s->server_seen || s->holes || s->uncertain ||
+        r->pipelining_offered)
         return;
     r->unoffered_pipelining++;
     s->ahead = true;
@@ -111,7 +112,7 @@ static void on_command(const struct smtp_at *at, struct span line)
 {
     struct smtp *s = at->s;
     struct smtp_command c = smtp_command_parse(line);
-    if (s->doubt && !beyond_doubt(&c)) {
+    if ((s->doubt || s->uncertain) && !beyond_doubt(&c)) {
         // More likely content whose beginning was not seen.
         smtp_client_enter(&s->client, SMTP_CLIENT_BODY);
         s->suspected = true;
@@ -204,10 +205,13 @@ static void on_held_full(const struct smtp_at *at)
     uint8_t wait = s->wait;
     s->wait = SMTP_WAIT_NONE;
     switch (wait) {
-    case SMTP_WAIT_DATA:
-        s->body_assumed = true;
-        smtp_client_enter(&s->client, SMTP_CLIENT_BODY);
+    case SMTP_WAIT_DATA: {
+        bool commands = s->uncertain &&
+                        smtp_command_looks_like(span_of(s->client.line.octet, s->client.held));
+        s->body_assumed = !commands;
+        smtp_client_enter(&s->client, commands ? SMTP_CLIENT_COMMAND : SMTP_CLIENT_BODY);
         break;
+    }
     case SMTP_WAIT_DOT:
         smtp_result(at)->message_octets += s->dot_octets;
         smtp_client_enter(&s->client, SMTP_CLIENT_BODY);
@@ -226,7 +230,8 @@ static void on_client_event(void *ctx, enum smtp_client_event event, uint64_t co
     switch (event) {
     case SMTP_CLIENT_LINE: on_line(at); break;
     case SMTP_CLIENT_CONTENT:
-        if (!at->s->suspected)
+        // Behind a gap it may be content no more.
+        if (!at->s->suspected && !at->s->body_gap)
             smtp_result(at)->message_octets += (uint32_t)count;
         break;
     case SMTP_CLIENT_END: end_of_content(at); break;
@@ -412,13 +417,13 @@ static void client_gap(const struct smtp_at *at, uint64_t missing)
     s->wait = SMTP_WAIT_NONE;
     s->auth_lines = 0;
     smtp_lose(at);
+    s->doubt = true;
     if (held) {
         s->tls_due = true;
         smtp_client_enter(&s->client, SMTP_CLIENT_STOP);
         return;
     }
     // The next reply will tell; with no server in sight nothing but the text itself can.
-    s->doubt = true;
     s->suspected = s->server_seen;
     if (!s->suspected)
         smtp_client_enter(&s->client, SMTP_CLIENT_COMMAND);
@@ -431,6 +436,7 @@ static void smtp_gap(struct proto_flow *f, void *state, enum proto_side side, ui
     struct smtp_at at = {.f = f, .s = s, .t_us = t_us};
     if (!s->oriented)
         orient(&at, side, (struct span){0});
+    s->holes = true;
     if (side == s->client_side) {
         client_gap(&at, missing);
         return;

@@ -54,7 +54,9 @@ struct smtp {
     bool lmtp;
     bool ehlo_done;          // an answer to HELO, EHLO or LHLO was seen
     bool lf_session;         // the client ends its commands with bare LF
+    bool holes;              // octets of a side are missing
     bool uncertain;          // replies cannot be paired for sure
+    bool in_arrears;         // commands go in whose answers may have come before
     bool doubt;              // only a well-formed command counts as one
     bool suspected;          // behind a gap: may be content, until a reply or a final dot
     bool body_gap;           // octets are missing in this content

@@ -139,6 +139,8 @@ static void settle_data(const struct smtp_at *at, unsigned class)
     struct smtp *s = at->s;
     bool accepted = class == 3;
     if (s->wait == SMTP_WAIT_DATA) {
+        if (s->uncertain && !accepted)
+            return; // perhaps the answer to something else
         s->wait = SMTP_WAIT_NONE;
         smtp_client_enter(&s->client, accepted ? SMTP_CLIENT_BODY : SMTP_CLIENT_COMMAND);
         smtp_drain(at);
@@ -166,7 +168,7 @@ static void settle_starttls(const struct smtp_at *at, uint16_t code)
     bool waiting = s->wait == SMTP_WAIT_TLS;
     if (waiting)
         s->wait = SMTP_WAIT_NONE;
-    if (code / 100 != 2) {
+    if (code != 220) {
         if (waiting) {
             smtp_client_enter(&s->client, SMTP_CLIENT_COMMAND);
             smtp_drain(at);
@@ -193,7 +195,7 @@ static bool settle_auth(const struct smtp_at *at, uint16_t code)
         return false;
     }
     s->auth_open = false;
-    if (code / 100 != 2)
+    if (code / 100 != 2 && (!s->uncertain || code == 535))
         smtp_result(at)->auth_failed++;
     return true;
 }
@@ -259,6 +261,14 @@ static void try_resync(const struct smtp_at *at, uint16_t code)
             pending_pop(s);
         pending_forward(s, what);
         s->uncertain = false;
+    } else if (n == 0 && code == 334) {
+        // AUTH itself was lost.
+        pending_clear(s);
+        pending_push(at, SMTP_EXPECT_AUTH);
+        s->auth_open = true;
+        s->auth_ahead = 0;
+        s->mechanism = SMTP_AUTH_OTHER;
+        s->uncertain = false;
     } else if (n == 0 && code == 354) {
         // DATA itself was lost: content follows, and all before it has been answered.
         pending_clear(s);
@@ -312,8 +322,8 @@ static void pair(const struct smtp_at *at, uint16_t code)
 void smtp_expect(const struct smtp_at *at, enum smtp_expect what)
 {
     struct smtp *s = at->s;
-    if (s->uncertain && s->server_seen && s->ehlo_done && !s->ahead &&
-        !smtp_result(at)->pipelining_offered) {
+    if (s->uncertain && s->server_seen && s->ehlo_done && !s->ahead && !s->server.blind &&
+        !s->in_arrears && !smtp_result(at)->pipelining_offered) {
         // Who may not send ahead has been answered before: nothing else is outstanding.
         pending_clear(s);
         s->uncertain = false;
@@ -376,8 +386,29 @@ static void settle_dot(const struct smtp_at *at)
     }
 }
 
-// The client's mode where a reply alone tells it.
-static void free_client(const struct smtp_at *at, uint16_t code)
+// Replies are missing, the one to DATA perhaps among them, while octets behind it wait: the text has
+// to tell whether they are content. Returns whether the reply was the missing one.
+static bool settle_unanswered_data(const struct smtp_at *at, uint16_t code)
+{
+    struct smtp *s = at->s;
+    bool commands = smtp_command_looks_like(span_of(s->client.line.octet, s->client.held));
+    s->wait = SMTP_WAIT_NONE;
+    pending_clear(s);
+    smtp_client_enter(&s->client, commands ? SMTP_CLIENT_COMMAND : SMTP_CLIENT_BODY);
+    s->in_arrears = true;
+    smtp_drain(at);
+    s->in_arrears = false;
+    if (code == 354 && !smtp_pending_has(s, SMTP_EXPECT_DATA)) {
+        // The answer to that DATA after all; what the client sent since is outstanding.
+        s->uncertain = false;
+        return true;
+    }
+    s->uncertain = s->pending_count != 1 || pending_at(s, 0)->what != SMTP_EXPECT_END;
+    return false;
+}
+
+// The client's mode where a reply alone tells it. Returns whether the reply is used up by that.
+static bool free_client(const struct smtp_at *at, uint16_t code)
 {
     struct smtp *s = at->s;
     bool at_start = smtp_client_at_line_start(&s->client);
@@ -395,15 +426,18 @@ static void free_client(const struct smtp_at *at, uint16_t code)
             pending_push(at, SMTP_EXPECT_END);
     } else if (s->wait == SMTP_WAIT_DOT && s->pending_count == 0) {
         settle_dot(at);
-    } else if (s->wait == SMTP_WAIT_DATA && code / 100 == 2 && s->pending_count > 0 &&
-               pending_at(s, 0)->what == SMTP_EXPECT_DATA && s->uncertain) {
-        // The 354 is missing: this already answers the content.
+    } else if (s->wait == SMTP_WAIT_DATA && s->uncertain && s->client.held > 0) {
+        return settle_unanswered_data(at, code);
+    } else if (s->wait == SMTP_WAIT_TLS && s->uncertain && s->client.held > 0 && code != 220 &&
+               smtp_command_looks_like(span_of(s->client.line.octet, s->client.held))) {
+        // STARTTLS was refused unseen.
         s->wait = SMTP_WAIT_NONE;
-        pending_clear(s);
-        s->uncertain = false;
-        smtp_client_enter(&s->client, SMTP_CLIENT_BODY);
+        smtp_client_enter(&s->client, SMTP_CLIENT_COMMAND);
+        s->in_arrears = true;
         smtp_drain(at);
+        s->in_arrears = false;
     }
+    return false;
 }
 
 static void finished_reply(const struct smtp_at *at, uint16_t code)
@@ -419,11 +453,12 @@ static void finished_reply(const struct smtp_at *at, uint16_t code)
         }
         s->greeted = true; // it was missed
     }
-    free_client(at, code);
+    if (free_client(at, code))
+        return;
     // A line that was no command has been counted already.
     uint8_t what = s->pending_count ? pending_at(s, 0)->what : SMTP_EXPECT_OTHER;
-    if (is_syntax_error(code) && what != SMTP_EXPECT_UNKNOWN && what != SMTP_EXPECT_EMPTY &&
-        what != SMTP_EXPECT_REFUSED)
+    if (is_syntax_error(code) && !s->uncertain && what != SMTP_EXPECT_UNKNOWN &&
+        what != SMTP_EXPECT_EMPTY && what != SMTP_EXPECT_REFUSED)
         smtp_result(at)->protocol_errors++;
     pair(at, code);
 }

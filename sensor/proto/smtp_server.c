@@ -48,6 +48,12 @@ static void finish_line(struct smtp_server *s, smtp_reply_fn fn, void *ctx)
 size_t smtp_server_feed(struct smtp_server *s, struct span data, smtp_reply_fn fn, void *ctx)
 {
     size_t at = 0;
+    // Behind a gap a packet begins; one that begins with a reply code begins a line.
+    if (s->blind && s->line.len == 0 && data.len > 4 && code_of(data) != 0 &&
+        (data.data[3] == ' ' || data.data[3] == '-')) {
+        s->blind = false;
+        s->partial = true;
+    }
     while (at < data.len && !s->stop) {
         at += line_feed(&s->line, span_cut(data, at, data.len));
         if (s->line.done) {

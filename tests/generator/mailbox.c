@@ -39,14 +39,15 @@ void mailbox_greet(struct mailbox *m, struct channel *c, enum mailbox_protocol p
     tls_handshake(c, starttls, host, host, NULL, true);
 }
 
+// Whether what was said last began within the capture.
+static bool is_seen(const struct mailbox *m)
+{
+    return party_in_capture(channel_party(m->channel), m->channel->flow->began_ns);
+}
+
 bool mailbox_login(struct mailbox *m, const char *user, const char *password, bool right)
 {
     struct party *p = channel_party(m->channel);
-    bool counts = party_in_capture(p, m->channel->flow->now_ns);
-    if (counts) {
-        p->tally.logins++;
-        p->tally.logins_failed += !right;
-    }
     if (m->protocol == MAILBOX_IMAP) {
         channel_printf(m->channel, TCP_CLIENT, "a%03u LOGIN \"%s\" \"%s\"\r\n", ++m->tag, user,
                        password);
@@ -55,6 +56,7 @@ bool mailbox_login(struct mailbox *m, const char *user, const char *password, bo
         answer(m, "", "+OK\r\n");
         channel_printf(m->channel, TCP_CLIENT, "PASS %s\r\n", password);
     }
+    p->tally.logins += is_seen(m);
     if (right) {
         answer(m, "* CAPABILITY IMAP4rev1 IDLE NAMESPACE QUOTA MOVE\r\n", "+OK Logged in.\r\n");
         return true;
@@ -65,6 +67,7 @@ bool mailbox_login(struct mailbox *m, const char *user, const char *password, bo
                        "a%03u NO [AUTHENTICATIONFAILED] Authentication failed.\r\n", m->tag);
     else
         channel_printf(m->channel, TCP_SERVER, "-ERR [AUTH] Authentication failed.\r\n");
+    p->tally.logins_failed += is_seen(m);
     return false;
 }
 

@@ -64,12 +64,12 @@ const struct smtp_client smtp_appliance = {.name = "appliance",
                                            .quit = 1,
                                            .think_ms = 30};
 
-// Counts nothing once the capture has ended.
+// Where to count what was sent last. Counts nothing once the capture has ended.
 static struct smtp_tally *tally(struct smtp *s)
 {
     static struct smtp_tally sink;
     struct party *p = channel_party(s->channel);
-    if (!party_in_capture(p, s->channel->flow->now_ns))
+    if (!party_in_capture(p, s->channel->flow->began_ns))
         return &sink;
     return &p->tally.smtp[s->side][s->channel->tls == CHANNEL_CLEAR ? TALLY_CLEAR : TALLY_TLS];
 }
@@ -185,8 +185,8 @@ void smtp_hello(struct smtp *s, bool offer_starttls, bool offer_auth)
 
 void smtp_starttls(struct smtp *s, bool refused, bool offer_auth)
 {
-    tally(s)->starttls++;
     client_line(s, "STARTTLS");
+    tally(s)->starttls++;
     if (refused) {
         server_line(s, "454 4.7.0 TLS not available due to local problem");
         return;
@@ -220,7 +220,6 @@ bool smtp_auth(struct smtp *s, enum smtp_mechanism mechanism, const char *user,
                const char *password, bool right)
 {
     char text[256], line[400];
-    tally(s)->auth++;
     if (mechanism == SMTP_PLAIN) {
         size_t u = strnlen(user, 100), p = strnlen(password, 100);
         text[0] = 0;
@@ -229,8 +228,10 @@ bool smtp_auth(struct smtp *s, enum smtp_mechanism mechanism, const char *user,
         memcpy(text + 2 + u, password, p);
         base64(line, sizeof line, text, 2 + u + p);
         channel_printf(s->channel, TCP_CLIENT, "AUTH PLAIN %s\r\n", line);
+        tally(s)->auth++;
     } else {
         client_line(s, "AUTH LOGIN");
+        tally(s)->auth++;
         server_line(s, "334 VXNlcm5hbWU6");
         base64(line, sizeof line, user, strlen(user));
         client_line(s, line);
@@ -240,8 +241,8 @@ bool smtp_auth(struct smtp *s, enum smtp_mechanism mechanism, const char *user,
     }
     if (!right) { // servers make the guesser wait
         channel_pause(s->channel, rng_between(rng_of(s), NS_PER_S / 2, 3 * NS_PER_S));
-        tally(s)->auth_failed++;
         server_line(s, "535 5.7.8 Error: authentication failed");
+        tally(s)->auth_failed++;
         return false;
     }
     server_line(s, "235 2.7.0 Authentication successful");
@@ -264,6 +265,10 @@ static void mail_from(struct smtp *s, struct buf *b, const struct smtp_message *
     if (s->client->size && s->client->ehlo)
         buf_printf(b, " SIZE=%zu", m->octets);
     buf_text(b, "\r\n");
+}
+
+static void count_mail(struct smtp *s, const struct smtp_message *m)
+{
     tally(s)->mail++;
     tally(s)->null_sender += m->sender[0] == 0;
 }
@@ -283,14 +288,15 @@ static void envelope_in_turn(struct smtp *s, const struct smtp_message *m, struc
     struct smtp_words w = words_of(s, NULL);
     mail_from(s, b, m);
     client_says(s, b);
+    count_mail(s, m);
     buf_clear(b);
     smtp_say_mail(b, &w);
     server_says(s, b);
     for (size_t i = 0; i < m->rcpts; i++) {
         buf_clear(b);
         buf_printf(b, "RCPT TO:<%s>\r\n", m->rcpt[i].address);
-        tally(s)->rcpt++;
         client_says(s, b);
+        tally(s)->rcpt++;
         buf_clear(b);
         w.recipient = m->rcpt[i].address;
         smtp_say_rcpt(b, &w, m->rcpt[i].reply);
@@ -306,23 +312,25 @@ static void envelope_at_once(struct smtp *s, const struct smtp_message *m, const
     buf_clear(b);
     struct smtp_words w = words_of(s, NULL);
     mail_from(s, b, m);
-    for (size_t i = 0; i < m->rcpts; i++) {
+    for (size_t i = 0; i < m->rcpts; i++)
         buf_printf(b, "RCPT TO:<%s>\r\n", m->rcpt[i].address);
-        tally(s)->rcpt++;
-    }
     buf_text(b, last);
     client_says(s, b);
+    count_mail(s, m);
+    tally(s)->rcpt += m->rcpts;
+    tally(s)->data += last[0] != 0;
     buf_clear(b);
     smtp_say_mail(b, &w);
     for (size_t i = 0; i < m->rcpts; i++) {
         w.recipient = m->rcpt[i].address;
         smtp_say_rcpt(b, &w, m->rcpt[i].reply);
-        count_rcpt(s, m->rcpt[i].reply);
     }
     if (last[0])
         buf_text(b, accepted(m) ? "354 End data with <CR><LF>.<CR><LF>\r\n"
                                 : "554 5.5.1 Error: no valid recipients\r\n");
     server_says(s, b);
+    for (size_t i = 0; i < m->rcpts; i++)
+        count_rcpt(s, m->rcpt[i].reply);
 }
 
 static void send_chunks(struct smtp *s, const struct smtp_message *m, struct buf *b)
@@ -336,8 +344,8 @@ static void send_chunks(struct smtp *s, const struct smtp_message *m, struct buf
         buf_clear(b);
         buf_printf(b, "BDAT %zu%s\r\n", part.len, last ? " LAST" : "");
         buf_bytes(b, part.data, part.len);
-        tally(s)->bdat++;
         client_says(s, b);
+        tally(s)->bdat++;
         if (!last) {
             buf_clear(b);
             buf_printf(b, "250 2.0.0 %zu octets received\r\n", part.len);
@@ -351,6 +359,7 @@ static void send_data(struct smtp *s, const struct smtp_message *m, bool asked, 
 {
     if (!asked) {
         client_line(s, "DATA");
+        tally(s)->data++;
         server_line(s, "354 End data with <CR><LF>.<CR><LF>");
     }
     buf_clear(b);
@@ -375,7 +384,6 @@ void smtp_send(struct smtp *s, const struct smtp_message *m)
     buf_init(&b, TEXT_MAX);
     bool chunks = s->chunking, ask = s->pipelining && !chunks;
     if (ask) {
-        tally(s)->data++;
         envelope_at_once(s, m, "DATA\r\n", &b);
     } else if (s->pipelining) {
         envelope_at_once(s, m, "", &b);
@@ -386,7 +394,6 @@ void smtp_send(struct smtp *s, const struct smtp_message *m)
         if (chunks) {
             send_chunks(s, m, &b);
         } else {
-            tally(s)->data += !ask;
             send_data(s, m, ask, &b);
         }
         buf_clear(&b);
@@ -418,9 +425,9 @@ void smtp_rset(struct smtp *s)
 void smtp_probe(struct smtp *s, const char *verb, const char *name, bool known)
 {
     char text[SMTP_ADDRESS_MAX + 64];
-    tally(s)->probes++;
     snprintf(text, sizeof text, "%s %s", verb, name);
     client_line(s, text);
+    tally(s)->probes++;
     if (known)
         snprintf(text, sizeof text, "252 2.0.0 %s", name);
     else

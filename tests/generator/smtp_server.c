@@ -22,7 +22,7 @@ int smtp_reply_class(enum smtp_reply reply)
 
 bool smtp_reply_is_blocklist(enum smtp_reply reply)
 {
-    return reply >= SMTP_LISTED_ZEN && reply <= SMTP_NO_REVERSE;
+    return (reply >= SMTP_LISTED_ZEN && reply <= SMTP_LISTED_SPAMCOP) || reply == SMTP_NO_REVERSE;
 }
 
 bool smtp_offers_pipelining(uint8_t dialect)

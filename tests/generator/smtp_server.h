@@ -27,6 +27,7 @@ enum smtp_reply {
 
 // First digit of the reply: 2, 4 or 5.
 int smtp_reply_class(enum smtp_reply reply);
+// A list is named, or a policy about the client's address; a bare "rejected" is neither.
 bool smtp_reply_is_blocklist(enum smtp_reply reply);
 
 struct smtp_words { // what a text may mention

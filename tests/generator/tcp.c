@@ -38,6 +38,7 @@ void tcp_begin(struct tcp_flow *f, struct party *party, enum tcp_who subscriber,
     *f = (struct tcp_flow){.party = party,
                            .subscriber = subscriber,
                            .now_ns = t_ns,
+                           .began_ns = t_ns,
                            .turn = TCP_CLIENT,
                            .window = WINDOW_FIRST,
                            .octet_ns = 400};
@@ -309,7 +310,7 @@ void tcp_send(struct tcp_flow *f, enum tcp_who who, struct span data)
 {
     assert(f->open);
     struct tcp_side *from = &f->side[who], *to = &f->side[other(who)];
-    int64_t t = next_time(f, who);
+    int64_t t = f->began_ns = next_time(f, who);
     size_t full = (size_t)f->mss - (f->timestamps ? 12 : 0);
     while (data.len > 0) {
         struct burst b = {.who = who, .size = full, .start_ns = t};

@@ -45,6 +45,7 @@ struct tcp_flow {
     enum tcp_who subscriber;
     struct tcp_side side[2];
     int64_t now_ns;
+    int64_t began_ns;  // when the last thing sent began to pass the tap
     int64_t think_ns;  // pause asked for since the last event
     enum tcp_who turn; // who sent last
     uint16_t mss;

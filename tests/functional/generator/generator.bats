@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The generator from its command line. ctest sets GENERATE, CHECK, SCENARIOS, HERE and SHARED.
+# The generator from its command line. ctest sets GENERATE, CHECK, SENSOR, SCENARIOS, HERE and SHARED.
 
 setup() {
     D="$BATS_TEST_TMPDIR"
@@ -143,6 +143,27 @@ Y
     # Port 25 speaks SMTP where the octets suffice, 443 TLS with a name.
     [ -n "$(faults "$D/a.pcap" 'smtp.req.command == "RCPT"')" ]
     [ -n "$(faults "$D/a.pcap" tls.handshake.extensions_server_name)" ]
+}
+
+@test "the sensor reads in a capture what the truth file says was said" {
+    command -v jq >/dev/null || skip "jq is not installed"
+    "$GENERATE" -s "$HERE/check.yaml" -o "$D/a.pcap" -t "$D/truth" --minutes 10
+    "$SENSOR" -r "$D/a.pcap" --print flows >"$D/flows" 2>"$D/errors"
+    run jq -n -r --slurpfile truth "$D/truth" --slurpfile flows "$D/flows" '
+        ["mail", "null_sender", "rcpt", "rcpt_ok", "rcpt_4xx", "rcpt_5xx", "data", "bdat", "messages_ok",
+         "messages_4xx", "messages_5xx", "auth", "auth_failed", "blocklist_replies"] as $keys
+        | ($truth | map(select(.subscriber))) as $parties
+        | ([$parties[] | . as $p | (.subscriber, .subscriber_v6) | select(.)
+            | {key: ., value: $p.name}] | from_entries) as $who
+        | (reduce ($flows[] | select(.smtp)) as $f ({}; $who[$f.initiator.addr] as $n
+            | if $n then reduce $keys[] as $k (.; .[$n][$k] += ($f.smtp[$k] // 0)) else . end)) as $seen
+        | $parties[] | .name as $n | (.counts.smtp_out.clear // {}) as $said
+        | $keys[] | . as $k | select(($seen[$n][$k] // 0) != ($said[$k] // 0))
+        | "\($n), \($k): sensor \($seen[$n][$k] // 0), truth \($said[$k] // 0)"'
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ -z "$output" ]
+    [ "$(grep -c '"rcpt":[1-9]' "$D/flows")" -gt 100 ]
 }
 
 @test "an injected machine stands beside a scenario, wrapped like the rest" {

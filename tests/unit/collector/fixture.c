@@ -27,6 +27,7 @@ int fixture_setup(void **state)
         return -1;
     load_config(f);
     f->conf.flows = 4096;
+    f->conf.early_outcomes = 2; // so that one failure can be seen to wait
     f->row = calloc(FIXTURE_ROWS_MAX, sizeof *f->row);
     f->domain = 1;
     f->epoch = 1000;

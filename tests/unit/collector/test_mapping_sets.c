@@ -2,7 +2,7 @@
 // or set without a case here fails the test.
 #include "changes.h"
 
-#include "hash.h"
+#include "common/hash.h"
 
 // ---- Gauges
 
@@ -141,7 +141,9 @@ static void lone_syns(void **state)
         struct fixture *f = fixture_again(state);
         struct record r = flow(T0, T0, 25, RECORD_HANDSHAKE_UNANSWERED);
         r.flow.syn_count = syns; // 0: a source that does not count them
-        assert_int_equal(fixture_one(f, &r, US)->gauge[MINUTE_scan_syns], syns == 1);
+        const struct minute_row *row = fixture_one(f, &r, US);
+        assert_int_equal(row->gauge[MINUTE_scan_syns], syns == 1);
+        assert_int_equal((row->digest[0].flags & MINUTE_DIGEST_SCAN) != 0, syns == 1);
     }
 }
 

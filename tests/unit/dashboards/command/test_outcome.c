@@ -245,7 +245,7 @@ static void test_text(void **state)
         "  3 packets cut by the snap length\n",
         "  skipped: ethertype 0x88e5 12,031\n",
         "  off: backscatter, not visible: no inbound mail was seen\n",
-        "  analysis: the history is short; replay more days\n",
+        "\nTo know:\n  analysis: the history is short; replay more days\n",
     };
     const char *at = text;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -253,6 +253,34 @@ static void test_text(void **state)
         if (!at)
             fail_msg("not found: %s\nin: %s", parts[i], text);
     }
+}
+
+// What limits every ticket is said once, behind them; one ticket says it itself.
+static void test_shared_limitations(void **state)
+{
+    (void)state;
+    struct ticket_list l;
+    char text[4096] = "";
+    read_tickets(&l);
+    l.item[0].verdict.limitations = VERDICT_PROVISIONAL | VERDICT_ONE_SIDED;
+    l.item[1].verdict.limitations = VERDICT_PROVISIONAL;
+    FILE *out = fmemopen(text, sizeof text, "w");
+    ticket_list_print(&l, out);
+    fclose(out);
+    const char *shared = strstr(text, verdict_limitation_text(VERDICT_PROVISIONAL));
+    assert_non_null(shared);
+    assert_null(strstr(shared + 1, verdict_limitation_text(VERDICT_PROVISIONAL)));
+    assert_true(strstr(text, "\nFor all of them:\n") < shared);
+    assert_true(strstr(text, verdict_limitation_text(VERDICT_ONE_SIDED)) < shared);
+
+    memset(text, 0, sizeof text);
+    l.count = 1;
+    out = fmemopen(text, sizeof text, "w");
+    ticket_list_print(&l, out);
+    fclose(out);
+    assert_non_null(strstr(text, "    note: "));
+    assert_null(strstr(text, "For all of them"));
+    ticket_list_free(&l);
 }
 
 static void test_nothing(void **state)
@@ -311,7 +339,7 @@ int main(void)
         cmocka_unit_test(test_feed),     cmocka_unit_test(test_empty_feed),
         cmocka_unit_test(test_json),     cmocka_unit_test(test_text),
         cmocka_unit_test(test_nothing),  cmocka_unit_test(test_hostile_status),
-        cmocka_unit_test(test_terminal),
+        cmocka_unit_test(test_terminal), cmocka_unit_test(test_shared_limitations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
