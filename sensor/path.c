@@ -1,7 +1,6 @@
 // Realms and paths: packed into interned values, and unpacked into text when a flow is reported.
 #include "path.h"
 
-#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -131,10 +130,8 @@ void path_realm_text(const struct intern_value *value, struct realm *out)
         memcpy(out->name, text, len);
         return;
     }
-    unsigned char digest[16];
-    crypto_generichash(digest, sizeof digest, (const unsigned char *)text, len, NULL, 0);
     out->name[0] = '#';
-    sodium_bin2hex(out->name + 1, sizeof out->name - 1, digest, sizeof digest);
+    hash_text(span_of_text(text), out->name + 1);
 }
 
 void path_of(const struct packet *p, unsigned subscriber, struct intern_value *out)
