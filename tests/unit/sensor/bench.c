@@ -74,9 +74,11 @@ void bench_close(struct bench *w)
     prefix_set_free(w->smarthosts);
 }
 
-static void set_addr(uint8_t to[static 16], uint8_t a, uint8_t b, uint8_t c, uint8_t d)
+static void set_addr(uint8_t to[static 16], uint8_t first, uint8_t second, uint8_t third,
+                     uint8_t fourth)
 {
-    const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff, [12] = a, [13] = b, [14] = c, [15] = d};
+    const uint8_t mapped[16] = {
+        [10] = 0xff, [11] = 0xff, [12] = first, [13] = second, [14] = third, [15] = fourth};
     memcpy(to, mapped, 16);
 }
 
