@@ -125,8 +125,9 @@ static void word(struct recipe *r, const char *w)
 void recipe_make(struct recipe *r, const char *words)
 {
     char copy[512], *last;
-    assert(strlen(words) < sizeof copy);
-    strcpy(copy, words);
+    size_t len = strlen(words);
+    assert(len < sizeof copy);
+    memcpy(copy, words, len + 1);
     r->at = r->room + sizeof r->room;
     r->len = 0;
     while ((last = strrchr(copy, ' '))) {

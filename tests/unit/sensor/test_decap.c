@@ -284,10 +284,9 @@ static void test_too_deep(void **state)
     (void)state;
     struct recipe r;
     struct packet p;
-    char words[512] = "eth:0800", name[SKIPPED_TEXT_MAX + 24] = "";
-    for (int i = 0; i < 20; i++)
-        strcat(words, " ip4:4");
-    strcat(words, " v4");
+    static const char words[] = "eth:0800 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 "
+                                "ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 v4";
+    char name[SKIPPED_TEXT_MAX + 24] = "";
     decap_init(&decap, NULL);
     recipe_make(&r, words);
     assert_int_equal(run(1, r.at, r.len, r.len, &p), DECAP_BROKEN);
