@@ -6,10 +6,10 @@
 #define MINUTE_MS      60000
 #define HOUR_MS        3600000
 #define SYN_TIMEOUT_MS 4000 // after this an attempt was called unanswered (ADR 4)
-#define BOUNCES_MIN    10
 #define SCAN_MIN       10
 #define SCAN_WINDOW_S  600
-#define BOUNCES_SHARE  0.8
+#define KIND_MIN       5 // sessions before a kind is told
+#define KIND_WINDOW_S  3600
 
 static bool is_contact(const struct minute_digest *d, const struct window_options *options)
 {
@@ -88,6 +88,11 @@ static bool is_scanning(const struct window *w, const struct minute_row *r)
     return scans >= SCAN_MIN && scans * 2 > attempts;
 }
 
+bool window_scans(const struct window *w, int64_t now_ms)
+{
+    return w->scan_ms != 0 && now_ms - w->scan_ms < SCAN_WINDOW_S * 1000LL;
+}
+
 static void add_contacts(struct window *w, const struct minute_row *r,
                          const struct window_options *options, struct window_contacts *out)
 {
@@ -138,8 +143,42 @@ void window_add(struct window *w, const struct minute_row *r, const struct windo
     note_quality(w, r);
     feature_add_row(&w->features, r);
     role_observe(&w->role, r, options->named_server);
-    if (!is_scanning(w, r))
+    if (is_scanning(w, r))
+        w->scan_ms = r->cut_ms;
+    if (!window_scans(w, r->cut_ms))
         add_contacts(w, r, options, contacts);
+}
+
+bool window_concerns(const struct minute_row *r)
+{
+    if (r->gauge[MINUTE_socks_in_granted] || r->gauge[MINUTE_socks_reverse])
+        return true;
+    for (unsigned role = 0; role < MINUTE_ROLES; role++) {
+        if (r->counter[role][MINUTE_OUT][MINUTE_packets_up] ||
+            r->counter[role][MINUTE_OUT][MINUTE_connections] ||
+            r->counter[role][MINUTE_IN][MINUTE_established] ||
+            r->counter[role][MINUTE_IN][MINUTE_banner_ok])
+            return true;
+    }
+    return (r->flags & MINUTE_FROM_LOG) != 0 || r->key.kind == SUBSCRIBER_MAILBOX;
+}
+
+bool window_moves(const struct minute_row *r)
+{
+    static const uint8_t mail[] = {MINUTE_SMARTHOST, MINUTE_MX, MINUTE_SUBMISSION, MINUTE_ACCESS};
+    if (r->digest_count > 0 || r->gauge[MINUTE_socks_in] || r->gauge[MINUTE_socks_reverse] ||
+        (r->flags & MINUTE_FROM_LOG))
+        return true;
+    for (size_t i = 0; i < sizeof mail; i++) {
+        const uint64_t *out = r->counter[mail[i]][MINUTE_OUT];
+        if (out[MINUTE_packets_up] || out[MINUTE_connections] || out[MINUTE_octets_up])
+            return true;
+        for (unsigned c = 0; c < MINUTE_octets_up; c++) {
+            if (out[c])
+                return true;
+        }
+    }
+    return false;
 }
 
 uint64_t window_sum(const struct window *w, enum feature feature, int64_t now_ms, int32_t window_s)
@@ -174,9 +213,25 @@ bool window_digests_cut(const struct window *w, int64_t now_ms, int32_t window_s
            (int64_t)w->cut_minute * MINUTE_MS + MINUTE_MS > now_ms - (int64_t)window_s * 1000;
 }
 
-bool window_mostly_bounces(const struct window *w, int64_t now_ms, int32_t window_s)
+enum window_kind window_kind(const struct window *w, int64_t now_ms)
 {
-    uint64_t mail = window_sum(w, FEATURE_MX_MAIL, now_ms, window_s);
-    uint64_t null_sender = window_sum(w, FEATURE_MX_NULL_SENDER, now_ms, window_s);
-    return mail >= BOUNCES_MIN && (double)null_sender >= BOUNCES_SHARE * (double)mail;
+    uint64_t sessions = window_sum(w, FEATURE_MX_HELO, now_ms, KIND_WINDOW_S);
+    uint64_t mail = window_sum(w, FEATURE_MX_MAIL, now_ms, KIND_WINDOW_S);
+    uint64_t null_sender = window_sum(w, FEATURE_MX_NULL_SENDER, now_ms, KIND_WINDOW_S);
+    uint64_t messages = window_sum(w, FEATURE_MX_MESSAGES, now_ms, KIND_WINDOW_S);
+    uint64_t no_data = window_sum(w, FEATURE_MX_550_NO_DATA, now_ms, KIND_WINDOW_S);
+    uint64_t failed = window_sum(w, FEATURE_LOGIN_FAILED, now_ms, KIND_WINDOW_S);
+    uint64_t listed = window_sum(w, FEATURE_LISTED_EXPLOIT, now_ms, KIND_WINDOW_S) +
+                      window_sum(w, FEATURE_LISTED_POLICY, now_ms, KIND_WINDOW_S) +
+                      window_sum(w, FEATURE_LISTED_UNKNOWN, now_ms, KIND_WINDOW_S);
+    if (failed >= KIND_MIN && failed * 2 >= sessions && mail * 5 <= failed && sessions > 0)
+        return WINDOW_LOGINS;
+    if (mail < KIND_MIN)
+        return WINDOW_MAIL;
+    bool nobody = null_sender * 5 >= mail * 4;
+    if (messages * 10 >= mail)
+        return nobody ? WINDOW_BOUNCES : WINDOW_MAIL;
+    // Refused by name of a blocklist, a bot gets no further than RCPT either.
+    bool refused = no_data * 2 >= mail && listed * 3 < no_data;
+    return nobody || refused ? WINDOW_PROBES : WINDOW_MAIL;
 }

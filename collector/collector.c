@@ -138,6 +138,7 @@ void collector_close(struct collector *c)
     aggregate_free(c->aggregate);
     actives_free(c->actives, &c->limits);
     minutes_free(c->minutes);
+    acc_limits_fini(&c->limits);
     sequence_free(c->sequence);
     watermark_free(c->watermark);
     journal_writer_close(c->journal);

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "hash.h"
+#include "common/hash.h"
 
 struct provider_table {
     struct prefix_set *prefixes;

@@ -85,6 +85,8 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
                     : ctx->role == ROLE_UNKNOWN   ? c->unknown_factor
                                                   : 1;
     double cap = ctx->port25_blocked ? BLOCKED_CAP : c->cap;
+    if (window_scans(w, ctx->now_ms))
+        return 0;
     double best = 0, best_measured = 0, best_limit = 0;
     int64_t best_first = 0;
     int32_t best_window = 0;
@@ -105,12 +107,8 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         return 0;
     struct detector_finding f = detector_finding_of(&detector_fan_out, best_measured, best_limit,
                                                     "providers", best_window, best);
-    bool bounces = window_mostly_bounces(w, ctx->now_ms, best_window);
-    f.supports = bounces
-                     ? DETECTOR_CLASS(VERDICT_BACKSCATTER)
-                     : DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT) | DETECTOR_CLASS(VERDICT_HARVESTER) |
-                           DETECTOR_CLASS(VERDICT_SOCKS_RELAY);
-    f.defines = bounces ? 0 : DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
+    f.supports = detector_classes_of(w, ctx->now_ms);
+    f.defines = f.supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
     f.rests_on_silence = window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms, best_window) == 0;
     if (ctx->port25_blocked) {
         f.evidence.conclusive = true;
