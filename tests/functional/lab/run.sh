@@ -20,8 +20,9 @@ export PATH=$PATH:/usr/sbin:/sbin:/usr/lib/postfix/sbin
 for command in postfix smtp-source swaks dovecot danted microsocks tcpdump openssl curl node jq ip; do
     command -v "$command" >/dev/null 2>&1 || skip "$command is not installed (scripts/setup installs it)"
 done
-[ -x /usr/lib/dovecot/submission ] && [ -x /usr/lib/dovecot/lmtp ] ||
-    skip "dovecot-submissiond and dovecot-lmtpd are not installed (scripts/setup installs them)"
+for part in submission lmtp; do
+    [ -x "/usr/lib/dovecot/$part" ] || skip "dovecot-${part}d is not installed (scripts/setup installs it)"
+done
 own=(unshare --fork --pid --kill-child --mount --mount-proc --net)
 "${own[@]}" true 2>/dev/null || skip "name spaces cannot be made here"
 

@@ -17,13 +17,18 @@ static void *must(void *p)
     return p;
 }
 
-void capture_add(struct capture *c, int64_t t_ns, struct span head, struct span body, uint32_t wire)
+static struct frame *next_place(struct capture *c)
 {
     if (c->count == c->room) {
         c->room = c->room ? 2 * c->room : 1024;
         c->frame = must(realloc(c->frame, c->room * sizeof *c->frame));
     }
-    struct frame *f = &c->frame[c->count++];
+    return &c->frame[c->count++];
+}
+
+void capture_add(struct capture *c, int64_t t_ns, struct span head, struct span body, uint32_t wire)
+{
+    struct frame *f = next_place(c);
     *f = (struct frame){.t_ns = t_ns, .len = (uint32_t)(head.len + body.len), .wire = wire};
     f->data = must(malloc(f->len ? f->len : 1));
     if (head.len > 0)
@@ -38,6 +43,14 @@ void capture_free(struct capture *c)
         free(c->frame[i].data);
     free(c->frame);
     *c = (struct capture){0};
+}
+
+void capture_append(struct capture *c, struct capture *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        *next_place(c) = from->frame[i];
+    free(from->frame);
+    *from = (struct capture){0};
 }
 
 // How a link type's frames become Ethernet: what stands before the IP packet.

@@ -20,6 +20,8 @@ struct capture {
 void capture_add(struct capture *c, int64_t t_ns, struct span head, struct span body,
                  uint32_t wire);
 void capture_free(struct capture *c);
+// Moves the frames of `from`, which is empty afterwards, behind those of `c`.
+void capture_append(struct capture *c, struct capture *from);
 
 // Appends the frames of a pcap or pcapng file. Raw IP, BSD null, PPP and Linux cooked frames that hold
 // IP get an Ethernet header; other frames of those are left out. False, with the reason in `why`: not

@@ -1,8 +1,8 @@
 // postern-mangle: rewrites captures as other networks, mirrors and losses would have shown them, for
-// tests. Several captures become one: each gets a slot of time of its own, an hour after the one
-// before, so that their connections do not meet; --slots says which slot is whose. Longer silence
-// inside a capture is shortened to that hour. Every output is Ethernet. The same seed gives the same
-// octets.
+// tests. Several captures become one: each is rewritten by itself, with random numbers that depend on
+// the seed and the file's name, and gets a slot of time of its own, an hour after the one before, so
+// that their connections do not meet; --slots says which slot is whose. Longer silence inside a
+// capture is shortened to that hour. Every output is Ethernet.
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -23,7 +23,7 @@ static const struct operation operations[] = {
     {"ipip", "", {0}, wrap_ipip},
     {"ds-lite", "", {0}, wrap_ds_lite},
     {"fragments", "=OCTETS", {64}, cut_fragments},
-    {"segments", "=OCTETS,KILOBYTES", {1, 4}, cut_segments},
+    {"segments", "=OCTETS,KILOBYTES", {1, 2}, cut_segments},
     {"shuffle", "=MILLISECONDS,PACKETS", {20, 8}, disorder_shuffle},
     {"double", "=MICROSECONDS", {50}, disorder_double},
     {"drop", "=PACKETS_OF_TEN_THOUSAND", {100}, disorder_drop},
@@ -118,13 +118,13 @@ static int parse(int argc, char **argv, struct job *j)
     return -1;
 }
 
-// Moves the frames from `from` on in time, so that they follow `*clock_ns` by a pause and are never
-// silent for longer, nor jump back as far.
-static void place(struct capture *c, size_t from, int64_t *clock_ns)
+// Moves the frames in time, so that they follow `*clock_ns` by a pause and are never silent for
+// longer, nor jump back as far.
+static void place(struct capture *c, int64_t *clock_ns)
 {
-    int64_t shift_ns = *clock_ns ? *clock_ns + PAUSE_NS - c->frame[from].t_ns : 0;
-    int64_t before_ns = c->frame[from].t_ns;
-    for (size_t i = from; i < c->count; i++) {
+    int64_t before_ns = c->frame[0].t_ns;
+    int64_t shift_ns = *clock_ns ? *clock_ns + PAUSE_NS - before_ns : 0;
+    for (size_t i = 0; i < c->count; i++) {
         int64_t step_ns = c->frame[i].t_ns - before_ns;
         before_ns = c->frame[i].t_ns;
         if (step_ns > PAUSE_NS || step_ns < -PAUSE_NS)
@@ -135,35 +135,19 @@ static void place(struct capture *c, size_t from, int64_t *clock_ns)
     }
 }
 
-// All captures behind each other. The first keeps its time.
-static int gather(char **paths, size_t count, const char *slots, struct capture *out)
+// The seed and the file's name without its folders (FNV-1a).
+static uint64_t seed_of(const struct job *j, const char *path)
 {
-    FILE *list = slots ? fopen(slots, "w") : NULL;
-    int64_t clock_ns = 0;
-    if (slots && !list) {
-        fprintf(stderr, "postern-mangle: %s: %s\n", slots, strerror(errno));
-        return EX_CANTCREAT;
-    }
-    for (size_t i = 0; i < count; i++) {
-        char why[128] = "no packets";
-        size_t from = out->count;
-        if (!capture_read(out, paths[i], why) || out->count == from) {
-            fprintf(stderr, "left out: %s: %s\n", paths[i], why);
-            continue;
-        }
-        int64_t begins_ns = clock_ns + PAUSE_NS / 2;
-        place(out, from, &clock_ns);
-        if (list)
-            fprintf(list, "%" PRId64 "\t%s\n", begins_ns / 1000000, paths[i]);
-    }
-    if (list && fclose(list) != 0)
-        return EX_IOERR;
-    return EX_OK;
+    const char *slash = strrchr(path, '/');
+    uint64_t h = 14695981039346656037u ^ j->seed;
+    for (const char *s = slash ? slash + 1 : path; *s; s++)
+        h = (h ^ (uint8_t)*s) * 1099511628211u;
+    return h;
 }
 
-static void run(const struct job *j, struct capture *c)
+static void rewrite(const struct job *j, const char *path, struct capture *c)
 {
-    struct operation_input o = {.random = j->seed};
+    struct operation_input o = {.random = seed_of(j, path)};
     for (size_t i = 0; i < j->steps; i++) {
         const struct step *s = &j->step[i];
         struct capture out = {0};
@@ -177,22 +161,47 @@ static void run(const struct job *j, struct capture *c)
     }
 }
 
+// All captures, rewritten, behind each other. The first keeps its time.
+static int gather(const struct job *j, char **paths, size_t count, struct capture *all)
+{
+    FILE *list = j->slots ? fopen(j->slots, "w") : NULL;
+    int64_t clock_ns = 0;
+    if (j->slots && !list) {
+        fprintf(stderr, "postern-mangle: %s: %s\n", j->slots, strerror(errno));
+        return EX_CANTCREAT;
+    }
+    for (size_t i = 0; i < count; i++) {
+        char why[128] = "no packets";
+        struct capture c = {0};
+        if (!capture_read(&c, paths[i], why) || c.count == 0) {
+            fprintf(stderr, "left out: %s: %s\n", paths[i], why);
+            capture_free(&c);
+            continue;
+        }
+        if (list)
+            fprintf(list, "%" PRId64 "\t%s\n", (clock_ns + PAUSE_NS / 2) / 1000000, paths[i]);
+        place(&c, &clock_ns);
+        rewrite(j, paths[i], &c);
+        capture_append(all, &c);
+    }
+    if (list && fclose(list) != 0)
+        return EX_IOERR;
+    return EX_OK;
+}
+
 int main(int argc, char **argv)
 {
     struct job j = {.seed = 1};
-    struct capture c = {0};
+    struct capture all = {0};
     char why[128] = "";
     int rc = parse(argc, argv, &j);
     if (rc != -1)
         return rc;
-    rc = gather(argv + optind, (size_t)(argc - optind), j.slots, &c);
-    if (rc == EX_OK) {
-        run(&j, &c);
-        if (!capture_write(&c, j.output, why)) {
-            fprintf(stderr, "postern-mangle: %s: %s\n", j.output, why);
-            rc = EX_CANTCREAT;
-        }
+    rc = gather(&j, argv + optind, (size_t)(argc - optind), &all);
+    if (rc == EX_OK && !capture_write(&all, j.output, why)) {
+        fprintf(stderr, "postern-mangle: %s: %s\n", j.output, why);
+        rc = EX_CANTCREAT;
     }
-    capture_free(&c);
+    capture_free(&all);
     return rc;
 }

@@ -28,8 +28,10 @@ const { values: option } = parseArgs({
 
 // What has to be the same: everything that is said of a flow but for these.
 const AROUND = ["encap", "realm"];
-const IN_PIECES = [...AROUND, "packets", "octets"];
+const IN_PIECES = [...AROUND, "packets", "octets", "duplicates"];
 const IN_DISORDER = ["packets", "octets", "duplicates", "end", "start", "time_to_close_ms", "syn_count"];
+
+const MAIL_PORTS = [25, 465, 587, 2525];
 
 const operations = [
     { name: "qinq-pppoe", except: AROUND },
@@ -43,7 +45,7 @@ const operations = [
     { name: "fragments", except: IN_PIECES },
     { name: "segments", except: IN_PIECES },
     { name: "shuffle", except: IN_DISORDER },
-    { name: "double", except: ["duplicates", "end"] },
+    { name: "double", except: ["duplicates", "end", "packets", "octets"], packets: 1.01 },
     { name: "fragments shuffle qinq-pppoe", except: [...IN_PIECES, ...IN_DISORDER] },
     { name: "drop", loss: true },
     { name: "drop", seed: 2, loss: true },
@@ -137,6 +139,10 @@ function differences(before, after, except) {
     return found;
 }
 
+function packetsOf(flows) {
+    return [...flows.values()].flat().reduce((sum, f) => sum + f.packets[0] + f.packets[1], 0);
+}
+
 // Never more than there was; less only where it is said.
 function invented(before, after) {
     const complete = after.length > 0 && after.every((flow) => flow.complete);
@@ -160,8 +166,9 @@ function invented(before, after) {
     const apps = new Set(before.map((f) => f.app));
     for (const flow of after)
         if (flow.app !== "unknown" && !apps.has(flow.app)) found.push(`app ${flow.app} (was ${[...apps]})`);
-    if (after.length === 0 && before.some((f) => f.packets[0] + f.packets[1] > 6))
-        found.push("no word of a flow of more than six packets");
+    // On another port a flow is told only when it is recognised, which the lost packet may prevent.
+    const mail = before.some((f) => MAIL_PORTS.includes(f.responder.port) && f.packets[0] + f.packets[1] > 6);
+    if (after.length === 0 && mail) found.push("no word of a flow of more than six packets");
     return found;
 }
 
@@ -253,6 +260,12 @@ for (const operation of operations) {
         }
         different++;
         console.log(`${operation.name} (seed ${seed}): ${key}: ${found.join("; ")}`);
+    }
+    // A copy may escape the memory of what was seen; it is then a retransmission, but rarely.
+    const most = Math.floor(packetsOf(plain) * (operation.packets ?? Infinity));
+    if (packetsOf(flows) > most) {
+        different++;
+        console.log(`${operation.name}: ${packetsOf(flows)} packets, at most ${most}`);
     }
     console.log(`${operation.name} (seed ${seed}): ${different} keys differ, ${explained} explained`);
     failures += different;
