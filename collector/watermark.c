@@ -138,7 +138,7 @@ static bool believable(const struct watermark *w, struct process *p, uint64_t ep
         bool steps = !first && c->t_ms - p->t_ms > w->future_max_ms;
         return !steps || (c->alarms & COVERAGE_REPLAY) || p->claims >= WATERMARK_CONFIRM;
     }
-    int64_t from = first ? others : p->t_ms;
+    int64_t from = first || others > p->t_ms ? others : p->t_ms;
     return c->t_ms - from <= w->future_max_ms;
 }
 
