@@ -57,9 +57,13 @@ static int open_inputs(struct daemon *d, struct inputs *in)
 static int take_all(struct collector *c, struct inputs *in)
 {
     struct record r;
+    uint32_t domain;
     int rc = 0;
-    while (rc == 0 && inputs_next(in, &r) == 1)
+    while (rc == 0 && inputs_next(in, &r) == 1) {
         rc = collector_take(c, &r);
+        while (inputs_ended(in, &domain))
+            collector_ended(c, domain);
+    }
     return rc < 0 ? rc : collector_finish(c);
 }
 
