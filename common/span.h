@@ -27,7 +27,8 @@ static inline struct span span_cut(struct span s, size_t off, size_t len)
 {
     if (off > s.len)
         return (struct span){0};
-    s.data += off;
+    if (off > 0) // an empty span may have no data to count from
+        s.data += off;
     s.len -= off;
     if (s.len > len)
         s.len = len;
@@ -42,12 +43,13 @@ static inline bool span_equal(struct span a, struct span b)
 // ASCII case ignored.
 static inline bool span_equal_text(struct span a, const char *text)
 {
-    return a.len == strlen(text) && strncasecmp((const char *)a.data, text, a.len) == 0;
+    return a.len == strlen(text) &&
+           (a.len == 0 || strncasecmp((const char *)a.data, text, a.len) == 0);
 }
 
 // True when `s` begins with `text`, ASCII case ignored.
 static inline bool span_begins(struct span s, const char *text)
 {
     size_t n = strlen(text);
-    return s.len >= n && strncasecmp((const char *)s.data, text, n) == 0;
+    return s.len >= n && (n == 0 || strncasecmp((const char *)s.data, text, n) == 0);
 }

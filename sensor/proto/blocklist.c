@@ -16,7 +16,7 @@ struct phrase {
     uint8_t kind;
 };
 
-// Where one phrase contains another the longer stands first and ends the search in its place.
+// Lower case, beginning with a letter. Where one phrase begins with another the longer stands first.
 static const struct phrase phrases[] = {
     {"pbl.spamhaus.org", KIND_POLICY},
     {"spamhaus.org/pbl", KIND_POLICY},
@@ -219,8 +219,9 @@ void blocklist_look(struct blocklist_finding *b, struct span text, const struct 
         if (i > 0 && is_word_octet(text.data[i - 1]))
             continue;
         struct span rest = span_cut(text, i, text.len);
+        char first = (char)(text.data[i] | 0x20);
         for (size_t k = 0; k < sizeof phrases / sizeof *phrases; k++)
-            if (span_begins(rest, phrases[k].text)) {
+            if (phrases[k].text[0] == first && span_begins(rest, phrases[k].text)) {
                 note(b, phrases[k].kind);
                 i += strlen(phrases[k].text) - 1;
                 break;

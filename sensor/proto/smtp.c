@@ -7,8 +7,6 @@
 // for the server's word.
 #include "proto/smtp.h"
 
-#include "ident.h"
-
 static void run_client(const struct smtp_at *at, struct span data);
 
 // ---- Client.
@@ -89,8 +87,7 @@ static void note_sending_ahead(const struct smtp_at *at)
 {
     struct smtp *s = at->s;
     struct record_smtp *r = smtp_result(at);
-    if (s->pending_count == 0 || !s->server_seen || s->holes || s->uncertain ||
-        r->pipelining_offered)
+    if (s->queue.count == 0 || !s->server_seen || s->holes || s->uncertain || r->pipelining_offered)
         return;
     r->unoffered_pipelining++;
     s->ahead = true;
@@ -358,20 +355,6 @@ static void run_server(const struct smtp_at *at, struct span data)
 
 // ---- The descriptor.
 
-// The client is who initiated, but for a SOCKS session in reverse, and for a session joined in the
-// middle whose first packet was the server's.
-static void orient(const struct smtp_at *at, enum proto_side side, struct span data)
-{
-    struct smtp *s = at->s;
-    s->oriented = true;
-    bool reverse = at->f->depth > 1 && at->f->out && at->f->out->socks.reverse;
-    s->client_side = reverse ? PROTO_RESPONDER : PROTO_INITIATOR;
-    if (at->f->midstream && !reverse && !ident_is_mail_port(at->f->port[PROTO_RESPONDER]) &&
-        (smtp_begins_reply(data) == (side == PROTO_INITIATOR)) &&
-        (smtp_begins_reply(data) || smtp_command_looks_like(data)))
-        s->client_side = PROTO_RESPONDER;
-}
-
 static void smtp_open(struct proto_flow *f, void *state, int64_t t_us)
 {
     (void)t_us;
@@ -379,6 +362,9 @@ static void smtp_open(struct proto_flow *f, void *state, int64_t t_us)
     s->uncertain = s->doubt = f->midstream;
     struct proto_result *r = proto_result(f);
     r->groups |= RECORD_HAS_SMTP;
+    // The client is who initiated, but for what a backconnected SOCKS server relays.
+    bool reverse = f->depth > 1 && (r->groups & RECORD_HAS_SOCKS) && r->socks.reverse;
+    s->client_side = reverse ? PROTO_RESPONDER : PROTO_INITIATOR;
 }
 
 static void smtp_feed(struct proto_flow *f, void *state, enum proto_side side, struct span data,
@@ -386,8 +372,6 @@ static void smtp_feed(struct proto_flow *f, void *state, enum proto_side side, s
 {
     struct smtp *s = state;
     struct smtp_at at = {.f = f, .s = s, .t_us = t_us};
-    if (!s->oriented)
-        orient(&at, side, data);
     if (side == s->client_side) {
         if (!s->greeted && !s->server_seen)
             s->spoke_early = true;
@@ -434,8 +418,6 @@ static void smtp_gap(struct proto_flow *f, void *state, enum proto_side side, ui
 {
     struct smtp *s = state;
     struct smtp_at at = {.f = f, .s = s, .t_us = t_us};
-    if (!s->oriented)
-        orient(&at, side, (struct span){0});
     s->holes = true;
     if (side == s->client_side) {
         client_gap(&at, missing);

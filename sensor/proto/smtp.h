@@ -6,32 +6,8 @@
 #include "proto/proto.h"
 #include "proto/smtp_client.h"
 #include "proto/smtp_command.h"
+#include "proto/smtp_queue.h"
 #include "proto/smtp_server.h"
-
-// What is outstanding. Runs of one kind take one place, so that a group of a thousand RCPT does.
-#define SMTP_PENDING_MAX 40
-enum smtp_expect {
-    SMTP_EXPECT_OTHER, // any command whose reply is of no further interest
-    SMTP_EXPECT_HELO,
-    SMTP_EXPECT_MAIL,
-    SMTP_EXPECT_RCPT,
-    SMTP_EXPECT_DATA,
-    SMTP_EXPECT_END,   // of DATA's content, or of the last chunk
-    SMTP_EXPECT_CHUNK, // a chunk that is not the last, and is counted nowhere
-    SMTP_EXPECT_AUTH,
-    SMTP_EXPECT_STARTTLS,
-    SMTP_EXPECT_RSET,
-    SMTP_EXPECT_QUIT,
-    SMTP_EXPECT_UNKNOWN,
-    SMTP_EXPECT_EMPTY,   // an empty line, which may go unanswered
-    SMTP_EXPECT_REFUSED, // content the server took for commands: any number of 50x
-    SMTP_EXPECT_SKIP,    // commands beyond the bound: their replies are passed over
-};
-
-struct smtp_pending {
-    uint8_t what; // enum smtp_expect
-    uint32_t count;
-};
 
 enum smtp_wait { // why the client parser is in HOLD
     SMTP_WAIT_NONE,
@@ -47,7 +23,6 @@ struct smtp {
     struct smtp_server server;
     uint8_t client_side; // enum proto_side
     uint8_t wait;        // enum smtp_wait
-    bool oriented;       // client_side is settled
     bool server_seen;
     bool greeted;
     bool spoke_early; // client octets before any greeting
@@ -80,8 +55,7 @@ struct smtp {
     // What the lines of the present reply said so far.
     struct blocklist_finding finding;
     uint64_t server_name; // keyed hash of the greeting's name; 0: not seen
-    uint8_t pending_first, pending_count;
-    struct smtp_pending pending[SMTP_PENDING_MAX];
+    struct smtp_queue queue;
 };
 
 struct smtp_at { // a session within one call
@@ -107,8 +81,6 @@ void smtp_reply_line(const struct smtp_at *at, const struct smtp_reply_line *lin
 
 // Octets are missing, so that replies cannot be paired for sure until something settles it.
 void smtp_lose(const struct smtp_at *at);
-
-bool smtp_pending_has(const struct smtp *s, enum smtp_expect what);
 
 // ---- smtp_match.c
 

@@ -85,8 +85,7 @@ enum proto_match smtp_match(const struct proto_peek *p)
     enum proto_match hello = c.len > 0 ? greets(c) : PROTO_MAYBE;
     if (hello == PROTO_YES)
         return PROTO_YES;
-    if (ident_is_mail_port(p->port[PROTO_RESPONDER]) ||
-        (p->midstream && ident_is_mail_port(p->port[PROTO_INITIATOR])))
+    if (ident_is_mail_port(p->port[PROTO_RESPONDER]))
         return match_mail_port(c, s);
     if (p->midstream && has_command(c, false))
         return PROTO_YES;

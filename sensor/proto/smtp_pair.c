@@ -5,73 +5,12 @@
 // the acknowledgements), so the n-th reply answers the n-th command. When octets are missing that is
 // no longer sure: then replies are not counted until one comes that can answer only one thing (354,
 // 334, 235, 220, 221), or until a client that was not offered PIPELINING sends its next command.
-#include <assert.h>
-
 #include "proto/smtp.h"
 
-// ---- The queue.
-
-static struct smtp_pending *pending_at(struct smtp *s, uint8_t i)
+static void push(const struct smtp_at *at, enum smtp_expect what)
 {
-    return &s->pending[(s->pending_first + i) % SMTP_PENDING_MAX];
-}
-
-static void pending_pop(struct smtp *s)
-{
-    struct smtp_pending *head = pending_at(s, 0);
-    if (--head->count == 0) {
-        s->pending_first = (uint8_t)((s->pending_first + 1) % SMTP_PENDING_MAX);
-        s->pending_count--;
-    }
-}
-
-static void pending_push(const struct smtp_at *at, enum smtp_expect what)
-{
-    struct smtp *s = at->s;
-    struct smtp_pending *tail = s->pending_count ? pending_at(s, s->pending_count - 1) : NULL;
-    if (tail && tail->what == what && what != SMTP_EXPECT_REFUSED) {
-        tail->count++;
-        return;
-    }
-    if (s->pending_count == SMTP_PENDING_MAX - 1 && what != SMTP_EXPECT_SKIP) {
+    if (!smtp_queue_push(&at->s->queue, what))
         proto_result(at->f)->incomplete |= RECORD_PARSER_LOST;
-        what = SMTP_EXPECT_SKIP;
-    }
-    if (tail && tail->what == SMTP_EXPECT_SKIP && s->pending_count == SMTP_PENDING_MAX) {
-        tail->count++;
-        return;
-    }
-    *pending_at(s, s->pending_count) = (struct smtp_pending){.what = (uint8_t)what, .count = 1};
-    s->pending_count++;
-}
-
-static uint32_t pending_number(const struct smtp *s, enum smtp_expect what)
-{
-    uint32_t n = 0;
-    for (uint8_t i = 0; i < s->pending_count; i++) {
-        const struct smtp_pending *p = &s->pending[(s->pending_first + i) % SMTP_PENDING_MAX];
-        if (p->what == what)
-            n += p->count;
-    }
-    return n;
-}
-
-bool smtp_pending_has(const struct smtp *s, enum smtp_expect what)
-{
-    return pending_number(s, what) > 0;
-}
-
-static void pending_clear(struct smtp *s)
-{
-    s->pending_first = 0;
-    s->pending_count = 0;
-}
-
-// Everything before the first `what` is taken for answered.
-static void pending_forward(struct smtp *s, enum smtp_expect what)
-{
-    while (s->pending_count > 0 && pending_at(s, 0)->what != what)
-        pending_pop(s);
 }
 
 void smtp_lose(const struct smtp_at *at)
@@ -154,9 +93,7 @@ static void settle_data(const struct smtp_at *at, unsigned class)
         s->body_gap = false;
         s->doubt = true;
         smtp_client_enter(&s->client, SMTP_CLIENT_COMMAND);
-    } else if (s->pending_count > 1 && pending_at(s, 1)->what == SMTP_EXPECT_END) {
-        pending_at(s, 1)->what = SMTP_EXPECT_REFUSED;
-    } else {
+    } else if (!smtp_queue_change_next(&s->queue, SMTP_EXPECT_END, SMTP_EXPECT_REFUSED)) {
         s->body_refused = true;
     }
 }
@@ -205,7 +142,7 @@ static void settle(const struct smtp_at *at, uint16_t code)
 {
     struct smtp *s = at->s;
     unsigned class = code / 100;
-    uint8_t what = pending_at(s, 0)->what;
+    enum smtp_expect what = smtp_queue_head(&s->queue);
     bool counts = !s->uncertain;
     switch (what) {
     case SMTP_EXPECT_HELO:
@@ -240,9 +177,14 @@ static void settle(const struct smtp_at *at, uint16_t code)
         break;
     case SMTP_EXPECT_STARTTLS: settle_starttls(at, code); break;
     case SMTP_EXPECT_RSET: s->recipients_ok = 0; break;
+    case SMTP_EXPECT_SKIP:
+        // The DATA it answers found no place, but the client waits for it.
+        if (code == 354 && s->wait == SMTP_WAIT_DATA)
+            settle_data(at, class);
+        break;
     default: break;
     }
-    pending_pop(s);
+    smtp_queue_pop(&s->queue);
 }
 
 // ---- Pairing.
@@ -254,24 +196,24 @@ static void try_resync(const struct smtp_at *at, uint16_t code)
     enum smtp_expect what = only_answers(code);
     if (what == SMTP_EXPECT_OTHER)
         return;
-    uint32_t n = pending_number(s, what);
+    uint32_t n = smtp_queue_number(&s->queue, what);
     // With several DATA sent ahead it might answer any of them, unless the client waits for it.
     if (n == 1 || (n > 1 && what == SMTP_EXPECT_DATA && s->wait == SMTP_WAIT_DATA)) {
-        while (pending_number(s, what) > 1)
-            pending_pop(s);
-        pending_forward(s, what);
+        while (smtp_queue_number(&s->queue, what) > 1)
+            smtp_queue_pop(&s->queue);
+        smtp_queue_forward(&s->queue, what);
         s->uncertain = false;
     } else if (n == 0 && code == 334) {
         // AUTH itself was lost.
-        pending_clear(s);
-        pending_push(at, SMTP_EXPECT_AUTH);
+        smtp_queue_clear(&s->queue);
+        push(at, SMTP_EXPECT_AUTH);
         s->auth_open = true;
         s->auth_ahead = 0;
         s->mechanism = SMTP_AUTH_OTHER;
         s->uncertain = false;
     } else if (n == 0 && code == 354) {
         // DATA itself was lost: content follows, and all before it has been answered.
-        pending_clear(s);
+        smtp_queue_clear(&s->queue);
         s->uncertain = false;
         s->suspected = false;
         s->doubt = false;
@@ -284,22 +226,22 @@ static void try_resync(const struct smtp_at *at, uint16_t code)
 static void skip_unfit(const struct smtp_at *at, uint16_t code)
 {
     struct smtp *s = at->s;
-    while (s->pending_count > 0) {
-        uint8_t what = pending_at(s, 0)->what;
+    while (s->queue.count > 0) {
+        enum smtp_expect what = smtp_queue_head(&s->queue);
         bool fits = (what != SMTP_EXPECT_EMPTY && what != SMTP_EXPECT_REFUSED) ||
                     is_syntax_error(code);
         if (fits)
             break;
-        pending_pop(s);
+        smtp_queue_pop(&s->queue);
     }
     enum smtp_expect only = only_answers(code);
     // Sloppy servers greet an EHLO with 220.
-    if (only == SMTP_EXPECT_STARTTLS || only == SMTP_EXPECT_OTHER || s->pending_count == 0 ||
-        pending_at(s, 0)->what == only || !smtp_pending_has(s, only))
+    if (only == SMTP_EXPECT_STARTTLS || only == SMTP_EXPECT_OTHER || s->queue.count == 0 ||
+        smtp_queue_head(&s->queue) == only || smtp_queue_number(&s->queue, only) == 0)
         return;
     // Replies in between never came: what they would have said is not known.
     proto_result(at->f)->incomplete |= RECORD_PARSER_LOST;
-    pending_forward(s, only);
+    smtp_queue_forward(&s->queue, only);
 }
 
 static void pair(const struct smtp_at *at, uint16_t code)
@@ -308,13 +250,13 @@ static void pair(const struct smtp_at *at, uint16_t code)
     if (s->uncertain)
         try_resync(at, code);
     skip_unfit(at, code);
-    if (s->pending_count == 0) {
+    if (s->queue.count == 0) {
         // Said unasked; but a refusal in the middle of content is its answer.
         if (code >= 400 && code != 421 && s->client.mode == SMTP_CLIENT_BODY && !s->suspected)
             s->content_answer = code;
         return;
     }
-    if (pending_at(s, 0)->what == SMTP_EXPECT_REFUSED)
+    if (smtp_queue_head(&s->queue) == SMTP_EXPECT_REFUSED)
         return; // one of the 50x; more may follow
     settle(at, code);
 }
@@ -325,11 +267,11 @@ void smtp_expect(const struct smtp_at *at, enum smtp_expect what)
     if (s->uncertain && s->server_seen && s->ehlo_done && !s->ahead && !s->server.blind &&
         !s->in_arrears && !smtp_result(at)->pipelining_offered) {
         // Who may not send ahead has been answered before: nothing else is outstanding.
-        pending_clear(s);
+        smtp_queue_clear(&s->queue);
         s->uncertain = false;
     }
-    pending_push(at, what);
-    if (what == SMTP_EXPECT_END && s->content_answer != 0 && s->pending_count == 1)
+    push(at, what);
+    if (what == SMTP_EXPECT_END && s->content_answer != 0 && s->queue.count == 1)
         settle(at, s->content_answer);
     if (what != SMTP_EXPECT_CHUNK)
         s->content_answer = 0;
@@ -353,7 +295,7 @@ static bool is_greeting(const struct smtp_at *at, uint16_t code)
 {
     const struct smtp *s = at->s;
     if (code == 220)
-        return !smtp_pending_has(s, SMTP_EXPECT_STARTTLS) || !at->f->midstream;
+        return smtp_queue_number(&s->queue, SMTP_EXPECT_STARTTLS) == 0 || !at->f->midstream;
     return code >= 400 && !at->f->midstream && !s->uncertain;
 }
 
@@ -381,7 +323,7 @@ static void settle_dot(const struct smtp_at *at)
         smtp_client_enter(&s->client, proper ? SMTP_CLIENT_BODY : SMTP_CLIENT_COMMAND);
         s->client.bol_bare = proper;
         if (!proper)
-            pending_push(at, SMTP_EXPECT_END);
+            push(at, SMTP_EXPECT_END);
         smtp_drain(at);
     }
 }
@@ -393,17 +335,17 @@ static bool settle_unanswered_data(const struct smtp_at *at, uint16_t code)
     struct smtp *s = at->s;
     bool commands = smtp_command_looks_like(span_of(s->client.line.octet, s->client.held));
     s->wait = SMTP_WAIT_NONE;
-    pending_clear(s);
+    smtp_queue_clear(&s->queue);
     smtp_client_enter(&s->client, commands ? SMTP_CLIENT_COMMAND : SMTP_CLIENT_BODY);
     s->in_arrears = true;
     smtp_drain(at);
     s->in_arrears = false;
-    if (code == 354 && !smtp_pending_has(s, SMTP_EXPECT_DATA)) {
+    if (code == 354 && smtp_queue_number(&s->queue, SMTP_EXPECT_DATA) == 0) {
         // The answer to that DATA after all; what the client sent since is outstanding.
         s->uncertain = false;
         return true;
     }
-    s->uncertain = s->pending_count != 1 || pending_at(s, 0)->what != SMTP_EXPECT_END;
+    s->uncertain = s->queue.count != 1 || smtp_queue_head(&s->queue) != SMTP_EXPECT_END;
     return false;
 }
 
@@ -417,14 +359,14 @@ static bool free_client(const struct smtp_at *at, uint16_t code)
         s->suspected = false;
         s->doubt = !at_start;
         smtp_client_enter(&s->client, SMTP_CLIENT_COMMAND);
-    } else if (s->body_gap && s->client.mode == SMTP_CLIENT_BODY && s->pending_count == 0) {
+    } else if (s->body_gap && s->client.mode == SMTP_CLIENT_BODY && s->queue.count == 0) {
         // The answer to content whose end is missing.
         s->body_gap = false;
         s->doubt = !at_start;
         smtp_client_enter(&s->client, SMTP_CLIENT_COMMAND);
         if (code != 421)
-            pending_push(at, SMTP_EXPECT_END);
-    } else if (s->wait == SMTP_WAIT_DOT && s->pending_count == 0) {
+            push(at, SMTP_EXPECT_END);
+    } else if (s->wait == SMTP_WAIT_DOT && s->queue.count == 0) {
         settle_dot(at);
     } else if (s->wait == SMTP_WAIT_DATA && s->uncertain && s->client.held > 0) {
         return settle_unanswered_data(at, code);
@@ -456,7 +398,7 @@ static void finished_reply(const struct smtp_at *at, uint16_t code)
     if (free_client(at, code))
         return;
     // A line that was no command has been counted already.
-    uint8_t what = s->pending_count ? pending_at(s, 0)->what : SMTP_EXPECT_OTHER;
+    enum smtp_expect what = smtp_queue_head(&s->queue);
     if (is_syntax_error(code) && !s->uncertain && what != SMTP_EXPECT_UNKNOWN &&
         what != SMTP_EXPECT_EMPTY && what != SMTP_EXPECT_REFUSED)
         smtp_result(at)->protocol_errors++;
@@ -467,7 +409,8 @@ static void finished_reply(const struct smtp_at *at, uint16_t code)
 static void look_for_offer(const struct smtp_at *at, const struct smtp_reply_line *line)
 {
     struct smtp *s = at->s;
-    bool hello = s->pending_count > 0 ? pending_at(s, 0)->what == SMTP_EXPECT_HELO : true;
+    enum smtp_expect head = smtp_queue_head(&s->queue);
+    bool hello = head == SMTP_EXPECT_HELO || head == SMTP_EXPECT_NOTHING;
     if (line->code != 250 || !hello)
         return;
     struct span text = line->text;

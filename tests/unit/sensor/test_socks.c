@@ -140,6 +140,62 @@ static void test_socks4(void **state)
     RUN(table);
 }
 
+// What is relayed and known to nobody; octets ahead of the grant; the client's side alone.
+static void test_relays(void **state)
+{
+    (void)state;
+    static const struct dialogue table[] = {
+        DIALOGUE(
+            "SOCKS4, nobody knows what is inside",
+            CONNECT4 GRANT4
+            "C: zzzz zzzz zzzz zzzz zzzz zzzz\nS: yyyy yyyy yyyy yyyy\nC: zzz\nS! 7\nS: y\n",
+            "app=4 groups=4 socks.granted=1 socks.inner_app=0 socks.relayed0=36 socks.relayed1=24 "
+            "incomplete=0",
+            .port = 1080, .flags = DIALOGUE_IN_STEP),
+        DIALOGUE("SOCKS5, nobody knows what is inside",
+                 GREET5 CONNECT5 GRANT5
+                 "C: zzzz zzzz zzzz zzzz zzzz zzzz\nS: yyyy yyyy yyyy yyyy\nC: zzz\nS: y\n",
+                 "app=6 groups=4 socks.inner_app=0 socks.relayed0=36 socks.relayed1=24",
+                 .port = 1080, .flags = DIALOGUE_IN_STEP),
+        DIALOGUE("octets ahead of the grant",
+                 GREET5 CONNECT5
+                 "C: EHLO x\n" GRANT5
+                 "S: 220 mx ESMTP\nS: 250 ok\nC: MAIL FROM:<a@b.example>\nS: 250 ok\n",
+                 "app=6 socks.granted=1 socks.relayed0=33 socks.inner_app=1 mail=1 helo=0 "
+                 "incomplete=1024",
+                 .port = 1080, .flags = DIALOGUE_IN_STEP),
+        DIALOGUE("after a refusal nothing is read",
+                 CONNECT4 "S~ \\x00\\x5b\\x00\\x00\\x00\\x00\\x00\\x00\nC: EHLO x\nS: 250 ok\n",
+                 "app=4 socks.granted=0 socks.relayed0=0 helo=0", .port = 1080,
+                 .flags = DIALOGUE_IN_STEP),
+        DIALOGUE("client alone, login and a name",
+                 "C~ \\x05\\x01\\x02\nC~ \\x01\\x03bob\\x03pwd\nC~ "
+                 "\\x05\\x01\\x00\\x03\\x0bexample.org\\x00\\x19\n",
+                 "app=6 socks.command=1 socks.port=25 socks.granted=0", .port = 7777),
+        DIALOGUE("client alone, IPv6",
+                 "C~ \\x05\\x01\\x00\nC~ "
+                 "\\x05\\x01\\x00\\x04\\x20\\x01\\x0d\\xb8\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00"
+                 "\\x00\\x00\\x00\\x01"
+                 "\\x00\\x19\n",
+                 "app=6 socks.command=1 socks.port=25", .port = 7777),
+        DIALOGUE("client alone, a name that is none",
+                 "C~ \\x05\\x01\\x00\nC~ \\x05\\x01\\x00\\x03\\x03a\\x01b\\x00\\x19\n", "groups=0",
+                 .port = 7777),
+        DIALOGUE("client alone, half a request",
+                 "C~ \\x05\\x01\\x00\nC~ \\x05\\x01\\x00\\x01\\xc6\\x33\n", "groups=0",
+                 .port = 7777),
+        DIALOGUE("client alone, half a login", "C~ \\x05\\x01\\x02\nC~ \\x01\\x03bo\n", "groups=0",
+                 .port = 7777),
+        DIALOGUE("client alone, a request of another version",
+                 "C~ \\x05\\x01\\x00\nC~ \\x04\\x01\\x00\\x01\\xc6\\x33\\x64\\x01\\x00\\x19\n",
+                 "groups=0", .port = 7777),
+        DIALOGUE("client alone, an empty name",
+                 "C~ \\x05\\x01\\x00\nC~ \\x05\\x01\\x00\\x03\\x00\\x00\\x19\n", "groups=0",
+                 .port = 7777),
+    };
+    RUN(table);
+}
+
 static void test_lookalikes(void **state)
 {
     (void)state;
@@ -199,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_socks5),
         cmocka_unit_test(test_socks4),
+        cmocka_unit_test(test_relays),
         cmocka_unit_test(test_lookalikes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
