@@ -146,10 +146,10 @@ refused() {
 }
 
 @test "the layers that name the realm are configuration" {
-    vlan() { sed 's/0800/8100006508''00/' <<<"$1"; }
     {
         pcap_header
-        pcap_packet 1700000000 "$(vlan "$(tcp 40000 25 02 1000 0)")"
+        frame=$(tcp 40000 25 02 1000 0)
+        pcap_packet 1700000000 "${frame/0800/810000650800}"
     } >a.pcap
     run --separate-stderr "$sensor" -r a.pcap --print flows
     [ "$(jq -r '.realm + "," + .encap' <<<"$output")" = ,vlan ]
