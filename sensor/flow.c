@@ -17,7 +17,7 @@ struct flow_table *flow_table_new(const struct flow_config *config, struct stats
     if (!t)
         return NULL;
     size_t heads = 1;
-    while (heads < config->flows)
+    while (heads < config->flows * 2)
         heads *= 2;
     t->config = *config;
     t->mask = heads - 1;

@@ -105,6 +105,9 @@ void path_realm_text(const struct intern_value *value, struct realm *out)
     struct realm_value v;
     memcpy(&v, value, sizeof v);
     char text[160] = "";
+    memset(out, 0, sizeof *out);
+    if (v.layers == 0)
+        return;
     if (v.layers & PATH_REALM_QINQ)
         add(text, sizeof text, "qinq:%u.%u", v.vlan[0], v.vlan[1]);
     if (v.layers & PATH_REALM_VLAN)
@@ -124,7 +127,6 @@ void path_realm_text(const struct intern_value *value, struct realm *out)
         struct ip_addr b4 = ip_from_v6(v.b4);
         add(text, sizeof text, "b4:%s", ip_format(&b4, address));
     }
-    memset(out, 0, sizeof *out);
     size_t len = strlen(text);
     if (len < sizeof out->name) {
         memcpy(out->name, text, len);
@@ -192,9 +194,13 @@ void path_encap_text(const struct intern_value *value, char *out, size_t size)
             continue;
         if (!name)
             name = layer->name;
-        if (used + strlen(name) + 2 > size)
+        size_t len = strlen(name), gap = used > 0;
+        if (used + gap + len + 1 > size)
             return;
-        used += (size_t)snprintf(out + used, size - used, "%s%s", used > 0 ? "+" : "", name);
+        if (gap)
+            out[used++] = '+';
+        memcpy(out + used, name, len + 1);
+        used += len;
     }
 }
 
