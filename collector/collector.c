@@ -236,6 +236,13 @@ int collector_take(struct collector *c, const struct record *r)
     return watermark_has_coverage(c->watermark, process) ? 0 : advance(c);
 }
 
+void collector_ended(struct collector *c, uint32_t domain)
+{
+    int process = watermark_process(c->watermark, domain);
+    if (process >= 0)
+        watermark_end(c->watermark, process);
+}
+
 int collector_finish(struct collector *c)
 {
     for (size_t p = 0; p < watermark_processes(c->watermark); p++)

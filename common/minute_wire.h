@@ -69,8 +69,10 @@ static inline void wire_end(struct buf *out, size_t body)
     if (out->failed)
         return;
     memmove(out->data + body + more, out->data + body, len);
-    for (unsigned i = 0; i <= more; i++)
-        out->data[body - 1 + i] = (uint8_t)((len >> (7 * i) & 0x7f) | (i < more ? 0x80 : 0));
+    uint8_t *at = out->data + body - 1;
+    for (unsigned i = 0; i < more; i++, len >>= 7)
+        *at++ = (uint8_t)(len | 0x80);
+    *at = (uint8_t)len;
 }
 
 // What such a length spans.
@@ -79,7 +81,8 @@ static inline struct cursor wire_get_span(struct cursor *c)
     uint64_t len = cursor_varint(c);
     if (len > cursor_left(c))
         c->failed = true;
-    return cursor_of(c->failed ? (struct span){0} : cursor_take(c, len));
+    struct span s = cursor_take(c, c->failed ? 0 : len);
+    return cursor_of(s);
 }
 
 void minute_digests_encode(const struct minute_row *r, struct buf *out);

@@ -170,9 +170,10 @@ static void reboot(void **state)
                                 ",10.1.0.%d,,,line:%d,2026-01-01T00:00:00Z,%s,,,,,,,north,\n", i, i,
                                 end);
         if (i < 30)
-            len += (size_t)snprintf(text + len, sizeof text - len,
-                                    ",10.1.0.%d,,,line:%d,2026-01-01T12:00:%02dZ,2027-01-01T00:00:00Z,,,,,,,north,\n",
-                                    i, i, i);
+            len += (size_t)snprintf(
+                text + len, sizeof text - len,
+                ",10.1.0.%d,,,line:%d,2026-01-01T12:00:%02dZ,2027-01-01T00:00:00Z,,,,,,,north,\n",
+                i, i, i);
     }
     struct leases *l = load(text, 0, said, sizeof said);
     static const struct {

@@ -270,6 +270,22 @@ static void both_step(void **state)
     watermark_free(w);
 }
 
+// A sensor dies without a word; another begins much later. Nobody contradicts it, so it is believed.
+static void a_dead_sensor_contradicts_nobody(void **state)
+{
+    (void)state;
+    struct watermark *w = watermark_new(900000, 300000);
+    int a = watermark_process(w, 1), b = watermark_process(w, 2);
+    const int64_t t = 1000000000;
+    second(w, a, t, false);
+    for (int i = 0; i < WATERMARK_CONFIRM; i++)
+        second(w, b, t + 7200000 + i * 1000, false);
+    second(w, b, t + 7200000 + WATERMARK_CONFIRM * 1000, false);
+    assert_int_equal(watermark_now(w), t + 7200000 + WATERMARK_CONFIRM * 1000);
+    assert_true(watermark_is_silent(w, a));
+    watermark_free(w);
+}
+
 static void ends(void **state)
 {
     (void)state;
@@ -325,17 +341,12 @@ static void seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sequences),
-        cmocka_unit_test(too_many_domains),
-        cmocka_unit_test(flows),
-        cmocka_unit_test(destinations),
-        cmocka_unit_test(providers),
-        cmocka_unit_test(wrong_provider_files),
-        cmocka_unit_test(clocks),
-        cmocka_unit_test(alone_it_must_repeat_itself),
-        cmocka_unit_test(both_step),
-        cmocka_unit_test(ends),
-        cmocka_unit_test(a_router_has_no_coverage),
+        cmocka_unit_test(sequences), cmocka_unit_test(too_many_domains),
+        cmocka_unit_test(flows),     cmocka_unit_test(destinations),
+        cmocka_unit_test(providers), cmocka_unit_test(wrong_provider_files),
+        cmocka_unit_test(clocks),    cmocka_unit_test(alone_it_must_repeat_itself),
+        cmocka_unit_test(both_step), cmocka_unit_test(a_dead_sensor_contradicts_nobody),
+        cmocka_unit_test(ends),      cmocka_unit_test(a_router_has_no_coverage),
         cmocka_unit_test(seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
