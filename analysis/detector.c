@@ -39,6 +39,18 @@ const char *detector_span(int64_t seconds, char out[static DETECTOR_SPAN_MAX])
     return out;
 }
 
+uint32_t detector_classes_of(const struct window *w, int64_t now_ms)
+{
+    switch (window_kind(w, now_ms)) {
+    case WINDOW_BOUNCES: return DETECTOR_CLASS(VERDICT_BACKSCATTER);
+    case WINDOW_PROBES: return DETECTOR_CLASS(VERDICT_HARVESTER);
+    case WINDOW_LOGINS: return DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
+    default:
+        return DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT) | DETECTOR_CLASS(VERDICT_SOCKS_RELAY) |
+               DETECTOR_CLASS(VERDICT_OPEN_RELAY);
+    }
+}
+
 const char *detector_role_text(enum role role)
 {
     switch (role) {

@@ -73,6 +73,10 @@ size_t detector_state_offset(size_t index);
 #define DETECTOR_SPAN_MAX 32
 const char *detector_span(int64_t seconds, char out[static DETECTOR_SPAN_MAX]);
 
+// Classes that spread and refusals speak for, by what the party does at mail servers. Of these,
+// spambot-direct alone can be opened by them.
+uint32_t detector_classes_of(const struct window *w, int64_t now_ms);
+
 // "a household without a mail server", ...: who a limit is for.
 const char *detector_role_text(enum role role);
 

@@ -1,41 +1,16 @@
 // Rows to verdicts. See engine.h.
-#include "engine.h"
+#include "engine_parts.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/addr.h"
-#include "hash.h"
-#include "party.h"
 
-#define FINDINGS_MAX (DETECTORS_MAX * 2)
-#define DAY_S        86400
-#define EXPIRE_MS    3600000
-#define PAUSE_MAX_MS 21600000 // desired actions end after a day unless they are renewed
-#define LOOK_MS      60000    // how often quiet verdicts are looked for
-#define MINUTE_MS    60000LL
-#define DAY_MS       86400000LL
-#define DOUBTS_HELD                                                                           \
-    (IDENTITY_NEAR_CHANGE | IDENTITY_CLOCKS_DIFFER | IDENTITY_BNG_REBOOT | IDENTITY_NO_PORT | \
-     IDENTITY_OVERLAP)
-
-struct engine {
-    struct engine_options options;
-    engine_verdict_fn fn;
-    void *ctx;
-    struct site site;
-    struct party_table *parties;
-    struct prefix_set *servers; // site.mail_servers
-    struct policy_class rules[VERDICT_CLASSES];
-    bool on[DETECTORS_MAX];
-    size_t state_offset[DETECTORS_MAX];
-    int64_t expired_ms, looked_ms;
-    struct window_contacts contacts; // of the row at hand
-    uint64_t rows, amendments, opened, updated, closed, exempted, expired, unobserved, retracted;
-};
+#define EXPIRE_MS 3600000
+#define LOOK_MS   60000 // how often quiet verdicts are looked for
+#define MINUTE_MS 60000LL
+#define DAY_MS    86400000LL
 
 static struct prefix_set *servers_of(const struct conf_site *site)
 {
@@ -67,6 +42,7 @@ struct engine *engine_new(const struct engine_options *options, engine_verdict_f
     for (size_t i = 0; detectors[i]; i++) {
         e->on[i] = settings_detector_on(s, i);
         e->state_offset[i] = detector_state_offset(i);
+        e->conf[i] = settings_detector(s, i);
     }
     e->parties = party_table_new((size_t)s->parties_max, detector_state_size());
     e->servers = servers_of(options->site);
@@ -96,7 +72,7 @@ static bool is_named_server(const struct engine *e, const struct subscriber_key 
     return k->kind == SUBSCRIBER_ADDRESS && prefix_set_find(e->servers, &k->prefix.addr, NULL);
 }
 
-static bool works(const struct engine *e, size_t detector)
+bool engine_works(const struct engine *e, size_t detector)
 {
     uint32_t sight = site_sight(&e->site, e->options.site->port25);
     return e->on[detector] && (detectors[detector]->needs & ~sight) == 0;
@@ -119,205 +95,16 @@ static void observe(struct engine *e, struct party_state *p, const struct minute
                     struct detector_ctx *ctx)
 {
     for (size_t i = 0; detectors[i]; i++) {
-        if (!detectors[i]->observe || !works(e, i))
+        if (!detectors[i]->observe || !engine_works(e, i))
             continue;
-        ctx->conf = settings_detector(e->options.settings, i);
+        ctx->conf = e->conf[i];
         detectors[i]->observe(party_detector_state(p, e->state_offset[i]), &p->window, r,
                               &e->contacts, ctx);
     }
 }
 
-static size_t evaluate(const struct engine *e, struct party_state *p, struct detector_ctx *ctx,
-                       struct detector_finding out[static FINDINGS_MAX])
-{
-    size_t n = 0;
-    for (size_t i = 0; detectors[i] && n + DETECTOR_FINDINGS_MAX <= FINDINGS_MAX; i++) {
-        if (!works(e, i))
-            continue;
-        ctx->conf = settings_detector(e->options.settings, i);
-        n += detectors[i]->evaluate(&p->window, party_detector_state(p, e->state_offset[i]), ctx,
-                                    out + n);
-    }
-    return n;
-}
-
-static struct policy_facts facts_of(const struct engine *e, const struct party_state *p,
-                                    const struct detector_ctx *ctx)
-{
-    const struct window *w = &p->window;
-    const struct settings *s = e->options.settings;
-    uint64_t tls = window_sum(w, FEATURE_MX_TLS, ctx->now_ms, DAY_S);
-    return (struct policy_facts){
-        .role = ctx->role,
-        .provisional = p->party.kind == PARTY_PROVISIONAL,
-        .provisional_ceiling = (uint8_t)s->provisional_ceiling,
-        .identity_held = p->confidence == IDENTITY_AMBIGUOUS || p->confidence == IDENTITY_STALE ||
-                         (p->doubts & DOUBTS_HELD),
-        .source_validated = e->options.site->source_validated,
-        .one_direction = e->site.one_direction,
-        .flow_only = e->site.flow_only,
-        .sampled = e->site.sampled,
-        .short_history =
-            ctx->now_ms -
-                w->first_ms<s->history_ms, .digests_cut = window_digests_cut(w, ctx->now_ms, 3600),
-                            .tls = tls> 0 &&
-            tls * 2 > window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms, DAY_S),
-        .site_failing = ctx->site_failing,
-        .loss_ppm = window_loss_ppm(w, ctx->now_ms),
-    };
-}
-
-static struct party_verdict **find_verdict(struct party_state *p, unsigned class_)
-{
-    struct party_verdict **at = &p->verdicts;
-    while (*at && (*at)->verdict.class_ != class_)
-        at = &(*at)->next;
-    return at;
-}
-
-// What a verdict says besides its evidence.
-static void describe(const struct engine *e, const struct party_state *p,
-                     const struct detector_ctx *ctx, const char *to, struct verdict *v)
-{
-    v->party = p->party;
-    v->key = p->key;
-    memcpy(v->pop, p->pop, sizeof v->pop);
-    memcpy(v->network_class, p->network_class, sizeof v->network_class);
-    v->confidence = p->confidence;
-    v->doubts = p->doubts;
-    v->made_ms = ctx->now_ms;
-    v->loss_ppm = window_loss_ppm(&p->window, ctx->now_ms);
-    uint32_t flags = p->window.flags;
-    v->sources = (flags & MINUTE_FROM_LOG ? (uint32_t)VERDICT_FROM_LOG : 0) |
-                 (flags & MINUTE_FROM_EXPORT ? (uint32_t)VERDICT_FROM_EXPORT : 0);
-    if ((flags & MINUTE_FROM_PACKETS) || v->sources == 0)
-        v->sources |= VERDICT_FROM_PACKETS;
-    snprintf(v->role, sizeof v->role, "%s", role_name(ctx->role));
-    snprintf(v->rules_version, sizeof v->rules_version, "%s", ENGINE_RULES_VERSION);
-    snprintf(v->conf_hash, sizeof v->conf_hash, "%s", e->options.conf_hash);
-    snprintf(v->inputs, sizeof v->inputs, "%.31s-%.31s", p->from, to);
-}
-
-static void weigh(const struct engine *e, const struct judgement *j, struct verdict *v)
-{
-    v->prior = j->prior;
-    v->log_odds = j->log_odds;
-    v->score = j->score;
-    v->ceiling = j->ceiling;
-    v->limitations = j->limitations;
-    v->evidence_count = j->count;
-    memcpy(v->evidence, j->evidence, sizeof v->evidence);
-    int64_t first_ms = v->made_ms, last_ms = 0;
-    for (uint32_t i = 0; i < j->count; i++) {
-        if (!j->evidence[i].counted)
-            continue;
-        if (j->evidence[i].first_ms < first_ms)
-            first_ms = j->evidence[i].first_ms;
-        if (j->evidence[i].last_ms > last_ms)
-            last_ms = j->evidence[i].last_ms;
-    }
-    if (v->first_ms == 0 || first_ms < v->first_ms)
-        v->first_ms = first_ms;
-    if (last_ms > v->last_ms)
-        v->last_ms = last_ms;
-    int64_t span_s = (v->made_ms - v->first_ms + 999) / 1000;
-    v->window_s = span_s < 1 ? 1 : span_s > UINT32_MAX ? UINT32_MAX : (uint32_t)span_s;
-    v->observed_s = site_watched(&e->site, v->first_ms, v->made_ms);
-}
-
-// Of party, class and first time, so that a replay gives the same one.
-static void name(struct verdict *v)
-{
-    char party[PARTY_TEXT_MAX];
-    party_format(&v->party, party);
-    uint64_t who = hash_octets(party, strlen(party), v->class_);
-    snprintf(v->id, sizeof v->id, "v%016" PRIx64 "-%011" PRIx64, who,
-             (uint64_t)v->first_ms & 0xfffffffffffu);
-}
-
-static void emit(struct engine *e, struct party_verdict *pv, enum verdict_event event)
-{
-    pv->verdict.event = (uint8_t)event;
-    pv->written_ms = pv->verdict.made_ms;
-    if (event == VERDICT_OPENED)
-        e->opened++;
-    else if (event == VERDICT_UPDATED)
-        e->updated++;
-    else
-        e->closed++;
-    e->fn(&pv->verdict, e->ctx);
-}
-
-static int open_verdict(struct engine *e, struct party_state *p, unsigned class_,
-                        const struct judgement *j, const struct detector_ctx *ctx, const char *to)
-{
-    struct party_verdict *pv = calloc(1, sizeof *pv);
-    if (!pv)
-        return -ENOMEM;
-    pv->next = p->verdicts;
-    p->verdicts = pv;
-    pv->verdict.class_ = (uint8_t)class_;
-    describe(e, p, ctx, to, &pv->verdict);
-    weigh(e, j, &pv->verdict);
-    name(&pv->verdict);
-    pv->supported_ms = pv->opened_ms = ctx->now_ms;
-    pv->families = j->families;
-    if (j->limitations & VERDICT_EXEMPT)
-        e->exempted++;
-    emit(e, pv, VERDICT_OPENED);
-    return 0;
-}
-
-static void go_on(struct engine *e, struct party_state *p, struct party_verdict *pv,
-                  const struct judgement *j, const struct detector_ctx *ctx, const char *to)
-{
-    if (!j->supported)
-        return;
-    pv->supported_ms = ctx->now_ms;
-    struct verdict *v = &pv->verdict;
-    bool news = (j->families & ~pv->families) != 0 || j->ceiling > v->ceiling;
-    // The longer it lasts the less news is in it: a sixth of its age, at least update_every.
-    int64_t pause_ms = (ctx->now_ms - pv->opened_ms) / 6;
-    if (pause_ms > PAUSE_MAX_MS)
-        pause_ms = PAUSE_MAX_MS;
-    if (pause_ms < e->options.settings->update_ms)
-        pause_ms = e->options.settings->update_ms;
-    bool due = ctx->now_ms - pv->written_ms >= pause_ms;
-    if (!news && !due)
-        return;
-    describe(e, p, ctx, to, v);
-    weigh(e, j, v);
-    pv->families |= j->families;
-    emit(e, pv, VERDICT_UPDATED);
-}
-
-static int decide(struct engine *e, struct party_state *p, struct detector_ctx *ctx, const char *to)
-{
-    struct detector_finding findings[FINDINGS_MAX];
-    size_t n = evaluate(e, p, ctx, findings);
-    uint32_t supported = 0;
-    for (size_t i = 0; i < n; i++)
-        supported |= findings[i].supports;
-    if (supported == 0)
-        return 0;
-    struct policy_facts facts = facts_of(e, p, ctx);
-    for (unsigned c = 0; c < VERDICT_CLASSES; c++) {
-        if (!(supported & DETECTOR_CLASS(c)))
-            continue;
-        struct judgement j;
-        struct party_verdict *pv = *find_verdict(p, c);
-        facts.exempt = exempt_find(&e->options.settings->exemptions, c, &p->party, &p->key,
-                                   ctx->now_ms) != NULL;
-        policy_judge(c, &e->rules[c], &e->options.settings->priors, &facts, findings, n, &j);
-        if (pv)
-            go_on(e, p, pv, &j, ctx, to);
-        else if (j.found && open_verdict(e, p, c, &j, ctx, to) != 0)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-static void update_party(struct party_state *p, const struct minute_row *r, const char *from)
+static void update_party(struct party_state *p, const struct minute_row *r,
+                         const struct journal_cursor *from)
 {
     p->key = r->key;
     memcpy(p->pop, r->pop, sizeof p->pop);
@@ -325,21 +112,26 @@ static void update_party(struct party_state *p, const struct minute_row *r, cons
     p->confidence = r->confidence;
     p->doubts = r->doubts;
     // What a verdict rests on reaches back a day: the cursor moves on once a day.
-    if (p->from[0] == '\0' || r->cut_ms - p->from_ms > DAY_MS) {
-        snprintf(p->from, sizeof p->from, "%s", from);
+    if (p->from_ms == 0 || r->cut_ms - p->from_ms > DAY_MS) {
+        p->from = *from;
         p->from_ms = r->cut_ms;
     }
 }
 
-int engine_row(struct engine *e, const struct minute_row *r, const char *from, const char *to)
+int engine_row(struct engine *e, const struct minute_row *r, const struct journal_cursor *from,
+               const struct journal_cursor *to)
 {
     e->rows++;
     if (r->flags & MINUTE_AMENDMENT)
         e->amendments++;
     if (r->flags & MINUTE_UNOBSERVED)
         e->unobserved++;
-    struct party_state *p = party_get(e->parties, &r->party);
-    if (!p)
+    struct party_state *p = party_find(e->parties, &r->party);
+    if (!p && !window_concerns(r)) {
+        e->passed_over++;
+        return 0;
+    }
+    if (!p && !(p = party_get(e->parties, &r->party)))
         return -ENOMEM;
     // A line keeps its past when it dials in again; a bare address does not.
     if ((r->flags & MINUTE_LEASE_START) && p->party.kind == PARTY_PROVISIONAL)
@@ -351,40 +143,11 @@ int engine_row(struct engine *e, const struct minute_row *r, const char *from, c
         .named_server = is_named_server(e, &r->key),
     };
     window_add(&p->window, r, &options, &e->contacts);
+    if (!window_moves(r))
+        return 0;
     struct detector_ctx ctx = context(e, p, r->cut_ms);
     observe(e, p, r, &ctx);
-    return decide(e, p, &ctx, to);
-}
-
-// Rests on contacts that began to fail when the whole site's did?
-static bool rests_on_failure(const struct verdict *v, int64_t since_ms)
-{
-    for (uint32_t i = 0; i < v->evidence_count; i++) {
-        const struct verdict_evidence *e = &v->evidence[i];
-        if (e->counted && e->family == VERDICT_FAMILY_CONTACT && e->first_ms >= since_ms)
-            return true;
-    }
-    return false;
-}
-
-// Verdicts made in the minute in which the site broke, before that could be known, are taken back.
-static void retract(struct engine *e, struct party_state *p, int64_t since_ms, int64_t now_ms)
-{
-    struct party_verdict **at = &p->verdicts;
-    while (*at) {
-        struct party_verdict *pv = *at;
-        if (!rests_on_failure(&pv->verdict, since_ms)) {
-            at = &pv->next;
-            continue;
-        }
-        if (now_ms > pv->verdict.made_ms)
-            pv->verdict.made_ms = now_ms;
-        pv->verdict.limitations |= VERDICT_SITE_FAILURE;
-        emit(e, pv, VERDICT_CLOSED);
-        e->retracted++;
-        *at = pv->next;
-        free(pv);
-    }
+    return judge_party(e, p, &ctx, to);
 }
 
 void engine_site(struct engine *e, const struct minute_site *m)
@@ -396,23 +159,7 @@ void engine_site(struct engine *e, const struct minute_site *m)
     struct party_state *p = NULL;
     while ((p = party_older(e->parties, p))) {
         if (p->verdicts)
-            retract(e, p, e->site.failing_since * MINUTE_MS, (m->minute + 1) * MINUTE_MS);
-    }
-}
-
-static void close_quiet(struct engine *e, struct party_state *p, int64_t now_ms)
-{
-    struct party_verdict **at = &p->verdicts;
-    while (*at) {
-        struct party_verdict *pv = *at;
-        if (now_ms - pv->supported_ms < e->rules[pv->verdict.class_].quiet_ms) {
-            at = &pv->next;
-            continue;
-        }
-        pv->verdict.made_ms = now_ms;
-        emit(e, pv, VERDICT_CLOSED);
-        *at = pv->next;
-        free(pv);
+            judge_retract(e, p, e->site.failing_since * MINUTE_MS, (m->minute + 1) * MINUTE_MS);
     }
 }
 
@@ -422,7 +169,7 @@ void engine_mark(struct engine *e, int64_t mark_ms)
         struct party_state *p = NULL;
         while ((p = party_older(e->parties, p))) {
             if (p->verdicts)
-                close_quiet(e, p, mark_ms);
+                judge_close_quiet(e, p, mark_ms);
         }
         e->looked_ms = mark_ms;
     }
@@ -440,6 +187,7 @@ void engine_status(const struct engine *e, struct control_status *out)
     } counters[] = {
         {"rows", e->rows},
         {"rows_amended", e->amendments},
+        {"rows_passed_over", e->passed_over},
         {"rows_unobserved", e->unobserved},
         {"parties", party_count(e->parties)},
         {"parties_evicted", party_evicted(e->parties)},
@@ -457,7 +205,7 @@ void engine_status(const struct engine *e, struct control_status *out)
     uint32_t sight = site_sight(&e->site, e->options.site->port25);
     for (size_t i = 0; detectors[i]; i++) {
         char why[200];
-        if (works(e, i))
+        if (engine_works(e, i))
             continue;
         snprintf(why, sizeof why, "off: not visible: %s",
                  site_why(e->on[i] ? detectors[i]->needs & ~sight : 0));

@@ -23,9 +23,10 @@ struct engine *engine_new(const struct engine_options *options, engine_verdict_f
                           void *ctx); // NULL: out of memory
 void engine_free(struct engine *e);
 
-// `from` and `to`: journal positions before and behind the entry, as text, for a verdict's inputs.
-// 0 or -ENOMEM.
-int engine_row(struct engine *e, const struct minute_row *r, const char *from, const char *to);
+// `from` and `to`: journal positions before and behind the entry, for a verdict's inputs. 0 or
+// -ENOMEM.
+int engine_row(struct engine *e, const struct minute_row *r, const struct journal_cursor *from,
+               const struct journal_cursor *to);
 void engine_site(struct engine *e, const struct minute_site *m);
 void engine_coverage(struct engine *e, const struct coverage_minute *c);
 

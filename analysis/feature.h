@@ -23,6 +23,7 @@ enum feature_kind {
 // X(name, kind, roles, direction, first field, second field or the first again)
 #define FEATURES(X)                                                                                \
     X(MX_ESTABLISHED, COUNTER, FEATURE_MX, MINUTE_OUT, established, established)                   \
+    X(MX_CONNECTIONS, COUNTER, FEATURE_MX, MINUTE_OUT, connections, connections)                   \
     X(MX_GREETED, COUNTER, FEATURE_MX, MINUTE_OUT, banner_ok, banner_ok)                           \
     X(MX_HELO, COUNTER, FEATURE_MX, MINUTE_OUT, helo, helo)                                        \
     X(MX_TLS, COUNTER, FEATURE_MX, MINUTE_OUT, tls_sessions, tls_sessions)                         \
@@ -58,7 +59,6 @@ enum feature_kind {
     X(LOGIN_USERS, SET, 0, MINUTE_OUT, SET_login_users, SET_login_users)                           \
     X(SENDER_DOMAINS, SET, 0, MINUTE_OUT, SET_sender_domains, SET_sender_domains)                  \
     X(HELO_NAMES, SET, 0, MINUTE_OUT, SET_helo_names, SET_helo_names)                              \
-    X(MX_ATTEMPTS, COUNTER, FEATURE_MX, MINUTE_OUT, connections, connections)                      \
     X(SCAN_SYNS, GAUGE, 0, MINUTE_OUT, scan_syns, scan_syns)                                       \
     X(FIRST_CONTACTS, COMPUTED, 0, MINUTE_OUT, connections, connections)
 

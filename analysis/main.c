@@ -34,14 +34,9 @@ static void write_verdict(const struct verdict *v, void *ctx)
         job->error = rc;
 }
 
-static void cursor_text(const struct job *job, char out[static JOURNAL_CURSOR_MAX])
-{
-    struct journal_cursor c = journal_reader_cursor(job->journal);
-    journal_cursor_format(&c, out);
-}
-
 // One entry into the engine. 0 or a negative errno.
-static int take(struct job *job, const struct journal_entry *e, const char *from, const char *to)
+static int take(struct job *job, const struct journal_entry *e, const struct journal_cursor *from,
+                const struct journal_cursor *to)
 {
     switch (e->kind) {
     case JOURNAL_ROW: return engine_row(job->engine, &e->row, from, to);
@@ -59,17 +54,16 @@ static int take(struct job *job, const struct journal_entry *e, const char *from
 static int follow(struct job *job)
 {
     const struct journal_entry *e;
-    char from[JOURNAL_CURSOR_MAX], to[JOURNAL_CURSOR_MAX];
+    struct journal_cursor from = journal_reader_cursor(job->journal);
     int rc;
-    cursor_text(job, from);
     while ((rc = journal_next(job->journal, &e)) > 0) {
-        cursor_text(job, to);
-        int taken = take(job, e, from, to);
+        struct journal_cursor to = journal_reader_cursor(job->journal);
+        int taken = take(job, e, &from, &to);
         if (taken != 0)
             return taken;
         if (job->error != 0)
             return job->error;
-        memcpy(from, to, sizeof from);
+        from = to;
     }
     return rc;
 }

@@ -110,23 +110,29 @@ static void evict(struct party_table *t)
     t->evicted++;
 }
 
+struct party_state *party_find(struct party_table *t, const struct party *p)
+{
+    struct party_state *s = t->bucket[place(t, p)];
+    while (s && (s->party.kind != p->kind || strcmp(s->party.id, p->id) != 0))
+        s = s->chain;
+    if (s && t->newest != s) {
+        unlink_use(t, s);
+        link_newest(t, s);
+    }
+    return s;
+}
+
 struct party_state *party_get(struct party_table *t, const struct party *p)
 {
-    struct party_state **bucket = &t->bucket[place(t, p)];
-    for (struct party_state *s = *bucket; s; s = s->chain) {
-        if (s->party.kind != p->kind || strcmp(s->party.id, p->id) != 0)
-            continue;
-        if (t->newest != s) {
-            unlink_use(t, s);
-            link_newest(t, s);
-        }
+    struct party_state *s = party_find(t, p);
+    if (s)
         return s;
-    }
     if (t->count >= t->max)
         evict(t);
-    struct party_state *s = calloc(1, ALIGN(sizeof *s) + t->state_size);
+    s = calloc(1, ALIGN(sizeof *s) + t->state_size);
     if (!s)
         return NULL;
+    struct party_state **bucket = &t->bucket[place(t, p)];
     s->party = *p;
     s->chain = *bucket;
     *bucket = s;
@@ -139,7 +145,6 @@ void party_forget(struct party_table *t, struct party_state *s)
 {
     memset(&s->window, 0, sizeof s->window);
     memset(party_detector_state(s, 0), 0, t->state_size);
-    s->from[0] = '\0';
     s->from_ms = 0;
 }
 

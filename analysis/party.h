@@ -25,7 +25,7 @@ struct party_state {
     struct subscriber_key key; // last seen
     char pop[LEASE_NAME_MAX];
     char network_class[LEASE_NAME_MAX];
-    char from[64]; // journal cursor of what it first rests on
+    struct journal_cursor from; // of what it first rests on
     int64_t from_ms;
     uint32_t doubts;
     uint8_t confidence;
@@ -42,6 +42,9 @@ void party_table_free(struct party_table *t);
 // The state of a party, made when there is none; it becomes the most recently used. NULL: out of
 // memory. Borrowed until the next call.
 struct party_state *party_get(struct party_table *t, const struct party *p);
+
+// The same without making one: NULL when the party is not known.
+struct party_state *party_find(struct party_table *t, const struct party *p);
 
 // Forgets what the window and the detectors know: the address went to somebody else.
 void party_forget(struct party_table *t, struct party_state *s);

@@ -61,12 +61,16 @@ static void rebase(struct providers *p, int64_t t_ms)
     p->base_ms = base;
 }
 
+// A generation lasts half the memory, so what was contacted is known for half to all of it.
 static void age(struct providers *p, int64_t t_ms, int64_t memory_ms)
 {
-    if (t_ms - p->generation_ms < memory_ms / 2 && p->inserted < PROVIDERS_BLOOM_FULL)
+    int64_t age_ms = t_ms - p->generation_ms;
+    if (age_ms < memory_ms / 2 && p->inserted < PROVIDERS_BLOOM_FULL)
         return;
     p->young ^= 1;
     memset(p->bloom[p->young], 0, sizeof p->bloom[p->young]);
+    if (age_ms >= memory_ms) // the other generation is as old
+        memset(p->bloom, 0, sizeof p->bloom);
     p->inserted = 0;
     p->generation_ms = t_ms;
 }

@@ -9,7 +9,7 @@
 
 #include "common/minute.h"
 
-#define PROVIDERS_MAX        80
+#define PROVIDERS_MAX        72
 #define PROVIDERS_BLOOM_BITS 2048
 #define PROVIDERS_BLOOM_FULL 500 // entries after which a generation ends
 

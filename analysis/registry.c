@@ -15,11 +15,25 @@ extern const struct detector_descriptor detector_policy_limits;
 extern const struct detector_descriptor detector_auth_guessing;
 extern const struct detector_descriptor detector_open_relay;
 extern const struct detector_descriptor detector_socks_relay;
+extern const struct detector_descriptor detector_backconnect;
 
+// clang-format off
 const struct detector_descriptor *const detectors[] = {
-    &detector_fan_out,           &detector_first_contact,   &detector_rejections,
-    &detector_harvest,           &detector_blocklist,       &detector_ratware,
-    &detector_backscatter,       &detector_recipient_burst, &detector_identity_rotation,
-    &detector_submission_spread, &detector_policy_limits,   &detector_auth_guessing,
-    &detector_open_relay,        &detector_socks_relay,     NULL,
+    &detector_fan_out,
+    &detector_first_contact,
+    &detector_rejections,
+    &detector_harvest,
+    &detector_blocklist,
+    &detector_ratware,
+    &detector_backscatter,
+    &detector_recipient_burst,
+    &detector_identity_rotation,
+    &detector_submission_spread,
+    &detector_policy_limits,
+    &detector_auth_guessing,
+    &detector_open_relay,
+    &detector_socks_relay,
+    &detector_backconnect,
+    NULL,
 };
+// clang-format on

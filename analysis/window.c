@@ -6,10 +6,13 @@
 #define MINUTE_MS      60000
 #define HOUR_MS        3600000
 #define SYN_TIMEOUT_MS 4000 // after this an attempt was called unanswered (ADR 4)
-#define BOUNCES_MIN    10
-#define SCAN_MIN       10
+#define SCAN_MIN       8
+#define HASTY_MIN      8
+#define HASTY_RATE     20 // connections a second
 #define SCAN_WINDOW_S  600
-#define BOUNCES_SHARE  0.8
+#define DAY_S          86400
+#define KIND_MIN       5 // sessions before a kind is told
+#define KIND_WINDOW_S  3600
 
 static bool is_contact(const struct minute_digest *d, const struct window_options *options)
 {
@@ -79,13 +82,41 @@ static size_t events_of(const struct minute_row *r, const struct window_options 
     return n;
 }
 
-// A scanner of addresses is told by its SYNs that nobody sends twice; what is refused or answered in
-// between is its doing too.
-static bool is_scanning(const struct window *w, const struct minute_row *r)
+// Milliseconds in which the connections of a row were begun.
+static int64_t row_span_ms(const struct minute_row *r)
 {
-    uint64_t scans = feature_sum(&w->features, FEATURE_SCAN_SYNS, r->cut_ms, SCAN_WINDOW_S);
-    uint64_t attempts = feature_sum(&w->features, FEATURE_MX_ATTEMPTS, r->cut_ms, SCAN_WINDOW_S);
+    int64_t end_ms = r->cut_ms - r->minute * MINUTE_MS, first_ms = end_ms;
+    for (uint32_t i = 0; i < r->digest_count; i++) {
+        if ((r->digest[i].flags & MINUTE_DIGEST_START) && r->digest[i].start_ms < first_ms)
+            first_ms = r->digest[i].start_ms;
+    }
+    return end_ms - first_ms > 1000 ? end_ms - first_ms : 1000;
+}
+
+// A scanner of addresses sends each SYN once and never speaks. The collector counts SYNs that nobody
+// sent again and runs of neighbours; what is refused in between is the scanner's doing too.
+static bool is_scan(const struct window *w, const struct minute_row *r)
+{
+    uint64_t scans = window_sum(w, FEATURE_SCAN_SYNS, r->cut_ms, SCAN_WINDOW_S);
+    uint64_t attempts = window_sum(w, FEATURE_MX_CONNECTIONS, r->cut_ms, SCAN_WINDOW_S);
     return scans >= SCAN_MIN && scans * 2 > attempts;
+}
+
+// A scan that is refused at once shows no SYN that might have been sent again. Until its silent ones
+// have timed out, connections of a single packet at a rate no mail program reaches are left out; no
+// longer, since a bot behind a block that resets looks the same.
+static bool is_hasty(const struct minute_row *r)
+{
+    const uint64_t *c = r->counter[MINUTE_MX][MINUTE_OUT];
+    uint64_t connections = c[MINUTE_connections];
+    return connections >= HASTY_MIN && c[MINUTE_packets_up] > 0 &&
+           c[MINUTE_packets_up] * 4 <= connections * 5 &&
+           (int64_t)connections * 1000 >= HASTY_RATE * row_span_ms(r);
+}
+
+bool window_scans(const struct window *w, int64_t now_ms)
+{
+    return w->scan_ms != 0 && now_ms - w->scan_ms < SCAN_WINDOW_S * 1000LL;
 }
 
 static void add_contacts(struct window *w, const struct minute_row *r,
@@ -138,8 +169,42 @@ void window_add(struct window *w, const struct minute_row *r, const struct windo
     note_quality(w, r);
     feature_add_row(&w->features, r);
     role_observe(&w->role, r, options->named_server);
-    if (!is_scanning(w, r))
+    if (is_scan(w, r))
+        w->scan_ms = r->cut_ms;
+    if (!window_scans(w, r->cut_ms) && !is_hasty(r))
         add_contacts(w, r, options, contacts);
+}
+
+bool window_concerns(const struct minute_row *r)
+{
+    if (r->gauge[MINUTE_socks_in_granted] || r->gauge[MINUTE_socks_reverse])
+        return true;
+    for (unsigned role = 0; role < MINUTE_ROLES; role++) {
+        if (r->counter[role][MINUTE_OUT][MINUTE_packets_up] ||
+            r->counter[role][MINUTE_OUT][MINUTE_connections] ||
+            r->counter[role][MINUTE_IN][MINUTE_established] ||
+            r->counter[role][MINUTE_IN][MINUTE_banner_ok])
+            return true;
+    }
+    return (r->flags & MINUTE_FROM_LOG) != 0 || r->key.kind == SUBSCRIBER_MAILBOX;
+}
+
+bool window_moves(const struct minute_row *r)
+{
+    static const uint8_t mail[] = {MINUTE_SMARTHOST, MINUTE_MX, MINUTE_SUBMISSION, MINUTE_ACCESS};
+    if (r->digest_count > 0 || r->gauge[MINUTE_socks_in] || r->gauge[MINUTE_socks_reverse] ||
+        (r->flags & MINUTE_FROM_LOG))
+        return true;
+    for (size_t i = 0; i < sizeof mail; i++) {
+        const uint64_t *out = r->counter[mail[i]][MINUTE_OUT];
+        if (out[MINUTE_packets_up] || out[MINUTE_connections] || out[MINUTE_octets_up])
+            return true;
+        for (unsigned c = 0; c < MINUTE_octets_up; c++) {
+            if (out[c])
+                return true;
+        }
+    }
+    return false;
 }
 
 uint64_t window_sum(const struct window *w, enum feature feature, int64_t now_ms, int32_t window_s)
@@ -174,9 +239,31 @@ bool window_digests_cut(const struct window *w, int64_t now_ms, int32_t window_s
            (int64_t)w->cut_minute * MINUTE_MS + MINUTE_MS > now_ms - (int64_t)window_s * 1000;
 }
 
-bool window_mostly_bounces(const struct window *w, int64_t now_ms, int32_t window_s)
+bool window_is_cut_off(const struct window *w, int64_t now_ms)
 {
-    uint64_t mail = window_sum(w, FEATURE_MX_MAIL, now_ms, window_s);
-    uint64_t null_sender = window_sum(w, FEATURE_MX_NULL_SENDER, now_ms, window_s);
-    return mail >= BOUNCES_MIN && (double)null_sender >= BOUNCES_SHARE * (double)mail;
+    return window_sum(w, FEATURE_MX_ESTABLISHED, now_ms, DAY_S) * 10 <=
+           window_sum(w, FEATURE_MX_CONNECTIONS, now_ms, DAY_S);
+}
+
+enum window_kind window_kind(const struct window *w, int64_t now_ms)
+{
+    uint64_t sessions = window_sum(w, FEATURE_MX_HELO, now_ms, KIND_WINDOW_S);
+    uint64_t mail = window_sum(w, FEATURE_MX_MAIL, now_ms, KIND_WINDOW_S);
+    uint64_t null_sender = window_sum(w, FEATURE_MX_NULL_SENDER, now_ms, KIND_WINDOW_S);
+    uint64_t messages = window_sum(w, FEATURE_MX_MESSAGES, now_ms, KIND_WINDOW_S);
+    uint64_t no_data = window_sum(w, FEATURE_MX_550_NO_DATA, now_ms, KIND_WINDOW_S);
+    uint64_t failed = window_sum(w, FEATURE_LOGIN_FAILED, now_ms, KIND_WINDOW_S);
+    uint64_t listed = window_sum(w, FEATURE_LISTED_EXPLOIT, now_ms, KIND_WINDOW_S) +
+                      window_sum(w, FEATURE_LISTED_POLICY, now_ms, KIND_WINDOW_S) +
+                      window_sum(w, FEATURE_LISTED_UNKNOWN, now_ms, KIND_WINDOW_S);
+    if (failed >= KIND_MIN && failed * 2 >= sessions && mail * 5 <= failed && sessions > 0)
+        return WINDOW_LOGINS;
+    if (mail < KIND_MIN)
+        return WINDOW_MAIL;
+    bool nobody = null_sender * 5 >= mail * 4;
+    if (messages * 10 >= mail)
+        return nobody ? WINDOW_BOUNCES : WINDOW_MAIL;
+    // Refused by name of a blocklist, a bot gets no further than RCPT either.
+    bool refused = no_data * 2 >= mail && listed * 3 < no_data;
+    return nobody || refused ? WINDOW_PROBES : WINDOW_MAIL;
 }

@@ -16,6 +16,7 @@ struct window {
     uint32_t loss_ppm[2];  // worst of this hour and of the one before
     uint32_t quality_hour; // hour of loss_ppm[0]
     uint32_t cut_minute;   // latest minute whose digests were cut, 0: none
+    int64_t scan_ms;       // latest row that scanned addresses, 0: none
     uint32_t flags;        // union of minute_flags
     struct role_state role;
     struct feature_rings features;
@@ -40,6 +41,13 @@ struct window_options {
 void window_add(struct window *w, const struct minute_row *r, const struct window_options *options,
                 struct window_contacts *contacts);
 
+// Does the row tell of anything the party did, or answered? A scan from outside that met nobody is no
+// reason to remember a party.
+bool window_concerns(const struct minute_row *r);
+
+// Is there anything in the row that a detector looks at?
+bool window_moves(const struct minute_row *r);
+
 uint64_t window_sum(const struct window *w, enum feature feature, int64_t now_ms, int32_t window_s);
 
 // Distinct mail providers contacted in the window; `*first_ms` as providers_within has it.
@@ -48,5 +56,19 @@ double window_providers(const struct window *w, int64_t now_ms, int32_t window_s
 uint32_t window_loss_ppm(const struct window *w, int64_t now_ms);
 bool window_digests_cut(const struct window *w, int64_t now_ms, int32_t window_s);
 
-// Mail is mostly bounces (null senders): what it does is backscatter, not spam.
-bool window_mostly_bounces(const struct window *w, int64_t now_ms, int32_t window_s);
+// SYNs to addresses in bulk, each sent once: a scan, not mail.
+bool window_scans(const struct window *w, int64_t now_ms);
+
+// Hardly any of the day's connections to mail servers was answered: a block that is declared is real.
+bool window_is_cut_off(const struct window *w, int64_t now_ms);
+
+// What the party does at mail servers, by the dialogues of the last hour: the same spread and the same
+// refusals mean different things.
+enum window_kind {
+    WINDOW_MAIL,    // sends mail, or nothing is known
+    WINDOW_BOUNCES, // nearly all with the null sender
+    WINDOW_PROBES,  // asks for recipients and sends nothing
+    WINDOW_LOGINS,  // tries passwords and sends nothing
+};
+
+enum window_kind window_kind(const struct window *w, int64_t now_ms);

@@ -14,6 +14,12 @@ static int wide_of(enum minute_counter counter)
     }
 }
 
+static const size_t pool_size[ACC_POOLS] = {
+    [ACC_POOL_ACC] = sizeof(struct acc),
+    [ACC_POOL_BLOCK] = sizeof(struct acc_block),
+    [ACC_POOL_SETS] = MINUTE_SET_N * sizeof(struct distinct),
+};
+
 static void *get(size_t size, struct acc_limits *limits)
 {
     void *p = calloc(1, size);
@@ -21,9 +27,38 @@ static void *get(size_t size, struct acc_limits *limits)
     return p;
 }
 
+// Minutes come and go with the same few sizes: what one gives back the next one takes. The link to the next
+// free one stands in its first octets.
+static void *pool_get(enum acc_pool pool, struct acc_limits *limits)
+{
+    void *p = limits->free[pool];
+    if (!p)
+        return get(pool_size[pool], limits);
+    memcpy(&limits->free[pool], p, sizeof(void *));
+    return memset(p, 0, pool_size[pool]);
+}
+
+static void pool_put(enum acc_pool pool, void *p, struct acc_limits *limits)
+{
+    if (!p)
+        return;
+    memcpy(p, &limits->free[pool], sizeof(void *));
+    limits->free[pool] = p;
+}
+
+void acc_limits_fini(struct acc_limits *limits)
+{
+    for (unsigned pool = 0; pool < ACC_POOLS; pool++)
+        for (void *p = limits->free[pool], *next; p; p = next) {
+            memcpy(&next, p, sizeof next);
+            free(p);
+        }
+    memset(limits->free, 0, sizeof limits->free);
+}
+
 struct acc *acc_new(struct acc_limits *limits)
 {
-    struct acc *a = get(sizeof *a, limits);
+    struct acc *a = pool_get(ACC_POOL_ACC, limits);
     if (a)
         a->confidence = IDENTITY_CERTAIN;
     return a;
@@ -34,12 +69,12 @@ static void clear(struct acc *a, struct acc_limits *limits)
 {
     for (unsigned role = 0; role < MINUTE_ROLES; role++)
         for (unsigned d = 0; d < MINUTE_DIRECTIONS; d++) {
-            free(a->block[role][d]);
+            pool_put(ACC_POOL_BLOCK, a->block[role][d], limits);
             a->block[role][d] = NULL;
         }
     for (unsigned s = 0; a->set && s < MINUTE_SET_N; s++)
         distinct_clear(&a->set[s], &limits->budget);
-    free(a->set);
+    pool_put(ACC_POOL_SETS, a->set, limits);
     a->set = NULL;
     free(a->digest);
     a->digest = NULL;
@@ -60,7 +95,7 @@ void acc_free(struct acc *a, struct acc_limits *limits)
         return;
     clear(a, limits);
     free(a->seconds);
-    free(a);
+    pool_put(ACC_POOL_ACC, a, limits);
 }
 
 // ---- Adding
@@ -76,7 +111,7 @@ void acc_add(struct acc *a, unsigned role, unsigned direction, enum minute_count
     if (n == 0)
         return;
     struct acc_block **b = &a->block[role][direction];
-    if (!*b && !(*b = get(sizeof **b, limits)))
+    if (!*b && !(*b = pool_get(ACC_POOL_BLOCK, limits)))
         return;
     a->dirty = true;
     int wide = wide_of(counter);
@@ -100,7 +135,7 @@ void acc_gauge(struct acc *a, enum minute_gauge gauge, uint64_t n)
 void acc_set(struct acc *a, enum minute_set set, uint8_t key_id, uint64_t value,
              struct acc_limits *limits)
 {
-    if (!a->set && !(a->set = get(MINUTE_SET_N * sizeof *a->set, limits)))
+    if (!a->set && !(a->set = pool_get(ACC_POOL_SETS, limits)))
         return;
     a->dirty = true;
     if (!distinct_add(&a->set[set], key_id, value, &limits->budget))
@@ -234,7 +269,7 @@ void acc_cut(struct acc *a, struct minute_row *r, struct acc_limits *limits)
     cut_digests(a, r, limits);
     if (a->set) {
         memcpy(r->set, a->set, sizeof r->set);
-        free(a->set);
+        pool_put(ACC_POOL_SETS, a->set, limits);
         a->set = NULL;
     }
     clear(a, limits);

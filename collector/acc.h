@@ -59,13 +59,18 @@ struct acc {
     uint32_t digests_cut;
 };
 
-// What accumulators share.
+enum acc_pool { ACC_POOL_ACC, ACC_POOL_BLOCK, ACC_POOL_SETS, ACC_POOLS };
+
+// What accumulators share. `free` holds what was given back, for the next minute.
 struct acc_limits {
+    void *free[ACC_POOLS];
     uint32_t digests_max;
     struct distinct_budget budget;
     uint64_t mixed_keys;    // values of another key id than their set's
     uint64_t out_of_memory; // additions lost
 };
+
+void acc_limits_fini(struct acc_limits *limits); // after the last accumulator
 
 struct acc *acc_new(struct acc_limits *limits); // NULL: out of memory
 void acc_free(struct acc *a, struct acc_limits *limits);

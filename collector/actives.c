@@ -33,9 +33,17 @@ static uint32_t party_of(const struct lease_answer *l)
     return l->confidence == IDENTITY_AMBIGUOUS ? 0 : l->lease;
 }
 
+// By words: a key is looked up with every record.
 static uint64_t hash_of(const struct subscriber_key *key, const struct lease_answer *lease)
 {
-    return subscriber_key_hash(key, HASH_SEED + party_of(lease));
+    uint64_t word[sizeof *key / sizeof(uint64_t)];
+    uint64_t h = HASH_SEED + party_of(lease);
+    memcpy(word, key, sizeof word);
+    for (size_t i = 0; i < sizeof word / sizeof *word; i++) {
+        h = (h ^ word[i]) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 32;
+    }
+    return h;
 }
 
 static void age_link(struct actives *t, struct active *a)
@@ -69,7 +77,7 @@ static bool is_idle(const struct active *a)
 static void drop(struct actives *t, struct active *a)
 {
     assert(is_idle(a));
-    struct active **link = &t->bucket[hash_of(&a->key, &a->lease) & t->mask];
+    struct active **link = &t->bucket[a->hash & t->mask];
     while (*link != a)
         link = &(*link)->chain;
     *link = a->chain;
@@ -122,7 +130,7 @@ static void grow(struct actives *t)
     if (!bucket)
         return;
     for (struct active *a = t->oldest; a; a = a->newer) {
-        struct active **link = &bucket[hash_of(&a->key, &a->lease) & mask];
+        struct active **link = &bucket[a->hash & mask];
         a->chain = *link;
         *link = a;
     }
@@ -147,9 +155,11 @@ struct active *actives_get(struct actives *t, const struct subscriber_key *key,
     struct active *a = find(t, key, lease, hash);
     *is_new = !a;
     if (a) {
+        // The list by age is kept to the minute: moving an entry touches three others.
+        bool moves = t_ms / 60000 > a->last_ms / 60000 && t->newest != a;
         if (t_ms > a->last_ms)
             a->last_ms = t_ms;
-        if (t->newest != a) {
+        if (moves) {
             age_unlink(t, a);
             age_link(t, a);
         }
@@ -166,6 +176,7 @@ struct active *actives_get(struct actives *t, const struct subscriber_key *key,
         t->refused++;
         return NULL;
     }
+    a->hash = hash;
     a->key = *key;
     a->lease = *lease;
     a->last_ms = t_ms;

@@ -9,9 +9,10 @@
 #define ACTIVE_TTLS 4
 
 struct active {
+    struct active *chain;
+    uint64_t hash; // of key and party
     struct subscriber_key key;
     struct lease_answer lease; // of the time it was made: who the party is
-    struct active *chain;
     struct active *newer, *older;
     struct acc *acc; // minutes that are open, or amend, the earliest first
     int64_t last_ms;

@@ -1,7 +1,7 @@
 // Counters, gauges and sets of a minute from the fields of a flow record (docs/formats/minute.md has the
 // table).
 #include "aggregate_parts.h"
-#include "hash.h"
+#include "common/hash.h"
 
 // A run of unanswered SYNs to neighbouring addresses this long is a scan.
 #define SCAN_RUN 8
@@ -40,7 +40,8 @@ void count_begin(struct aggregate *g, struct view *v, struct acc *at, const stru
                  struct flow *m, const struct news *n)
 {
     struct sink s = sink_of(g, v, at);
-    add(&s, n->begun ? MINUTE_connections : MINUTE_midstream, 1);
+    if (f->ip_proto == 6)
+        add(&s, n->begun ? MINUTE_connections : MINUTE_midstream, 1);
     acc_gauge(at, MINUTE_flows, 1);
     if (v->direction != MINUTE_OUT)
         return;

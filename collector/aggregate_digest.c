@@ -2,7 +2,7 @@
 // only when they may belong to a backconnect proxy: long ones to a hosting network, and the new destinations
 // that are opened while such a one lives.
 #include "aggregate_parts.h"
-#include "hash.h"
+#include "common/hash.h"
 
 enum priority { PRIORITY_NONE, PRIORITY_BURST, PRIORITY_LONG, PRIORITY_ACCESS, PRIORITY_MAIL };
 

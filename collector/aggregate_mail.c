@@ -3,7 +3,7 @@
 #include <assert.h>
 
 #include "aggregate_parts.h"
-#include "hash.h"
+#include "common/hash.h"
 
 struct row { // one row an event goes to
     struct acc *acc;

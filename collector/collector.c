@@ -138,6 +138,7 @@ void collector_close(struct collector *c)
     aggregate_free(c->aggregate);
     actives_free(c->actives, &c->limits);
     minutes_free(c->minutes);
+    acc_limits_fini(&c->limits);
     sequence_free(c->sequence);
     watermark_free(c->watermark);
     journal_writer_close(c->journal);
@@ -233,6 +234,13 @@ int collector_take(struct collector *c, const struct record *r)
         aggregate_flow(c->aggregate, &r->flow, process, exported);
     }
     return watermark_has_coverage(c->watermark, process) ? 0 : advance(c);
+}
+
+void collector_ended(struct collector *c, uint32_t domain)
+{
+    int process = watermark_process(c->watermark, domain);
+    if (process >= 0)
+        watermark_end(c->watermark, process);
 }
 
 int collector_finish(struct collector *c)

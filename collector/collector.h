@@ -21,6 +21,8 @@ void collector_close(struct collector *c);
 // Negative errno of the journal (nothing is lost, but nothing goes on); what is wrong with a record is
 // counted.
 int collector_take(struct collector *c, const struct record *r);
+// The input of a sensor process came to its end; it holds nothing back any more.
+void collector_ended(struct collector *c, uint32_t domain);
 // No more records: closes all minutes.
 int collector_finish(struct collector *c);
 

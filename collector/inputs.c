@@ -7,12 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+// A file is of one sensor process, or of a few.
+#define DOMAINS_MAX 64
+
 struct input {
     char *path; // owned
     struct record_reader *reader;
     struct record ahead;
     bool there; // `ahead` is one
     int64_t time_ms;
+    uint32_t domain[DOMAINS_MAX]; // that were in it; when it is at its end, those not yet told of
+    size_t domains;
 };
 
 struct inputs {
@@ -46,8 +51,19 @@ static int64_t time_of(const struct record *r)
     }
 }
 
+static void note_domain(struct input *i, uint32_t domain)
+{
+    for (size_t d = 0; d < i->domains; d++)
+        if (i->domain[d] == domain)
+            return;
+    if (i->domains < DOMAINS_MAX)
+        i->domain[i->domains++] = domain;
+}
+
 static void read_ahead(struct input *i)
 {
+    if (i->there)
+        note_domain(i, i->ahead.id.domain);
     i->there = record_reader_next(i->reader, &i->ahead) == 1;
     if (i->there && time_of(&i->ahead) > i->time_ms)
         i->time_ms = time_of(&i->ahead);
@@ -86,6 +102,18 @@ int inputs_next(struct inputs *in, struct record *r)
     *r = first->ahead;
     read_ahead(first);
     return 1;
+}
+
+bool inputs_ended(struct inputs *in, uint32_t *domain)
+{
+    for (size_t i = 0; i < in->count; i++) {
+        struct input *it = &in->item[i];
+        if (it->there || it->domains == 0)
+            continue;
+        *domain = it->domain[--it->domains];
+        return true;
+    }
+    return false;
 }
 
 bool inputs_status(const struct inputs *in, struct control_status *s)

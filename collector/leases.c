@@ -361,8 +361,9 @@ static bool ask_group(const struct leases *l, const struct group *g, int64_t t_m
 static void judge(const struct leases *l, int64_t t_ms, struct lease_answer *a)
 {
     const struct lease_span *s = &l->span[a->lease - 1];
-    bool stale = s->end_ms == INT64_MAX && s->interim_ms > 0 && s->last_seen_ms > 0 &&
-                 t_ms - s->last_seen_ms > 2 * s->interim_ms;
+    // What a stop has ended was alive until then; what nobody ended must be seen again and again.
+    bool ended = s->end_ms != INT64_MAX && !s->lost_stop;
+    bool stale = !ended && s->interim_ms > 0 && t_ms - s->last_seen_ms > 2 * s->interim_ms;
     if (s->pop_index >= 0 && lease_churn_reboot(l->churn[s->pop_index + 1], t_ms))
         a->doubts |= IDENTITY_BNG_REBOOT;
     if (a->doubts & (IDENTITY_OVERLAP | IDENTITY_NEAR_CHANGE | IDENTITY_NO_PORT))

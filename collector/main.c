@@ -8,11 +8,12 @@
 #include "inputs.h"
 
 static const struct daemon_option options[] = {
-    {'r', "records", "FILE", true, "read records of FILE; may be given several times"},
-    {'j', "journal", "DIR", false, "the journal of minutes, made when it is not there"},
-    {'l', "leases", "FILE", false, "lease history (CSV); instead of collector.leases"},
-    {0, "dump", NULL, false, "print the journal as JSON, a line an entry, and end"},
-    {0, "verify", NULL, false, "read the whole journal, say whether it is sound, and end"},
+    {'r', "records", "FILE", true,
+     "Records to read, - for standard input; several files are merged by time."},
+    {'j', "journal", "DIR", false, "The journal of minutes; made when it is not there."},
+    {'l', "leases", "FILE", false, "Lease history (CSV), in the place of collector.leases."},
+    {0, "dump", NULL, false, "Print the journal, a JSON object a line, end."},
+    {0, "verify", NULL, false, "Read the whole journal, say whether it is sound, end."},
     {0},
 };
 
@@ -56,9 +57,13 @@ static int open_inputs(struct daemon *d, struct inputs *in)
 static int take_all(struct collector *c, struct inputs *in)
 {
     struct record r;
+    uint32_t domain;
     int rc = 0;
-    while (rc == 0 && inputs_next(in, &r) == 1)
+    while (rc == 0 && inputs_next(in, &r) == 1) {
         rc = collector_take(c, &r);
+        while (inputs_ended(in, &domain))
+            collector_ended(c, domain);
+    }
     return rc < 0 ? rc : collector_finish(c);
 }
 

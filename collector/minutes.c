@@ -285,14 +285,20 @@ static void set_mailbox(const struct subscriber_key *key, struct party *party)
 
 static void set_party(const struct minutes *m, const struct acc *acc, struct minute_row *r)
 {
-    struct lease_answer a = acc->active->lease;
-    struct identity id = leases_identity(m->leases, &a, &acc->active->key);
+    const struct lease_answer *a = &acc->active->lease;
     r->key = acc->active->key;
-    r->party = id.party;
-    if (r->key.kind == SUBSCRIBER_MAILBOX)
-        set_mailbox(&r->key, &r->party);
-    r->confidence = a.lease == LEASES_NONE ? a.confidence : acc->confidence;
     r->doubts = acc->doubts;
+    r->confidence = a->lease == LEASES_NONE ? a->confidence : acc->confidence;
+    if (r->key.kind == SUBSCRIBER_MAILBOX) {
+        set_mailbox(&r->key, &r->party);
+        return;
+    }
+    if (a->lease == LEASES_NONE) {
+        r->party.kind = PARTY_PROVISIONAL; // its text is the key's: written once, in the key
+        return;
+    }
+    struct identity id = leases_identity(m->leases, a, &acc->active->key);
+    r->party = id.party;
     memcpy(r->network_class, id.network_class, sizeof r->network_class);
     memcpy(r->pop, id.pop, sizeof r->pop);
     if (id.lease_start_ms >= acc->minute * 60000 && id.lease_start_ms < (acc->minute + 1) * 60000)

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "hash.h"
+#include "common/hash.h"
 
 struct provider_table {
     struct prefix_set *prefixes;
@@ -13,7 +13,7 @@ struct provider_table {
 
 static bool blank(char c)
 {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+    return c == ' ' || c == '\t';
 }
 
 // The next word of `*at`: its length, with `*at` moved to its first character.
@@ -85,6 +85,8 @@ static int load_lines(FILE *in, const char *path, struct prefix_set *set, FILE *
     ssize_t len;
     while (rc == 0 && (len = getline(&line, &cap, in)) >= 0) {
         number++;
+        while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
+            line[--len] = '\0';
         size_t column = 1;
         const char *error = strlen(line) == (size_t)len ? take_line(set, line, &rc, &column)
                                                         : "a NUL octet; this is no text";

@@ -12,12 +12,15 @@ struct process {
     bool said_so; // by the former
     bool silent;
     bool fresh;   // begun anew, and no coverage of it yet
+    bool replay;  // its time is that of packets in a file
     bool suspect; // its clock is ahead of everybody's
     uint64_t epoch;
-    int64_t t_ms;      // what it has passed
-    int64_t newest_ms; // of its records
-    int64_t claim_ms;  // what a suspect says instead
-    unsigned claims;
+    int64_t t_ms;        // what it has passed
+    int64_t newest_ms;   // of its records
+    int64_t claim_ms;    // what a suspect says instead
+    unsigned claims;     // so often in a row
+    uint64_t claim_turn; // when the row began
+    uint64_t turn;       // when it was last believed
 };
 
 struct watermark {
@@ -25,6 +28,7 @@ struct watermark {
     int64_t now_ms;
     struct process *process;
     size_t count, cap;
+    uint64_t turn; // coverage records so far
     uint64_t clock_faults, silences;
 };
 
@@ -88,16 +92,26 @@ static int64_t furthest(const struct watermark *w, const struct process *but)
     return t;
 }
 
-// A suspect is believed after all when nobody else is there to say better, or when time caught up.
+// Has anybody who is believed said a word since the suspect's row of claims began?
+static bool contradicted(const struct watermark *w, const struct process *suspect)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        const struct process *p = &w->process[i];
+        if (p != suspect && counts(p) && p->turn > suspect->claim_turn)
+            return true;
+    }
+    return false;
+}
+
+// A suspect is believed after all when it repeats itself and nobody contradicts, or when time caught up.
 static void reconsider(struct watermark *w)
 {
-    bool others = furthest(w, NULL) != WATERMARK_NONE;
     for (size_t i = 0; i < w->count; i++) {
         struct process *p = &w->process[i];
         if (!p->suspect || p->ended)
             continue;
         bool caught_up = w->now_ms != WATERMARK_NONE && p->claim_ms - w->now_ms <= w->future_max_ms;
-        if (caught_up || (!others && p->claims >= WATERMARK_CONFIRM)) {
+        if (caught_up || (p->claims >= WATERMARK_CONFIRM && !contradicted(w, p))) {
             p->suspect = false;
             p->t_ms = p->claim_ms;
         }
@@ -127,25 +141,27 @@ static void settle(struct watermark *w)
     reconsider(w);
 }
 
-// Is the time believable? A process that steps far ahead of itself is not believed while others say that
-// it is earlier; alone it must repeat it. Captures and restarts step as they like, when alone.
-static bool believable(const struct watermark *w, struct process *p, uint64_t epoch,
+// Is the time believable? A process that steps far ahead is not believed at once: others may say that it is
+// earlier, and a lone one may have read its clock wrong. Captures step as they like: their files are merged by
+// time. So does what begins anew, when it is alone.
+static bool believable(const struct watermark *w, const struct process *p, uint64_t epoch,
                        const struct coverage *c)
 {
     int64_t others = furthest(w, p);
     bool first = p->fresh || p->t_ms == WATERMARK_NONE || p->epoch != epoch || p->ended;
-    if (others == WATERMARK_NONE) {
-        bool steps = !first && c->t_ms - p->t_ms > w->future_max_ms;
-        return !steps || (c->alarms & COVERAGE_REPLAY) || p->claims >= WATERMARK_CONFIRM;
-    }
-    int64_t from = first ? others : p->t_ms;
+    if (c->alarms & COVERAGE_REPLAY)
+        return true;
+    if (first && others == WATERMARK_NONE)
+        return true;
+    int64_t from = first || others > p->t_ms ? others : p->t_ms;
     return c->t_ms - from <= w->future_max_ms;
 }
 
-static void claim(struct process *p, int64_t t_ms)
+static void claim(const struct watermark *w, struct process *p, int64_t t_ms)
 {
     bool steady = p->suspect && t_ms >= p->claim_ms && t_ms - p->claim_ms <= 10000;
     p->claims = steady ? p->claims + 1 : 1;
+    p->claim_turn = steady ? p->claim_turn : w->turn;
     p->claim_ms = t_ms;
     p->suspect = true;
 }
@@ -156,16 +172,19 @@ enum watermark_result watermark_coverage(struct watermark *w, int process, uint6
     struct process *p = &w->process[process];
     enum watermark_result result = WATERMARK_TAKEN;
     p->has_coverage = true;
+    p->replay = (c->alarms & COVERAGE_REPLAY) != 0;
+    w->turn++;
     snprintf(p->name, sizeof p->name, "%.*s/%u", COVERAGE_NAME_MAX - 1, c->sensor, c->process);
     if (believable(w, p, epoch, c)) {
         p->suspect = false;
         p->claims = 0;
         p->fresh = false;
+        p->turn = w->turn;
         // A clock that was set back holds nothing up: the watermark stays.
         p->t_ms = c->t_ms;
     } else {
         w->clock_faults++;
-        claim(p, c->t_ms);
+        claim(w, p, c->t_ms);
         result = WATERMARK_FUTURE;
     }
     p->epoch = epoch;
@@ -188,7 +207,7 @@ enum watermark_result watermark_record(struct watermark *w, int process, uint64_
                                      : p->newest_ms;
     if (from == WATERMARK_NONE)
         from = furthest(w, p);
-    if (from != WATERMARK_NONE && t_ms - from > w->future_max_ms)
+    if (!p->replay && from != WATERMARK_NONE && t_ms - from > w->future_max_ms)
         return WATERMARK_FUTURE;
     p->ended = p->said_so = false;
     if (t_ms > p->newest_ms)
@@ -232,7 +251,8 @@ size_t watermark_processes(const struct watermark *w)
 
 bool watermark_is_silent(const struct watermark *w, int process)
 {
-    return w->process[process].silent;
+    const struct process *p = &w->process[process];
+    return p->silent || (p->ended && !p->said_so && p->has_coverage);
 }
 
 bool watermark_has_coverage(const struct watermark *w, int process)

@@ -9,7 +9,7 @@
 
 #define WATERMARK_PROCESSES_MAX 1024
 #define WATERMARK_EXPORT_LAG_MS (120 * 1000)
-// How many seconds in a row a lone process must repeat that it is much later than it was.
+// How many seconds in a row a process must repeat, uncontradicted, that it is much later than it was.
 #define WATERMARK_CONFIRM 3
 
 #define WATERMARK_NONE INT64_MIN
@@ -38,6 +38,7 @@ void watermark_end(struct watermark *w, int process);
 int64_t watermark_now(const struct watermark *w); // WATERMARK_NONE: not known yet
 size_t watermark_alive(const struct watermark *w);
 size_t watermark_processes(const struct watermark *w);
+// Fell silent, or ended without saying so.
 bool watermark_is_silent(const struct watermark *w, int process);
 bool watermark_has_coverage(const struct watermark *w, int process);
 uint64_t watermark_clock_faults(const struct watermark *w);

@@ -14,7 +14,8 @@ struct cursor {
 
 static inline struct cursor cursor_of(struct span s)
 {
-    return (struct cursor){.at = s.data, .end = s.data + s.len, .failed = false};
+    // An empty span may have no address, and even zero is not to be added to that.
+    return (struct cursor){.at = s.data, .end = s.len > 0 ? s.data + s.len : s.data};
 }
 
 static inline size_t cursor_left(const struct cursor *c)

@@ -12,24 +12,18 @@ static uint32_t get_u32(struct cursor *c)
     return (uint32_t)wire_get_at_most(c, UINT32_MAX);
 }
 
-// Kind and length go in front; the length is written when the body is.
+// Kind and length go in front.
 static size_t entry_begin(struct buf *out, enum journal_kind kind)
 {
     buf_be(out, kind, 1);
-    buf_be(out, 0, 3);
-    return out->len;
-}
-
-static void entry_end(struct buf *out, size_t body)
-{
-    buf_patch_be(out, body - 3, out->len - body, 3);
+    return wire_begin(out);
 }
 
 void journal_entry_row(const struct minute_row *r, struct buf *out)
 {
     size_t body = entry_begin(out, JOURNAL_ROW);
     minute_row_encode(r, out);
-    entry_end(out, body);
+    wire_end(out, body);
 }
 
 // ---- Coverage
@@ -79,7 +73,7 @@ void journal_entry_coverage(const struct coverage_minute *m, struct buf *out)
     buf_be(out, c->profile, 1);
     buf_varint(out, c->sampling);
     put_coverage_counters(c, out);
-    entry_end(out, body);
+    wire_end(out, body);
 }
 
 static void get_coverage(struct cursor *c, struct coverage_minute *m)
@@ -138,7 +132,7 @@ void journal_entry_site(const struct minute_site *s, struct buf *out)
     buf_varint(out, s->smarthost_failures);
     buf_varint(out, s->leases);
     buf_varint(out, s->lease_changes);
-    entry_end(out, body);
+    wire_end(out, body);
 }
 
 static void get_site(struct cursor *c, struct minute_site *s)
@@ -162,7 +156,7 @@ int journal_entry_get(struct cursor *c, struct journal_entry *e)
 {
     while (!c->failed && cursor_left(c) > 0) {
         uint8_t kind = cursor_u8(c);
-        struct cursor body = cursor_of(cursor_take(c, cursor_u24(c)));
+        struct cursor body = wire_get_span(c);
         if (c->failed)
             return -EINVAL;
         e->kind = kind;

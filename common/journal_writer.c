@@ -207,7 +207,7 @@ int journal_writer_open(const char *dir, const struct journal_options *options,
         w->key_dir = strdup(options->key_dir);
     if (rc == 0 && (!w->sealer || (options->key_dir && !w->key_dir)))
         rc = -ENOMEM;
-    uint32_t day, number;
+    uint32_t day = 0, number = 0;
     if (rc == 0)
         rc = newest_segment(w->dir, &day, &number);
     if (rc == 0 && day > 0)

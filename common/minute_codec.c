@@ -143,8 +143,9 @@ static void get_key(struct cursor *c, struct subscriber_key *k)
 static void put_who(const struct minute_row *r, struct buf *out)
 {
     put_key(&r->key, out);
-    bool is_key = false;
-    if (r->party.kind == PARTY_PROVISIONAL) {
+    // An empty id is taken for it too, and saves a writer of many rows the text.
+    bool is_key = r->party.kind == PARTY_PROVISIONAL && r->party.id[0] == '\0';
+    if (r->party.kind == PARTY_PROVISIONAL && !is_key) {
         struct party own = party_provisional(&r->key);
         is_key = strcmp(own.id, r->party.id) == 0;
     }
@@ -272,27 +273,25 @@ static void put_section(const struct minute_row *r, enum section section,
 {
     size_t at = out->len;
     buf_be(out, section, 1);
-    buf_be(out, 0, 3);
-    size_t body = out->len;
+    size_t body = wire_begin(out);
     put(r, out);
-    if (out->len == body && !out->failed)
+    if (out->len == body)
         out->len = at; // empty
     else
-        buf_patch_be(out, at + 1, out->len - body, 3);
+        wire_end(out, body);
 }
 
 void minute_row_encode(const struct minute_row *r, struct buf *out)
 {
     buf_be(out, MINUTE_VERSION, 1);
-    size_t at = out->len;
-    buf_be(out, 0, 3);
+    size_t body = wire_begin(out);
     put_section(r, SECTION_HEAD, put_head, out);
     put_section(r, SECTION_WHO, put_who, out);
     put_section(r, SECTION_COUNTERS, put_counters, out);
     put_section(r, SECTION_GAUGES, put_gauges, out);
     put_section(r, SECTION_SETS, put_sets, out);
     put_section(r, SECTION_DIGESTS, minute_digests_encode, out);
-    buf_patch_be(out, at, out->len - at - 3, 3);
+    wire_end(out, body);
 }
 
 // One section. Trailing octets of HEAD and WHO, and sections of other numbers, are a newer writer's.
@@ -316,14 +315,14 @@ int minute_row_decode(struct cursor *c, struct minute_row *r, struct distinct_bu
 {
     *r = (struct minute_row){0};
     uint8_t version = cursor_u8(c);
-    struct cursor body = cursor_of(cursor_take(c, cursor_u24(c)));
+    struct cursor body = wire_get_span(c);
     unsigned last = 0;
     int rc = 0;
     if (version != MINUTE_VERSION)
         c->failed = true;
     while (rc == 0 && !c->failed && cursor_left(&body) > 0) {
         unsigned section = cursor_u8(&body);
-        struct cursor part = cursor_of(cursor_take(&body, cursor_u24(&body)));
+        struct cursor part = wire_get_span(&body);
         // Each once and in order, the two that say who and when first.
         if (body.failed || section <= last || (last < SECTION_WHO && section != last + 1)) {
             c->failed = true;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/hash.h"
 #include "common/minute_wire.h"
 
 static void put_address(struct buf *out, const struct ip_addr *a)
@@ -42,6 +43,21 @@ enum digest_part {
     PART_TLS_CLIENT = 1 << 13,
     PART_RELAY_FIRST = 1 << 14,
 };
+
+// In the octet of the provider's kind: the hash is that of the peer's network and is left out.
+#define PROVIDER_FOLLOWS 0x80
+
+static bool provider_follows(const struct minute_digest *d)
+{
+    return d->peer.family != IP_NONE && d->provider == hash_network(&d->peer);
+}
+
+static uint64_t network_of(struct cursor *c, const struct ip_addr *peer)
+{
+    if (peer->family == IP_NONE)
+        c->failed = true;
+    return c->failed ? 0 : hash_network(peer);
+}
 
 static unsigned parts_of(const struct minute_digest *d)
 {
@@ -87,8 +103,7 @@ static void put_digest_numbers(const struct minute_digest *d, unsigned parts, st
 static void put_digest(const struct minute_digest *d, struct buf *out)
 {
     unsigned parts = parts_of(d);
-    size_t at = out->len;
-    buf_be(out, 0, 2);
+    size_t body = wire_begin(out);
     buf_varint(out, parts);
     buf_be(out, d->flow_hash, 8);
     put_address(out, &d->peer);
@@ -99,8 +114,10 @@ static void put_digest(const struct minute_digest *d, struct buf *out)
     wire_put_signed(out, d->start_ms);
     wire_put_signed(out, (int64_t)d->end_ms - d->start_ms);
     if (parts & PART_PROVIDER) {
-        buf_be(out, d->provider_kind, 1);
-        buf_be(out, d->provider, 8);
+        bool follows = provider_follows(d);
+        buf_be(out, d->provider_kind | (follows ? PROVIDER_FOLLOWS : 0u), 1);
+        if (!follows)
+            buf_be(out, d->provider, 8);
     }
     if (parts & PART_SOCKS) {
         buf_be(out, d->socks_inner, 1);
@@ -113,7 +130,7 @@ static void put_digest(const struct minute_digest *d, struct buf *out)
         wire_put_signed(out, (int64_t)d->outcome_ms - d->start_ms);
     }
     put_digest_numbers(d, parts, out);
-    buf_patch_be(out, at, out->len - at - 2, 2);
+    wire_end(out, body);
 }
 
 static int32_t get_time(struct cursor *c, int64_t base)
@@ -156,7 +173,7 @@ static void get_digest_numbers(struct cursor *c, unsigned parts, struct minute_d
 // One digest. What a newer writer put behind the fields known here is passed over.
 static bool get_digest(struct cursor *all, struct minute_digest *d)
 {
-    struct cursor one = cursor_of(cursor_take(all, cursor_u16(all)));
+    struct cursor one = wire_get_span(all);
     struct cursor *c = &one;
     *d = (struct minute_digest){0};
     if (all->failed)
@@ -173,8 +190,9 @@ static bool get_digest(struct cursor *all, struct minute_digest *d)
     d->start_ms = get_time(c, 0);
     d->end_ms = get_time(c, d->start_ms);
     if (parts & PART_PROVIDER) {
-        d->provider_kind = cursor_u8(c);
-        d->provider = cursor_u64(c);
+        uint8_t kind = cursor_u8(c);
+        d->provider_kind = kind & (PROVIDER_FOLLOWS - 1);
+        d->provider = kind & PROVIDER_FOLLOWS ? network_of(c, &d->peer) : cursor_u64(c);
     }
     if (parts & PART_SOCKS) {
         d->socks_inner = cursor_u8(c);
@@ -202,7 +220,7 @@ void minute_digests_encode(const struct minute_row *r, struct buf *out)
 }
 
 // The shortest digest: length, parts, flow, peer's family, ports, role, application, two times.
-#define DIGEST_OCTETS_MIN (2 + 1 + 8 + 1 + 4 + 1 + 1 + 2)
+#define DIGEST_OCTETS_MIN (1 + 1 + 8 + 1 + 4 + 1 + 1 + 2)
 
 int minute_digests_decode(struct cursor *c, struct minute_row *r)
 {

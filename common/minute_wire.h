@@ -51,5 +51,39 @@ static inline void wire_get_text(struct cursor *c, char *out, size_t size)
         memcpy(out, s.data, s.len);
 }
 
+// A length in front of what is written behind it: begin, write, end.
+static inline size_t wire_begin(struct buf *out)
+{
+    buf_be(out, 0, 1);
+    return out->len;
+}
+
+// Most are short: one octet was kept for the length, and what is longer moves.
+static inline void wire_end(struct buf *out, size_t body)
+{
+    uint64_t len = out->len - body;
+    unsigned more = 0;
+    for (uint64_t left = len >> 7; left > 0; left >>= 7)
+        more++;
+    buf_be(out, 0, more);
+    if (out->failed)
+        return;
+    memmove(out->data + body + more, out->data + body, len);
+    uint8_t *at = out->data + body - 1;
+    for (unsigned i = 0; i < more; i++, len >>= 7)
+        *at++ = (uint8_t)(len | 0x80);
+    *at = (uint8_t)len;
+}
+
+// What such a length spans.
+static inline struct cursor wire_get_span(struct cursor *c)
+{
+    uint64_t len = cursor_varint(c);
+    if (len > cursor_left(c))
+        c->failed = true;
+    struct span s = cursor_take(c, c->failed ? 0 : len);
+    return cursor_of(s);
+}
+
 void minute_digests_encode(const struct minute_row *r, struct buf *out);
 int minute_digests_decode(struct cursor *c, struct minute_row *r); // -ENOMEM; broken: `c` fails

@@ -36,6 +36,9 @@ struct series_archive {
 // own maximum): 371 kB a file.
 extern const struct series_archive series_archives[SERIES_ARCHIVES];
 
+// A folder belongs to one site, whose own series has this name whatever the site is called.
+#define SERIES_SITE_NAME "site"
+
 enum series_kind { SERIES_SUBSCRIBER, SERIES_SITE, SERIES_POP, SERIES_CLASS, SERIES_SENSOR };
 
 #define SERIES_PATH_MAX 256

@@ -373,7 +373,7 @@ int ticket_store_each(struct ticket_store *s, const struct ticket_query *q, tick
 
 int ticket_store_last_change(struct ticket_store *s, int64_t *out)
 {
-    int64_t next;
+    int64_t next = 0;
     int rc = next_number(s, NEXT_CHANGE, &next);
     if (rc == 0)
         *out = next - 1;

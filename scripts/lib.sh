@@ -55,7 +55,7 @@ watch_log() {
     if on_terminal; then printf '\r\e[K'; fi
 }
 
-# quietly WHAT LOG COMMAND...: run with its output in LOG; the log's end is shown when it fails.
+# quietly DOING LOG COMMAND...: run with its output in LOG; the log's end is shown when it fails.
 # The command is stopped with the script.
 quietly() {
     local what=$1 log=$2 start=$SECONDS pid status=0
@@ -70,12 +70,12 @@ quietly() {
     wait "$pid" || status=$?
     trap - INT TERM
     if [ "$status" -ne 0 ]; then
-        printf '%s   %s failed (status %d); the end of %s:%s\n' "$RED" "$what" "$status" \
+        printf '%s   %s: failed with status %d; the end of %s:%s\n' "$RED" "$what" "$status" \
             "${log#"$ROOT"/}" "$PLAIN" >&2
         tail -n 60 "$log" >&2
         return "$status"
     fi
-    printf '   %s%s%s (%s)\n' "$GREEN" "$what" "$PLAIN" "$(seconds_text $((SECONDS - start)))"
+    printf '   %s: %sdone%s in %s\n' "$what" "$GREEN" "$PLAIN" "$(seconds_text $((SECONDS - start)))"
 }
 
 # configure FOLDER NAME=VALUE...: a Ninja build folder, with ccache when there is one.
@@ -86,7 +86,7 @@ configure() {
     if command -v ccache >/dev/null 2>&1; then
         arguments+=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
     fi
-    quietly "configured ${folder#"$ROOT"/}" "$folder/configure.log" \
+    quietly "configuring ${folder#"$ROOT"/}" "$folder/configure.log" \
         cmake -S "$ROOT" -B "$folder" -G Ninja "${arguments[@]}"
 }
 
@@ -94,7 +94,7 @@ configure() {
 build() {
     local folder=$1
     shift
-    NINJA_STATUS='[%f/%t] ' quietly "built ${folder#"$ROOT"/}" "$folder/build.log" \
+    NINJA_STATUS='[%f/%t] ' quietly "building ${folder#"$ROOT"/}" "$folder/build.log" \
         ninja -C "$folder" -j "$JOBS" "$@"
 }
 

@@ -147,6 +147,8 @@ static int finish(struct daemon *d, struct job *j, struct control_status *status
     j->writer = NULL;
     if (error == 0)
         error = closed;
+    if (error == 0 && daemon_has(d->args, "print") && fflush(stdout) != 0)
+        error = -errno;
     int rc = judge_inputs(j, status);
     if (error != 0) {
         log_error("%s: %s", output ? output : "standard output", strerror(-error));

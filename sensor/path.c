@@ -1,7 +1,6 @@
 // Realms and paths: packed into interned values, and unpacked into text when a flow is reported.
 #include "path.h"
 
-#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -131,10 +130,8 @@ void path_realm_text(const struct intern_value *value, struct realm *out)
         memcpy(out->name, text, len);
         return;
     }
-    unsigned char digest[16];
-    crypto_generichash(digest, sizeof digest, (const unsigned char *)text, len, NULL, 0);
     out->name[0] = '#';
-    sodium_bin2hex(out->name + 1, sizeof out->name - 1, digest, sizeof digest);
+    hash_text(span_of_text(text), out->name + 1);
 }
 
 void path_of(const struct packet *p, unsigned subscriber, struct intern_value *out)
@@ -181,7 +178,11 @@ void path_encap_text(const struct intern_value *value, char *out, size_t size)
     out[0] = '\0';
     for (uint8_t i = 0; i < v.layer_count; i++) {
         const struct decap_descriptor *layer = decap_layer(v.layer[i]);
-        const struct decap_descriptor *next = i + 1 < v.layer_count ? decap_layer(v.layer[i + 1])
+        // The authentication header stands between without being a layer of its own.
+        size_t after = i + 1u;
+        if (after < v.layer_count && decap_layer(v.layer[after]) == &decap_ah)
+            after++;
+        const struct decap_descriptor *next = after < v.layer_count ? decap_layer(v.layer[after])
                                                                     : NULL;
         const char *name = next ? pair_name(layer, next) : NULL;
         if (name && next == &decap_vlan) // the whole stack

@@ -38,7 +38,7 @@ static struct coverage declared(const struct sensor_setup *setup)
                          .tier = (uint8_t)c->tier,
                          .profile = setup->profile,
                          .sampling = 1};
-    strncpy(d.sensor, c->name, sizeof d.sensor - 1);
+    snprintf(d.sensor, sizeof d.sensor, "%s", c->name);
     return d;
 }
 

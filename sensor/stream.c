@@ -45,8 +45,11 @@ bool stream_floats(const struct stream *s)
     return (s->dir[0].flags | s->dir[1].flags) & DIR_FLOATS;
 }
 
+// The wait for earlier octets is over; what it was for is not what comes next.
 static void settle(struct stream *s)
 {
+    if (stream_floats(s))
+        s->gap_deadline_us = 0;
     s->dir[0].flags &= (uint8_t)~DIR_FLOATS;
     s->dir[1].flags &= (uint8_t)~DIR_FLOATS;
 }
@@ -158,8 +161,9 @@ static void give_up(struct stream *s, struct stream_pool *pool, const uint32_t t
             if (head_due(s, pool, dir)) {
                 deliver_head(s, pool, dir, t_us, sink);
             } else {
-                bool held = d->head && seq_before(pool->block[d->head].seq, to[dir]);
-                skip(s, dir, held ? pool->block[d->head].seq : to[dir], t_us, sink);
+                uint32_t end = seq_before(d->acked, to[dir]) ? d->acked : to[dir];
+                bool held = d->head && seq_before(pool->block[d->head].seq, end);
+                skip(s, dir, held ? pool->block[d->head].seq : end, t_us, sink);
                 if (d->next == before)
                     d->acked = d->next; // more was acknowledged than there will ever be
             }

@@ -61,7 +61,7 @@ static bool differs(const struct stream_block *b, const struct piece *p, uint32_
         return false;
     uint32_t n = b->len - at < len ? b->len - at : len;
     struct span s = captured(p, p->seq, n);
-    return memcmp(b->octet + at, s.data, s.len) != 0;
+    return s.len > 0 && memcmp(b->octet + at, s.data, s.len) != 0;
 }
 
 // More octets for the block before a hole, when they continue it: one-octet segments would need a

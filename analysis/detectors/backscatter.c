@@ -64,15 +64,12 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     double mail = (double)window_sum(w, FEATURE_MX_MAIL, now, HOUR_S);
     double bounces = (double)window_sum(w, FEATURE_MX_NULL_SENDER, now, HOUR_S);
     double sent = (double)window_sum(w, FEATURE_MX_MESSAGES, now, HOUR_S);
-    double refused = (double)window_sum(w, FEATURE_MX_RCPT_5XX, now, HOUR_S);
-    double no_data = (double)window_sum(w, FEATURE_MX_550_NO_DATA, now, HOUR_S);
     double providers = window_providers(w, now, HOUR_S, &first_ms);
     double limit = (double)c->limit_hour * ctx->factor;
     double weight = detector_excess(bounces, limit, AT_LIMIT, PER_DOUBLING, c->cap);
-    // A verifier leaves before DATA; of bounces, what is not refused is sent.
-    bool verifier = sent * 4 < mail - (refused < no_data ? refused : no_data);
-    if (weight <= 0 || bounces < c->share * mail || providers < (double)c->providers_min ||
-        verifier)
+    // A verifier of senders, or a harvester, leaves before DATA.
+    bool silent = sent * 10 < bounces;
+    if (weight <= 0 || bounces < c->share * mail || providers < (double)c->providers_min || silent)
         return 0;
     struct detector_finding f = detector_finding_of(&detector_backscatter, bounces, limit,
                                                     "bounces", HOUR_S, weight);

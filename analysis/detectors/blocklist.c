@@ -83,9 +83,8 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         return 0;
     struct detector_finding f = detector_finding_of(&detector_blocklist, measured, 0, "replies",
                                                     DAY_S, weight);
-    f.supports = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT) | DETECTOR_CLASS(VERDICT_OPEN_RELAY) |
-                 DETECTOR_CLASS(VERDICT_SOCKS_RELAY);
-    f.defines = exploit > 0 ? DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT) : 0;
+    f.supports = detector_classes_of(w, ctx->now_ms);
+    f.defines = exploit > 0 ? f.supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT) : 0;
     f.evidence.last_ms = ctx->now_ms;
     f.evidence.first_ms = ctx->now_ms - (int64_t)DAY_S * 1000;
     if (f.evidence.first_ms < w->first_ms)

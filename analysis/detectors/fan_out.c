@@ -17,7 +17,10 @@ struct fan_out_conf {
 #define FIELD(m)     offsetof(struct fan_out_conf, m)
 #define AT_LIMIT     2.3 // one over the limit: ten to one
 #define PER_DOUBLING 2.0
-#define BLOCKED_CAP  12.0
+// Behind a block: twice the limit suffices with a household's prior.
+#define BLOCKED_AT_LIMIT     8.6
+#define BLOCKED_PER_DOUBLING 3.0
+#define BLOCKED_CAP          12.0
 
 extern const struct detector_descriptor detector_fan_out;
 
@@ -84,7 +87,12 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     double factor = ctx->role == ROLE_MAIL_SERVER ? c->mail_server_factor
                     : ctx->role == ROLE_UNKNOWN   ? c->unknown_factor
                                                   : 1;
-    double cap = ctx->port25_blocked ? BLOCKED_CAP : c->cap;
+    bool blocked = ctx->port25_blocked && window_is_cut_off(w, ctx->now_ms);
+    double at_limit = blocked ? BLOCKED_AT_LIMIT : AT_LIMIT;
+    double per_doubling = blocked ? BLOCKED_PER_DOUBLING : PER_DOUBLING;
+    double cap = blocked ? BLOCKED_CAP : c->cap;
+    if (window_scans(w, ctx->now_ms))
+        return 0;
     double best = 0, best_measured = 0, best_limit = 0;
     int64_t best_first = 0;
     int32_t best_window = 0;
@@ -92,7 +100,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         int64_t first_ms = 0;
         double measured = window_providers(w, ctx->now_ms, windows[i].window_s, &first_ms);
         double limit = (double)windows[i].limit * factor * ctx->factor;
-        double weight = detector_excess(measured, limit, AT_LIMIT, PER_DOUBLING, cap);
+        double weight = detector_excess(measured, limit, at_limit, per_doubling, cap);
         if (weight <= best)
             continue;
         best = weight;
@@ -105,14 +113,10 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         return 0;
     struct detector_finding f = detector_finding_of(&detector_fan_out, best_measured, best_limit,
                                                     "providers", best_window, best);
-    bool bounces = window_mostly_bounces(w, ctx->now_ms, best_window);
-    f.supports = bounces
-                     ? DETECTOR_CLASS(VERDICT_BACKSCATTER)
-                     : DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT) | DETECTOR_CLASS(VERDICT_HARVESTER) |
-                           DETECTOR_CLASS(VERDICT_SOCKS_RELAY);
-    f.defines = bounces ? 0 : DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
+    f.supports = detector_classes_of(w, ctx->now_ms);
+    f.defines = f.supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
     f.rests_on_silence = window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms, best_window) == 0;
-    if (ctx->port25_blocked) {
+    if (blocked) {
         f.evidence.conclusive = true;
         f.ceiling = VERDICT_TICKET;
     }

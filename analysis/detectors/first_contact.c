@@ -107,8 +107,10 @@ static const struct conf_key keys[] = {
 };
 
 struct first_contact_state {
-    struct sprt first;       // first contacts
-    struct sprt slow;        // first contacts and repeats, while nobody answers
+    struct sprt first; // first contacts
+    struct sprt slow;  // first contacts and repeats, while nobody answers
+    int64_t mixed_ms;  // the slow climb last saw silence beside refusals
+    bool slow_silent, slow_refused;
     uint32_t known_failed;   // failures with providers that used to answer, since anybody answered
     int64_t known_failed_ms; // the first of them
 };
@@ -116,12 +118,28 @@ struct first_contact_state {
 #define LINE_BROKEN_MIN 2
 #define LINE_BROKEN_MS  21600000 // a line that stays so for six hours is how things are
 #define SLOW_RECENT_MS  300000
+#define MIXED_MS        21600000
 
 // Providers that used to answer this party have gone silent, and nobody has answered since: the line
 // or the site is broken.
 static bool line_broken(const struct first_contact_state *s, int64_t t_ms)
 {
     return s->known_failed >= LINE_BROKEN_MIN && t_ms - s->known_failed_ms < LINE_BROKEN_MS;
+}
+
+// A block, before the mirror or behind it, answers all alike; a queue for dead destinations meets
+// hosts that are gone and hosts that refuse. So a mixture is no slow bot.
+static void note_mixture(struct first_contact_state *s, const struct contact *k)
+{
+    if (k->kind != CONTACT_FIRST_FAILED && k->kind != CONTACT_AGAIN_FAILED)
+        return;
+    s->slow_silent |= k->silent;
+    s->slow_refused |= k->refused;
+    if (!s->slow_silent || !s->slow_refused)
+        return;
+    s->slow_silent = s->slow_refused = false;
+    s->mixed_ms = k->t_ms;
+    s->slow = (struct sprt){0};
 }
 
 static void note_known(struct first_contact_state *s, const struct contact *k)
@@ -141,21 +159,27 @@ static void note_known(struct first_contact_state *s, const struct contact *k)
 static void observe(void *state, const struct window *w, const struct minute_row *r,
                     const struct window_contacts *contacts, const struct detector_ctx *ctx)
 {
-    (void)w;
     (void)r;
     const struct first_contact_conf *c = ctx->conf;
     struct first_contact_state *s = state;
     struct sprt_rule rule = sprt_rule(c->theta0, c->theta1, c->alpha, c->beta);
     double retry = log(c->retry_dead / c->retry_innocent) / rule.failure;
+    if (window_scans(w, ctx->now_ms)) {
+        s->first = s->slow = (struct sprt){0};
+        return;
+    }
     // Climbs that began with the failure, before it was known, are void.
     if (ctx->site_failing && s->first.first_ms >= ctx->site_failing_since_ms)
         s->first = (struct sprt){0};
     if (ctx->site_failing && s->slow.first_ms >= ctx->site_failing_since_ms)
         s->slow = (struct sprt){0};
-    bool site_mute = ctx->site_failing || ctx->port25_blocked;
+    bool site_mute = ctx->site_failing ||
+                     (ctx->port25_blocked && window_is_cut_off(w, ctx->now_ms));
     for (size_t i = 0; i < contacts->count; i++) {
         const struct contact *k = &contacts->contact[i];
         note_known(s, k);
+        note_mixture(s, k);
+        bool slow_mute = s->mixed_ms != 0 && k->t_ms - s->mixed_ms < MIXED_MS;
         bool mute = site_mute || line_broken(s, k->t_ms);
         sprt_decay(&s->first, k->t_ms, c->half_life_ms);
         sprt_decay(&s->slow, k->t_ms, c->half_life_ms);
@@ -164,11 +188,12 @@ static void observe(void *state, const struct window *w, const struct minute_row
             if (mute)
                 break;
             sprt_fail(&s->first, &rule, k->t_ms, k->start_ms, 1);
-            sprt_fail(&s->slow, &rule, k->t_ms, k->start_ms, 1);
+            if (!slow_mute)
+                sprt_fail(&s->slow, &rule, k->t_ms, k->start_ms, 1);
             break;
         case CONTACT_AGAIN_FAILED:
             // Closed early or turned away is an answer: a monitor that reads greetings earns it.
-            if (!mute && !k->answered_since && (k->silent || k->refused))
+            if (!mute && !slow_mute && !k->answered_since && (k->silent || k->refused))
                 sprt_fail(&s->slow, &rule, k->t_ms, k->start_ms, retry);
             break;
         case CONTACT_CORRECTED:

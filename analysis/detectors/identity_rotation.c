@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 struct rotation_conf {
-    int64_t auth_users, sender_domains, helo_names;
+    int64_t auth_users, sender_domains, senders_day, helo_names;
     double cap;
 };
 
@@ -16,9 +16,10 @@ extern const struct detector_descriptor detector_identity_rotation;
 
 #define FIELD(m)     offsetof(struct rotation_conf, m)
 #define HOUR_S       3600
-#define AT_LIMIT     3.0
-#define PER_DOUBLING 1.5
-#define USERS_MAX    24
+#define DAY_S        86400
+#define AT_LIMIT     4.0
+#define PER_DOUBLING 2.0
+#define NAMES_MAX    24
 
 static const struct conf_key keys[] = {
     {.name = "auth_users",
@@ -37,6 +38,14 @@ static const struct conf_key keys[] = {
      .def = "8",
      .unit = "domains",
      .help = "Sender domains in a minute."},
+    {.name = "senders_day",
+     .type = CONF_INT,
+     .offset = FIELD(senders_day),
+     .min = 1,
+     .max = 20,
+     .def = "12",
+     .unit = "senders",
+     .help = "Sender addresses in a day, when a minute has seen several sender domains."},
     {.name = "helo_names",
      .type = CONF_INT,
      .offset = FIELD(helo_names),
@@ -56,11 +65,40 @@ static const struct conf_key keys[] = {
     {.name = NULL},
 };
 
-// The latest AUTH users: a minute's set ends with its row.
-struct rotation_state {
-    uint32_t user[USERS_MAX];
-    uint32_t seen_s[USERS_MAX]; // seconds since 1970, good for another 80 years
+// The latest names: a minute's set ends with its row.
+struct names {
+    uint32_t name[NAMES_MAX];
+    uint32_t seen_s[NAMES_MAX]; // seconds since 1970, good for another 80 years
 };
+
+struct rotation_state {
+    struct names users;
+    struct names senders; // at mail services
+};
+
+static void note(struct names *n, uint64_t hash, uint32_t now_s)
+{
+    uint32_t name = (uint32_t)(hash ^ hash >> 32);
+    size_t place = 0;
+    for (size_t k = 0; k < NAMES_MAX; k++) {
+        if (n->seen_s[k] != 0 && n->name[k] == name) {
+            place = k;
+            break;
+        }
+        if (n->seen_s[k] < n->seen_s[place])
+            place = k;
+    }
+    n->name[place] = name;
+    n->seen_s[place] = now_s;
+}
+
+static double names_within(const struct names *n, int64_t now_ms, int64_t window_s)
+{
+    double count = 0;
+    for (size_t k = 0; k < NAMES_MAX; k++)
+        count += n->seen_s[k] != 0 && n->seen_s[k] >= now_ms / 1000 - window_s;
+    return count;
+}
 
 static void observe(void *state, const struct window *w, const struct minute_row *r,
                     const struct window_contacts *contacts, const struct detector_ctx *ctx)
@@ -71,47 +109,38 @@ static void observe(void *state, const struct window *w, const struct minute_row
     uint32_t now_s = (uint32_t)(ctx->now_ms / 1000);
     for (uint32_t i = 0; i < r->digest_count; i++) {
         const struct minute_digest *d = &r->digest[i];
-        if (d->user == 0 || d->direction != MINUTE_OUT || !(d->flags & MINUTE_DIGEST_AUTH))
+        if (d->direction != MINUTE_OUT)
             continue;
-        uint32_t user = (uint32_t)(d->user ^ d->user >> 32);
-        size_t place = 0;
-        for (size_t k = 0; k < USERS_MAX; k++) {
-            if (s->user[k] == user) {
-                place = k;
-                break;
-            }
-            if (s->seen_s[k] < s->seen_s[place])
-                place = k;
-        }
-        s->user[place] = user;
-        s->seen_s[place] = now_s;
+        if (d->user != 0 && (d->flags & MINUTE_DIGEST_AUTH))
+            note(&s->users, d->user, now_s);
+        if (d->sender != 0 && (d->role == MINUTE_SMARTHOST || d->role == MINUTE_SUBMISSION))
+            note(&s->senders, d->sender, now_s);
     }
-}
-
-static double users_within(const struct rotation_state *s, int64_t now_ms)
-{
-    double n = 0;
-    int64_t since_s = now_ms / 1000 - HOUR_S;
-    for (size_t k = 0; k < USERS_MAX; k++)
-        n += s->seen_s[k] != 0 && s->seen_s[k] >= since_s;
-    return n;
 }
 
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX])
 {
     const struct rotation_conf *c = ctx->conf;
-    double users = users_within(state, ctx->now_ms);
+    const struct rotation_state *s = state;
+    double users = names_within(&s->users, ctx->now_ms, HOUR_S);
+    // A newsletter gives each recipient a sender of its own, all of one domain.
+    double domains = (double)window_sum(w, FEATURE_SENDER_DOMAINS, ctx->now_ms, DAY_S);
+    double senders = domains >= 2 ? names_within(&s->senders, ctx->now_ms, DAY_S) : 0;
     double set = (double)window_sum(w, FEATURE_AUTH_USERS, ctx->now_ms, HOUR_S);
     const struct {
         double measured, limit;
         const char *unit, *text;
+        int32_t window_s;
     } kinds[] = {
-        {set > users ? set : users, (double)c->auth_users, "users", "mail accounts in an hour"},
+        {set > users ? set : users, (double)c->auth_users, "users", "mail accounts in an hour",
+         HOUR_S},
         {(double)window_sum(w, FEATURE_SENDER_DOMAINS, ctx->now_ms, HOUR_S),
-         (double)c->sender_domains, "domains", "sender domains in a minute"},
+         (double)c->sender_domains, "domains", "sender domains in a minute", 60},
+        {senders, (double)c->senders_day, "senders", "sender addresses of several domains in a day",
+         DAY_S},
         {(double)window_sum(w, FEATURE_HELO_NAMES, ctx->now_ms, HOUR_S), (double)c->helo_names,
-         "names", "HELO names in a minute"},
+         "names", "HELO names in a minute", 60},
     };
     size_t best = 0;
     double weight = 0;
@@ -130,11 +159,10 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
                                                     kinds[best].measured, limit, kinds[best].unit,
                                                     best == 0 ? HOUR_S : 60, weight);
     f.supports = DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST) |
-                 DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT) |
-                 DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT) | DETECTOR_CLASS(VERDICT_SOCKS_RELAY);
+                 DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT) | detector_classes_of(w, ctx->now_ms);
     f.defines = best == 0 ? DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT)
                           : DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST);
-    f.evidence.first_ms = ctx->now_ms - HOUR_S * 1000;
+    f.evidence.first_ms = ctx->now_ms - kinds[best].window_s * 1000LL;
     if (f.evidence.first_ms < w->first_ms)
         f.evidence.first_ms = w->first_ms;
     f.evidence.last_ms = ctx->now_ms;

@@ -129,9 +129,8 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         weight = c->cap;
     struct detector_finding f = detector_finding_of(&detector_ratware, 100 * most / most_of,
                                                     100 * c->share, "percent", HOUR_S, weight);
-    f.supports = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT) | DETECTOR_CLASS(VERDICT_SOCKS_RELAY) |
-                 DETECTOR_CLASS(VERDICT_HARVESTER);
-    f.defines = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
+    f.supports = detector_classes_of(w, now);
+    f.defines = f.supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
     f.evidence.first_ms = first_ms;
     f.evidence.last_ms = now;
     snprintf(

@@ -15,8 +15,8 @@ struct burst_conf {
 extern const struct detector_descriptor detector_recipient_burst;
 
 #define FIELD(m)     offsetof(struct burst_conf, m)
-#define AT_LIMIT     2.0
-#define PER_DOUBLING 1.5
+#define AT_LIMIT     2.5
+#define PER_DOUBLING 2.0
 
 static const struct conf_key keys[] = {
     {.name = "limit_10min",
@@ -48,7 +48,7 @@ static const struct conf_key keys[] = {
      .offset = FIELD(cap),
      .min = 0,
      .max = 20,
-     .def = "5",
+     .def = "6",
      .unit = "log-odds",
      .help = "Most that this evidence may weigh."},
     {.name = NULL},

@@ -182,12 +182,8 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     size_t n = 0;
     uint32_t providers = providers_within(&w->providers, ctx->now_ms, (int64_t)HOUR_S * 1000, NULL);
     if (providers >= c->providers_min && find(&s->direct, c, ctx, "Mail servers", &out[n])) {
-        bool bounces = window_mostly_bounces(w, ctx->now_ms, HOUR_S);
-        out[n].supports = bounces ? DETECTOR_CLASS(VERDICT_BACKSCATTER)
-                                  : DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT) |
-                                        DETECTOR_CLASS(VERDICT_OPEN_RELAY) |
-                                        DETECTOR_CLASS(VERDICT_SOCKS_RELAY);
-        out[n].defines = bounces ? 0 : DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
+        out[n].supports = detector_classes_of(w, ctx->now_ms);
+        out[n].defines = out[n].supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
         n++;
     }
     if (find(&s->smarthost, c, ctx, "The smarthost", &out[n])) {

@@ -194,7 +194,6 @@ static int follower_open(struct daemon *d, const char *journal, const char *rrd,
         return EX_OSERR;
     d->state = f;
     struct series_options o = {.rrd_dir = rrd,
-                               .site = d->site->name,
                                .settle_ms = settle_ms,
                                .creations_a_minute = (uint32_t)c->creations_a_minute,
                                .burst_connections = (uint32_t)c->burst_connections,

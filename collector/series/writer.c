@@ -86,7 +86,7 @@ int series_writer_row(struct series_writer *w, const struct minute_row *r)
     char name[SUBSCRIBER_TEXT_MAX];
     int rc = add_to(w, SERIES_SUBSCRIBER, subscriber_key_format(&r->key, name), r);
     if (rc == 0)
-        rc = add_to(w, SERIES_SITE, w->o.site, r);
+        rc = add_to(w, SERIES_SITE, SERIES_SITE_NAME, r);
     if (rc == 0 && r->pop[0])
         rc = add_to(w, SERIES_POP, r->pop, r);
     if (rc == 0 && r->network_class[0])

@@ -8,18 +8,19 @@
 
 void page_open(const struct web *w, struct buf *out, const char *title)
 {
-    html(
-        out,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
-        "<meta name=\"color-scheme\" content=\"light dark\">"
-        "<title>{} - Postern {}</title><link rel=\"stylesheet\" href=\"/style.css\"></head>\n<body>"
-        "<header><a class=\"name\" href=\"/\">Postern</a> <span class=\"site\">{}</span>"
-        "<nav><a href=\"/\">Site</a> <a href=\"/tickets\">Tickets</a>"
-        "<form action=\"/tickets\" method=\"get\"><label for=\"find\">Subscriber</label> "
-        "<input id=\"find\" name=\"subscriber\" placeholder=\"192.0.2.7\" size=\"20\"> "
-        "<button>Find</button></form></nav></header>\n<main>\n<h1>{}</h1>\n",
-        title, w->site, w->site, title, NULL);
+    html(out,
+         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+         "<meta name=\"color-scheme\" content=\"light dark\">"
+         "<title>{} - Postern {}</title><link rel=\"icon\" href=\"/icon.svg\" "
+         "type=\"image/svg+xml\">"
+         "<link rel=\"stylesheet\" href=\"/style.css\"></head>\n<body>"
+         "<header><a class=\"name\" href=\"/\">Postern</a> <span class=\"site\">{}</span>"
+         "<nav><a href=\"/\">Site</a> <a href=\"/tickets\">Tickets</a>"
+         "<form action=\"/tickets\" method=\"get\"><label for=\"find\">Subscriber</label> "
+         "<input id=\"find\" name=\"subscriber\" placeholder=\"192.0.2.7\" size=\"20\"> "
+         "<button>Find</button></form></nav></header>\n<main>\n<h1>{}</h1>\n",
+         title, w->site, w->site, title, NULL);
 }
 
 void page_close(const struct web *w, struct buf *out)
@@ -66,7 +67,7 @@ void page_graphs(struct buf *out, enum series_kind kind, const char *name,
         html(out,
              "<figure><picture><source media=\"(prefers-color-scheme: dark)\" "
              "srcset=\"{}?{}&amp;theme=dark\"><img src=\"{}?{}\" alt=\"{} of {}\" "
-             "loading=\"lazy\" width=\"697\" height=\"263\"></picture></figure>\n",
+             "loading=\"lazy\" width=\"703\" height=\"283\"></picture></figure>\n",
              path, query, path, query, graph_view_title(v), name, NULL);
     }
 }

@@ -23,7 +23,7 @@ void page_start(const struct web *w, const struct http_request *r, struct http_a
     page_ticket_rows(w, &q, &a->body);
     html(&a->body, "<h2>All subscribers together</h2>\n", NULL);
     page_ranges(&a->body, "/", &range);
-    page_graphs(&a->body, SERIES_SITE, w->site, &range, 0);
+    page_graphs(&a->body, SERIES_SITE, SERIES_SITE_NAME, &range, 0);
     page_close(w, &a->body);
 }
 
@@ -49,7 +49,7 @@ static void number_cell(struct buf *out, double v)
 // The latest intervals with something in them; quiet ones are said in a row together.
 static void numbers(const struct series_sample *s, size_t count, struct buf *out)
 {
-    enum { ROWS = 120 };
+    enum { ROWS = 60 };
     html(out, "<div class=\"wide\"><table><thead><tr><th>Until (UTC)</th>", NULL);
     for (unsigned v = 0; v < SERIES_SOURCES; v++)
         html(out, "<th>{}</th>", series_source_name(v), NULL);

@@ -76,6 +76,16 @@ static void style(struct http_answer *a)
     buf_bytes(&a->body, web_style, web_style_size);
 }
 
+// A gate in a wall.
+static void icon(struct http_answer *a)
+{
+    a->type = "image/svg+xml";
+    a->max_age_s = -1;
+    buf_text(&a->body, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\">"
+                       "<rect width=\"16\" height=\"16\" rx=\"3\" fill=\"#2f6b45\"/>"
+                       "<path d=\"M5 14V7a3 3 0 0 1 6 0v7z\" fill=\"#fff\"/></svg>\n");
+}
+
 // What follows `prefix` in the path, or NULL.
 static const char *behind(const char *path, const char *prefix)
 {
@@ -107,6 +117,8 @@ bool web_answer(const struct http_request *r, struct http_answer *a, void *ctx)
         api_answer(w, r, rest, a);
     } else if (strcmp(r->path, "/style.css") == 0) {
         style(a);
+    } else if (strcmp(r->path, "/icon.svg") == 0 || strcmp(r->path, "/favicon.ico") == 0) {
+        icon(a);
     } else {
         page_error(w, a, 404, "Not found", "There is no such page here.");
     }

@@ -10,7 +10,7 @@
 enum { WEB_PENDING_MAX = 256 };
 
 struct web {
-    const char *site; // name of the site and of its series
+    const char *site; // its name, in titles
     const char *rrd_dir;
     struct ticket_store *store; // NULL: there is none yet
     bool clock_is_data;         // a replay: "now" is the end of what was watched

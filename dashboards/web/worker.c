@@ -167,6 +167,7 @@ static int start(struct worker *k)
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
+        setenv("TZ", "UTC", 1); // what the pictures say of their range
         work(3, k->pool->rrd_dir, k->pool->scratch);
         _exit(0);
     }

@@ -11,6 +11,14 @@ static bool looks_like_ethernet(const struct decap_run *r)
     return r->cap >= 14 && decap_knows_ethertype(r->decap, be16(r->at + 12));
 }
 
+// A control word has no flags, and a length only of a frame that had to be padded (RFC 4448 section
+// 4.6); else it is the beginning of an address.
+static bool looks_like_control_word(const struct decap_run *r)
+{
+    uint16_t first = be16(r->at);
+    return (first & 0x0fc0) == 0 && ((first & 0x3f) == 0 || (first & 0x3fu) == r->wire);
+}
+
 static enum decap_result decode(struct decap_run *r)
 {
     bool bottom = false;
@@ -31,7 +39,7 @@ static enum decap_result decode(struct decap_run *r)
     if (nibble == 0) {
         struct decap_run behind = *r;
         decap_step(&behind, 4);
-        if (looks_like_ethernet(&behind) || !looks_like_ethernet(r))
+        if (!looks_like_ethernet(r) || (looks_like_ethernet(&behind) && looks_like_control_word(r)))
             *r = behind;
         return decap_by_ethertype(r, 0x6558);
     }

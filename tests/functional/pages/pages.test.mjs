@@ -164,9 +164,9 @@ test('the API says what the pages say', async () => {
   const [first] = list;
   const one = JSON.parse((await ask(`/api/v1/tickets/${first.number}`)).body);
   assert.equal(one.subscriber, first.subscriber);
-  assert.ok(one.evidence.length > 0);
+  assert.ok(one.verdict.evidence.length > 0);
   const feed = JSON.parse((await ask('/api/v1/feed?after=0')).body).changes;
-  feed.forEach((change, i) => assert.equal(change.number, i + 1));
+  feed.forEach((change, i) => assert.equal(change.change, i + 1));
   const name = encodeURIComponent(first.subscriber);
   const series = JSON.parse((await ask(`/api/v1/series/subscriber?name=${name}&range=day`)).body);
   assert.equal(series.step_s, 60);

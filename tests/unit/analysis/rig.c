@@ -66,6 +66,7 @@ struct player {
     struct rig *rig;
     const struct rig_who *who;
     const struct rig_flow *flows;
+    size_t flow_count;
     struct minute_row *row;
     struct minute_digest *digests;
     size_t *digest_of; // by flow, 1 + index into the row's digests; 0: none
@@ -115,21 +116,6 @@ static void row_start(struct player *p, int64_t minute, size_t flow_count)
     p->failed = p->begun = 0;
 }
 
-static void row_put(struct player *p, int64_t cut_ms, uint32_t flags)
-{
-    p->row->cut_ms = cut_ms;
-    p->row->flags = flags | p->who->row_flags;
-    if (p->rig->journal) {
-        assert_int_equal(journal_put_row(p->rig->journal, p->row), 0);
-        assert_int_equal(journal_commit(p->rig->journal, cut_ms), 0);
-    } else {
-        assert_int_equal(
-            engine_row(p->rig->engine, p->row, "20261122.000001:0", "20261122.000001:9"), 0);
-    }
-    for (unsigned i = 0; i < MINUTE_SET_N; i++)
-        distinct_clear(&p->row->set[i], &p->budget);
-}
-
 static struct minute_digest *digest_of(struct player *p, size_t i)
 {
     const struct rig_flow *f = &p->flows[i];
@@ -166,6 +152,38 @@ static struct minute_digest *digest_of(struct player *p, size_t i)
     return d;
 }
 
+// A long flow stands in every row while it lasts.
+static void put_long(struct player *p, int64_t cut_ms)
+{
+    for (size_t i = 0; i < p->flow_count; i++) {
+        const struct rig_flow *f = &p->flows[i];
+        int64_t start = RIG_EPOCH_MS + f->start_ms;
+        if (f->row_up + f->row_down == 0 || start > cut_ms || start + f->lasts_ms < cut_ms)
+            continue;
+        struct minute_digest *d = digest_of(p, i);
+        if (!d)
+            continue;
+        d->octets_up = f->row_up;
+        d->octets_down = f->row_down;
+    }
+}
+
+static void row_put(struct player *p, int64_t cut_ms, uint32_t flags)
+{
+    put_long(p, cut_ms);
+    p->row->cut_ms = cut_ms;
+    p->row->flags = flags | p->who->row_flags;
+    if (p->rig->journal) {
+        assert_int_equal(journal_put_row(p->rig->journal, p->row), 0);
+        assert_int_equal(journal_commit(p->rig->journal, cut_ms), 0);
+    } else {
+        static const struct journal_cursor from = {20261122, 1, 0, 0}, to = {20261122, 1, 9, 0};
+        assert_int_equal(engine_row(p->rig->engine, p->row, &from, &to), 0);
+    }
+    for (unsigned i = 0; i < MINUTE_SET_N; i++)
+        distinct_clear(&p->row->set[i], &p->budget);
+}
+
 static void count_outcome(struct player *p, const struct rig_flow *f)
 {
     uint64_t *c = p->row->counter[role_of_flow(f)][f->direction];
@@ -177,7 +195,10 @@ static void count_outcome(struct player *p, const struct rig_flow *f)
         break;
     case MINUTE_OUTCOME_ESTABLISHED: c[MINUTE_established]++; break;
     case MINUTE_OUTCOME_REFUSED: c[MINUTE_refused]++; break;
-    case MINUTE_OUTCOME_UNANSWERED: c[MINUTE_unanswered]++; break;
+    case MINUTE_OUTCOME_UNANSWERED:
+        c[MINUTE_unanswered]++;
+        p->row->gauge[MINUTE_scan_syns] += f->raw;
+        break;
     case MINUTE_OUTCOME_ICMP: c[MINUTE_icmp_rejected]++; break;
     case MINUTE_OUTCOME_CLOSED_EARLY:
         c[MINUTE_established]++;
@@ -232,6 +253,7 @@ static void take(struct player *p, const struct step *s)
     int32_t within = (int32_t)(s->t_ms - p->row->minute * MINUTE_MS);
     if (s->kind == BEGINS) {
         p->row->counter[role_of_flow(f)][f->direction][MINUTE_connections]++;
+        p->row->counter[role_of_flow(f)][f->direction][MINUTE_packets_up] += f->raw ? 1 : 3;
         p->begun += role_of_flow(f) == MINUTE_MX;
         count_sets(p, f, d);
         if (d)
@@ -254,6 +276,8 @@ static void take(struct player *p, const struct step *s)
     if (!d)
         return;
     d->flags |= MINUTE_DIGEST_OUTCOME;
+    if (f->raw && f->outcome == MINUTE_OUTCOME_UNANSWERED)
+        d->flags |= MINUTE_DIGEST_SCAN;
     d->outcome = f->outcome;
     d->outcome_ms = d->end_ms = within;
     d->rcpt = f->rcpt_ok + f->rcpt_5xx;
@@ -277,7 +301,8 @@ static size_t steps_of(const struct rig_flow *flows, size_t count, struct step *
 
 void rig_play(struct rig *r, const struct rig_who *who, const struct rig_flow *flows, size_t count)
 {
-    struct player p = {.rig = r, .who = who, .flows = flows, .budget = {.sketches_max = 64}};
+    struct player p = {
+        .rig = r, .who = who, .flows = flows, .flow_count = count, .budget = {.sketches_max = 64}};
     struct step *steps = calloc(count * 3 + 1, sizeof *steps);
     p.row = calloc(1, sizeof *p.row);
     p.digests = calloc(MINUTE_DIGESTS_DEFAULT, sizeof *p.digests);

@@ -27,10 +27,12 @@ struct rig_flow {
     uint32_t mail, null_sender, rcpt_ok, rcpt_5xx, messages_ok, auth, auth_failed;
     uint32_t banner_5xx, blocklist_exploit, blocklist_policy;
     bool tls, tls_short, unasked, early, pipelining, helo_odd, no_data, no_quit;
+    bool raw; // a SYN of no TCP: sent once
     uint8_t app, socks_inner;
     uint16_t socks_port;
-    int32_t lasts_ms; // duration; 0: ends with the outcome
-    uint64_t octets_up, octets_down;
+    int32_t lasts_ms;                // duration; 0: ends with the outcome
+    uint64_t octets_up, octets_down; // in the row of its end
+    uint64_t row_up, row_down;       // of a long flow, in each row while it lasts
     uint64_t relay_first;
 };
 

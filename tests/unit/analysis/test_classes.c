@@ -259,18 +259,48 @@ static void policy_limits(void **state)
     }
 }
 
+static void backconnect(void **state)
+{
+    (void)state;
+    enum { PROXY, VPN, HOME_WITH_VPN, KINDS };
+    for (int kind = PROXY; kind < KINDS; kind++) {
+        struct verdict v;
+        enum { N = 240 };
+        struct rig_flow f[1 + N] = {0};
+        // The long flow, then an hour and a half of destinations.
+        f[0] = (struct rig_flow){.start_ms = 0,
+                                 .provider = 800,
+                                 .port = 443,
+                                 .role = MINUTE_OTHER,
+                                 .outcome = MINUTE_OUTCOME_ESTABLISHED,
+                                 .digest_flags = MINUTE_DIGEST_HOSTING,
+                                 .lasts_ms = 3 * HOUR,
+                                 .row_up = kind == HOME_WITH_VPN ? 2000 : 30000,
+                                 .row_down = 3000};
+        for (uint32_t k = 1; k <= N && kind != VPN; k++)
+            f[k] = (struct rig_flow){.start_ms = 40 * MINUTE + k * 30000,
+                                     .provider = k,
+                                     .port = 443,
+                                     .role = MINUTE_OTHER,
+                                     .outcome = MINUTE_OUTCOME_ESTABLISHED,
+                                     .lasts_ms = 2000,
+                                     .octets_up = 1500,
+                                     .octets_down = 15000};
+        bool found = plays_as(NULL, &play_somebody, f, 1 + N, VERDICT_PROXY_ABUSE, &v);
+        assert_int_equal(found, kind == PROXY);
+        if (found)
+            assert_int_equal(v.ceiling, VERDICT_TICKET);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(harvester),
-        cmocka_unit_test(backscatter),
-        cmocka_unit_test(open_relay),
-        cmocka_unit_test(socks_relay),
-        cmocka_unit_test(auth_guessing),
-        cmocka_unit_test(stolen_accounts),
-        cmocka_unit_test(bot_at_the_smarthost),
-        cmocka_unit_test(submission_spread),
-        cmocka_unit_test(policy_limits),
+        cmocka_unit_test(harvester),         cmocka_unit_test(backscatter),
+        cmocka_unit_test(open_relay),        cmocka_unit_test(socks_relay),
+        cmocka_unit_test(backconnect),       cmocka_unit_test(auth_guessing),
+        cmocka_unit_test(stolen_accounts),   cmocka_unit_test(bot_at_the_smarthost),
+        cmocka_unit_test(submission_spread), cmocka_unit_test(policy_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,6 +63,31 @@ static void fan_out_by_role_and_profile(void **state)
     assert_false(plays_as(play_at_once, &play_somebody, f, 40, VERDICT_SPAMBOT_DIRECT, &v));
 }
 
+static void port_25_blocked(void **state)
+{
+    (void)state;
+    // Attempts against a block: twice the limit, by number alone, a ticket and no more. Where the
+    // connections are answered after all the block is not real, and number alone convicts nobody.
+    for (uint32_t n = 11; n <= 13; n += 2) {
+        for (int answered = 0; answered <= 1; answered++) {
+            struct rig_flow f[13] = {0};
+            struct verdict v;
+            for (uint32_t k = 0; k < n; k++)
+                f[k] = (struct rig_flow){.start_ms = k * 30000,
+                                         .provider = k + 1,
+                                         .outcome = answered ? MINUTE_OUTCOME_GREETED
+                                                             : MINUTE_OUTCOME_UNANSWERED};
+            bool found = plays_as("site:\n  port25: blocked-after\n  source_validated: true\n",
+                                  &play_somebody, f, n, VERDICT_SPAMBOT_DIRECT, &v);
+            assert_int_equal(found, n > 12 && !answered);
+            if (found) {
+                assert_int_equal(v.ceiling, VERDICT_TICKET);
+                assert_null(rig_evidence(&v, "first-contact"));
+            }
+        }
+    }
+}
+
 static void first_contact_limits(void **state)
 {
     (void)state;
@@ -228,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fan_out_limits),
         cmocka_unit_test(fan_out_by_role_and_profile),
+        cmocka_unit_test(port_25_blocked),
         cmocka_unit_test(first_contact_limits),
         cmocka_unit_test(a_late_answer_is_the_last_word),
         cmocka_unit_test(known_providers_do_not_count),

@@ -309,6 +309,44 @@ static size_t journal_octets(const char *dir, uint8_t *out, size_t max)
     return len;
 }
 
+// A capture with a pause of two hours: what comes behind it comes before the next second of coverage.
+static void a_replay_may_pause(void **state)
+{
+    struct fixture *f = *state;
+    struct record c = {
+        .kind = RECORD_COVERAGE,
+        .coverage = {
+            .t_ms = T0 + 1000, .sampling = 1, .sensor = "edge1", .alarms = COVERAGE_REPLAY}};
+    fixture_take(f, &c);
+    struct record r = flow(T0 + 7200100, T0 + 7200200, 25, RECORD_HANDSHAKE_ESTABLISHED);
+    fixture_take(f, &r);
+    c.coverage.t_ms = T0 + 7201000;
+    fixture_take(f, &c);
+    assert_int_equal(fixture_counter(f, "refused_future"), 0);
+    fixture_read(f);
+    assert_int_equal(mx_out(fixture_sum(f, US, M0 + 120), MINUTE_connections), 1);
+}
+
+// The file of one of two sensors ends in the middle: its last minute was not watched to the end, and the other
+// goes on.
+static void a_sensor_without_a_last_word(void **state)
+{
+    struct fixture *f = *state;
+    struct record r = flow(T0 + 1000, T0 + 1000, 25, RECORD_HANDSHAKE_ESTABLISHED);
+    fixture_take(f, &r);
+    fixture_until(f, T0, T0 + 20000);
+    collector_ended(f->collector, f->domain);
+    f->domain = 2;
+    f->sequence = 0;
+    fixture_until(f, T0, T0 + 70000);
+    assert_int_equal(collector_watermark(f->collector), T0 + 70000);
+    fixture_read(f);
+    const struct minute_row *row = fixture_row(f, US, M0, MINUTE_CLOSING);
+    assert_non_null(row);
+    assert_true(row->flags & MINUTE_UNOBSERVED);
+    assert_int_equal(row->observed_s, 20);
+}
+
 static void same_records_same_octets(void **state)
 {
     struct fixture *f = *state;
@@ -394,6 +432,8 @@ int main(void)
         TEST(a_silent_sensor_is_given_up),
         TEST(restarts_and_gaps_in_time),
         TEST(a_replay_may_step),
+        TEST(a_replay_may_pause),
+        TEST(a_sensor_without_a_last_word),
         TEST(same_records_same_octets),
         TEST(slices_add_up),
     };

@@ -2,7 +2,7 @@
 // or set without a case here fails the test.
 #include "changes.h"
 
-#include "hash.h"
+#include "common/hash.h"
 
 // ---- Gauges
 

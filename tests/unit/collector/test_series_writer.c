@@ -33,7 +33,6 @@ static int teardown(void **state)
 static struct series_writer *open_writer(int64_t settle_ms, uint32_t creations)
 {
     struct series_options o = {.rrd_dir = dir,
-                               .site = "lab",
                                .settle_ms = settle_ms,
                                .creations_a_minute = creations,
                                .burst_connections = 3,
@@ -108,7 +107,7 @@ static void slices_add_up(void **state)
     assert_true(s[0].average[SERIES_PEERS] == 5); // 0,1 and 1-4 together
     assert_true(s[1].average[SERIES_ESTABLISHED] == 0);
     free(s);
-    s = read_back(SERIES_SITE, "lab", 10, &n);
+    s = read_back(SERIES_SITE, SERIES_SITE_NAME, 10, &n);
     assert_true(s[0].average[SERIES_ESTABLISHED] == 8);
     free(s);
     // What comes now is late.

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/hash.h"
 #include "common/minute.h"
 
 static inline struct subscriber_key sample_key(unsigned n)
@@ -92,6 +93,8 @@ static inline struct minute_row sample_row(unsigned n, int64_t minute)
     r.digest = calloc(r.digest_count, sizeof *r.digest);
     for (unsigned i = 0; i < r.digest_count; i++)
         r.digest[i] = sample_digest(i);
+    r.digest[2].provider_kind = MINUTE_PROVIDER_NETWORK; // left out of the encoding
+    r.digest[2].provider = hash_network(&r.digest[2].peer);
     r.digest[1] = (struct minute_digest){.flow_hash = 9, .start_ms = -4999};
     return r;
 }

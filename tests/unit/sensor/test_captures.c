@@ -51,8 +51,9 @@ static void note_path(struct seen *s, const struct packet *p)
     path_of(p, 0, &path);
     path_encap_text(&path, text, sizeof text);
     snprintf(wanted, sizeof wanted, "+%s+", text);
-    if (text[0] && !strstr(s->names, wanted) && strlen(s->names) + sizeof wanted < sizeof s->names)
-        strcat(s->names, wanted + 1);
+    size_t used = strlen(s->names);
+    if (text[0] && !strstr(s->names, wanted) && used + sizeof wanted < sizeof s->names)
+        snprintf(s->names + used, sizeof s->names - used, "%s", wanted + 1);
 }
 
 static void read_capture(const char *path, struct seen *seen, char skipped[static 512])

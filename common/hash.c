@@ -1,6 +1,6 @@
 // FNV-1a over tag and octets, then splitmix64's finisher, so that every bit of the input reaches the bits
 // that pick a register of a sketch.
-#include "hash.h"
+#include "common/hash.h"
 
 #define FNV_START 0xcbf29ce484222325u
 #define FNV_PRIME 0x100000001b3u

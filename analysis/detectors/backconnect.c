@@ -1,0 +1,188 @@
+// backconnect: a residential proxy that dials out and serves whoever sits at the other end.
+//
+// A flow of half an hour and more to a hosting network that mostly uploads, new destinations opened
+// again and again, and octets that match minute by minute: what comes down the long flow goes up to
+// the destinations, what they say goes up the long flow. A VPN downloads; a household beside it does
+// not keep its pace. The owner may have agreed to it: never more than a ticket.
+// docs/detectors/backconnect.md.
+#include "detector.h"
+
+#include <math.h>
+#include <stdio.h>
+
+struct backconnect_conf {
+    int64_t limit_hour, long_ms;
+    double mirrored, cap;
+};
+
+extern const struct detector_descriptor detector_backconnect;
+
+#define FIELD(m)     offsetof(struct backconnect_conf, m)
+#define AT_LIMIT     11.6 // conclusive: three conditions hold together
+#define PER_DOUBLING 1.5
+#define HOUR_S       3600
+#define HOUR_MS      3600000.0
+#define OCTETS_MIN   20000.0f
+#define UPLOADS      1.5f
+
+static const struct conf_key keys[] = {
+    {.name = "limit_hour",
+     .type = CONF_INT,
+     .offset = FIELD(limit_hour),
+     .min = 5,
+     .max = 10000,
+     .def = "20",
+     .unit = "destinations",
+     .help = "Destinations opened in an hour beside a long flow to a hosting network."},
+    {.name = "long",
+     .type = CONF_DURATION,
+     .offset = FIELD(long_ms),
+     .min = 60000,
+     .max = 86400000,
+     .def = "30m",
+     .help = "Age from which such a flow is long."},
+    {.name = "mirrored",
+     .type = CONF_REAL,
+     .offset = FIELD(mirrored),
+     .min = 0.05,
+     .max = 1,
+     .def = "0.25",
+     .help = "Share of the octets that match minute by minute, in both directions, at least."},
+    {.name = "cap",
+     .type = CONF_REAL,
+     .offset = FIELD(cap),
+     .min = 0,
+     .max = 20,
+     .def = "12",
+     .unit = "log-odds",
+     .help = "Most that this evidence may weigh."},
+    {.name = NULL},
+};
+
+// Octets of both sides in one direction: what matched within the rows, and the larger of both.
+struct match {
+    float both, most;
+};
+
+// All fade by the hour.
+struct backconnect_state {
+    struct match to_peers;   // down the long flow, up to the destinations
+    struct match from_peers; // down from the destinations, up the long flow
+    float up, down;          // of the long flow
+    float opened;
+    float reverse; // the subscriber dialled out and served SOCKS there
+    int64_t faded_ms, first_ms;
+};
+
+static void fade(struct backconnect_state *s, int64_t now_ms)
+{
+    float k = now_ms > s->faded_ms ? (float)exp(-(double)(now_ms - s->faded_ms) / HOUR_MS) : 1;
+    float *all[] = {
+        &s->to_peers.both, &s->to_peers.most, &s->from_peers.both, &s->from_peers.most, &s->up,
+        &s->down,          &s->opened,        &s->reverse};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        *all[i] *= k;
+    if (s->opened < 0.5f)
+        s->first_ms = 0;
+    s->faded_ms = now_ms;
+}
+
+static void match(struct match *m, uint64_t a, uint64_t b)
+{
+    m->both += (float)(a < b ? a : b);
+    m->most += (float)(a > b ? a : b);
+}
+
+static double share(const struct match *m)
+{
+    return m->most > 0 ? (double)(m->both / m->most) : 0;
+}
+
+static bool is_tunnel(const struct minute_digest *d, const struct minute_row *r, int64_t long_ms)
+{
+    return (d->flags & MINUTE_DIGEST_HOSTING) && d->direction == MINUTE_OUT &&
+           r->cut_ms - (r->minute * 60000 + d->start_ms) >= long_ms;
+}
+
+static void observe(void *state, const struct window *w, const struct minute_row *r,
+                    const struct window_contacts *contacts, const struct detector_ctx *ctx)
+{
+    (void)w;
+    (void)contacts;
+    const struct backconnect_conf *c = ctx->conf;
+    struct backconnect_state *s = state;
+    uint64_t tunnel_up = 0, tunnel_down = 0, up = 0, down = 0;
+    bool tunnel = false;
+    fade(s, ctx->now_ms);
+    s->reverse += (float)r->gauge[MINUTE_socks_reverse];
+    for (uint32_t i = 0; i < r->digest_count; i++) {
+        const struct minute_digest *d = &r->digest[i];
+        if (!is_tunnel(d, r, c->long_ms))
+            continue;
+        tunnel = true;
+        tunnel_up += d->octets_up;
+        tunnel_down += d->octets_down;
+    }
+    for (uint32_t i = 0; tunnel && i < r->digest_count; i++) {
+        const struct minute_digest *d = &r->digest[i];
+        if (d->direction != MINUTE_OUT || (d->flags & MINUTE_DIGEST_HOSTING))
+            continue;
+        up += d->octets_up;
+        down += d->octets_down;
+        if (!(d->flags & MINUTE_DIGEST_START))
+            continue;
+        s->opened++;
+        if (s->first_ms == 0)
+            s->first_ms = r->minute * 60000 + d->start_ms;
+    }
+    match(&s->to_peers, tunnel_down, up);
+    match(&s->from_peers, tunnel_up, down);
+    s->up += (float)tunnel_up;
+    s->down += (float)tunnel_down;
+}
+
+static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
+                       struct detector_finding out[static DETECTOR_FINDINGS_MAX])
+{
+    (void)w;
+    const struct backconnect_conf *c = ctx->conf;
+    struct backconnect_state s = *(const struct backconnect_state *)state;
+    fade(&s, ctx->now_ms);
+    double limit = (double)c->limit_hour * ctx->factor;
+    double weight = detector_excess(s.opened, limit, AT_LIMIT, PER_DOUBLING, c->cap);
+    double there = share(&s.to_peers), back = share(&s.from_peers);
+    double mirrored = there < back ? there : back;
+    bool served = s.reverse >= 1;
+    bool uploads = s.up >= UPLOADS * s.down && s.up >= OCTETS_MIN;
+    if (weight <= 0 || (!served && (!uploads || mirrored < c->mirrored)))
+        return 0;
+    if (served)
+        weight = c->cap;
+    struct detector_finding f = detector_finding_of(&detector_backconnect, s.opened, limit,
+                                                    "destinations", HOUR_S, weight);
+    f.supports = f.defines = DETECTOR_CLASS(VERDICT_PROXY_ABUSE);
+    f.ceiling = VERDICT_TICKET;
+    f.evidence.conclusive = true;
+    f.evidence.first_ms = s.first_ms ? s.first_ms : ctx->now_ms;
+    f.evidence.last_ms = ctx->now_ms;
+    snprintf(
+        f.evidence.sentence, sizeof f.evidence.sentence,
+        "Opened about %.0f destinations in an hour beside a long flow to a hosting network, and "
+        "%.0f %% of the octets of both sides match: it carries them for somebody else.",
+        (double)s.opened, 100 * mirrored);
+    out[0] = f;
+    return 1;
+}
+
+const struct detector_descriptor detector_backconnect = {
+    .name = "backconnect",
+    .section = "backconnect",
+    .help = "A residential proxy that dials out.",
+    .family = VERDICT_FAMILY_RELAY,
+    .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_UNSAMPLED,
+    .keys = keys,
+    .conf_size = sizeof(struct backconnect_conf),
+    .state_size = sizeof(struct backconnect_state),
+    .observe = observe,
+    .evaluate = evaluate,
+};

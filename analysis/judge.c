@@ -1,0 +1,280 @@
+// Judging a party: findings of the detectors, facts that are no evidence, and the life of its verdicts
+// from opened to closed. See engine_parts.h.
+#include "engine_parts.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hash.h"
+
+#define FINDINGS_MAX (DETECTORS_MAX * 2)
+#define DAY_S        86400
+#define PAUSE_MAX_MS 21600000 // desired actions end after a day unless they are renewed
+#define DOUBTS_HELD                                                                           \
+    (IDENTITY_NEAR_CHANGE | IDENTITY_CLOCKS_DIFFER | IDENTITY_BNG_REBOOT | IDENTITY_NO_PORT | \
+     IDENTITY_OVERLAP)
+
+static size_t evaluate(const struct engine *e, struct party_state *p, struct detector_ctx *ctx,
+                       struct detector_finding out[static FINDINGS_MAX])
+{
+    size_t n = 0;
+    for (size_t i = 0; detectors[i] && n + DETECTOR_FINDINGS_MAX <= FINDINGS_MAX; i++) {
+        if (!engine_works(e, i))
+            continue;
+        ctx->conf = e->conf[i];
+        n += detectors[i]->evaluate(&p->window, party_detector_state(p, e->state_offset[i]), ctx,
+                                    out + n);
+    }
+    return n;
+}
+
+static struct policy_facts facts_of(const struct engine *e, const struct party_state *p,
+                                    const struct detector_ctx *ctx)
+{
+    const struct window *w = &p->window;
+    const struct settings *s = e->options.settings;
+    uint64_t tls = window_sum(w, FEATURE_MX_TLS, ctx->now_ms, DAY_S);
+    return (struct policy_facts){
+        .role = ctx->role,
+        .provisional = p->party.kind == PARTY_PROVISIONAL,
+        .provisional_ceiling = (uint8_t)s->provisional_ceiling,
+        .identity_held = p->confidence == IDENTITY_AMBIGUOUS || p->confidence == IDENTITY_STALE ||
+                         (p->doubts & DOUBTS_HELD),
+        .source_validated = e->options.site->source_validated,
+        .one_direction = e->site.one_direction,
+        .flow_only = e->site.flow_only,
+        .sampled = e->site.sampled,
+        .short_history =
+            ctx->now_ms -
+                w->first_ms<s->history_ms, .digests_cut = window_digests_cut(w, ctx->now_ms, 3600),
+                            .tls = tls> 0 &&
+            tls * 2 > window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms, DAY_S),
+        .site_failing = ctx->site_failing,
+        .loss_ppm = window_loss_ppm(w, ctx->now_ms),
+    };
+}
+
+static struct party_verdict **find_verdict(struct party_state *p, unsigned class_)
+{
+    struct party_verdict **at = &p->verdicts;
+    while (*at && (*at)->verdict.class_ != class_)
+        at = &(*at)->next;
+    return at;
+}
+
+// What a verdict says besides its evidence.
+static void describe(const struct engine *e, const struct party_state *p,
+                     const struct detector_ctx *ctx, const struct journal_cursor *to,
+                     struct verdict *v)
+{
+    v->party = p->party;
+    v->key = p->key;
+    memcpy(v->pop, p->pop, sizeof v->pop);
+    memcpy(v->network_class, p->network_class, sizeof v->network_class);
+    v->confidence = p->confidence;
+    v->doubts = p->doubts;
+    v->made_ms = ctx->now_ms;
+    v->loss_ppm = window_loss_ppm(&p->window, ctx->now_ms);
+    uint32_t flags = p->window.flags;
+    v->sources = (flags & MINUTE_FROM_LOG ? (uint32_t)VERDICT_FROM_LOG : 0) |
+                 (flags & MINUTE_FROM_EXPORT ? (uint32_t)VERDICT_FROM_EXPORT : 0);
+    if ((flags & MINUTE_FROM_PACKETS) || v->sources == 0)
+        v->sources |= VERDICT_FROM_PACKETS;
+    snprintf(v->role, sizeof v->role, "%s", role_name(ctx->role));
+    snprintf(v->rules_version, sizeof v->rules_version, "%s", ENGINE_RULES_VERSION);
+    snprintf(v->conf_hash, sizeof v->conf_hash, "%s", e->options.conf_hash);
+    char from_text[JOURNAL_CURSOR_MAX], to_text[JOURNAL_CURSOR_MAX];
+    snprintf(v->inputs, sizeof v->inputs, "%.31s-%.31s", journal_cursor_format(&p->from, from_text),
+             journal_cursor_format(to, to_text));
+}
+
+static void weigh(const struct engine *e, const struct judgement *j, struct verdict *v)
+{
+    v->prior = j->prior;
+    v->log_odds = j->log_odds;
+    v->score = j->score;
+    v->ceiling = j->ceiling;
+    v->limitations = j->limitations;
+    v->evidence_count = j->count;
+    memcpy(v->evidence, j->evidence, sizeof v->evidence);
+    int64_t first_ms = v->made_ms, last_ms = 0;
+    for (uint32_t i = 0; i < j->count; i++) {
+        if (!j->evidence[i].counted)
+            continue;
+        if (j->evidence[i].first_ms < first_ms)
+            first_ms = j->evidence[i].first_ms;
+        if (j->evidence[i].last_ms > last_ms)
+            last_ms = j->evidence[i].last_ms;
+    }
+    if (v->first_ms == 0 || first_ms < v->first_ms)
+        v->first_ms = first_ms;
+    if (last_ms > v->last_ms)
+        v->last_ms = last_ms;
+    int64_t span_s = (v->made_ms - v->first_ms + 999) / 1000;
+    v->window_s = span_s < 1 ? 1 : span_s > UINT32_MAX ? UINT32_MAX : (uint32_t)span_s;
+    v->observed_s = site_watched(&e->site, v->first_ms, v->made_ms);
+}
+
+// Of party, class and first time, so that a replay gives the same one.
+static void name(struct verdict *v)
+{
+    char party[PARTY_TEXT_MAX];
+    party_format(&v->party, party);
+    uint64_t who = hash_octets(party, strlen(party), v->class_);
+    snprintf(v->id, sizeof v->id, "v%016" PRIx64 "-%011" PRIx64, who,
+             (uint64_t)v->first_ms & 0xfffffffffffu);
+}
+
+static void emit(struct engine *e, struct party_verdict *pv, enum verdict_event event)
+{
+    pv->verdict.event = (uint8_t)event;
+    pv->written_ms = pv->verdict.made_ms;
+    if (event == VERDICT_OPENED)
+        e->opened++;
+    else if (event == VERDICT_UPDATED)
+        e->updated++;
+    else
+        e->closed++;
+    e->fn(&pv->verdict, e->ctx);
+}
+
+static int open_verdict(struct engine *e, struct party_state *p, unsigned class_,
+                        const struct judgement *j, const struct detector_ctx *ctx,
+                        const struct journal_cursor *to)
+{
+    struct party_verdict *pv = calloc(1, sizeof *pv);
+    if (!pv)
+        return -ENOMEM;
+    pv->next = p->verdicts;
+    p->verdicts = pv;
+    pv->verdict.class_ = (uint8_t)class_;
+    describe(e, p, ctx, to, &pv->verdict);
+    weigh(e, j, &pv->verdict);
+    name(&pv->verdict);
+    pv->supported_ms = pv->opened_ms = ctx->now_ms;
+    pv->families = j->families;
+    if (j->limitations & VERDICT_EXEMPT)
+        e->exempted++;
+    emit(e, pv, VERDICT_OPENED);
+    return 0;
+}
+
+static void go_on(struct engine *e, struct party_state *p, struct party_verdict *pv,
+                  const struct judgement *j, const struct detector_ctx *ctx,
+                  const struct journal_cursor *to)
+{
+    if (!j->supported)
+        return;
+    pv->supported_ms = ctx->now_ms;
+    struct verdict *v = &pv->verdict;
+    bool news = (j->families & ~pv->families) != 0 || j->ceiling > v->ceiling;
+    // The longer it lasts the less news is in it: a sixth of its age, at least update_every.
+    int64_t pause_ms = (ctx->now_ms - pv->opened_ms) / 6;
+    if (pause_ms > PAUSE_MAX_MS)
+        pause_ms = PAUSE_MAX_MS;
+    if (pause_ms < e->options.settings->update_ms)
+        pause_ms = e->options.settings->update_ms;
+    bool due = ctx->now_ms - pv->written_ms >= pause_ms;
+    if (!news && !due)
+        return;
+    describe(e, p, ctx, to, v);
+    weigh(e, j, v);
+    pv->families |= j->families;
+    emit(e, pv, VERDICT_UPDATED);
+}
+
+// Causes before effects: who relays for others sends straight to mail providers because of it, and one
+// ticket that names the cause is worth more than two.
+static const uint8_t order[VERDICT_CLASSES] = {
+    VERDICT_SOCKS_RELAY,       VERDICT_OPEN_RELAY,          VERDICT_BACKSCATTER,
+    VERDICT_HARVESTER,         VERDICT_AUTH_GUESSING,       VERDICT_PROXY_ABUSE,
+    VERDICT_SPAMBOT_SMARTHOST, VERDICT_COMPROMISED_ACCOUNT, VERDICT_SPAMBOT_DIRECT,
+    VERDICT_POLICY_LIMIT,
+};
+
+static bool is_explained(struct party_state *p, unsigned class_)
+{
+    if (class_ == VERDICT_SPAMBOT_DIRECT)
+        return *find_verdict(p, VERDICT_SOCKS_RELAY) || *find_verdict(p, VERDICT_OPEN_RELAY);
+    if (class_ == VERDICT_COMPROMISED_ACCOUNT)
+        return *find_verdict(p, VERDICT_SPAMBOT_SMARTHOST) ||
+               *find_verdict(p, VERDICT_AUTH_GUESSING);
+    return false;
+}
+
+int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ctx,
+                const struct journal_cursor *to)
+{
+    struct detector_finding findings[FINDINGS_MAX];
+    size_t n = evaluate(e, p, ctx, findings);
+    uint32_t supported = 0;
+    for (size_t i = 0; i < n; i++)
+        supported |= findings[i].supports;
+    if (supported == 0)
+        return 0;
+    struct policy_facts facts = facts_of(e, p, ctx);
+    for (size_t i = 0; i < VERDICT_CLASSES; i++) {
+        unsigned c = order[i];
+        if (!(supported & DETECTOR_CLASS(c)))
+            continue;
+        struct judgement j;
+        struct party_verdict *pv = *find_verdict(p, c);
+        facts.exempt = exempt_find(&e->options.settings->exemptions, c, &p->party, &p->key,
+                                   ctx->now_ms) != NULL;
+        policy_judge(c, &e->rules[c], &e->options.settings->priors, &facts, findings, n, &j);
+        if (pv)
+            go_on(e, p, pv, &j, ctx, to);
+        else if (j.found && !is_explained(p, c) && open_verdict(e, p, c, &j, ctx, to) != 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+void judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_ms)
+{
+    struct party_verdict **at = &p->verdicts;
+    while (*at) {
+        struct party_verdict *pv = *at;
+        if (now_ms - pv->supported_ms < e->rules[pv->verdict.class_].quiet_ms) {
+            at = &pv->next;
+            continue;
+        }
+        pv->verdict.made_ms = now_ms;
+        emit(e, pv, VERDICT_CLOSED);
+        *at = pv->next;
+        free(pv);
+    }
+}
+
+// Rests on contacts that began to fail when the whole site's did?
+static bool rests_on_failure(const struct verdict *v, int64_t since_ms)
+{
+    for (uint32_t i = 0; i < v->evidence_count; i++) {
+        const struct verdict_evidence *e = &v->evidence[i];
+        if (e->counted && e->family == VERDICT_FAMILY_CONTACT && e->first_ms >= since_ms)
+            return true;
+    }
+    return false;
+}
+
+void judge_retract(struct engine *e, struct party_state *p, int64_t since_ms, int64_t now_ms)
+{
+    struct party_verdict **at = &p->verdicts;
+    while (*at) {
+        struct party_verdict *pv = *at;
+        if (!rests_on_failure(&pv->verdict, since_ms)) {
+            at = &pv->next;
+            continue;
+        }
+        if (now_ms > pv->verdict.made_ms)
+            pv->verdict.made_ms = now_ms;
+        pv->verdict.limitations |= VERDICT_SITE_FAILURE;
+        emit(e, pv, VERDICT_CLOSED);
+        e->retracted++;
+        *at = pv->next;
+        free(pv);
+    }
+}

@@ -1,0 +1,156 @@
+#!/usr/bin/env bats
+# The collector as a person meets it: a real bot seen in time, files that are cut, several sensors, journals
+# that are damaged. POSTERN_BIN is the folder of the programs.
+# shellcheck disable=SC2154 # bats sets status, output, stderr, lines
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    cat >postern.yaml <<'YAML'
+site:
+  subscribers: [10.0.0.0/8]
+YAML
+    bot=$POSTERN_SHARED_DIR/captures/bots/neris-port25.csv
+}
+
+# records START FILE [MINUTES]: what a sensor sees of the bot, whose capture begins at START
+records() {
+    [ -r "$bot" ] || skip "no captures in $POSTERN_SHARED_DIR"
+    "$POSTERN_BIN/postern-generate" --inject "$bot@10.0.0.5" --start "$1" -o bot.pcap --minutes "${3:-7}" 2>/dev/null
+    "$POSTERN_BIN/postern-sensor" -c postern.yaml -r bot.pcap -o "$2" 2>/dev/null
+}
+
+collect() { "$POSTERN_BIN/postern-collector" -c postern.yaml --status status.json "$@"; }
+dump() { "$POSTERN_BIN/postern-collector" -j "$1" --dump 2>/dev/null; }
+
+# cut_of_ninth JOURNAL: when the row was cut with which the ninth provider was known to fail
+cut_of_ninth() {
+    dump "$1" | jq -rs '[.[] | select(.kind == "row" and .subscriber == "10.0.0.5")
+        | .cut as $cut | .digests[]
+        | select((.flags // [] | index("outcome")) and .outcome == "unanswered")
+        | {provider, cut: $cut}]
+        | reduce .[] as $d ({seen: [], at: null};
+            if .at or (.seen | index($d.provider)) then .
+            else .seen += [$d.provider] | if (.seen | length) == 9 then .at = $d.cut else . end end)
+        | .at'
+}
+
+@test "nine failing providers of a real bot are known within 340 s, whatever the phase of the minute" {
+    for phase in 00.000 21.400 22.290 22.900 26.300 47.700; do
+        records "2026-11-22T00:00:${phase}Z" bot.rec
+        collect -r bot.rec -j "journal-$phase"
+        at=$(cut_of_ninth "journal-$phase")
+        [ "$at" != null ]
+        late=$(($(date -d "$at" +%s%3N) - $(date -d "2026-11-22T00:00:${phase}Z" +%s%3N)))
+        echo "phase $phase: $late ms"
+        [ "$late" -lt 340000 ]
+    done
+}
+
+@test "the same records give the same journal, and its counts are those of the records" {
+    records 2026-11-22T00:00:00Z bot.rec
+    collect -r bot.rec -j one
+    collect -r bot.rec -j two
+    cmp one/*.pj two/*.pj
+    flows=$(dump one | jq -s '[.[] | select(.kind == "row") | .counters["mx/out"].connections // 0] | add')
+    [ "$flows" -eq "$(awk -F, 'NR > 1 && $1 < 420' "$bot" | wc -l)" ]
+    [ "$(jq .counters.rows status.json)" -eq "$(dump one | grep -c '"kind":"row"')" ]
+    [ "$(jq -r .state status.json)" = ok ]
+    # A journal that is there is appended to, by one writer at a time.
+    collect -r bot.rec -j one
+    [ "$("$POSTERN_BIN/postern-collector" -j one --verify 2>/dev/null | grep -c ' 0 damaged')" -eq 1 ]
+}
+
+@test "a cut file: what is readable is used, and it is said" {
+    records 2026-11-22T00:00:00Z bot.rec
+    head -c 30000 bot.rec >cut.rec
+    run -65 collect -r cut.rec -j journal
+    [[ $output == *"not all of the input could be read"* ]]
+    [ "$(jq -r '.inputs[0].state' status.json)" = truncated ]
+    [ "$(jq -r .state status.json)" = degraded ]
+    jq -e '.problems[] | select(.code == "sensor-unfinished")' status.json
+    [ "$(dump journal | grep -c '"kind":"row"')" -gt 0 ]
+}
+
+@test "two sensors are one stream, in whatever order they are named" {
+    records 2026-11-22T00:00:00Z a.rec
+    cat >second.yaml <<'YAML'
+site:
+  subscribers: [10.0.0.0/8]
+sensor:
+  name: second
+  domain: 2
+YAML
+    "$POSTERN_BIN/postern-generate" --inject "$bot@10.0.0.6" --start 2026-11-22T00:00:00Z -o b.pcap --minutes 5 2>/dev/null
+    "$POSTERN_BIN/postern-sensor" -c second.yaml -r b.pcap -o b.rec 2>/dev/null
+    collect -r a.rec -r b.rec -j ab
+    collect -r b.rec -r a.rec -j ba
+    [ "$(jq .counters.sensors status.json)" -eq 2 ]
+    rows() { dump "$1" | jq -cS 'select(.kind == "row") | {subscriber, minute, counters, digests}' | sort; }
+    cmp <(rows ab) <(rows ba)
+    [ "$(jq .counters.subscribers status.json)" -eq 2 ]
+    dump ab | jq -es 'any(.kind == "coverage" and .sensor == "second")'
+    # The second ends after five minutes and holds nothing up behind that.
+    [ "$(dump ab | jq -rs 'last.mark')" = "$(dump ba | jq -rs 'last.mark')" ]
+}
+
+@test "leases say whose it was, and a change cuts" {
+    records 2026-11-22T00:00:00Z bot.rec
+    cat >leases.csv <<'CSV'
+realm,prefix,port_first,port_last,party,start,end,last_seen,interim_s,mac,nas,session,user,pop,class
+,10.0.0.5,,,line:before,2026-11-21T00:00:00Z,2026-11-22T00:01:00Z,,,,,,,north,residential
+,10.0.0.5,,,line:after,2026-11-22T00:01:00Z,2026-11-23T00:00:00Z,,,,,,,north,residential
+CSV
+    collect -r bot.rec -j journal -l leases.csv
+    parties=$(dump journal | jq -r 'select(.kind == "row") | "\(.minute) \(.party) \(.confidence) \(.pop)"' | sort -u)
+    echo "$parties"
+    # Within two minutes of the change nobody can be sure; behind that it is the new one.
+    grep -q '00:00:00Z provisional:10.0.0.5 ambiguous north' <<<"$parties"
+    grep -q '00:05:00Z line:after certain north' <<<"$parties"
+    run -1 grep 'line:before' <<<"$parties"
+    dump journal | jq -es 'any(.kind == "site" and .pop == "north" and .leases == 1)'
+    echo ',10.0.0.5,,,line:x,yesterday,,,,,,,,,' >>leases.csv
+    run -78 collect -r bot.rec -j other -l leases.csv
+    [[ $output == *leases.csv:4:* ]]
+}
+
+@test "a damaged journal: the rest is read, and it is said" {
+    records 2026-11-22T00:00:00Z bot.rec
+    collect -r bot.rec -j journal
+    whole=$(dump journal | wc -l)
+    printf x | dd of="$(echo journal/*.pj)" bs=1 seek=700 conv=notrunc status=none
+    run -65 "$POSTERN_BIN/postern-collector" -j journal --verify
+    [[ $output == *"1 damaged"* ]]
+    [ "$(dump journal | wc -l)" -lt "$whole" ]
+    truncate -s -5 journal/*.pj
+    run -65 "$POSTERN_BIN/postern-collector" -j journal --verify
+    [[ $output == *"the last block is not whole"* ]]
+}
+
+@test "an encrypted journal opens with its day's key, and not without" {
+    records 2026-11-22T00:00:00Z bot.rec
+    mkdir -m 700 keys
+    printf 'collector:\n  journal_keys: keys\n' >>postern.yaml
+    collect -r bot.rec -j journal
+    [ "$(stat -c %a keys/20261122.key)" = 600 ]
+    run "$POSTERN_BIN/postern-collector" -c postern.yaml -j journal --verify
+    [[ $output == *" 0 damaged"* ]]
+    rm keys/20261122.key
+    run -65 "$POSTERN_BIN/postern-collector" -c postern.yaml -j journal --verify
+    [[ $output == *" 0 rows"* ]]
+}
+
+@test "words and codes" {
+    run -64 "$POSTERN_BIN/postern-collector"
+    run -64 "$POSTERN_BIN/postern-collector" -j journal
+    [[ $output == *"give records with -r"* ]]
+    run -66 "$POSTERN_BIN/postern-collector" -j journal -r nothing.rec
+    run -66 "$POSTERN_BIN/postern-collector" -j nowhere --dump
+    printf 'site:\n  provider_file: asn.txt\n' >wrong.yaml
+    printf '192.0.2.0/24\n' >asn.txt
+    run -78 "$POSTERN_BIN/postern-collector" -c wrong.yaml -j journal -r /dev/null
+    [[ $output == *asn.txt:1:13:* ]]
+    run -0 "$POSTERN_BIN/postern-collector" -j journal -r /dev/null --status status.json
+    [ "$(jq -r '.inputs[0].state' status.json)" = empty ]
+}

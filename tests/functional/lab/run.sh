@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Real servers and clients talk on a wire of the test's own, the wire is captured, and what the sensor
+# counts is held against what the servers' logs and the clients' transcripts say.
+#
+# usage: run.sh BIN [KEEP]   BIN holds postern-sensor; KEEP: a folder that stays when all is over
+#
+# Everything runs in name spaces for processes, mounts and network that end with this script, so that
+# nothing is left behind and nothing leaves the machine. Skipped (77) where that cannot be made.
+set -euo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+BIN=$(cd "${1:?usage: run.sh BIN [KEEP]}" && pwd)
+
+skip() {
+    printf 'skipped: %s\n' "$*"
+    exit 77
+}
+
+[ "$(id -u)" -eq 0 ] || skip "needs root, for network name spaces and the servers' users"
+export PATH=$PATH:/usr/sbin:/sbin:/usr/lib/postfix/sbin
+for command in postfix smtp-source swaks dovecot danted microsocks tcpdump openssl curl node jq ip; do
+    command -v "$command" >/dev/null 2>&1 || skip "$command is not installed (scripts/setup installs it)"
+done
+for part in submission lmtp; do
+    [ -x "/usr/lib/dovecot/$part" ] || skip "dovecot-${part}d is not installed (scripts/setup installs it)"
+done
+own=(unshare --fork --pid --kill-child --mount --mount-proc --net)
+"${own[@]}" true 2>/dev/null || skip "name spaces cannot be made here"
+
+if [ -n "${2:-}" ]; then
+    LAB=$2
+    rm -rf "$LAB"
+    mkdir -p "$LAB"
+else
+    LAB=$(mktemp -d)
+    trap 'rm -rf "$LAB"' EXIT
+fi
+# The servers' users look into it.
+chmod 755 "$LAB"
+export HERE BIN LAB
+"${own[@]}" timeout -k 5 150 bash "$HERE/inside.sh"

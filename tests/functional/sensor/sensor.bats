@@ -1,0 +1,184 @@
+#!/usr/bin/env bats
+# The program as a person meets it: options, exit codes, what it prints and writes, captures that are
+# whole and that are not. POSTERN_BIN is the folder of the programs.
+# shellcheck disable=SC2154 # bats sets status, output, stderr, lines
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    sensor=$POSTERN_BIN/postern-sensor
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+# octets HEX: to standard output
+octets() { printf '%b' "$(fold -w 2 <<<"$1" | sed 's/^/\\x/' | tr -d '\n')"; }
+
+le32() { printf '%08x' "$1" | sed -E 's/(..)(..)(..)(..)/\4\3\2\1/'; }
+
+# pcap_header [LINKTYPE]; pcap_packet SECONDS HEX: little-endian
+pcap_header() { octets "d4c3b2a1020004000000000000000000ffff0000$(le32 "${1:-1}")"; }
+pcap_packet() { octets "$(le32 "$1")$(le32 0)$(le32 $((${#2} / 2)))$(le32 $((${#2} / 2)))$2"; }
+
+# tcp FROM-PORT TO-PORT FLAGS SEQ ACK [PAYLOAD-HEX]: 10.0.0.7 and 192.0.2.25 by port 25
+tcp() {
+    local from=0a000007 to=c0000219 payload=${6:-}
+    if [ "$1" = 25 ]; then from=c0000219 to=0a000007; fi
+    printf '%s%04x0001000040060000%s%s%04x%04x%08x%08x50%s20000000000%s' \
+        02000000000202000000000108004500 $((40 + ${#payload} / 2)) $from $to \
+        "$1" "$2" "$4" "$5" "$3" "0$payload"
+}
+
+hex() { printf '%s' "$1" | od -An -tx1 -v | tr -d ' \n'; }
+
+refused() {
+    pcap_packet "$1" "$(tcp 40000 25 02 1000 0)"
+    pcap_packet "$1" "$(tcp 25 40000 14 5000 1001)"
+}
+
+@test "an attempt that is refused is printed with its outcome" {
+    { pcap_header; refused 1700000000; } >a.pcap
+    run --separate-stderr "$sensor" -r a.pcap --print flows
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [ "$(jq -r .handshake <<<"$output")" = refused ]
+    [ "$(jq -r .initiator.addr <<<"$output")" = 10.0.0.7 ]
+    [ "$(jq -r .responder.port <<<"$output")" = 25 ]
+    [ "$(jq -r .start <<<"$output")" = 2023-11-14T22:13:20Z ]
+    [[ "$stderr" == *"legal_profile is not chosen"* ]]
+}
+
+@test "a whole dialogue is counted" {
+    {
+        pcap_header
+        pcap_packet 100 "$(tcp 40000 25 02 1000 0)"
+        pcap_packet 100 "$(tcp 25 40000 12 5000 1001)"
+        pcap_packet 100 "$(tcp 40000 25 10 1001 5001)"
+        pcap_packet 101 "$(tcp 25 40000 18 5001 1001 "$(hex "220 mx")0d0a")"
+        pcap_packet 102 "$(tcp 40000 25 18 1001 5009 "$(hex "HELO a")0d0a")"
+        pcap_packet 103 "$(tcp 25 40000 18 5009 1009 "$(hex "250 mx")0d0a")"
+        pcap_packet 104 "$(tcp 40000 25 18 1009 5017 "$(hex "QUIT")0d0a")"
+    } >a.pcap
+    run --separate-stderr "$sensor" -r a.pcap --print flows -o records --status status.json
+    [ "$status" -eq 0 ]
+    [ "$(jq -c '[.app, .handshake, .complete, .smtp.helo, .smtp.quit, .smtp.starttls]' <<<"$output")" = \
+        '["smtp","established",true,1,1,"none"]' ]
+    [ -s records ]
+    [ "$(jq -r .counters.packets status.json)" = 7 ]
+    [ "$(jq -r '.inputs[0].state' status.json)" = whole ]
+    [ "$(jq -r .state status.json)" = ok ]
+}
+
+@test "the same captures give the same records, in any order of the options" {
+    { pcap_header; refused 1700000000; } >a.pcap
+    { pcap_header; refused 1700000100; } >b.pcap
+    "$sensor" -r a.pcap -r b.pcap -o one 2>/dev/null
+    "$sensor" -r b.pcap -r a.pcap -o two 2>/dev/null
+    cmp one two
+}
+
+@test "compressed captures are read" {
+    { pcap_header; refused 1700000000; } | gzip >a.pcap.gz
+    run --separate-stderr "$sensor" -r a.pcap.gz --print flows
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 1 ]
+}
+
+@test "a truncated capture is used as far as it goes, and 65 says so" {
+    { pcap_header; refused 1700000000; octets 0011; } >a.pcap
+    run --separate-stderr "$sensor" -r a.pcap --print flows --status status.json
+    [ "$status" -eq 65 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [[ "$stderr" == *"a.pcap: ends in the middle after 2 packets"* ]]
+    [ "$(jq -r '.inputs[0].state' status.json)" = truncated ]
+    { pcap_header; refused 1700000000; } | gzip | head -c 60 >b.pcap.gz
+    run --separate-stderr "$sensor" -r b.pcap.gz --print flows
+    [ "$status" -eq 65 ]
+}
+
+@test "an empty capture and a file that is none are said, the others used" {
+    pcap_header >empty.pcap
+    : >nothing.pcap
+    echo "no capture at all, but a text" >text.pcap
+    { pcap_header; refused 1700000000; } >a.pcap
+    run --separate-stderr "$sensor" -r empty.pcap -r nothing.pcap -r text.pcap -r a.pcap \
+        --print flows --status status.json
+    [ "$status" -eq 65 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [ "$(jq -c '[.inputs[].state]' status.json)" = '["empty","empty","broken","whole"]' ]
+}
+
+@test "a missing capture is 66, a misuse 64, a bad output 73, a bad configuration 78" {
+    { pcap_header; refused 1700000000; } >a.pcap
+    run "$sensor" -r missing.pcap -o records
+    [ "$status" -eq 66 ]
+    run "$sensor"
+    [ "$status" -eq 64 ]
+    run "$sensor" -r a.pcap
+    [ "$status" -eq 64 ]
+    run "$sensor" -r a.pcap --print everything
+    [ "$status" -eq 64 ]
+    run "$sensor" -r a.pcap -o records more
+    [ "$status" -eq 64 ]
+    run "$sensor" -r a.pcap -o missing/records
+    [ "$status" -eq 73 ]
+    printf 'sensor:\n  realm_layers: [vlan, tokenring]\n' >bad.yaml
+    run "$sensor" -c bad.yaml -r a.pcap -o records
+    [ "$status" -eq 78 ]
+    [[ "$output" == *tokenring* ]]
+    printf 'sensor:\n  flows: 3\n' >bad.yaml
+    run "$sensor" -c bad.yaml --check
+    [ "$status" -eq 78 ]
+    [[ "$output" == *"bad.yaml:2:"* ]]
+}
+
+@test "what cannot be opened is named" {
+    {
+        pcap_header
+        pcap_packet 1700000000 02000000000202000000000188e50000
+        pcap_packet 1700000000 02000000000202000000000188e50000
+    } >a.pcap
+    run --separate-stderr "$sensor" -r a.pcap --status status.json
+    [ "$status" -eq 0 ]
+    [ "$(jq -r '.skipped["ethertype 0x88e5"]' status.json)" = 2 ]
+    { pcap_header 147; pcap_packet 1700000000 00; } >b.pcap
+    run --separate-stderr "$sensor" -r b.pcap --status status.json
+    [ "$(jq -r '.skipped["linktype 147"]' status.json)" = 1 ]
+}
+
+@test "the layers that name the realm are configuration" {
+    {
+        pcap_header
+        frame=$(tcp 40000 25 02 1000 0)
+        pcap_packet 1700000000 "${frame/0800/810000650800}"
+    } >a.pcap
+    run --separate-stderr "$sensor" -r a.pcap --print flows
+    [ "$(jq -r '.realm + "," + .encap' <<<"$output")" = ,vlan ]
+    printf 'sensor:\n  realm_layers: [vlan]\n' >postern.yaml
+    run --separate-stderr "$sensor" -c postern.yaml -r a.pcap --print flows
+    [ "$(jq -r '.realm + "," + .encap' <<<"$output")" = vlan:101,vlan ]
+}
+
+@test "flow-only looks at no octet of a dialogue" {
+    printf 'sensor:\n  legal_profile: flow-only\n' >postern.yaml
+    {
+        pcap_header
+        pcap_packet 100 "$(tcp 40000 25 02 1000 0)"
+        pcap_packet 100 "$(tcp 25 40000 12 5000 1001)"
+        pcap_packet 101 "$(tcp 40000 25 18 1001 5001 "$(hex "HELO secret.example")0d0a")"
+    } >a.pcap
+    run --separate-stderr "$sensor" -c postern.yaml -r a.pcap --print flows -o records
+    [ "$status" -eq 0 ]
+    [ "$(jq -c '[.app, .handshake, .smtp]' <<<"$output")" = '["smtp","established",null]' ]
+    run grep -c secret records
+    [ "$output" = 0 ]
+    [[ "$stderr" != *"not chosen"* ]]
+}
+
+@test "a full disk is an error, not silence" {
+    { pcap_header; refused 1700000000; } >a.pcap
+    run --separate-stderr "$sensor" -r a.pcap -o /dev/full
+    [ "$status" -eq 74 ]
+    [[ "$stderr" == *"/dev/full"* ]]
+    run bash -c "'$sensor' -r a.pcap --print flows >/dev/full"
+    [ "$status" -eq 74 ]
+}

@@ -1,0 +1,364 @@
+// The parts that detectors stand on, by hand-computed cases: the sequential test, counts over windows,
+// the memory of providers, roles, the site's failure and sight, exemptions, the policy's sums.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy.h"
+#include "providers.h"
+#include "site.h"
+#include "sprt.h"
+#include "window.h"
+
+#define MINUTE_MS 60000LL
+#define HOUR_MS   (60 * MINUTE_MS)
+#define DAY_MS    (24 * HOUR_MS)
+#define T0        (29922120LL * MINUTE_MS) // 2026-11-22T06:00:00Z
+
+#define assert_near(a, b, by) assert_true(fabs((a) - (b)) <= (by))
+
+static void sequential_test(void **state)
+{
+    (void)state;
+    struct sprt_rule r = sprt_rule(0.8, 0.2, 1e-5, 0.01);
+    assert_near(r.failure, log(4), 1e-9);
+    assert_near(r.success, -log(4), 1e-9);
+    assert_near(r.upper, 11.5029, 1e-4);
+    assert_near(r.lower, -4.6052, 1e-4);
+    struct sprt s = {0};
+    for (int i = 1; i <= 9; i++) {
+        assert_false(sprt_convicts(&s, &r));
+        sprt_fail(&s, &r, T0 + i, T0 - 1000, 1);
+    }
+    assert_true(sprt_convicts(&s, &r));
+    assert_int_equal(s.failures, 9);
+    assert_int_equal(s.first_ms, T0 - 1000);
+    assert_int_equal(s.last_ms, T0 + 9);
+    // A success takes back what a failure gave.
+    sprt_succeed(&s, &r, T0 + 10, 1);
+    assert_false(sprt_convicts(&s, &r));
+    assert_near(s.walk, 8 * log(4), 1e-9);
+    // Goodwill is not saved up: the walk stops at its lower bound.
+    for (int i = 0; i < 1000; i++)
+        sprt_succeed(&s, &r, T0 + 20, 1);
+    assert_near(s.walk, r.lower, 1e-9);
+    assert_int_equal(s.failures, 0);
+    // Half of a climb is forgotten in a half-life; a low one altogether.
+    s = (struct sprt){0};
+    for (int i = 0; i < 4; i++)
+        sprt_fail(&s, &r, T0, T0, 1);
+    sprt_decay(&s, T0 + HOUR_MS, HOUR_MS);
+    assert_near(s.walk, 2 * log(4), 1e-9);
+    sprt_decay(&s, T0 + 10 * HOUR_MS, HOUR_MS);
+    assert_true(s.walk == 0 && s.failures == 0);
+}
+
+static void counts_over_windows(void **state)
+{
+    (void)state;
+    struct feature_rings *f = calloc(1, sizeof *f);
+    int64_t m = T0 / MINUTE_MS;
+    // One a minute for two days.
+    for (int64_t i = 0; i < 2 * 1440; i++)
+        feature_add(f, m + i, FEATURE_MX_MAIL, 1);
+    int64_t now = (m + 2 * 1440) * MINUTE_MS;
+    assert_int_equal(feature_sum(f, FEATURE_MX_MAIL, now, 60), 1);
+    assert_int_equal(feature_sum(f, FEATURE_MX_MAIL, now, 600), 10);
+    assert_int_equal(feature_sum(f, FEATURE_MX_MAIL, now, 3600), 60);
+    assert_int_equal(feature_sum(f, FEATURE_MX_MAIL, now, 86400), 1440);
+    assert_int_equal(feature_sum(f, FEATURE_MX_HELO, now, 86400), 0);
+    // Later, nothing is left.
+    assert_int_equal(feature_sum(f, FEATURE_MX_MAIL, now + 11 * MINUTE_MS, 600), 0);
+    // A late row finds its place; one too late does not disturb a newer.
+    feature_add(f, m + 2 * 1440 - 3, FEATURE_MX_MAIL, 5);
+    assert_int_equal(feature_sum(f, FEATURE_MX_MAIL, now, 600), 15);
+    feature_add(f, m, FEATURE_MX_MAIL, 1000);
+    assert_int_equal(feature_sum(f, FEATURE_MX_MAIL, now, 86400), 1445);
+    // Sets do not add up, counts stop at what they hold.
+    feature_add(f, m + 2 * 1440 - 1, FEATURE_PROVIDERS_MX, 7);
+    feature_add(f, m + 2 * 1440 - 1, FEATURE_PROVIDERS_MX, 4);
+    feature_add(f, m + 2 * 1440 - 2, FEATURE_PROVIDERS_MX, 5);
+    assert_int_equal(feature_sum(f, FEATURE_PROVIDERS_MX, now, 600), 7);
+    feature_add(f, m + 2 * 1440 - 1, FEATURE_MX_HELO, 70000);
+    feature_add(f, m + 2 * 1440 - 1, FEATURE_MX_HELO, 70000);
+    assert_int_equal(feature_sum(f, FEATURE_MX_HELO, now, 60), 65535);
+    free(f);
+}
+
+static void memory_of_providers(void **state)
+{
+    (void)state;
+    struct providers *p = calloc(1, sizeof *p);
+    int64_t week = 7 * DAY_MS, first_ms;
+    assert_true(providers_attempt(p, 1, T0, week));
+    assert_false(providers_attempt(p, 1, T0 + 1, week));
+    struct contact c = providers_end(p, 1, T0 + 4000, PROVIDER_FAILED, week);
+    assert_int_equal(c.kind, CONTACT_FIRST_FAILED);
+    assert_int_equal(c.start_ms, T0);
+    assert_int_equal(providers_end(p, 1, T0 + 5000, PROVIDER_FAILED, week).kind,
+                     CONTACT_AGAIN_FAILED);
+    assert_int_equal(providers_end(p, 1, T0 + 6000, PROVIDER_CORRECTED, week).kind,
+                     CONTACT_CORRECTED);
+    c = providers_end(p, 1, T0 + 7000, PROVIDER_FAILED, week);
+    assert_int_equal(c.kind, CONTACT_AGAIN_FAILED);
+    assert_true(c.answered_since);
+    // An end that says nothing leaves the first contact open.
+    providers_attempt(p, 2, T0 + 8000, week);
+    assert_int_equal(providers_end(p, 2, T0 + 9000, PROVIDER_UNDECIDED, week).kind,
+                     CONTACT_NEUTRAL);
+    assert_int_equal(providers_end(p, 2, T0 + 9000, PROVIDER_ANSWERED, week).kind,
+                     CONTACT_FIRST_ANSWERED);
+    assert_int_equal(providers_within(p, T0 + 10000, 600000, &first_ms), 2);
+    assert_int_equal(first_ms, T0);
+    assert_int_equal(providers_within(p, T0 + 8000, 1000, NULL), 1);
+    // A full list forgets the oldest, the filter does not: still no first contact.
+    for (uint32_t i = 10; i < 10 + PROVIDERS_MAX; i++)
+        providers_attempt(p, i, T0 + 20000 + i, week);
+    assert_int_equal(providers_within(p, T0 + 60000, HOUR_MS, NULL), PROVIDERS_MAX);
+    assert_false(providers_attempt(p, 1, T0 + 61000, week));
+    assert_int_equal(providers_end(p, 1, T0 + 65000, PROVIDER_FAILED, week).kind,
+                     CONTACT_AGAIN_FAILED);
+    // After the memory's time it is one again; times far ahead find their place, too.
+    for (uint32_t i = 200; i < 200 + 2 * PROVIDERS_MAX; i++)
+        providers_attempt(p, i, T0 + week + i * HOUR_MS, week);
+    assert_true(providers_attempt(p, 1, T0 + 40 * DAY_MS, week));
+    assert_true(providers_attempt(p, 1, T0 + 400 * DAY_MS, week));
+    assert_int_equal(providers_within(p, T0 + 400 * DAY_MS, DAY_MS, NULL), 1);
+    free(p);
+}
+
+static void roles(void **state)
+{
+    (void)state;
+    struct role_state s = {0};
+    struct minute_row *r = calloc(1, sizeof *r);
+    struct minute_digest d[3] = {0};
+    assert_int_equal(role_of(&s, T0), ROLE_HOUSEHOLD);
+    r->digest = d;
+    r->digest_count = 3;
+    for (uint8_t day = 0; day < 3; day++) {
+        r->minute = (T0 + day * DAY_MS) / MINUTE_MS;
+        for (uint8_t i = 0; i < 3; i++) {
+            d[i] = (struct minute_digest){.direction = MINUTE_IN,
+                                          .role = MINUTE_MX,
+                                          .outcome = MINUTE_OUTCOME_GREETED,
+                                          .peer = ip_from_v4((const uint8_t[4]){198, 51, i, 1})};
+        }
+        assert_int_equal(role_of(&s, T0 + day * DAY_MS), day ? ROLE_UNKNOWN : ROLE_HOUSEHOLD);
+        role_observe(&s, r, false);
+    }
+    assert_int_equal(role_of(&s, T0 + 3 * DAY_MS), ROLE_MAIL_SERVER);
+    // What it sends teaches nothing, however long; nor do refused or unanswered calls from outside.
+    s = (struct role_state){0};
+    for (uint8_t day = 0; day < 30; day++) {
+        r->minute = (T0 + day * DAY_MS) / MINUTE_MS;
+        for (uint8_t i = 0; i < 3; i++) {
+            d[i].direction = i ? MINUTE_OUT : MINUTE_IN;
+            d[i].outcome = i ? MINUTE_OUTCOME_GREETED : MINUTE_OUTCOME_REFUSED;
+        }
+        role_observe(&s, r, false);
+    }
+    assert_int_equal(role_of(&s, T0 + 30 * DAY_MS), ROLE_HOUSEHOLD);
+    // The operator's word holds at once, and ends with it.
+    role_observe(&s, r, true);
+    assert_int_equal(role_of(&s, T0 + 30 * DAY_MS), ROLE_MAIL_SERVER);
+    role_observe(&s, r, false);
+    assert_int_equal(role_of(&s, T0 + 30 * DAY_MS), ROLE_HOUSEHOLD);
+    free(r);
+}
+
+static void site_failure(void **state)
+{
+    (void)state;
+    static const struct site_rule rule = {.parties_min = 10, .share = 0.5, .jump = 0.3};
+    struct site *s = calloc(1, sizeof *s);
+    int64_t m = T0 / MINUTE_MS;
+    site_init(s, &rule);
+    for (int64_t i = 0; i < 60; i++)
+        site_minute(
+            s, &(struct minute_site){.minute = m + i, .parties_mx = 20, .parties_mx_failing = 3});
+    assert_false(site_failing(s, T0 + HOUR_MS));
+    // A few failing bots among few senders are no site failure; nor is one POP's row.
+    site_minute(s,
+                &(struct minute_site){.minute = m + 60, .parties_mx = 9, .parties_mx_failing = 9});
+    site_minute(s,
+                &(struct minute_site){
+                    .minute = m + 60, .pop = "north", .parties_mx = 20, .parties_mx_failing = 20});
+    assert_false(site_failing(s, T0 + HOUR_MS + 30000));
+    site_minute(
+        s, &(struct minute_site){.minute = m + 61, .parties_mx = 20, .parties_mx_failing = 10});
+    assert_true(site_failing(s, T0 + 61 * MINUTE_MS));
+    assert_true(site_failing(s, T0 + 63 * MINUTE_MS));
+    assert_false(site_failing(s, T0 + 60 * MINUTE_MS - 1));
+    assert_false(site_failing(s, T0 + 66 * MINUTE_MS));
+    // A state that lasts becomes the normal one.
+    for (int64_t i = 62; i < 62 + 3 * 1440; i++)
+        site_minute(
+            s, &(struct minute_site){.minute = m + i, .parties_mx = 20, .parties_mx_failing = 14});
+    assert_false(site_failing(s, T0 + (62 + 3 * 1440) * MINUTE_MS));
+    free(s);
+}
+
+static void site_sight_and_watch(void **state)
+{
+    (void)state;
+    static const struct site_rule rule = {.parties_min = 10, .share = 0.5, .jump = 0.3};
+    struct site *s = calloc(1, sizeof *s);
+    int64_t m = T0 / MINUTE_MS;
+    site_init(s, &rule);
+    assert_int_equal(site_sight(s, SITE_PORT25_OPEN), UINT32_MAX);
+    assert_int_equal(site_watched(s, T0, T0 + 90000), 90);
+    struct coverage_minute c = {.minute = m,
+                                .seconds = 40,
+                                .alarms = COVERAGE_ONE_DIRECTION,
+                                .sum = {.sampling = 1, .profile = COVERAGE_FLOW_ONLY}};
+    site_coverage(s, &c);
+    // SYNs alone show one direction, too: without payload the alarm is not believed.
+    assert_true(site_sight(s, SITE_PORT25_OPEN) & DETECTOR_ANSWERS);
+    assert_false(site_sight(s, SITE_PORT25_OPEN) & DETECTOR_ENVELOPE);
+    assert_false(site_sight(s, SITE_PORT25_BLOCKED_BEFORE) & DETECTOR_PORT25);
+    free(s);
+    s = calloc(1, sizeof *s);
+    site_init(s, &rule);
+    c.sum.seen_octets = 1 << 20;
+    site_coverage(s, &c);
+    assert_false(site_sight(s, SITE_PORT25_OPEN) & DETECTOR_ANSWERS);
+    assert_true(s->one_direction && s->flow_only);
+    // What one sensor sees, the site sees.
+    c.alarms = 0;
+    c.minute = m + 1;
+    c.seconds = 60;
+    c.sum.profile = COVERAGE_FULL_ENVELOPE;
+    site_coverage(s, &c);
+    assert_true(site_sight(s, SITE_PORT25_OPEN) & DETECTOR_ENVELOPE);
+    assert_false(s->one_direction || s->flow_only);
+    assert_int_equal(site_watched(s, T0, T0 + 2 * MINUTE_MS), 100);
+    assert_int_equal(site_watched(s, T0 - 2 * MINUTE_MS, T0 + 2 * MINUTE_MS), 100);
+    free(s);
+}
+
+static struct detector_finding found(unsigned family, double log_odds, bool conclusive,
+                                     uint8_t ceiling, bool defines)
+{
+    struct detector_finding f = {.ceiling = ceiling};
+    f.evidence.family = (uint8_t)family;
+    f.evidence.log_odds = log_odds;
+    f.evidence.conclusive = conclusive;
+    f.supports = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
+    f.defines = defines ? f.supports : 0;
+    return f;
+}
+
+static void policy_sums(void **state)
+{
+    (void)state;
+    enum { S = VERDICT_FAMILY_SPREAD, C = VERDICT_FAMILY_CONTACT, R = VERDICT_FAMILY_REPUTATION };
+    const uint8_t Q = VERDICT_QUARANTINE, T = VERDICT_TICKET;
+    const struct policy_class rule = {0.99, 0.5, HOUR_MS, VERDICT_QUARANTINE};
+    const struct policy_priors priors = {{0.001, 0.0005, 0.0001}, 0.5};
+    const struct {
+        struct detector_finding f[4];
+        size_t n;
+        struct policy_facts facts;
+        bool found;
+        double log_odds; // of the evidence
+        uint8_t ceiling;
+    } cases[] = {
+        // Two families.
+        {{found(S, 4, false, Q, true), found(C, 8, false, Q, true)}, 2, {0}, true, 12, Q},
+        // The same weight in one family is not enough, and only the strongest counts.
+        {{found(C, 4, false, Q, true), found(C, 12, false, Q, true)}, 2, {0}, false, 12, Q},
+        // Unless it is conclusive.
+        {{found(C, 12, true, Q, true)}, 1, {0}, true, 12, Q},
+        // Too light; nothing that defines the class.
+        {{found(S, 4, false, Q, true), found(C, 7, false, Q, true)}, 2, {0}, false, 11, Q},
+        {{found(S, 6, false, Q, false), found(C, 12, false, Q, false)}, 2, {0}, false, 18, Q},
+        // A higher prior of innocence needs more.
+        {{found(S, 4, false, Q, true), found(C, 8, false, Q, true)},
+         2,
+         {.role = ROLE_MAIL_SERVER},
+         false,
+         12,
+         Q},
+        // Evidence that ends at a ticket limits the whole, unless the rest suffices.
+        {{found(S, 3, false, Q, true), found(C, 12, true, T, true)}, 2, {0}, true, 15, T},
+        {{found(S, 6, false, Q, true), found(C, 12, true, T, true), found(R, 6, false, Q, true)},
+         3,
+         {0},
+         true,
+         24,
+         Q},
+        // Loss takes off what evidence weighs: 10 % of packets, half.
+        {{found(S, 6, false, Q, true), found(C, 8, false, Q, true)},
+         2,
+         {.loss_ppm = 10000},
+         true,
+         13.3,
+         Q},
+        {{found(S, 6, false, Q, true), found(C, 12, false, Q, true)},
+         2,
+         {.loss_ppm = 500000},
+         false,
+         9,
+         Q},
+        // Facts that bound what may be done.
+        {{found(C, 12, true, Q, true)},
+         1,
+         {.provisional = true, .provisional_ceiling = T},
+         true,
+         12,
+         T},
+        {{found(C, 12, true, Q, true)},
+         1,
+         {.provisional = true, .provisional_ceiling = VERDICT_RESTRICT},
+         true,
+         12,
+         VERDICT_RESTRICT},
+        {{found(C, 12, true, Q, true)}, 1, {.identity_held = true}, true, 12, T},
+        {{found(C, 12, true, Q, true)}, 1, {.exempt = true}, true, 12, VERDICT_OBSERVE},
+        {{found(C, 12, true, Q, true)}, 1, {.short_history = true}, true, 12, Q},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct judgement j;
+        policy_judge(VERDICT_SPAMBOT_DIRECT, &rule, &priors, &cases[i].facts, cases[i].f,
+                     cases[i].n, &j);
+        assert_int_equal(j.found, cases[i].found);
+        assert_near(j.log_odds - j.prior, cases[i].log_odds, 1e-6);
+        if (cases[i].found)
+            assert_int_equal(j.ceiling, cases[i].ceiling);
+        double sum = j.prior; // the sum adds up
+        for (uint32_t k = 0; k < j.count; k++)
+            sum += j.evidence[k].counted ? j.evidence[k].log_odds : 0;
+        assert_near(sum, j.log_odds, 1e-9);
+    }
+    // Silence alone is nobody's word where sources are not validated.
+    struct judgement j;
+    struct detector_finding f[2] = {found(S, 6, false, Q, true), found(C, 12, false, Q, true)};
+    f[0].rests_on_silence = f[1].rests_on_silence = true;
+    policy_judge(VERDICT_SPAMBOT_DIRECT, &rule, &priors, &(struct policy_facts){0}, f, 2, &j);
+    assert_int_equal(j.ceiling, T);
+    assert_true(j.limitations & VERDICT_UNVALIDATED);
+    policy_judge(VERDICT_SPAMBOT_DIRECT, &rule, &priors,
+                 &(struct policy_facts){.source_validated = true}, f, 2, &j);
+    assert_int_equal(j.ceiling, Q);
+    f[1].rests_on_silence = false;
+    policy_judge(VERDICT_SPAMBOT_DIRECT, &rule, &priors, &(struct policy_facts){0}, f, 2, &j);
+    assert_int_equal(j.ceiling, Q);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sequential_test),     cmocka_unit_test(counts_over_windows),
+        cmocka_unit_test(memory_of_providers), cmocka_unit_test(roles),
+        cmocka_unit_test(site_failure),        cmocka_unit_test(site_sight_and_watch),
+        cmocka_unit_test(policy_sums),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,340 @@
+// Every encapsulation from words to the innermost packet, cut at every octet, and what is unknown or
+// broken counted by its name.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/addr.h"
+#include "decap/decap.h"
+#include "path.h"
+#include "recipe.h"
+
+static struct decap decap;
+
+static const struct {
+    int linktype;
+    const char *words;
+    const char *encap;
+    const char *realm; // with every layer naming it
+} good[] = {
+    {1, "eth:0800 v4", "", ""},
+    {1, "eth:86dd v6", "", ""},
+    {1, "eth:8100 x:00650800 v4", "vlan", "vlan:101"},
+    {1, "eth:8100 x:00658100 x:000786dd v6", "qinq", "qinq:101.7"},
+    {1, "eth:88a8 x:00658100 x:00070800 v4", "8021ad+vlan", "qinq:101.7"},
+    {1, "eth:9100 x:00018100 x:00028100 x:00030800 v4", "qinq", "qinq:1.2"},
+    {1, "eth:8864 pppoe:4711 x:0021 v4", "pppoes+ppp", "pppoe:4711"},
+    {1, "eth:8864 pppoe:4711 x:0057 v6", "pppoes+ppp", "pppoe:4711"},
+    {1, "eth:8864 pppoe:4711 x:21 v4", "pppoes+ppp", "pppoe:4711"},
+    {1, "eth:88a8 x:00658100 x:00078864 pppoe:3 x:0057 v6", "8021ad+vlan+pppoes+ppp",
+     "qinq:101.7/pppoe:3"},
+    {1, "eth:8847 x:00410140 v4", "mpls", "mpls:1040"},
+    {1, "eth:8847 x:0041004000011140 v6", "mpls", "mpls:17"},
+    {1, "eth:8848 x:0041014000000000 eth:0800 v4", "mpls", "mpls:1040"},
+    {1, "eth:8847 x:00410140 eth:0800 v4", "mpls", "mpls:1040"},
+    {1, "eth:8847 x:00410140 eth:8100 x:00050800 v4", "mpls+vlan", "vlan:5/mpls:1040"},
+    {1, "eth:88a8 x:000588e7 x:00000000 eth:0800 v4", "8021ad+ieee8021ah", ""},
+    {1, "eth:0800 ip4:4 v4", "ipip", ""},
+    {1, "eth:0800 ip4:41 v6", "6in4", ""},
+    {1, "eth:86dd ip6:4 v4", "4in6", "b4:2001:db8::9"},
+    {1, "eth:86dd ip6:41 v6", "6in6", ""},
+    {1, "eth:86dd ip6:0 x:0400010400000000 v4", "4in6", "b4:2001:db8::9"},
+    {1, "eth:86dd ip6:60 x:2900010400000000 v6", "6in6", ""},
+    {1, "eth:86dd ip6:44 x:0400000000000001 v4", "4in6", "b4:2001:db8::9"},
+    {1, "eth:0800 ip4:51 x:040400000000000100000001000000000000000000000000 v4", "ipip", ""},
+    {1, "eth:0800 ip4:47 x:00000800 v4", "gre", ""},
+    {1, "eth:86dd ip6:47 x:000086dd v6", "gre", ""},
+    {1, "eth:0800 ip4:47 x:b0000800000000000000006300000001 v4", "gre", ""},
+    {1, "eth:0800 ip4:47 x:00006558 eth:8100 x:00090800 v4", "gre+vlan", "vlan:9"},
+    {1, "eth:0800 ip4:47 x:4000080000000000000002040a0b0c0d00000000 v4", "gre", ""},
+    {1, "eth:0800 ip4:47 x:000088be eth:0800 v4", "gre+erspan", ""},
+    {1, "eth:0800 ip4:47 x:100088be00000001 x:1001000100000000 eth:0800 v4", "gre+erspan", ""},
+    {1, "eth:0800 ip4:47 x:100022eb00000001 x:200100010000000000000000 eth:86dd v6", "gre+erspan",
+     ""},
+    {1,
+     "eth:0800 ip4:47 x:100022eb00000001 x:200100010000000000000001 x:0000000000000000 eth:0800 v4",
+     "gre+erspan", ""},
+    {1, "eth:0800 ip4:47 x:0000883e v4", "gre", ""},
+    {1, "eth:0800 ip4:47 x:0000883e00000000 v4", "gre", ""},
+    {1, "eth:0800 ip4:47 x:00008847 x:00410140 v4", "gre+mpls", "mpls:1040"},
+    {1, "eth:0800 ip4:47 eoip eth:0800 v4", "gre+eoip", ""},
+    {1, "eth:0800 ip4:47 pptp x:ff030021 v4", "gre+ppp", ""},
+    {1, "eth:0800 ip4:17 udp:4754 x:00000800 v4", "gre", ""},
+    {1,
+     "eth:0800 ip4:47 x:00008200 "
+     "x:080100000000000000010000000000020000000000030000 x:aaaa030000000800 v4",
+     "gre+wlan", ""},
+    {1, "eth:0800 ip4:17 udp:4789 x:0800000000138900 eth:0800 v4", "vxlan", "vni:5001"},
+    {1, "eth:86dd ip6:17 udp:4789 x:0800000000138900 eth:0800 v4", "vxlan", "vni:5001"},
+    {1, "eth:0800 ip4:17 udp:8472 x:0800000000138900 eth:8100 x:00020800 v4", "vxlan+vlan",
+     "vlan:2/vni:5001"},
+    {1, "eth:0800 ip4:17 udp:4790 x:0c00000100138900 v4", "vxlan", "vni:5001"},
+    {1, "eth:0800 ip4:17 udp:4790 x:0c00000200138900 v6", "vxlan", "vni:5001"},
+    {1, "eth:0800 ip4:17 udp:6081 x:0000655800138900 eth:86dd v6", "geneve", "vni:5001"},
+    {1, "eth:0800 ip4:17 udp:6081 x:010008000013890001020001 v4", "geneve", "vni:5001"},
+    {1, "eth:0800 ip4:17 udp:2152 gtp v4", "gtp", "gtp:7"},
+    {1, "eth:0800 ip4:17 udp:1701 x:000200010002 x:ff030021 v4", "l2tp+ppp", "l2tp:1.2"},
+    {1, "x:000000000001000000000002 x:0033 x:aaaa030000000800 v4", "", ""},
+    {0, "x:02000000 v4", "null", ""},
+    {0, "x:00000002 v4", "null", ""},
+    {0, "x:1e000000 v6", "null", ""},
+    {108, "x:00000018 v6", "null", ""},
+    {12, "v4", "raw", ""},
+    {12, "v6", "raw", ""},
+    {228, "v4", "raw", ""},
+    {229, "v6", "raw", ""},
+    {9, "x:ff030021 v4", "ppp", ""},
+    {9, "x:0057 v6", "ppp", ""},
+    {50, "x:0f000800 v4", "ppp+chdlc", ""},
+    {104, "x:0f0086dd v6", "chdlc", ""},
+    {51, "pppoe:9 x:0021 v4", "pppoes+ppp", "pppoe:9"},
+    {113, "x:00000001000600000000000100000800 v4", "sll", ""},
+    {113, "x:00000001000600000000000100008100 x:00050800 v4", "sll+vlan", "vlan:5"},
+    {276, "x:86dd000000000002000100060000000000010000 v6", "sll", ""},
+    {105, "x:080100000000000000010000000000020000000000030000 x:aaaa030000000800 v4", "wlan", ""},
+    {127,
+     "x:0000080000000000 x:8801000000000000000100000000000200000000000300000000 "
+     "x:aaaa030000000800 v4",
+     "wlan", ""},
+};
+
+static enum decap_result run(int linktype, const uint8_t *data, uint32_t cap, uint32_t wire,
+                             struct packet *p)
+{
+    *p = (struct packet){.t_us = 1};
+    return decap_frame(&decap, linktype, span_of(data, cap), wire, p);
+}
+
+static void test_good(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct recipe r;
+        struct packet p;
+        struct intern_value value;
+        struct realm realm = {0};
+        char encap[32];
+        decap_init(&decap, NULL);
+        recipe_make(&r, good[i].words);
+        if (run(good[i].linktype, r.at, r.len, r.len, &p) != DECAP_PACKET)
+            fail_msg("%s is not opened", good[i].words);
+        path_of(&p, 0, &value);
+        path_encap_text(&value, encap, sizeof encap);
+        if (strcmp(encap, good[i].encap) != 0)
+            fail_msg("%s: encap %s instead of %s", good[i].words, encap, good[i].encap);
+        if (path_realm(&p, 0xff, 1, &value))
+            path_realm_text(&value, &realm);
+        if (strcmp(realm.name, good[i].realm) != 0)
+            fail_msg("%s: realm %s instead of %s", good[i].words, realm.name, good[i].realm);
+        bool v4 = strcmp(good[i].words + strlen(good[i].words) - 2, "v4") == 0;
+        assert_int_equal(p.family, v4 ? IP_V4 : IP_V6);
+        assert_int_equal(p.addr[0][15], 1);
+        assert_int_equal(p.addr[1][15], 2);
+        assert_int_equal(p.ip_octets, v4 ? 43 : 63);
+        assert_int_equal(p.port[0], 40000);
+        assert_int_equal(p.port[1], 25);
+        assert_int_equal(p.payload_wire, 3);
+        assert_memory_equal(p.payload.data, "abc", 3);
+        assert_int_equal(decap.skipped.total, 0);
+    }
+}
+
+// Padding behind the packet is not payload.
+static void test_padding(void **state)
+{
+    (void)state;
+    struct recipe r;
+    struct packet p;
+    uint8_t padded[RECIPE_MAX] = {0};
+    decap_init(&decap, NULL);
+    recipe_make(&r, "eth:0800 v4");
+    memcpy(padded, r.at, r.len);
+    assert_int_equal(run(1, padded, r.len + 20, r.len + 20, &p), DECAP_PACKET);
+    assert_int_equal(p.payload_wire, 3);
+    assert_int_equal(p.payload.len, 3);
+}
+
+// Every cut, against a guard page: by the snap length (then the payload's length is still known) and on
+// the wire (then nothing may be believed).
+static void test_cuts(void **state)
+{
+    (void)state;
+    long page = sysconf(_SC_PAGESIZE);
+    uint8_t *room = mmap(NULL, (size_t)page * 2, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(room != MAP_FAILED);
+    assert_int_equal(mprotect(room + page, (size_t)page, PROT_NONE), 0);
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct recipe r;
+        recipe_make(&r, good[i].words);
+        for (uint32_t cap = 0; cap < r.len; cap++) {
+            struct packet p;
+            uint8_t *at = room + page - cap;
+            memcpy(at, r.at, cap);
+            decap_init(&decap, NULL);
+            enum decap_result sliced = run(good[i].linktype, at, cap, r.len, &p);
+            assert_int_equal(decap.sliced, 1);
+            if (sliced == DECAP_PACKET && p.ip_proto == 6) {
+                assert_int_equal(p.payload_wire, 3);
+                assert_int_equal(packet_sliced_octets(&p), r.len - cap);
+            }
+            decap_init(&decap, NULL);
+            enum decap_result cut = run(good[i].linktype, at, cap, cap, &p);
+            if (cut == DECAP_PACKET)
+                assert_int_equal(p.ip_proto, 17); // what is no tunnel any more is plain UDP
+            else if (cut != DECAP_NO_IP)
+                assert_true(decap.skipped.total == 1);
+        }
+    }
+    munmap(room, (size_t)page * 2);
+}
+
+static void take_name(void *ctx, const char *name, uint64_t count)
+{
+    snprintf(ctx, SKIPPED_TEXT_MAX + 24, "%s %llu", name, (unsigned long long)count);
+}
+
+static void test_named(void **state)
+{
+    (void)state;
+    static const struct {
+        int linktype;
+        const char *words, *name;
+    } cases[] = {
+        {1, "eth:88e5 x:00", "ethertype 0x88e5 1"},
+        {147, "x:00", "linktype 147 1"},
+        {1, "eth:0800 ip4:89 x:00", "ip protocol 89 1"},
+        {1, "eth:86dd ip6:132 x:00", "ip protocol 132 1"},
+        {1, "eth:8864 pppoe:1 x:003d00", "ppp protocol 0x003d 1"},
+        {1, "eth:0800 ip4:47 x:00000bad", "gre protocol 0x0bad 1"},
+        {1, "eth:8847 x:00410140 x:10000000", "mpls payload nibble 1 1"},
+        {1, "x:0000000000010000000000020003 x:060603", "broken ipv4: ends inside the header 1"},
+        {1, "x:0000000000010000000000020003 x:565603", "llc 0x56 1"},
+        {0, "x:07000000", "null family 7 1"},
+        {113, "x:00000338000600000000000100000800", "cooked hardware 824 1"},
+        {1, "eth:0800 ip4:17 udp:4790 x:0c00000900138900", "vxlan-gpe protocol 9 1"},
+        {105, "x:084100000000000000010000000000020000000000030000", "802.11 payload 1 1"},
+        {1, "eth:0800 x:5500001400000000400600000000000000000000", "broken ipv4: bad version 1"},
+        {1, "eth:0800 x:4400001400000000400600000000000000000000", "broken ipv4: bad length 1"},
+        {1, "eth:0800 x:4500001500000000400600000000000000000000", "broken ipv4: bad length 1"},
+        {1, "eth:0800 x:4500001300000000400600000000000000000000", "broken ipv4: bad length 1"},
+        {1, "eth:0800 ip4:6 x:0000000000000000000000004000000000000000",
+         "broken tcp: bad length 1"},
+        {1, "eth:0800 ip4:6 x:000000000000000000000000f000000000000000",
+         "broken tcp: bad length 1"},
+        {1, "eth:0800 ip4:17 x:0001000200090000", "broken udp: bad length 1"},
+        {1, "eth:8864 x:110000010009 x:0021", "broken pppoes: bad length 1"},
+        {1, "eth:8864 x:210000010002 x:0021", "broken pppoes: bad version 1"},
+        {1, "eth:86dd ip6:0 x:06ff000000000000", "broken ipv6: bad length 1"},
+        {1, "eth:0800 ip4:47 x:00020800", "broken gre: bad version 1"},
+        {1, "eth:0800 ip4:47 x:100088be00000001 x:3001000100000000",
+         "broken erspan: bad version 1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct recipe r;
+        struct packet p;
+        char name[SKIPPED_TEXT_MAX + 24] = "";
+        decap_init(&decap, NULL);
+        recipe_make(&r, cases[i].words);
+        run(cases[i].linktype, r.at, r.len, r.len, &p);
+        skipped_each(&decap.skipped, decap_broken_text, take_name, name);
+        if (strcmp(name, cases[i].name) != 0)
+            fail_msg("%s: \"%s\" instead of \"%s\"", cases[i].words, name, cases[i].name);
+    }
+}
+
+static void test_no_ip(void **state)
+{
+    (void)state;
+    static const struct {
+        int linktype;
+        const char *words;
+    } cases[] = {{1, "eth:0806 x:0001"},
+                 {1, "eth:88cc x:0001"},
+                 {1, "eth:8863 x:1109"},
+                 {1, "eth:8100 x:00050806 x:00"},
+                 {1, "eth:8864 pppoe:1 x:c02101"},
+                 {1, "x:0000000000010000000000020003 x:424203"},
+                 {104, "x:8f008035 x:00"},
+                 {1, "eth:86dd ip6:59"},
+                 {105, "x:800000000000000000010000000000020000000000030000"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct recipe r;
+        struct packet p;
+        decap_init(&decap, NULL);
+        recipe_make(&r, cases[i].words);
+        if (run(cases[i].linktype, r.at, r.len, r.len, &p) != DECAP_NO_IP)
+            fail_msg("%s", cases[i].words);
+        assert_int_equal(decap.no_ip, 1);
+        assert_int_equal(decap.skipped.total, 0);
+    }
+}
+
+// An encapsulation loop ends.
+static void test_too_deep(void **state)
+{
+    (void)state;
+    struct recipe r;
+    struct packet p;
+    static const char words[] = "eth:0800 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 "
+                                "ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 ip4:4 v4";
+    char name[SKIPPED_TEXT_MAX + 24] = "";
+    decap_init(&decap, NULL);
+    recipe_make(&r, words);
+    assert_int_equal(run(1, r.at, r.len, r.len, &p), DECAP_BROKEN);
+    skipped_each(&decap.skipped, decap_broken_text, take_name, name);
+    assert_string_equal(name, "broken ipv4: more layers than an encapsulation has 1");
+    decap_init(&decap, NULL);
+    recipe_make(&r,
+                "eth:8847 x:00000000000000000000000000000000000000000000000000000000000000000000"
+                "000000000000000000000000000000000000000000000000000000000000 v4");
+    assert_int_equal(run(1, r.at, r.len, r.len, &p), DECAP_BROKEN);
+}
+
+// Signalling on a tunnel's port is UDP like any other; GTP-U with extension headers is user traffic.
+static void test_udp(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        uint8_t proto;
+    } cases[] = {
+        {"eth:0800 ip4:17 udp:2152 x:3201000400000000", 17},
+        {"eth:0800 ip4:17 udp:1701 x:c802001400010000", 17},
+        {"eth:0800 ip4:17 udp:4789 x:0000000000000000", 17},
+        {"eth:0800 ip4:17 udp:6081 x:ff", 17},
+        {"eth:0800 ip4:17 udp:53 x:00", 17},
+        {"eth:0800 ip4:17 udp:2152 x:34ff003300000007 x:0000008501100100 v4", 6},
+        {"eth:0800 ip4:17 udp:2152 x:32ff002f00000007 x:00010000 v4", 6},
+        {"eth:0800 ip4:17 udp:1701 x:4002004300010002 x:0021 v4", 17}, // longer than its datagram
+        {"eth:0800 ip4:17 udp:1701 x:4002003500010002 x:0021 v4", 6},
+        {"eth:0800 ip4:17 udp:1701 x:0a0200010002000000000001ff x:0021 v4", 6},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct recipe r;
+        struct packet p;
+        decap_init(&decap, NULL);
+        recipe_make(&r, cases[i].words);
+        if (run(1, r.at, r.len, r.len, &p) != DECAP_PACKET || p.ip_proto != cases[i].proto)
+            fail_msg("%s", cases[i].words);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good),  cmocka_unit_test(test_padding),
+        cmocka_unit_test(test_cuts),  cmocka_unit_test(test_named),
+        cmocka_unit_test(test_no_ip), cmocka_unit_test(test_too_deep),
+        cmocka_unit_test(test_udp),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,206 @@
+// The flow table around attempts: ports used again, packets doubled, minutes, full tables, realms.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "path.h"
+
+static void test_port_reuse(void **state)
+{
+    (void)state;
+    begin();
+    handshake(0);
+    bench_tcp(&b, 100, 'c', A, 1001, 5001, "EHLO x\r\n");
+    bench_tcp(&b, 110, 's', A | F, 5001, 1009, NULL);
+    bench_tcp(&b, 120, 'c', A | F, 1009, 5002, NULL);
+    bench_tcp(&b, 130, 's', A, 5002, 1010, NULL);
+    assert_int_equal(b.records, 1);
+    bench_tcp(&b, 200, 'c', S, 50000, 0, NULL);
+    assert_int_equal(b.stats.tcp_flows, 2);
+    // And while the old one seems open.
+    bench_tcp(&b, 300, 's', S | A, 90000, 50001, NULL);
+    bench_tcp(&b, 400, 'c', S, 70000, 0, NULL);
+    assert_int_equal(b.stats.tcp_flows, 3);
+    assert_int_equal(b.records, 2);
+    assert_true(b.record[1].flags & RECORD_END);
+    // A retransmitted SYN is no new connection.
+    bench_tcp(&b, 1400, 'c', S, 70000, 0, NULL);
+    assert_int_equal(b.stats.tcp_flows, 3);
+    end();
+    assert_true(b.record[0].flow_hash != b.record[1].flow_hash);
+}
+
+static void test_doubled(void **state)
+{
+    (void)state;
+    begin();
+    for (int copy = 0; copy < 2; copy++) {
+        b.ip_id = 0;
+        bench_tcp(&b, copy, 'c', S, 1000, 0, NULL);
+    }
+    struct packet p = bench_packet(&b, 20, 's', S | A, 5000, 1001, NULL);
+    bench_send(&b, &p);
+    p.ttl--; // behind the router
+    p.t_us += 900;
+    bench_send(&b, &p);
+    p.t_us += 6000000; // much later: the same again is a retransmission
+    bench_send(&b, &p);
+    bench_finish(&b);
+    const struct record_flow *r = bench_last(&b);
+    uint64_t packets = 0, duplicates = 0, retransmissions = 0, syns = 0;
+    for (size_t i = 0; i < b.records; i++) {
+        packets += b.record[i].packets[0] + b.record[i].packets[1];
+        duplicates += b.record[i].duplicates;
+        retransmissions += b.record[i].retransmissions[1];
+        syns += b.record[i].syn_count;
+    }
+    assert_int_equal(packets, 3);
+    assert_int_equal(duplicates, 2);
+    assert_int_equal(retransmissions, 1);
+    assert_int_equal(syns, 1);
+    assert_true(r->flags & RECORD_END);
+    end();
+}
+
+// A minute is told when it ends; sums over all records are the flow's.
+static void test_minutes(void **state)
+{
+    (void)state;
+    begin();
+    handshake(59000);
+    bench_tcp(&b, 59900, 'c', A, 1001, 5001, "EHLO x\r\n");
+    assert_int_equal(b.records, 0);
+    bench_tcp(&b, 60100, 's', A, 5001, 1009, "250 x\r\n");
+    assert_int_equal(b.records, 1);
+    assert_int_equal(b.record[0].flags, RECORD_START | RECORD_OUTCOME);
+    assert_int_equal(b.record[0].end_ms, BENCH_START_MS + 59900);
+    bench_wait(&b, 300000); // silent minutes are not told
+    assert_int_equal(b.records, 2);
+    assert_int_equal(b.record[1].flags, RECORD_CONTINUE);
+    assert_int_equal(b.record[1].start_ms, BENCH_START_MS + 60100);
+    assert_int_equal(b.record[1].packets[0], 0);
+    assert_int_equal(b.record[1].packets[1], 1);
+    bench_wait(&b, 60100 + 900000);
+    assert_int_equal(b.records, 3);
+    assert_int_equal(b.record[2].flags, RECORD_CONTINUE | RECORD_END);
+    assert_int_equal(b.record[2].packets[0] + b.record[2].packets[1], 0);
+    end();
+}
+
+// A young attempt at the end of the input stays open, and says so.
+static void test_finish(void **state)
+{
+    (void)state;
+    begin();
+    bench_tcp(&b, 0, 'c', S, 1000, 0, NULL);
+    bench_wait(&b, 3000);
+    bench_finish(&b);
+    assert_int_equal(bench_last(&b)->handshake, RECORD_HANDSHAKE_PENDING);
+    assert_int_equal(bench_last(&b)->flags, RECORD_START | RECORD_END);
+    assert_int_equal(bench_last(&b)->outcome_ms, 0);
+    end();
+    begin();
+    handshake(0);
+    bench_finish(&b);
+    assert_int_equal(bench_last(&b)->handshake, RECORD_HANDSHAKE_ESTABLISHED);
+    end();
+}
+
+// A scan fills the table with attempts; the connection stays, and every eviction counts.
+static void test_scan(void **state)
+{
+    (void)state;
+    bench_open(&b, 64, 0);
+    handshake(0);
+    bench_tcp(&b, 40, 'c', A, 1001, 5001, "EHLO x\r\n");
+    for (uint32_t i = 0; i < 10000; i++) {
+        struct packet p = bench_packet(&b, 50, 'c', S, i, 0, NULL);
+        p.addr[1][12] = (uint8_t)(1 + i / 2560);
+        p.addr[1][14] = (uint8_t)(i / 256);
+        p.addr[1][15] = (uint8_t)i;
+        p.port[1] = (uint16_t)(1024 + i % 7);
+        b.records = 0;
+        bench_send(&b, &p);
+        assert_true(b.table->in_use <= 64);
+    }
+    assert_int_equal(b.stats.evicted_flows, 10000 - 63);
+    assert_true(bench_last(&b)->incomplete & RECORD_EVICTED);
+    assert_int_equal(bench_last(&b)->handshake, RECORD_HANDSHAKE_PENDING);
+    b.records = 0;
+    bench_tcp(&b, 60, 'c', A | F, 1009, 5001, NULL);
+    bench_tcp(&b, 70, 's', A | F, 5001, 1010, NULL);
+    bench_tcp(&b, 80, 'c', A, 1010, 5002, NULL);
+    assert_int_equal(bench_last(&b)->handshake, RECORD_HANDSHAKE_ESTABLISHED);
+    assert_int_equal(bench_last(&b)->packets[0], 5);
+    b.records = 0;
+    bench_finish(&b);
+    b.records = 0;
+    bench_close(&b);
+}
+
+// With VLANs naming the realm the same addresses in two VLANs are two flows; without, one.
+static void test_realm(void **state)
+{
+    (void)state;
+    for (unsigned layers = 0; layers <= PATH_REALM_VLAN; layers++) {
+        bench_open(&b, 64, layers);
+        for (uint16_t vlan = 101; vlan <= 102; vlan++) {
+            struct packet p = bench_packet(&b, vlan, 'c', S, 1000, 0, NULL);
+            p.has = PACKET_HAS_VLAN;
+            p.vlan[0] = vlan;
+            bench_send(&b, &p);
+            p = bench_packet(&b, vlan + 5, 's', R | A, 0, 1001, NULL);
+            p.has = PACKET_HAS_VLAN;
+            p.vlan[0] = vlan;
+            if (layers)
+                bench_send(&b, &p);
+        }
+        if (layers) {
+            assert_int_equal(b.records, 2);
+            assert_string_equal(b.record[0].realm.name, "vlan:101");
+            assert_string_equal(b.record[1].realm.name, "vlan:102");
+            assert_int_equal(b.record[0].l2.vlan[0], 101);
+            assert_true(b.record[0].groups & RECORD_HAS_L2);
+        } else {
+            assert_int_equal(b.stats.tcp_flows, 1);
+        }
+        end();
+    }
+}
+
+static void test_udp(void **state)
+{
+    (void)state;
+    begin();
+    struct packet p = bench_packet(&b, 0, 'c', 0, 0, 0, "query");
+    p.ip_proto = 17;
+    p.port[1] = 443;
+    bench_send(&b, &p);
+    struct packet back = bench_packet(&b, 10, 's', 0, 0, 0, "answer");
+    back.ip_proto = 17;
+    back.port[0] = 443;
+    bench_send(&b, &back);
+    bench_wait(&b, 60000);
+    assert_int_equal(b.stats.udp_flows, 1);
+    assert_int_equal(b.stats.udp_packets, 2);
+    bench_wait(&b, 60010);
+    assert_int_equal(b.table->in_use, 0);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_port_reuse), cmocka_unit_test(test_doubled),
+        cmocka_unit_test(test_minutes),    cmocka_unit_test(test_finish),
+        cmocka_unit_test(test_scan),       cmocka_unit_test(test_realm),
+        cmocka_unit_test(test_udp),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

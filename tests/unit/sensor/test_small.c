@@ -1,0 +1,222 @@
+// The small parts of the packet path: interned values, names of what was skipped, the mirror's memory,
+// alarms, realms that are too long.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "decap/decap.h"
+#include "intern.h"
+#include "mirror.h"
+#include "path.h"
+#include "skipped.h"
+#include "watch.h"
+
+static struct intern_value value(uint32_t n)
+{
+    struct intern_value v = {{0}};
+    memcpy(v.octet, &n, sizeof n);
+    return v;
+}
+
+static void test_intern(void **state)
+{
+    (void)state;
+    struct intern *t = intern_new(8);
+    struct intern_value v[20];
+    uint32_t number[20];
+    for (uint32_t i = 0; i < 20; i++)
+        v[i] = value(i + 1);
+    for (uint32_t i = 0; i < 8; i++) {
+        number[i] = intern_get(t, &v[i]);
+        assert_true(number[i] > 0);
+        assert_int_equal(intern_get(t, &v[i]), number[i]);
+        intern_hold(t, number[i]);
+    }
+    // All are held: nothing new fits.
+    assert_int_equal(intern_get(t, &v[8]), 0);
+    assert_int_equal(intern_refused(t), 1);
+    assert_int_equal(intern_get(t, &v[3]), number[3]);
+    // A free place is used again only when it is needed, the oldest first.
+    intern_drop(t, number[5]);
+    intern_drop(t, number[2]);
+    assert_int_equal(intern_get(t, &v[5]), number[5]);
+    number[9] = intern_get(t, &v[9]);
+    assert_int_equal(number[9], number[5]);
+    assert_memory_equal(intern_value(t, number[9]), &v[9], sizeof v[9]);
+    assert_int_equal(intern_get(t, &v[2]), number[2]);
+    // The last asked for is still found by its number after its place was given away.
+    intern_hold(t, number[9]);
+    assert_int_equal(intern_get(t, &v[10]), number[2]);
+    intern_hold(t, number[2]);
+    assert_int_equal(intern_get(t, &v[2]), 0);
+    // Number 0 is nobody's.
+    intern_hold(t, 0);
+    intern_drop(t, 0);
+    assert_memory_equal(intern_value(t, 0), &(struct intern_value){{0}}, INTERN_SIZE);
+    intern_free(t);
+}
+
+struct names {
+    char text[8192];
+    size_t count;
+};
+
+static void take(void *ctx, const char *name, uint64_t count)
+{
+    struct names *n = ctx;
+    size_t used = strlen(n->text);
+    n->count++;
+    snprintf(n->text + used, sizeof n->text - used, "%s=%llu ", name, (unsigned long long)count);
+}
+
+static void test_skipped(void **state)
+{
+    (void)state;
+    static struct skipped s;
+    struct names names = {.text = ""};
+    for (int i = 0; i < 5; i++)
+        skipped_count(&s, SKIPPED_ETHERTYPE, 0x88e5);
+    skipped_count(&s, SKIPPED_IP_PROTOCOL, 89);
+    skipped_count(&s, SKIPPED_IP_PROTOCOL, 50);
+    skipped_each(&s, decap_broken_text, take, &names);
+    assert_string_equal(names.text, "ethertype 0x88e5=5 ip protocol 50=1 ip protocol 89=1 ");
+    // Random numbers do not grow it.
+    for (uint32_t i = 0; i < 65536; i++)
+        skipped_count(&s, SKIPPED_ETHERTYPE, i);
+    names = (struct names){.text = ""};
+    skipped_each(&s, decap_broken_text, take, &names);
+    assert_true(names.count <= SKIPPED_NAMES_MAX / 2 + 1);
+    assert_non_null(strstr(names.text, "other layers="));
+    assert_int_equal(s.total, 65536 + 7);
+}
+
+static struct packet packet(int64_t t_us, uint16_t id, uint32_t seq)
+{
+    return (struct packet){
+        .t_us = t_us, .ip_proto = 6, .ip_id = id, .seq = seq, .ip_octets = 40, .port = {1, 2}};
+}
+
+static void test_mirror(void **state)
+{
+    (void)state;
+    struct mirror *m = mirror_new(1000, 5000);
+    struct packet p = packet(1000000, 1, 100);
+    assert_false(mirror_repeats(m, &p, 42));
+    assert_true(mirror_repeats(m, &p, 42));
+    p.t_us += 5000;
+    p.ttl = 63;
+    assert_true(mirror_repeats(m, &p, 42));
+    p.t_us += 1; // the window is from the first
+    assert_false(mirror_repeats(m, &p, 42));
+    struct packet other = packet(p.t_us, 2, 100); // a retransmission
+    assert_false(mirror_repeats(m, &other, 42));
+    assert_false(mirror_repeats(m, &p, 43)); // another connection
+    // The lower half of the time wraps.
+    p = packet((INT64_C(1) << 32) - 10, 9, 9);
+    assert_false(mirror_repeats(m, &p, 1));
+    p.t_us += 20;
+    assert_true(mirror_repeats(m, &p, 1));
+    mirror_free(m);
+    mirror_free(NULL);
+}
+
+static void test_alarms(void **state)
+{
+    (void)state;
+    static struct decap d;
+    struct coverage declared = {.sampling = 1}, c;
+    struct stats s = {0};
+    struct frag_stats f = {0};
+    decap_init(&d, NULL);
+    struct watch *w = watch_new(&declared, false);
+    s.packets = 1000;
+    s.duplicates = 100;
+    s.ended_flows = 20;
+    s.one_sided_flows = 16;
+    watch_take(w, &s, &d, &f, 1000, false, &c);
+    assert_int_equal(c.alarms, COVERAGE_DOUBLED | COVERAGE_ONE_DIRECTION);
+    assert_int_equal(c.packets, 1000);
+    watch_take(w, &s, &d, &f, 2000, false, &c);
+    assert_int_equal(c.packets, 0); // a second's own
+    s.evicted_flows = 1;
+    d.sliced = 1;
+    s.clock_back = 1;
+    d.skipped.total = 60;
+    watch_take(w, &s, &d, &f, 3000, false, &c);
+    assert_int_equal(c.alarms, COVERAGE_DOUBLED | COVERAGE_ONE_DIRECTION | COVERAGE_DROPS |
+                                   COVERAGE_SLICED | COVERAGE_CLOCK | COVERAGE_UNKNOWN_LAYERS);
+    // They last through the next minute and end with it.
+    watch_take(w, &s, &d, &f, 61000, false, &c);
+    assert_int_not_equal(c.alarms, 0);
+    watch_take(w, &s, &d, &f, 121000, false, &c);
+    watch_take(w, &s, &d, &f, 181000, true, &c);
+    assert_int_equal(c.alarms, 0);
+    assert_true(c.last);
+    assert_true(watch_alarms(w) & COVERAGE_DOUBLED);
+    watch_free(w);
+}
+
+// Both directions have the same realm where the layer's number is the same; a long one is a digest.
+static void test_realm(void **state)
+{
+    (void)state;
+    struct packet up = {.has = PACKET_HAS_OUTER}, down = {.has = PACKET_HAS_OUTER};
+    struct intern_value a, c;
+    struct realm text;
+    memset(up.outer[0], 0x11, 16);
+    memset(up.outer[1], 0x22, 16);
+    memcpy(down.outer[0], up.outer[1], 16);
+    memcpy(down.outer[1], up.outer[0], 16);
+    for (unsigned both = 0; both < 2; both++) {
+        assert_true(path_realm(&up, PATH_REALM_B4, both ? 3 : 1, &a));
+        assert_true(path_realm(&down, PATH_REALM_B4, both ? 3 : 2, &c));
+        assert_memory_equal(&a, &c, sizeof a);
+    }
+    assert_false(path_realm(&up, PATH_REALM_VLAN | PATH_REALM_PPPOE, 1, &a));
+    up.has |= PACKET_HAS_VLAN | PACKET_HAS_INNER_VLAN | PACKET_HAS_PPPOE;
+    up.vlan[0] = 4000;
+    up.vlan[1] = 4001;
+    up.pppoe_session = 65000;
+    assert_true(path_realm(&up, 0xff, 1, &a));
+    path_realm_text(&a, &text);
+    assert_int_equal(text.name[0], '#');
+    assert_int_equal(strlen(text.name), 33);
+    assert_int_equal(realm_parse(text.name, &text), 0);
+    assert_true(path_realm(&up, PATH_REALM_VLAN, 1, &a));
+    path_realm_text(&a, &text);
+    assert_string_equal(text.name, "vlan:4000");
+}
+
+// A stack whose name is longer than its place loses its inner end, at a name.
+static void test_long_path(void **state)
+{
+    (void)state;
+    static const struct decap_descriptor *const stack[] = {&decap_vlan_8021ad, &decap_pbb,
+                                                           &decap_vlan_8021ad, &decap_mpls,
+                                                           &decap_gre,         &decap_erspan2};
+    struct packet p = {.has = 0};
+    struct intern_value v;
+    char text[32];
+    for (size_t i = 0; i < sizeof stack / sizeof stack[0]; i++)
+        for (uint8_t n = 0; decap_registry[n]; n++)
+            if (decap_registry[n] == stack[i])
+                p.layer[p.layer_count++] = n;
+    path_of(&p, 0, &v);
+    path_encap_text(&v, text, sizeof text);
+    assert_string_equal(text, "8021ad+ieee8021ah+8021ad+mpls");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_intern), cmocka_unit_test(test_skipped),
+        cmocka_unit_test(test_mirror), cmocka_unit_test(test_alarms),
+        cmocka_unit_test(test_realm),  cmocka_unit_test(test_long_path),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
