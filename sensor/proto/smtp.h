@@ -51,6 +51,7 @@ struct smtp {
     // LMTP answers a message once for each accepted recipient.
     uint32_t recipients_ok;
     uint32_t answers_left;
+    uint32_t answers_to_pass; // PRDR: answers a recipient, ahead of the message's
     uint8_t best_class;
     // What the lines of the present reply said so far.
     struct blocklist_finding finding;

@@ -1,5 +1,6 @@
 // Which reply answers which command. RFC 5321 section 4.3 (one reply a command), RFC 2920 (commands
-// sent ahead), RFC 3030 (one reply a chunk), RFC 2033 (LMTP: one a recipient behind the content).
+// sent ahead), RFC 3030 (one reply a chunk), RFC 2033 (LMTP: one a recipient behind the content),
+// draft-hall-prdr (PRDR: one a recipient and one for the message).
 //
 // Both directions are in order and a reply comes behind its command (the stream layer sees to that by
 // the acknowledgements), so the n-th reply answers the n-th command. When octets are missing that is
@@ -54,6 +55,15 @@ static void count_message(const struct smtp_at *at, unsigned class)
 static bool settle_end(const struct smtp_at *at, unsigned class)
 {
     struct smtp *s = at->s;
+    if (class == 3 && !s->lmtp) {
+        // 353 (PRDR): an answer for each recipient follows, and then the one for the message.
+        s->answers_to_pass = s->recipients_ok;
+        return false;
+    }
+    if (s->answers_to_pass > 0) {
+        s->answers_to_pass--;
+        return false;
+    }
     if (s->lmtp && s->answers_left == 0) {
         s->answers_left = s->recipients_ok;
         s->best_class = 0;
@@ -155,7 +165,7 @@ static void settle(const struct smtp_at *at, uint16_t code)
         else if (counts && class == 5)
             smtp_result(at)->mail_5xx++;
         if (class == 2)
-            s->recipients_ok = 0;
+            s->recipients_ok = s->answers_to_pass = 0;
         break;
     case SMTP_EXPECT_RCPT:
         if (counts && class == 2)

@@ -50,15 +50,16 @@ network_up() {
     ip route add blackhole 192.0.2.0/24
 }
 
+# The kernel's buffer holds all that the scenes send, so that a busy machine loses nothing.
 capture_start() {
-    tcpdump -i wire -w "$LAB/wire.pcap" -U --immediate-mode -B 16384 -Z root 2>"$LAB/tcpdump.log" &
+    tcpdump -i wire -w "$LAB/wire.pcap" -U -B 32768 -Z root 2>"$LAB/tcpdump.log" &
     TCPDUMP=$!
     wait_for "tcpdump" grep -q 'listening on' "$LAB/tcpdump.log"
 }
 
-# Waits until what was sent last has been written.
+# Waits until what was sent last has been written: the buffer is read once a second.
 capture_stop() {
-    sleep 0.5
+    sleep 1.5
     kill -INT "$TCPDUMP"
     wait "$TCPDUMP" || true
     if ! grep -q '^0 packets dropped by kernel' "$LAB/tcpdump.log"; then

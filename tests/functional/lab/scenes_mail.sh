@@ -138,11 +138,15 @@ scenes_second_server() {
     mail_by_swaks --server "$MAIL" --from a@elsewhere.example \
         --to anna@box.example,stranger@box.example,ben@box.example,carl@box.example
     by_log && by_transcript
+    wait_for "Postfix' delivery" delivered_by_lmtp 4
     ADDRESS=postfix
     printf '%s\t%s\n' "$ADDRESS" lmtp-by-postfix >>"$LAB/scenes.tsv"
     by_log
     expect app lmtp
 }
+
+# delivered_by_lmtp RECIPIENTS
+delivered_by_lmtp() { [ "$(grep -c 'postfix/lmtp\[[0-9]*\]: [0-9A-F]*: to=<' "$LAB/mail.log")" -ge "$1" ]; }
 
 # From the world's side, because the LMTP server stands at home: the scene's address is the other end.
 mail_by_swaks_lmtp() {

@@ -353,6 +353,13 @@ static void test_lmtp(void **state)
                  "DATA\nS: 354 go\n"
                  "C: x\nC: .\nS: 452 full\nS: 250 ok\nC: MAIL FROM:<a@b.example>\nS: 250 ok\n" BYE,
                  "helo=1 mail=2 rcpt=3 rcpt_ok=2 rcpt_5xx=1 data=1 messages_ok=1 quit=1 app=3"),
+        DIALOGUE("PRDR: and one for the message",
+                 "S: 220 mx ESMTP\nC: EHLO x\nS: 250-x\nS: 250 PRDR\n"
+                 "C: MAIL FROM:<a@b.example> PRDR\nS: 250 ok\nC: RCPT TO:<c@d.example>\nS: 250 ok\n"
+                 "C: RCPT TO:<e@d.example>\nS: 250 ok\nC: DATA\nS: 354 go\nC: x\nC: .\n"
+                 "S: 353 analysing\nS: 250 first\nS: 550 second\nS: 250 queued\n"
+                 "C: MAIL FROM:<a@b.example>\nS: 550 no\n" BYE,
+                 "helo=1 mail=2 mail_5xx=1 rcpt=2 rcpt_ok=2 data=1 messages_ok=1 quit=1 app=1"),
     };
     RUN(table);
 }
