@@ -170,6 +170,8 @@ static struct dialogue *open_stream(struct flow_table *t, struct flow *f, const 
             stream_float(&d->stream, side, p->seq, true);
         else if (p->tcp_flags & PACKET_ACK)
             stream_float(&d->stream, side, p->ack, seen);
+        if (f->flags & (side == 0 ? FLOW_FIN_INITIATOR : FLOW_FIN_RESPONDER))
+            stream_end(&d->stream, side, f->end[side] - 1);
     }
     return d;
 }

@@ -40,6 +40,12 @@ void stream_float(struct stream *s, unsigned dir, uint32_t seq, bool seen)
     s->dir[dir].flags |= DIR_FLOATS;
 }
 
+void stream_end(struct stream *s, unsigned dir, uint32_t fin)
+{
+    s->dir[dir].fin = fin;
+    s->dir[dir].flags |= DIR_FIN;
+}
+
 bool stream_floats(const struct stream *s)
 {
     return (s->dir[0].flags | s->dir[1].flags) & DIR_FLOATS;
@@ -150,25 +156,31 @@ static void skip(struct stream *s, unsigned dir, uint32_t to, int64_t t_us,
     finish(d);
 }
 
-// Give up what is missing below `to[dir]`, in both directions.
+// A hole that was acknowledged below `to[dir]`; NO_HOLE: none. What waits only for the other side
+// has no hole.
+#define NO_HOLE 2
+
+static unsigned hole(const struct stream *s, const struct stream_pool *pool,
+                     const uint32_t to[static 2])
+{
+    unsigned dir = 0;
+    while (dir < 2 && (!lags(&s->dir[dir]) || !seq_before(s->dir[dir].next, to[dir]) ||
+                       head_due(s, pool, dir)))
+        dir++;
+    return dir;
+}
+
+// Give up what is missing below `to[dir]`, in both directions. What waited for it comes behind it.
 static void give_up(struct stream *s, struct stream_pool *pool, const uint32_t to[static 2],
                     int64_t t_us, const struct stream_sink *sink)
 {
-    for (unsigned dir = 0; dir < 2; dir++) {
+    for (unsigned dir; (dir = hole(s, pool, to)) != NO_HOLE; drain(s, pool, t_us, sink)) {
         struct stream_dir *d = &s->dir[dir];
-        while (lags(d) && seq_before(d->next, to[dir])) {
-            uint32_t before = d->next;
-            if (head_due(s, pool, dir)) {
-                deliver_head(s, pool, dir, t_us, sink);
-            } else {
-                uint32_t end = seq_before(d->acked, to[dir]) ? d->acked : to[dir];
-                bool held = d->head && seq_before(pool->block[d->head].seq, end);
-                skip(s, dir, held ? pool->block[d->head].seq : end, t_us, sink);
-                if (d->next == before)
-                    d->acked = d->next; // more was acknowledged than there will ever be
-            }
-            drain(s, pool, t_us, sink);
-        }
+        uint32_t before = d->next, end = seq_before(d->acked, to[dir]) ? d->acked : to[dir];
+        bool held = d->head && seq_before(pool->block[d->head].seq, end);
+        skip(s, dir, held ? pool->block[d->head].seq : end, t_us, sink);
+        if (d->next == before)
+            d->acked = d->next; // more was acknowledged than there will ever be
     }
 }
 

@@ -92,6 +92,8 @@ struct stream_outcome {
 void stream_begin(struct stream *s, unsigned dir, uint32_t seq, bool seen);
 // It begins somewhere about here.
 void stream_float(struct stream *s, unsigned dir, uint32_t seq, bool seen);
+// Its FIN was shown before its first octet was: the place of the FIN.
+void stream_end(struct stream *s, unsigned dir, uint32_t fin);
 // Nothing has been delivered yet, since a direction floats.
 bool stream_floats(const struct stream *s);
 

@@ -177,8 +177,7 @@ enum decap_result decap_frame(struct decap *d, int linktype, struct span frame, 
 {
     uint32_t cap = frame.len < wire ? (uint32_t)frame.len : wire;
     struct decap_run r = {.at = frame.data, .cap = cap, .wire = wire, .packet = p, .decap = d};
-    p->has = cap < wire ? PACKET_SLICED : 0;
-    d->sliced += cap < wire;
+    p->has = 0;
     p->layer_count = 0;
     p->ip_packets = 0;
     enum decap_result result = decap_by_linktype(&r, linktype);
@@ -195,5 +194,10 @@ enum decap_result decap_frame(struct decap *d, int linktype, struct span frame, 
     }
     if (result == DECAP_NO_IP)
         d->no_ip++;
+    // Where only Ethernet's padding was cut off nothing is missing.
+    if (cap < wire && (result != DECAP_PACKET || packet_sliced_octets(p) > 0)) {
+        p->has |= PACKET_SLICED;
+        d->sliced++;
+    }
     return result;
 }

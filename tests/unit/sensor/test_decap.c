@@ -160,6 +160,10 @@ static void test_padding(void **state)
     assert_int_equal(run(1, padded, r.len + 20, r.len + 20, &p), DECAP_PACKET);
     assert_int_equal(p.payload_wire, 3);
     assert_int_equal(p.payload.len, 3);
+    // Nor is anything missing where only padding was cut off.
+    assert_int_equal(run(1, padded, r.len + 2, r.len + 20, &p), DECAP_PACKET);
+    assert_int_equal(decap.sliced, 0);
+    assert_false(p.has & PACKET_SLICED);
 }
 
 // Every cut, against a guard page: by the snap length (then the payload's length is still known) and on

@@ -280,6 +280,25 @@ static void test_midstream(void **state)
     end();
 }
 
+// A FIN that the mirror shows before the first octets is no octet.
+static void test_early_fin(void **state)
+{
+    (void)state;
+    begin();
+    handshake(0);
+    bench_tcp(&b, 40, 'c', A | F, 1007, 5009, NULL);
+    bench_tcp(&b, 41, 's', A, 5009, 1008, NULL);
+    bench_tcp(&b, 42, 's', A, 5001, 1001, "220 mx\r\n");
+    bench_tcp(&b, 43, 'c', A, 1001, 5009, "QUIT\r\n");
+    bench_tcp(&b, 50, 's', A | F, 5009, 1008, NULL);
+    bench_tcp(&b, 60, 'c', A, 1008, 5010, NULL);
+    assert_int_equal(b.records, 1);
+    assert_int_equal(bench_last(&b)->missing_octets[0] + bench_last(&b)->missing_octets[1], 0);
+    assert_int_equal(bench_last(&b)->incomplete, 0);
+    assert_int_equal(bench_last(&b)->smtp.quit, 1);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,7 +306,7 @@ int main(void)
         cmocka_unit_test(test_refusal_alone), cmocka_unit_test(test_unanswered),
         cmocka_unit_test(test_late_answer),   cmocka_unit_test(test_icmp),
         cmocka_unit_test(test_closed_early),  cmocka_unit_test(test_one_direction),
-        cmocka_unit_test(test_midstream),
+        cmocka_unit_test(test_midstream),     cmocka_unit_test(test_early_fin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
