@@ -190,17 +190,26 @@ static void give_up_acked(struct stream *s, struct stream_pool *pool, int64_t t_
     give_up(s, pool, (uint32_t[2]){s->dir[0].acked, s->dir[1].acked}, t_us, sink);
 }
 
-// Over its bound a connection gives up the oldest hole, acknowledged or not.
-static void relieve(struct stream *s, struct stream_pool *pool, int64_t t_us,
+// Over its bound a connection gives up what was acknowledged at once, else the first hole in spite of
+// all: true, octets are passed over that might have come.
+static bool relieve(struct stream *s, struct stream_pool *pool, int64_t t_us,
                     const struct stream_sink *sink)
 {
+    settle(s);
+    drain(s, pool, t_us, sink);
+    if (hole(s, pool, (uint32_t[2]){s->dir[0].acked, s->dir[1].acked}) != NO_HOLE) {
+        give_up_acked(s, pool, t_us, sink);
+        return false;
+    }
     unsigned dir = s->dir[0].head ? 0 : 1;
     struct stream_dir *d = &s->dir[dir];
-    settle(s);
+    if (!d->head)
+        return false;
     if (!head_due(s, pool, dir))
         skip(s, dir, pool->block[d->head].seq, t_us, sink);
     deliver_head(s, pool, dir, t_us, sink);
     drain(s, pool, t_us, sink);
+    return true;
 }
 
 static void note_ack(struct stream *s, const struct stream_segment *seg)
@@ -333,10 +342,8 @@ struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
         settle(s);
         drain(s, pool, t_us, sink);
     }
-    while ((size_t)s->blocks * STREAM_BLOCK > pool->limits.flow_memory) {
-        relieve(s, pool, t_us, sink);
-        out.no_memory = true;
-    }
+    while ((size_t)s->blocks * STREAM_BLOCK > pool->limits.flow_memory)
+        out.no_memory |= relieve(s, pool, t_us, sink);
     s->patience++;
     watch(s, pool, t_us);
     if (out_of_patience(s, pool, t_us))
