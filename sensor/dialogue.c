@@ -164,12 +164,15 @@ static struct dialogue *open_stream(struct flow_table *t, struct flow *f, const 
     for (unsigned side = 0; side < 2; side++) {
         bool known = f->flags & (side == 0 ? FLOW_ISN_INITIATOR : FLOW_ISN_RESPONDER);
         bool seen = f->flags & (side == 0 ? FLOW_SEEN_INITIATOR : FLOW_SEEN_RESPONDER);
+        bool closed = f->flags & (side == 0 ? FLOW_FIN_INITIATOR : FLOW_FIN_RESPONDER);
         if (known)
             stream_begin(&d->stream, side, f->isn[side] + 1, seen);
         else if (side == dir)
             stream_float(&d->stream, side, p->seq, true);
         else if (p->tcp_flags & PACKET_ACK)
             stream_float(&d->stream, side, p->ack, seen);
+        if (known && closed)
+            stream_end(&d->stream, side, f->end[side] - 1);
     }
     return d;
 }

@@ -80,6 +80,16 @@ static void finish(struct stream_dir *d)
     }
 }
 
+void stream_end(struct stream *s, unsigned dir, uint32_t fin)
+{
+    struct stream_dir *d = &s->dir[dir];
+    if ((d->flags & DIR_FIN) || seq_before(fin, d->next))
+        return;
+    d->fin = fin;
+    d->flags |= DIR_FIN;
+    finish(d);
+}
+
 static void deliver(struct stream *s, unsigned dir, struct span data, uint32_t cut, int64_t t_us,
                     const struct stream_sink *sink)
 {
@@ -150,25 +160,39 @@ static void skip(struct stream *s, unsigned dir, uint32_t to, int64_t t_us,
     finish(d);
 }
 
-// Give up what is missing below `to[dir]`, in both directions.
+// The hole at the head of a direction is given up, as far as `end` at most.
+static void skip_hole(struct stream *s, struct stream_pool *pool, unsigned dir, uint32_t end,
+                      int64_t t_us, const struct stream_sink *sink)
+{
+    struct stream_dir *d = &s->dir[dir];
+    uint32_t before = d->next;
+    if (seq_before(d->acked, end))
+        end = d->acked;
+    bool held = d->head && seq_before(pool->block[d->head].seq, end);
+    skip(s, dir, held ? pool->block[d->head].seq : end, t_us, sink);
+    if (d->next == before)
+        d->acked = d->next; // more was acknowledged than there will ever be
+}
+
+// Give up what is missing below `to[dir]`, in both directions. Octets that are there and only wait for
+// the other side's hole come behind it.
 static void give_up(struct stream *s, struct stream_pool *pool, const uint32_t to[static 2],
                     int64_t t_us, const struct stream_sink *sink)
 {
-    for (unsigned dir = 0; dir < 2; dir++) {
-        struct stream_dir *d = &s->dir[dir];
-        while (lags(d) && seq_before(d->next, to[dir])) {
-            uint32_t before = d->next;
-            if (head_due(s, pool, dir)) {
-                deliver_head(s, pool, dir, t_us, sink);
-            } else {
-                uint32_t end = seq_before(d->acked, to[dir]) ? d->acked : to[dir];
-                bool held = d->head && seq_before(pool->block[d->head].seq, end);
-                skip(s, dir, held ? pool->block[d->head].seq : end, t_us, sink);
-                if (d->next == before)
-                    d->acked = d->next; // more was acknowledged than there will ever be
-            }
-            drain(s, pool, t_us, sink);
-        }
+    for (;;) {
+        bool owes[2];
+        for (unsigned i = 0; i < 2; i++)
+            owes[i] = lags(&s->dir[i]) && seq_before(s->dir[i].next, to[i]);
+        if (!owes[0] && !owes[1])
+            return;
+        unsigned dir = owes[0] ? 0 : 1;
+        if (owes[!dir] && head_due(s, pool, dir) && !head_due(s, pool, !dir))
+            dir = !dir;
+        if (head_due(s, pool, dir))
+            deliver_head(s, pool, dir, t_us, sink);
+        else
+            skip_hole(s, pool, dir, to[dir], t_us, sink);
+        drain(s, pool, t_us, sink);
     }
 }
 
@@ -185,6 +209,12 @@ static void relieve(struct stream *s, struct stream_pool *pool, int64_t t_us,
     unsigned dir = s->dir[0].head ? 0 : 1;
     struct stream_dir *d = &s->dir[dir];
     settle(s);
+    if (head_due(s, pool, dir) && !head_follows(s, pool, dir) && lags(&s->dir[!dir]) &&
+        !head_due(s, pool, !dir)) {
+        skip_hole(s, pool, !dir, s->dir[!dir].acked, t_us, sink);
+        drain(s, pool, t_us, sink);
+        return;
+    }
     if (!head_due(s, pool, dir))
         skip(s, dir, pool->block[d->head].seq, t_us, sink);
     deliver_head(s, pool, dir, t_us, sink);

@@ -94,6 +94,8 @@ void stream_begin(struct stream *s, unsigned dir, uint32_t seq, bool seen);
 void stream_float(struct stream *s, unsigned dir, uint32_t seq, bool seen);
 // Nothing has been delivered yet, since a direction floats.
 bool stream_floats(const struct stream *s);
+// The direction, which has begun, ends at this sequence number: its FIN came before its octets.
+void stream_end(struct stream *s, unsigned dir, uint32_t fin);
 
 struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
                                   const struct stream_segment *seg, int64_t t_us,

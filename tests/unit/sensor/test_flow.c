@@ -76,6 +76,45 @@ static void test_refused(void **state)
     end();
 }
 
+// A FIN that the mirror shows before the octets it follows is no missing octet.
+static void test_fin_first(void **state)
+{
+    (void)state;
+    begin();
+    handshake(0);
+    bench_tcp(&b, 40, 'c', A | F, 1007, 5021, NULL);
+    bench_tcp(&b, 41, 's', A, 5001, 1001, "220 mx.example ESMTP");
+    bench_tcp(&b, 42, 'c', A, 1001, 5021, "QUIT\r\n");
+    bench_tcp(&b, 43, 's', A, 5021, 1008, NULL);
+    bench_tcp(&b, 44, 's', A | F, 5021, 1008, NULL);
+    bench_wait(&b, 60000);
+    const struct record_flow *r = bench_last(&b);
+    assert_int_equal(r->handshake, RECORD_HANDSHAKE_ESTABLISHED);
+    assert_int_equal(r->missing_octets[0], 0);
+    assert_int_equal(r->incomplete & RECORD_GAP, 0);
+    end();
+}
+
+// Padding that the snap length cut is no loss; an octet of the dialogue is.
+static void test_sliced(void **state)
+{
+    (void)state;
+    begin();
+    handshake(0);
+    struct packet p = bench_packet(&b, 40, 'c', A, 1001, 5001, "EHLO x\r\n");
+    p.has |= PACKET_SLICED;
+    bench_send(&b, &p);
+    bench_wait(&b, 60000);
+    assert_int_equal(bench_last(&b)->incomplete & RECORD_SLICED, 0);
+    p = bench_packet(&b, 60100, 'c', A, 1009, 5001, "MAIL FROM:<a@b>\r\n");
+    p.has |= PACKET_SLICED;
+    p.payload.len -= 3;
+    bench_send(&b, &p);
+    bench_wait(&b, 120000);
+    assert_int_equal(bench_last(&b)->incomplete & RECORD_SLICED, RECORD_SLICED);
+    end();
+}
+
 // A refusal whose SYN was not shown.
 static void test_refusal_alone(void **state)
 {
@@ -287,7 +326,8 @@ int main(void)
         cmocka_unit_test(test_refusal_alone), cmocka_unit_test(test_unanswered),
         cmocka_unit_test(test_late_answer),   cmocka_unit_test(test_icmp),
         cmocka_unit_test(test_closed_early),  cmocka_unit_test(test_one_direction),
-        cmocka_unit_test(test_midstream),
+        cmocka_unit_test(test_midstream),     cmocka_unit_test(test_fin_first),
+        cmocka_unit_test(test_sliced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
