@@ -63,7 +63,10 @@ static void begin_login(struct proto_flow *f, struct imap *s, struct span args)
     s->login_open = true;
     s->authenticating = false;
     bool literal = args.len > 0 && args.data[0] == '{';
-    login_try(f, literal ? (struct span){0} : astring(&args));
+    struct span user = {0};
+    if (!literal)
+        user = astring(&args);
+    login_try(f, user);
     s->literal_is_user = literal;
 }
 

@@ -244,58 +244,7 @@ void smtp_drain(const struct smtp_at *at)
     smtp_client_feed(&at->s->client, (struct span){0}, on_client_event, &here);
 }
 
-// ---- TLS.
-
-// A TLS record (RFC 8446) or an SSLv2 hello, by its first octet; no line of text begins so.
-static bool begins_tls(struct span data)
-{
-    return data.len > 0 && ((data.data[0] >= 0x14 && data.data[0] <= 0x17) || data.data[0] >= 0x80);
-}
-
-static void to_tls(const struct smtp_at *at, enum proto_side side, struct span rest)
-{
-    at->s->tls_due = false;
-    proto_switch(at->f, &proto_tls, side, rest, at->t_us);
-}
-
-// STARTTLS was accepted, and the next octets are here. Returns false when they were handed over.
-static bool in_clear(const struct smtp_at *at, enum proto_side side, struct span data)
-{
-    struct smtp *s = at->s;
-    if (begins_tls(data)) {
-        to_tls(at, side, data);
-        return false;
-    }
-    smtp_result(at)->clear_after_tls = smtp_result(at)->starttls_state == RECORD_STARTTLS_ACCEPTED;
-    s->tls_due = false;
-    s->server.stop = false;
-    if (s->client.mode == SMTP_CLIENT_STOP)
-        smtp_client_enter(&s->client, SMTP_CLIENT_COMMAND);
-    return true;
-}
-
-// What waited behind STARTTLS was sent before the answer: commands in clear slipped in, or a
-// handshake whose packet overtook the answer. Returns false when it was handed over.
-static bool held_before_tls(const struct smtp_at *at)
-{
-    struct smtp *s = at->s;
-    uint8_t held[LINE_MAX_OCTETS];
-    size_t len = smtp_client_unhold(&s->client, held);
-    bool here = true;
-    if (begins_tls(span_of(held, len))) {
-        to_tls(at, s->client_side, span_of(held, len));
-        here = false;
-    } else if (len > 0) {
-        smtp_client_enter(&s->client, SMTP_CLIENT_COMMAND);
-        struct smtp_at inner = *at;
-        smtp_client_feed(&s->client, span_of(held, len), on_client_event, &inner);
-        s->wait = SMTP_WAIT_NONE;
-        s->client.held = 0;
-        smtp_client_enter(&s->client, SMTP_CLIENT_STOP);
-    }
-    explicit_bzero(held, sizeof held);
-    return here;
-}
+// ---- Both sides, and the switch to TLS.
 
 static void run_client(const struct smtp_at *at, struct span data)
 {
@@ -303,29 +252,24 @@ static void run_client(const struct smtp_at *at, struct span data)
     struct smtp_at here = *at;
     for (;;) {
         if (s->client.mode == SMTP_CLIENT_STOP) {
-            if (s->client.held > 0 && !held_before_tls(at)) {
+            if (s->client.held > 0 && !smtp_held_before_tls(at)) {
                 proto_pass(at->f, s->client_side, data, at->t_us);
                 return;
             }
-            if (data.len == 0 || !in_clear(at, s->client_side, data))
+            if (data.len == 0 || !smtp_in_clear(at, s->client_side, data))
                 return;
         }
-        // A handshake whose STARTTLS or whose answer was not seen.
-        if (s->client.mode == SMTP_CLIENT_COMMAND && smtp_client_at_line_start(&s->client) &&
-            data.len > 2 && data.data[0] == 0x16 && data.data[1] == 3 && data.data[2] <= 4) {
-            to_tls(at, s->client_side, data);
+        bool over;
+        size_t used = smtp_look_at_head(at, data, &over);
+        if (over || s->wait == SMTP_WAIT_HEAD)
             return;
-        }
-        size_t used = smtp_client_feed(&s->client, data, on_client_event, &here);
         data = span_cut(data, used, data.len);
-        if (s->client.mode != SMTP_CLIENT_STOP)
-            return;
-        if (data.len == 0 && s->client.held == 0)
+        used = smtp_client_feed(&s->client, data, on_client_event, &here);
+        data = span_cut(data, used, data.len);
+        if (s->client.mode != SMTP_CLIENT_STOP || (data.len == 0 && s->client.held == 0))
             return;
     }
 }
-
-// ---- Server.
 
 static void on_reply_line(void *ctx, const struct smtp_reply_line *line)
 {
@@ -337,7 +281,7 @@ static void run_server(const struct smtp_at *at, struct span data)
     struct smtp *s = at->s;
     struct smtp_at here = *at;
     while (data.len > 0) {
-        if (s->server.stop && !in_clear(at, 1 - s->client_side, data))
+        if (s->server.stop && !smtp_in_clear(at, 1 - s->client_side, data))
             return;
         size_t used = smtp_server_feed(&s->server, data, on_reply_line, &here);
         data = span_cut(data, used, data.len);
@@ -387,12 +331,11 @@ static void client_gap(const struct smtp_at *at, uint64_t missing)
     struct smtp *s = at->s;
     uint8_t mode = s->client.mode;
     bool was_content = mode == SMTP_CLIENT_BODY && !s->suspected;
-    bool held = mode == SMTP_CLIENT_HOLD;
     uint8_t wait = s->wait;
     smtp_client_gap(&s->client, missing);
     if (mode == SMTP_CLIENT_CHUNK && s->client.mode == SMTP_CLIENT_CHUNK)
         return; // content only
-    if (was_content || (held && wait != SMTP_WAIT_TLS)) {
+    if (was_content || wait == SMTP_WAIT_DATA || wait == SMTP_WAIT_DOT) {
         s->body_gap = true;
         s->body_assumed = s->body_assumed || wait == SMTP_WAIT_DATA;
         s->wait = SMTP_WAIT_NONE;
@@ -402,7 +345,7 @@ static void client_gap(const struct smtp_at *at, uint64_t missing)
     s->auth_lines = 0;
     smtp_lose(at);
     s->doubt = true;
-    if (held) {
+    if (wait == SMTP_WAIT_TLS) {
         s->tls_due = true;
         smtp_client_enter(&s->client, SMTP_CLIENT_STOP);
         return;
@@ -431,7 +374,7 @@ static void smtp_gap(struct proto_flow *f, void *state, enum proto_side side, ui
 static void settle_held(const struct smtp_at *at)
 {
     struct smtp *s = at->s;
-    if (s->client.mode != SMTP_CLIENT_HOLD || s->wait == SMTP_WAIT_TLS)
+    if (s->client.mode != SMTP_CLIENT_HOLD || s->wait == SMTP_WAIT_TLS || s->wait == SMTP_WAIT_HEAD)
         return;
     struct span held = span_of(s->client.line.octet, s->client.held);
     bool proper = memmem(held.data, held.len, "\r\n.\r\n", 5) != NULL;

@@ -14,6 +14,7 @@ enum smtp_wait { // why the client parser is in HOLD
     SMTP_WAIT_DATA, // for the reply to DATA
     SMTP_WAIT_DOT,  // does a dot between bare LFs end the message?
     SMTP_WAIT_TLS,  // for the reply to STARTTLS
+    SMTP_WAIT_HEAD, // a line begins like a TLS record: for two more octets
 };
 
 enum smtp_mechanism { SMTP_AUTH_OTHER, SMTP_AUTH_PLAIN, SMTP_AUTH_LOGIN, SMTP_AUTH_NAMED };
@@ -94,6 +95,19 @@ bool smtp_begins_reply(struct span s);
 
 // The client parser left HOLD: what waited goes through it now.
 void smtp_drain(const struct smtp_at *at);
+
+// ---- smtp_tls.c
+
+// STARTTLS was accepted, and the next octets of a side are here. False when they were handed over.
+bool smtp_in_clear(const struct smtp_at *at, enum proto_side side, struct span data);
+
+// What waited behind STARTTLS was sent before the answer: commands in clear slipped in, or a handshake
+// whose packet overtook the answer. False when it was handed over.
+bool smtp_held_before_tls(const struct smtp_at *at);
+
+// A handshake whose STARTTLS, or whose answer, was not seen: a line cannot begin so. Looks at the first
+// octets of a line and returns how many it took; `*over`: all was handed over.
+size_t smtp_look_at_head(const struct smtp_at *at, struct span data, bool *over);
 
 // ---- smtp_envelope.c
 

@@ -353,11 +353,9 @@ void dialogue_run(const struct dialogue *table, size_t n)
         parse(&lines, table[i].script, false);
         run_one(&table[i], &turns, CUT_TURNS, 0);
         run_one(&table[i], &lines, CUT_LINES, 0);
-        bool whole = table[i].flags & DIALOGUE_WHOLE;
-        if (!whole)
-            run_one(&table[i], &turns, CUT_OCTETS, 0);
+        run_one(&table[i], &turns, CUT_OCTETS, 0);
         size_t step = turns.octets > 1500 ? turns.octets / 400 : 1;
-        for (size_t at = 1; at < turns.octets && !whole; at += step)
+        for (size_t at = 1; at < turns.octets; at += step)
             run_one(&table[i], &turns, CUT_AT, at);
         if (!(table[i].flags & DIALOGUE_IN_STEP))
             run_one(&table[i], &turns, CUT_LATE, 0);

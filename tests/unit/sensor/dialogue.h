@@ -14,7 +14,6 @@ enum dialogue_flags {
     DIALOGUE_MIDSTREAM = 1 << 0,
     DIALOGUE_IN_STEP = 1 << 1, // the order of both sides matters: the responder is never late
     DIALOGUE_SMARTHOST = 1 << 2,
-    DIALOGUE_WHOLE = 1 << 3, // segments matter: turns are not cut
 };
 
 struct dialogue {

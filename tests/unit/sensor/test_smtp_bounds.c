@@ -58,7 +58,7 @@ static void test_waiting_has_its_bound(void **state)
                  "helo=1 starttls=1 starttls_state=2 groups=3", .flags = DIALOGUE_IN_STEP),
         DIALOGUE("a handshake without STARTTLS",
                  "S: 220 mx ESMTP\nC: EHLO x\nS: 250 ok\n" OCTETS_OF_HELLO,
-                 "helo=1 groups=3 tls.alert=40", .flags = DIALOGUE_IN_STEP | DIALOGUE_WHOLE),
+                 "helo=1 groups=3 tls.alert=40", .flags = DIALOGUE_IN_STEP),
         DIALOGUE("the server begins with TLS",
                  HELLO "C: STARTTLS\nS: 220 go\nS~ \\x15\\x03\\x03\\x00\\x02\\x02\\x28\n",
                  "helo=1 starttls=1 starttls_ok=1 starttls_state=3 groups=3 tls.alert=40",
