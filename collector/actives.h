@@ -31,7 +31,7 @@ struct active {
     uint16_t pppoe_session;
     // The last unanswered SYN, to tell a scan.
     uint32_t scan_peer;
-    uint16_t scan_port, scan_run;
+    uint16_t scan_port, scan_run, scan_told;
 };
 
 struct actives;

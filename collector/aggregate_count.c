@@ -81,16 +81,18 @@ static void count_scan(struct view *v, struct acc *at, const struct record_flow 
     uint32_t up = peer - a->scan_peer, down = a->scan_peer - peer;
     bool next = v->peer_port == a->scan_port && f->payload_octets[0] == 0 &&
                 ((up > 0 && up <= SCAN_STEP) || (down > 0 && down <= SCAN_STEP));
-    a->scan_run = next ? (uint16_t)(a->scan_run + (a->scan_run < UINT16_MAX)) : 1;
+    if (!next)
+        a->scan_run = a->scan_told = 0;
+    a->scan_run++;
     a->scan_peer = peer;
     a->scan_port = v->peer_port;
     v->scan = n->lone_syn;
-    if (n->lone_syn)
-        acc_gauge(at, MINUTE_scan_syns, 1);
-    else if (a->scan_run == SCAN_RUN)
-        acc_gauge(at, MINUTE_scan_syns, SCAN_RUN);
-    else if (a->scan_run > SCAN_RUN)
-        acc_gauge(at, MINUTE_scan_syns, 1);
+    // All of a run, once it is one; of a shorter one those that are a scanner's by themselves.
+    unsigned told = a->scan_run >= SCAN_RUN ? a->scan_run : a->scan_told + n->lone_syn;
+    acc_gauge(at, MINUTE_scan_syns, told - a->scan_told);
+    a->scan_told = (uint16_t)told;
+    if (a->scan_run == UINT16_MAX)
+        a->scan_run = a->scan_told = SCAN_RUN;
 }
 
 static bool same_l2(const struct active *a, const struct record_l2 *l2)

@@ -143,8 +143,10 @@ void verdict_sentence(const struct verdict *v, char out[static VERDICT_SENTENCE_
                      v->class_ < VERDICT_CLASSES ? classes[v->class_].says : "misbehaves", since);
     if (n <= 0 || n >= VERDICT_SENTENCE_MAX || !best)
         return;
-    // The reason stands whole or not at all: half a number would be a wrong one.
+    // The reason stands whole, or by its first clause, or not at all: half a number would be a wrong one.
     size_t room = VERDICT_SENTENCE_MAX - (size_t)n;
-    if ((size_t)snprintf(out + n, room, ": %s", best->sentence) >= room)
+    int clause = (int)strcspn(best->sentence, ";");
+    if ((size_t)snprintf(out + n, room, ": %s", best->sentence) >= room &&
+        (size_t)snprintf(out + n, room, ": %.*s.", clause, best->sentence) >= room)
         out[n] = '\0';
 }

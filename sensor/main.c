@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/control.h"
 #include "common/daemon.h"
@@ -95,6 +96,19 @@ static int open_captures(struct daemon *d, struct job *j)
     return EX_NOINPUT;
 }
 
+// A capture must not be overwritten by its own records.
+static bool is_an_input(const struct daemon *d, const char *output)
+{
+    struct stat out, in;
+    if (stat(output, &out) != 0 || !S_ISREG(out.st_mode))
+        return false;
+    for (size_t i = 0; i < daemon_count(d->args, "read"); i++)
+        if (stat(daemon_nth(d->args, "read", i), &in) == 0 && in.st_dev == out.st_dev &&
+            in.st_ino == out.st_ino)
+            return true;
+    return false;
+}
+
 static int open_sensor(struct daemon *d, struct job *j)
 {
     const struct sensor_conf *c = d->conf;
@@ -109,6 +123,10 @@ static int open_sensor(struct daemon *d, struct job *j)
     int rc = load_key(c, &setup.key);
     if (rc != 0)
         return rc;
+    if (output && is_an_input(d, output)) {
+        log_error("%s: is the capture itself; choose another output", output);
+        return EX_USAGE;
+    }
     if (output) {
         rc = record_writer_open(output, (uint32_t)c->domain, &j->writer);
         if (rc != 0) {

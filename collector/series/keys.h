@@ -7,6 +7,7 @@ struct series_key {
     uint8_t kind; // enum series_kind
     bool earned;  // may have a file
     bool has_file;
+    uint32_t attempts;            // connections begun since the key is known
     int64_t last_s;               // last update of the file
     struct series_minute *minute; // owned, in order of time
     size_t count, cap;

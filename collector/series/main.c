@@ -99,6 +99,7 @@ struct follower {
     struct place place[MARKS]; // ring, oldest first from `place_first`
     size_t place_first, places;
     int64_t last_mark_ms;
+    bool stops_on_error; // a file job has nobody to wait for
 };
 
 static void note_place(struct follower *f, int64_t mark_ms)
@@ -181,7 +182,11 @@ static int follow(struct follower *f)
             continue;
         f->last_mark_ms = e->mark_ms;
         note_place(f, e->mark_ms);
-        advance_cursor(f, series_writer_mark(f->writer, e->mark_ms));
+        uint64_t errors = series_writer_stats(f->writer)->errors;
+        int64_t written = series_writer_mark(f->writer, e->mark_ms);
+        if (series_writer_stats(f->writer)->errors > errors && f->stops_on_error)
+            return -EIO;
+        advance_cursor(f, written);
     }
     return rc;
 }
@@ -292,13 +297,16 @@ static int series_open(struct daemon *d)
 // From the journal to its present end.
 static int file_job(struct daemon *d, struct follower *f)
 {
+    f->stops_on_error = true;
     int rc = follow(f);
-    series_writer_finish(f->writer);
-    advance_cursor(f, INT64_MAX);
+    if (rc == 0) {
+        series_writer_finish(f->writer);
+        advance_cursor(f, INT64_MAX);
+    }
     const char *status = daemon_value(d->args, "status");
     int wrote = status ? write_status(d, f, status) : 0;
     const struct series_stats *s = series_writer_stats(f->writer);
-    if (rc != 0) {
+    if (rc != 0 && s->errors == 0) {
         log_error("reading the journal: %s", strerror(-rc));
         return rc == -ENOMEM ? EX_OSERR : EX_IOERR;
     }

@@ -48,6 +48,12 @@ bool series_row_earns_file(const struct minute_row *r, uint32_t burst_connection
            mail_sum(r, MINUTE_connections) >= burst_connections;
 }
 
+uint32_t series_row_attempts(const struct minute_row *r)
+{
+    double n = mail_sum(r, MINUTE_connections);
+    return n < 1e6 ? (uint32_t)n : 1000000;
+}
+
 void series_minute_add(struct series_minute *m, const struct minute_row *r,
                        struct distinct_budget *budget)
 {

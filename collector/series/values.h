@@ -19,6 +19,9 @@ bool series_row_matters(const struct minute_row *r);
 // Worth a file of its own: an established mail or SOCKS session, or a burst of attempts.
 bool series_row_earns_file(const struct minute_row *r, uint32_t burst_connections);
 
+// Connections begun, of the roles that a series shows.
+uint32_t series_row_attempts(const struct minute_row *r);
+
 void series_minute_add(struct series_minute *m, const struct minute_row *r,
                        struct distinct_budget *budget);
 // The values to write: peers counted, sets freed.

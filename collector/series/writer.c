@@ -13,7 +13,14 @@
 #include "series/keys.h"
 #include "series/values.h"
 
-enum { PATH_OCTETS = 4096, MINUTE_MS = 60000, COVERAGE_RING = 4096 };
+enum {
+    PATH_OCTETS = 4096,
+    MINUTE_MS = 60000,
+    COVERAGE_RING = 4096,
+    ATTEMPTS_MAX = 1000000,
+    SLOW_BURSTS = 3,
+    ERRORS_A_ROUND = 16, // then the disk is the matter, not a file
+};
 
 struct series_writer {
     struct series_options o;
@@ -65,7 +72,11 @@ static int add_to(struct series_writer *w, enum series_kind kind, const char *na
         w->stats.keys_refused++;
         return 0;
     }
-    if (series_row_earns_file(r, w->o.burst_connections))
+    uint32_t attempts = series_row_attempts(r);
+    k->attempts += k->attempts < ATTEMPTS_MAX ? attempts : 0;
+    // A burst, or as many as several bursts one by one: who is slow may be ticketed too.
+    if (series_row_earns_file(r, w->o.burst_connections) ||
+        k->attempts >= SLOW_BURSTS * w->o.burst_connections)
         k->earned = true;
     struct series_minute *m = series_key_minute(k, r->minute);
     if (!m)
@@ -240,15 +251,22 @@ static void write_key(struct series_writer *w, struct series_key *k, int64_t bef
     series_key_drop(k, done);
 }
 
+// All keys once; a full disk ends the round, and what was not written waits for the next.
+static void write_round(struct series_writer *w, int64_t before_minute)
+{
+    uint64_t errors = w->stats.errors;
+    w->stats.files_waiting = 0;
+    for (size_t i = 0; i < w->keys.count && w->stats.errors - errors < ERRORS_A_ROUND; i++)
+        write_key(w, w->keys.key[i], before_minute);
+}
+
 static void write_before(struct series_writer *w, int64_t before_minute)
 {
     if (before_minute <= w->written_before)
         return;
     w->written_before = before_minute;
     w->creations = 0;
-    w->stats.files_waiting = 0;
-    for (size_t i = 0; i < w->keys.count; i++)
-        write_key(w, w->keys.key[i], before_minute);
+    write_round(w, before_minute);
 }
 
 int64_t series_writer_mark(struct series_writer *w, int64_t mark_ms)
@@ -265,12 +283,12 @@ void series_writer_finish(struct series_writer *w)
 {
     write_before(w, w->mark_ms / MINUTE_MS + 1);
     // The creation rate spreads a burst over minutes; at the journal's end there are none left.
-    while (w->stats.files_waiting > 0) {
+    uint64_t created;
+    do {
+        created = w->stats.files_created;
         w->creations = 0;
-        w->stats.files_waiting = 0;
-        for (size_t i = 0; i < w->keys.count; i++)
-            write_key(w, w->keys.key[i], w->written_before);
-    }
+        write_round(w, w->written_before);
+    } while (w->stats.files_waiting > 0 && w->stats.files_created > created);
 }
 
 const struct series_stats *series_writer_stats(const struct series_writer *w)

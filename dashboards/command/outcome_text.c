@@ -138,8 +138,10 @@ void outcome_print_input(const json_t *input, FILE *out)
     fputc('\n', out);
 }
 
-static void print_inputs(const struct outcome *o, FILE *out)
+// True when all of them were whole.
+static bool print_inputs(const struct outcome *o, FILE *out)
 {
+    bool whole = true;
     size_t i;
     json_t *input;
     json_array_foreach(o->inputs, i, input)
@@ -148,7 +150,9 @@ static void print_inputs(const struct outcome *o, FILE *out)
             continue;
         fputs("  ", out);
         outcome_print_input(input, out);
+        whole = false;
     }
+    return whole;
 }
 
 // The sensor's counters that tell of something not seen.
@@ -175,7 +179,7 @@ static const struct {
     {"one_sided_flows", "flows of which one direction only was seen"},
 };
 
-static void print_loss(const struct outcome *o, FILE *out)
+static void print_loss(const struct outcome *o, bool whole, FILE *out)
 {
     bool any = o->loss_ppm > 0;
     char number[NUMBER_TEXT_MAX];
@@ -199,7 +203,8 @@ static void print_loss(const struct outcome *o, FILE *out)
         any = true;
     }
     if (!any)
-        fputs("  nothing of what was captured was lost or left unopened\n", out);
+        fprintf(out, "  nothing of what was %s was lost or left unopened\n",
+                whole ? "captured" : "readable");
 }
 
 static void print_not_visible(const struct outcome *o, FILE *out)
@@ -240,11 +245,13 @@ void outcome_print(const struct outcome *o, FILE *out)
             o->tickets.count > 0 ? number_text(o->tickets.count, a) : "No",
             o->tickets.count == 1 ? "" : "s", number_text(o->subscribers, b),
             o->subscribers == 1 ? "" : "s", number_text(o->flows, c), o->flows == 1 ? "" : "s");
+    if (o->subscribers == 0 && o->flows > 0)
+        fputs("None of them has a subscriber at an end: say who they are with --subscribers.\n",
+              out);
     fputs(o->tickets.count > 0 ? "\n" : "", out);
     ticket_list_print(&o->tickets, out);
     fputs("\nNot seen:\n", out);
-    print_inputs(o, out);
-    print_loss(o, out);
+    print_loss(o, print_inputs(o, out), out);
     print_not_visible(o, out);
     print_problems(o, out);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "actives.h"
 #include "common/hash.h"
 #include "destinations.h"
 #include "flowmap.h"
@@ -105,6 +106,70 @@ static void flows(void **state)
     }
     assert_int_equal(flowmap_count(m), 4);
     flowmap_free(m);
+}
+
+// ---- Subscribers
+
+static struct subscriber_key key(unsigned n)
+{
+    struct realm realm = {.name = ""};
+    struct ip_prefix p = {
+        .addr = {.family = IP_V4, .octet = {10, 0, (uint8_t)(n >> 8), (uint8_t)n}}, .len = 32};
+    return subscriber_key_of(&realm, &p);
+}
+
+static struct active *get(struct actives *t, unsigned n, uint32_t lease, int64_t t_ms, bool *is_new)
+{
+    struct subscriber_key k = key(n);
+    struct lease_answer a = {.lease = lease, .confidence = IDENTITY_CERTAIN};
+    return actives_get(t, &k, &a, t_ms, is_new);
+}
+
+static void subscribers(void **state)
+{
+    (void)state;
+    struct acc_limits limits = {.digests_max = 4};
+    struct actives *t = actives_new(4000);
+    bool is_new;
+    for (unsigned n = 0; n < 4000; n++) {
+        get(t, n, 0, n * 1000, &is_new);
+        assert_true(is_new);
+    }
+    struct active *seven = get(t, 7, 0, 4000000, &is_new);
+    assert_false(is_new);
+    // Another lease, and a doubtful one, are others.
+    struct active *leased = get(t, 7, 3, 4000000, &is_new);
+    assert_true(is_new);
+    assert_ptr_not_equal(seven, leased);
+    // A full table gives up the oldest that holds nothing open; 7 was heard of since.
+    assert_int_equal(actives_count(t), 4000);
+    assert_int_equal(actives_evicted(t), 1);
+    get(t, 0, 0, 4000000, &is_new);
+    assert_true(is_new);
+    get(t, 7, 0, 4000000, &is_new);
+    assert_false(is_new);
+    // Who holds something open stays, however old.
+    get(t, 10, 0, 4000000 - 60000, &is_new)->flows = 1;
+    actives_expire(t, 3990000);
+    assert_int_equal(actives_count(t), 4000 - 3990 + 4); // 0, 7 twice, 10
+    get(t, 10, 0, 4000000, &is_new);
+    assert_false(is_new);
+    get(t, 11, 0, 4000000, &is_new);
+    assert_true(is_new);
+    actives_free(t, &limits);
+}
+
+static void nobody_can_go(void **state)
+{
+    (void)state;
+    struct acc_limits limits = {.digests_max = 4};
+    struct actives *t = actives_new(2);
+    bool is_new;
+    get(t, 1, 0, 1, &is_new)->flows = 1;
+    get(t, 2, 0, 1, &is_new)->flows = 1;
+    assert_null(get(t, 3, 0, 1, &is_new));
+    assert_int_equal(actives_refused(t), 1);
+    actives_free(t, &limits);
 }
 
 // ---- Destinations
@@ -341,12 +406,13 @@ static void seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sequences), cmocka_unit_test(too_many_domains),
-        cmocka_unit_test(flows),     cmocka_unit_test(destinations),
-        cmocka_unit_test(providers), cmocka_unit_test(wrong_provider_files),
-        cmocka_unit_test(clocks),    cmocka_unit_test(alone_it_must_repeat_itself),
-        cmocka_unit_test(both_step), cmocka_unit_test(a_dead_sensor_contradicts_nobody),
-        cmocka_unit_test(ends),      cmocka_unit_test(a_router_has_no_coverage),
+        cmocka_unit_test(sequences),     cmocka_unit_test(too_many_domains),
+        cmocka_unit_test(flows),         cmocka_unit_test(subscribers),
+        cmocka_unit_test(nobody_can_go), cmocka_unit_test(destinations),
+        cmocka_unit_test(providers),     cmocka_unit_test(wrong_provider_files),
+        cmocka_unit_test(clocks),        cmocka_unit_test(alone_it_must_repeat_itself),
+        cmocka_unit_test(both_step),     cmocka_unit_test(a_dead_sensor_contradicts_nobody),
+        cmocka_unit_test(ends),          cmocka_unit_test(a_router_has_no_coverage),
         cmocka_unit_test(seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
