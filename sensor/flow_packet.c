@@ -47,7 +47,8 @@ static void count(struct flow_table *t, struct flow *f, const struct packet *p, 
     f->packets[dir] += p->ip_packets;
     f->octets[dir] += p->ip_octets;
     f->payload[dir] += p->payload_wire;
-    if (p->has & PACKET_SLICED)
+    // Cut padding or a cut check sequence is no loss.
+    if (packet_sliced_octets(p) > 0)
         f->incomplete |= RECORD_SLICED;
     if (dir == 0) {
         if (p->ttl < f->ttl_min)

@@ -198,6 +198,7 @@ static void peek_feed(struct proto_flow *f, void *state, enum proto_side side, s
                       int64_t t_us)
 {
     struct ident_peek_state *s = state;
+    uint8_t own_depth = f->depth;
     if (s->len[0] == 0 && s->len[1] == 0)
         s->responder_first = side == PROTO_RESPONDER;
     while (data.len > 0) {
@@ -219,8 +220,10 @@ static void peek_feed(struct proto_flow *f, void *state, enum proto_side side, s
             f->stack[depth - 1].proto != &ident_peek)
             break;
     }
-    // Decided: the rest of this call goes on to whom it belongs now.
-    proto_pass(f, side, data, t_us);
+    // Decided: the rest of this call goes on to whom it belongs now. With nobody on top, the tracker
+    // below was told of these octets when they came.
+    if (f->depth >= own_depth)
+        proto_pass(f, side, data, t_us);
 }
 
 static void peek_gap(struct proto_flow *f, void *state, enum proto_side side, uint64_t missing,

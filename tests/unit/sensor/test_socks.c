@@ -12,6 +12,8 @@
 #define GREET5   "C~ \\x05\\x01\\x00\nS~ \\x05\\x00\n"
 #define CONNECT5 "C~ \\x05\\x01\\x00\\x01\\xc6\\x33\\x64\\x01\\x00\\x19\n"
 #define GRANT5   "S~ \\x05\\x00\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00\n"
+#define Z64      "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"
+#define Z640     Z64 Z64 Z64 Z64 Z64 Z64 Z64 Z64 Z64 Z64
 #define SMTP_INSIDE                                                                  \
     "S: 220 mx ESMTP\nC: EHLO x\nS: 250 ok\nC: MAIL FROM:<a@b.example>\nS: 250 ok\n" \
     "C: RCPT TO:<c@d.example>\nS: 550 listed at xbl.spamhaus.org\nC: QUIT\nS: 221 bye\n"
@@ -156,6 +158,10 @@ static void test_relays(void **state)
                  GREET5 CONNECT5 GRANT5
                  "C: zzzz zzzz zzzz zzzz zzzz zzzz\nS: yyyy yyyy yyyy yyyy\nC: zzz\nS: y\n",
                  "app=6 groups=4 socks.inner_app=0 socks.relayed0=36 socks.relayed1=24",
+                 .port = 1080, .flags = DIALOGUE_IN_STEP),
+        DIALOGUE("more than is looked at, counted once",
+                 GREET5 CONNECT5 GRANT5 "C~ " Z640 "\nS~ yyyy\nC~ zzz\n",
+                 "app=6 groups=4 socks.inner_app=0 socks.relayed0=643 socks.relayed1=4",
                  .port = 1080, .flags = DIALOGUE_IN_STEP),
         DIALOGUE("octets ahead of the grant",
                  GREET5 CONNECT5
