@@ -75,9 +75,9 @@ static void put(struct export *x, uint8_t kind)
     x->record.id = (struct record_id){
         .domain = x->config.domain, .epoch = x->epoch, .sequence = ++x->sequence};
     x->stats->records++;
-    if (!x->config.writer)
+    if (!x->config.sink)
         return;
-    int rc = record_writer_put(x->config.writer, &x->record);
+    int rc = sink_put(x->config.sink, &x->record);
     if (rc != 0 && x->error == 0)
         x->error = rc;
 }

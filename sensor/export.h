@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "flow.h"
+#include "sink.h"
 
 enum export_which {
     EXPORT_ALL,  // mail, SOCKS, logins, MX queries, and every flow with a subscriber at an end
@@ -13,7 +14,7 @@ enum export_which {
 };
 
 struct export_config {
-    struct record_writer *writer; // borrowed; NULL: no records
+    struct sink *sink; // borrowed; NULL: no records
     uint32_t domain;
     int which;
     // Gets every record of a TCP flow, wanted or not; NULL: nobody asks. `last_us` is the time of the
@@ -33,7 +34,7 @@ void export_begin(struct export *x, uint64_t epoch);
 void export_flow(void *ctx, struct flow_table *t, struct flow *f, unsigned flags, int64_t t_us);
 // After it no record has an earlier time. The epoch must have begun.
 void export_coverage(struct export *x, const struct coverage *c);
-// First error of the writer, negative errno; 0: none.
+// First error of the sink, negative errno; 0: none.
 int export_error(const struct export *x);
 
 // The application that a port stands for when nothing was said; RECORD_APP_UNKNOWN: none.

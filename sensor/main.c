@@ -19,7 +19,7 @@ static const struct daemon_option options[] = {
 
 struct job {
     struct prefix_set *subscribers, *smarthosts;
-    struct record_writer *writer;
+    struct sink sink;
     struct source source;
     struct sensor *sensor;
 };
@@ -128,13 +128,13 @@ static int open_sensor(struct daemon *d, struct job *j)
         return EX_USAGE;
     }
     if (output) {
-        rc = record_writer_open(output, (uint32_t)c->domain, &j->writer);
+        rc = sink_file_open(output, (uint32_t)c->domain, &j->sink);
         if (rc != 0) {
             log_error("%s: %s; choose another output", output, strerror(-rc));
             return EX_CANTCREAT;
         }
     }
-    setup.writer = j->writer;
+    setup.sink = j->sink.kind ? &j->sink : NULL;
     j->sensor = sensor_new(&setup);
     return j->sensor ? 0 : out_of_memory();
 }
@@ -159,10 +159,7 @@ static int finish(struct daemon *d, struct job *j, struct control_status *status
 {
     const char *path = daemon_value(d->args, "status"), *output = daemon_value(d->args, "output");
     sensor_finish(j->sensor);
-    int error = sensor_error(j->sensor), closed = 0;
-    if (j->writer)
-        closed = record_writer_close(j->writer);
-    j->writer = NULL;
+    int error = sensor_error(j->sensor), closed = sink_close(&j->sink);
     if (error == 0)
         error = closed;
     if (error == 0 && daemon_has(d->args, "print") && fflush(stdout) != 0)
@@ -210,8 +207,7 @@ static int run(struct daemon *d, bool *done)
 out:
     control_status_free(status);
     sensor_free(j.sensor);
-    if (j.writer)
-        record_writer_close(j.writer);
+    sink_close(&j.sink);
     source_close(&j.source);
     prefix_set_free(j.subscribers);
     prefix_set_free(j.smarthosts);

@@ -46,7 +46,7 @@ static bool make_parts(struct sensor *s)
 {
     const struct sensor_conf *c = s->setup.conf;
     struct export_config export = {
-        .writer = s->setup.writer, .domain = (uint32_t)c->domain, .which = c->export};
+        .sink = s->setup.sink, .domain = (uint32_t)c->domain, .which = c->export};
     if (s->setup.print) {
         s->print = print_new(s->setup.print, (size_t)c->flows);
         if (!s->print)

@@ -13,9 +13,9 @@ struct sensor_setup {
     const struct prefix_set *subscribers; // borrowed
     const struct prefix_set *smarthosts;  // borrowed
     struct keyed_hash_key key;
-    uint8_t profile;              // enum coverage_profile
-    struct record_writer *writer; // borrowed; NULL: none
-    FILE *print;                  // NULL: nothing is printed
+    uint8_t profile;   // enum coverage_profile
+    struct sink *sink; // borrowed; NULL: none
+    FILE *print;       // NULL: nothing is printed
 };
 
 struct sensor;

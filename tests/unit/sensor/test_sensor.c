@@ -34,14 +34,14 @@ static void set_up(void)
     assert_non_null(mkdtemp(folder));
 }
 
-static struct sensor *open_sensor(struct record_writer *writer)
+static struct sensor *open_sensor(struct sink *sink)
 {
     struct sensor_setup setup = {.conf = &conf,
                                  .subscribers = subscribers,
                                  .smarthosts = none,
                                  .key = keyed_hash_key_replay(),
                                  .profile = COVERAGE_FULL_ENVELOPE,
-                                 .writer = writer};
+                                 .sink = sink};
     struct sensor *s = sensor_new(&setup);
     assert_non_null(s);
     return s;
@@ -49,20 +49,20 @@ static struct sensor *open_sensor(struct record_writer *writer)
 
 static void run(const char *capture, const char *records)
 {
-    struct record_writer *writer;
+    struct sink sink;
     struct source source;
     struct source_frame frame;
     const char *failed;
-    assert_int_equal(record_writer_open(records, 1, &writer), 0);
+    assert_int_equal(sink_file_open(records, 1, &sink), 0);
     assert_int_equal(source_files_open(&capture, 1, &source, &failed), 0);
-    struct sensor *s = open_sensor(writer);
+    struct sensor *s = open_sensor(&sink);
     while (source_next(&source, &frame) == SOURCE_FRAME)
         sensor_frame(s, &frame);
     sensor_finish(s);
     assert_int_equal(sensor_error(s), 0);
     sensor_free(s);
     source_close(&source);
-    assert_int_equal(record_writer_close(writer), 0);
+    assert_int_equal(sink_close(&sink), 0);
 }
 
 // ---- Reading back.
@@ -191,13 +191,13 @@ static void test_time(void **state)
 {
     (void)state;
     char path[64];
-    struct record_writer *writer;
+    struct sink sink;
     struct record_reader *reader;
     struct record r;
     const int64_t second = 1000000, begin = 1700000000 * second;
     snprintf(path, sizeof path, "%s/time", folder);
-    assert_int_equal(record_writer_open(path, 1, &writer), 0);
-    struct sensor *s = open_sensor(writer);
+    assert_int_equal(sink_file_open(path, 1, &sink), 0);
+    struct sensor *s = open_sensor(&sink);
     send(s, "eth:0800 v4", begin + 500000);
     send(s, "eth:0800 v4", begin + 10 * second);
     send(s, "eth:0806 x:00", begin + 9 * second);
@@ -205,7 +205,7 @@ static void test_time(void **state)
     send(s, "eth:0800 v4", begin + 400 * 24 * 3600 * second);
     sensor_finish(s);
     sensor_free(s);
-    assert_int_equal(record_writer_close(writer), 0);
+    assert_int_equal(sink_close(&sink), 0);
     assert_int_equal(record_reader_open(path, &reader), 0);
     int64_t expected = 1700000001000;
     uint64_t seconds = 0, not_ip = 0;

@@ -1,0 +1,22 @@
+// The sink that is a file of records.
+#include "sink.h"
+
+static int put(void *state, const struct record *r)
+{
+    return record_writer_put(state, r);
+}
+
+static int close_file(void *state)
+{
+    return record_writer_close(state);
+}
+
+int sink_file_open(const char *path, uint32_t domain, struct sink *out)
+{
+    static const struct sink_kind kind = {.name = "file", .put = put, .close = close_file};
+    struct record_writer *writer;
+    int rc = record_writer_open(path, domain, &writer);
+    if (rc == 0)
+        *out = (struct sink){.kind = &kind, .state = writer};
+    return rc;
+}
