@@ -199,9 +199,7 @@ static int run(struct daemon *d, bool *done)
         rc = open_sensor(d, &j);
     if (rc != 0)
         goto out;
-    struct source_frame frame;
-    while (sensor_error(j.sensor) == 0 && source_next(&j.source, &frame) == SOURCE_FRAME)
-        sensor_frame(j.sensor, &frame);
+    sensor_read(j.sensor, &j.source);
     status = control_status_new("postern-sensor");
     rc = status ? finish(d, &j, status) : out_of_memory();
 out:
