@@ -93,6 +93,49 @@ static void test_minutes(void **state)
     end();
 }
 
+// An attempt pending at the minute's end begins in its own minute; the outcome comes in the next. Told
+// once, it is not told again before there is more to say.
+static void test_pending_at_minute(void **state)
+{
+    (void)state;
+    begin();
+    bench_tcp(&b, 50000, 'c', S, 500, 0, NULL); // told with its outcome at 54 s
+    struct packet p = bench_packet(&b, 57000, 'c', S, 1000, 0, NULL);
+    p.port[0] = 40001;
+    bench_send(&b, &p);
+    p.port[0] = 40002;
+    p.t_us += 2999000;
+    bench_send(&b, &p);
+    bench_wait(&b, 59999);
+    assert_int_equal(b.records, 1);
+    bench_wait(&b, 60000);
+    assert_int_equal(b.records, 3);
+    for (size_t i = 1; i < 3; i++) {
+        assert_int_equal(b.record[i].flags, RECORD_START);
+        assert_int_equal(b.record[i].handshake, RECORD_HANDSHAKE_PENDING);
+        assert_int_equal(b.record[i].initiator_port, 40000 + i);
+        assert_int_equal(b.record[i].syn_count, 1);
+        assert_true(b.record[i].end_ms < BENCH_START_MS + 60000);
+    }
+    p.t_us += 200000; // retransmitted
+    p.ip_id++;
+    bench_send(&b, &p);
+    bench_wait(&b, 62000);
+    assert_int_equal(b.records, 4);
+    assert_int_equal(b.record[3].flags, RECORD_CONTINUE | RECORD_OUTCOME);
+    assert_int_equal(b.record[3].outcome_ms, BENCH_START_MS + 61000);
+    assert_int_equal(b.record[3].syn_count, 0);
+    bench_wait(&b, 64000);
+    assert_int_equal(b.records, 5);
+    assert_int_equal(b.record[4].flags, RECORD_CONTINUE | RECORD_OUTCOME);
+    assert_int_equal(b.record[4].handshake, RECORD_HANDSHAKE_UNANSWERED);
+    assert_int_equal(b.record[4].syn_count, 1);
+    assert_int_equal(b.record[4].start_ms, BENCH_START_MS + 60199);
+    bench_wait(&b, 119000); // the rest is told with their ends
+    assert_int_equal(b.records, 5);
+    end();
+}
+
 // A young attempt at the end of the input stays open, and says so.
 static void test_finish(void **state)
 {
@@ -198,9 +241,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_port_reuse), cmocka_unit_test(test_doubled),
-        cmocka_unit_test(test_minutes),    cmocka_unit_test(test_finish),
-        cmocka_unit_test(test_scan),       cmocka_unit_test(test_realm),
-        cmocka_unit_test(test_udp),
+        cmocka_unit_test(test_minutes),    cmocka_unit_test(test_pending_at_minute),
+        cmocka_unit_test(test_finish),     cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_realm),      cmocka_unit_test(test_udp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
