@@ -23,15 +23,15 @@ struct spool_block {
 };
 
 struct spool_options {
-    uint64_t octets_max;   // of all segments; -ENOSPC beyond
+    uint64_t octets_max;     // of all segments; -ENOSPC beyond
     uint64_t segment_octets; // a segment larger than this is followed by a new one
 };
 
 struct spool_stats {
-    uint64_t octets, segments;  // now
-    uint64_t torn_octets;       // cut off at opening
-    uint64_t bad_blocks;        // passed over in reading
-    uint64_t syncs, failures;   // failures: of the disk
+    uint64_t octets, segments; // now
+    uint64_t torn_octets;      // cut off at opening
+    uint64_t bad_blocks;       // passed over in reading
+    uint64_t syncs, failures;  // failures: of the disk
 };
 
 struct spool;

@@ -2,6 +2,8 @@
 // docs/formats/transport.md describes them; records are IPFIX (ipfix.h).
 #pragma once
 
+#include <sys/socket.h>
+
 #include "common/buf.h"
 #include "common/record.h"
 
@@ -16,7 +18,7 @@ enum transport_kind {
 #define TRANSPORT_HOST_MAX 256
 
 struct transport_address {
-    int kind; // enum transport_kind
+    int kind;                      // enum transport_kind
     char host[TRANSPORT_HOST_MAX]; // or the path; without the brackets of IPv6
     char port[8];
 };
@@ -24,10 +26,16 @@ struct transport_address {
 // -EINVAL: no address.
 int transport_address_parse(const char *text, struct transport_address *out);
 
-// A listening or connecting socket, non-blocking. Names are looked up, which may block: connecting is done to addresses, or
-// at start. `*fd` is the caller's. Negative errno; -EINPROGRESS never: a connection under way is 0.
-int transport_listen(const struct transport_address *a, int *fd);
-int transport_connect(const struct transport_address *a, int *fd);
+// The first address a name has. Looks names up, which may block: at start, not in the loop. -EHOSTUNREACH: none.
+struct transport_peer {
+    struct sockaddr_storage addr;
+    socklen_t len;
+};
+int transport_resolve(const struct transport_address *a, bool listen, struct transport_peer *out);
+
+// Sockets, non-blocking. `*fd` is the caller's. A connection under way is 0. Negative errno.
+int transport_listen(const struct transport_peer *p, int *fd);
+int transport_connect(const struct transport_peer *p, int *fd);
 
 // ---- Acknowledgements
 
@@ -43,8 +51,8 @@ struct transport_ack_writer { // of one connection; zeroed at its begin
     bool begun;
 };
 
-void transport_ack_put(struct transport_ack_writer *w, const struct transport_ack *a, int64_t now_ms,
-                       struct buf *out);
+void transport_ack_put(struct transport_ack_writer *w, const struct transport_ack *a,
+                       int64_t now_ms, struct buf *out);
 
 #define TRANSPORT_ACK_MESSAGE_MAX 1024
 
@@ -57,4 +65,5 @@ struct transport_ack_reader { // zeroed at a connection's begin
 typedef void (*transport_ack_fn)(void *ctx, const struct transport_ack *a);
 
 // Takes octets as they come. -EBADMSG: the other side does not speak this; sticky.
-int transport_ack_feed(struct transport_ack_reader *r, struct span in, transport_ack_fn fn, void *ctx);
+int transport_ack_feed(struct transport_ack_reader *r, struct span in, transport_ack_fn fn,
+                       void *ctx);
