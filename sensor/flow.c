@@ -58,10 +58,22 @@ void flow_table_free(struct flow_table *t)
     free(t);
 }
 
-static int compare_ends(const struct packet *p)
+static uint64_t be64(const uint8_t *p)
 {
-    int c = memcmp(p->addr[0], p->addr[1], 16);
-    return c != 0 ? c : (p->port[0] > p->port[1]) - (p->port[0] < p->port[1]);
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return __builtin_bswap64(v);
+}
+
+// Is the source end 1 of the key?
+static bool is_swapped(const struct packet *p)
+{
+    uint64_t x = be64(p->addr[0]), y = be64(p->addr[1]);
+    if (x == y) {
+        x = be64(p->addr[0] + 8);
+        y = be64(p->addr[1] + 8);
+    }
+    return x != y ? x > y : p->port[0] > p->port[1];
 }
 
 static bool is_subscriber(const struct flow_table *t, const struct packet *p, unsigned end)
@@ -86,16 +98,22 @@ static uint32_t realm_of(struct flow_table *t, const struct packet *p)
     return realm;
 }
 
-struct flow_key flow_key_of(struct flow_table *t, const struct packet *p, bool *swapped)
+struct flow_key flow_key_in(uint32_t realm, const struct packet *p, bool *swapped)
 {
     struct flow_key k;
-    *swapped = compare_ends(p) > 0;
-    memcpy(k.addr[*swapped], p->addr[0], 16);
-    memcpy(k.addr[!*swapped], p->addr[1], 16);
-    k.port[*swapped] = p->port[0];
-    k.port[!*swapped] = p->port[1];
-    k.realm_and_proto = realm_of(t, p) << 8 | p->ip_proto;
+    bool high = is_swapped(p);
+    memcpy(k.addr[high], p->addr[0], 16);
+    memcpy(k.addr[!high], p->addr[1], 16);
+    k.port[high] = p->port[0];
+    k.port[!high] = p->port[1];
+    k.realm_and_proto = realm << 8 | p->ip_proto;
+    *swapped = high;
     return k;
+}
+
+struct flow_key flow_key_of(struct flow_table *t, const struct packet *p, bool *swapped)
+{
+    return flow_key_in(realm_of(t, p), p, swapped);
 }
 
 uint64_t flow_hash(const struct flow_table *t, const struct flow_key *key)

@@ -22,4 +22,6 @@ void wheel_cancel(struct wheel *w, uint32_t entry);
 // The deadline of an entry; -1: none.
 int64_t wheel_deadline(const struct wheel *w, uint32_t entry);
 // The entry with the earliest deadline that is not after `now_us`, cancelled; WHEEL_NONE: none is due.
+// Fetches what wheel_deadline and wheel_set will look at.
+void wheel_prefetch(const struct wheel *w, uint32_t entry);
 uint32_t wheel_pop(struct wheel *w, int64_t now_us, int64_t *deadline_us);
