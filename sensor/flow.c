@@ -83,7 +83,7 @@ static bool is_subscriber(const struct flow_table *t, const struct packet *p, un
     return prefix_set_find(t->config.subscribers, &a, NULL);
 }
 
-static uint32_t realm_of(struct flow_table *t, const struct packet *p)
+uint32_t flow_realm(struct flow_table *t, const struct packet *p)
 {
     struct intern_value value;
     unsigned ends = 0;
@@ -98,22 +98,22 @@ static uint32_t realm_of(struct flow_table *t, const struct packet *p)
     return realm;
 }
 
-struct flow_key flow_key_in(uint32_t realm, const struct packet *p, bool *swapped)
+void flow_key_in(uint32_t realm, const struct packet *p, struct flow_key *out, bool *swapped)
 {
-    struct flow_key k;
     bool high = is_swapped(p);
-    memcpy(k.addr[high], p->addr[0], 16);
-    memcpy(k.addr[!high], p->addr[1], 16);
-    k.port[high] = p->port[0];
-    k.port[!high] = p->port[1];
-    k.realm_and_proto = realm << 8 | p->ip_proto;
+    memcpy(out->addr[high], p->addr[0], 16);
+    memcpy(out->addr[!high], p->addr[1], 16);
+    out->port[high] = p->port[0];
+    out->port[!high] = p->port[1];
+    out->realm_and_proto = realm << 8 | p->ip_proto;
     *swapped = high;
-    return k;
 }
 
 struct flow_key flow_key_of(struct flow_table *t, const struct packet *p, bool *swapped)
 {
-    return flow_key_in(realm_of(t, p), p, swapped);
+    struct flow_key k;
+    flow_key_in(flow_realm(t, p), p, &k, swapped);
+    return k;
 }
 
 uint64_t flow_hash(const struct flow_table *t, const struct flow_key *key)

@@ -224,26 +224,22 @@ static void icmp(struct flow_table *t, const struct packet *p)
 
 // ---- Batches.
 
-static void place_of(const struct flow_table *t, const struct packet *p, struct flow_key key,
-                     bool swapped, struct flow_place *out)
+static void locate(const struct flow_table *t, const struct packet *p, uint32_t realm,
+                   struct flow_place *out)
 {
-    out->key = key;
-    out->swapped = swapped;
-    out->hash = flow_hash(t, &key);
+    flow_key_in(realm, p, &out->key, &out->swapped);
+    out->hash = flow_hash(t, &out->key);
     out->number = mirror_number(t->mirror, p, out->hash);
     out->known = true;
 }
 
 void flow_locate(const struct flow_table *t, const struct packet *p, struct flow_place *out)
 {
-    bool swapped;
     // To number a realm changes the table of realms: that waits until it is the packet's turn.
-    out->known = (p->ip_proto == 6 || p->ip_proto == 17) &&
-                 !path_has_realm(p, t->config.realm_layers);
-    if (!out->known)
+    out->known = false;
+    if ((p->ip_proto != 6 && p->ip_proto != 17) || path_has_realm(p, t->config.realm_layers))
         return;
-    struct flow_key key = flow_key_in(0, p, &swapped);
-    place_of(t, p, key, swapped, out);
+    locate(t, p, 0, out);
     __builtin_prefetch(&t->head[out->hash & t->mask]);
 }
 
@@ -281,9 +277,7 @@ void flow_packet_at(struct flow_table *t, const struct packet *p, const struct f
         return;
     }
     if (!place->known) {
-        bool swapped;
-        struct flow_key key = flow_key_of(t, p, &swapped);
-        place_of(t, p, key, swapped, &here);
+        locate(t, p, flow_realm(t, p), &here);
         place = &here;
     }
     if (p->ip_proto == 6)

@@ -160,7 +160,8 @@ static void settle(struct sensor *s)
         if (s->packet[i].payload_wire > 0)
             flow_fetch_tracker(s->flows, &s->place[i]);
     for (size_t i = 0; i < s->batch; i++) {
-        flow_run(s->flows, s->packet[i].t_us);
+        if (s->packet[i].t_us >= wheel_quiet(s->flows->wheel))
+            flow_run(s->flows, s->packet[i].t_us);
         flow_packet_at(s->flows, &s->packet[i], &s->place[i]);
     }
     s->batch = 0;

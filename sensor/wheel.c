@@ -245,6 +245,11 @@ static int advance(struct wheel *w, uint64_t target)
     return 0;
 }
 
+int64_t wheel_quiet(const struct wheel *w)
+{
+    return (int64_t)w->quiet;
+}
+
 // Nothing is due up to the present tick but what stands in the heap; up to where is nothing at all?
 static uint64_t quiet_until(const struct wheel *w)
 {
