@@ -21,7 +21,7 @@ enum refusal {
 struct collector {
     const struct collector_conf *conf;
     struct prefix_set *smarthosts, *hosting, *subscribers;
-    struct provider_table *providers;
+    struct network_file *providers;
     struct leases *leases;
     struct journal_writer *journal;
     struct watermark *watermark;
@@ -116,7 +116,7 @@ int collector_open(const struct collector_conf *conf, const struct conf_site *si
     c->expired_ms = WATERMARK_NONE;
     int rc = make_prefixes(c, site);
     if (rc == 0)
-        rc = provider_load(site->provider_file, errors, &c->providers);
+        rc = network_file_load(site->provider_file, errors, &c->providers);
     if (rc == 0)
         rc = leases_load(leases ? leases : conf->leases, errors, &c->leases);
     if (rc == 0)
@@ -143,7 +143,7 @@ void collector_close(struct collector *c)
     watermark_free(c->watermark);
     journal_writer_close(c->journal);
     leases_free(c->leases);
-    provider_free(c->providers);
+    network_file_free(c->providers);
     prefix_set_free(c->smarthosts);
     prefix_set_free(c->hosting);
     prefix_set_free(c->subscribers);

@@ -8,11 +8,13 @@
 #include "common/control.h"
 #include "common/daemon.h"
 #include "common/log.h"
+#include "maillog/mail_job.h"
 #include "sensor.h"
 
 static const struct daemon_option options[] = {
     {'r', "read", "CAPTURE", true, "Capture to read (pcap, pcapng, .gz); may be repeated."},
     {'o', "output", "RECORDS", false, "File of records to write, - for standard output."},
+    {0, "mail-log", NULL, false, "Read logs of mail servers, not captures."},
     {0, "print", "flows", false, "Print a JSON object for every mail and SOCKS flow."},
     {0},
 };
@@ -178,6 +180,18 @@ static int finish(struct daemon *d, struct job *j, struct control_status *status
     return rc;
 }
 
+static int read_mail_log(struct daemon *d)
+{
+    const struct sensor_conf *c = d->conf;
+    struct keyed_hash_key key;
+    uint8_t profile = (uint8_t)(c->legal_profile > 0 ? c->legal_profile - 1
+                                                     : COVERAGE_FULL_ENVELOPE);
+    if (daemon_has(d->args, "print"))
+        return usage("--print shows flows of captures, not mail logs");
+    int rc = load_key(c, &key);
+    return rc == 0 ? mail_job_run(d, &key, profile) : rc;
+}
+
 static int run(struct daemon *d, bool *done)
 {
     struct job j = {0};
@@ -192,6 +206,8 @@ static int run(struct daemon *d, bool *done)
         return usage("--print knows only flows");
     if (!what && !daemon_has(d->args, "output") && !daemon_has(d->args, "status"))
         return usage("there is nothing to write; give -o RECORDS or --print flows");
+    if (daemon_has(d->args, "mail-log"))
+        return read_mail_log(d);
     int rc = make_sets(d, &j);
     if (rc == 0)
         rc = open_captures(d, &j);

@@ -102,6 +102,11 @@ const struct conf_key sensor_conf_keys[] = {
            "Packets remembered to recognise those mirrored twice."),
     OCTETS(short_tls_octets, 0, 1e6, "1500",
            "TLS sessions with fewer octets sent after the handshake delivered no message."),
+    {.name = "mail_log",
+     .type = CONF_SECTION,
+     .offset = FIELD(mail_log),
+     .sub = mail_conf_keys,
+     .help = "Logs of the site's own mail servers, read by postern-sensor --mail-log."},
     {0},
 };
 

@@ -5,6 +5,7 @@
 #include "common/daemon.h"
 #include "export.h"
 #include "flow.h"
+#include "maillog/mail_conf.h"
 
 struct sensor_conf {
     char *name;
@@ -21,6 +22,7 @@ struct sensor_conf {
     int64_t reset_linger, closed_timeout, udp_timeout, dns_timeout;
     int64_t duplicate_window, duplicate_entries;
     int64_t short_tls_octets;
+    struct mail_conf mail_log;
 };
 
 extern const struct conf_key sensor_conf_keys[];
