@@ -215,7 +215,8 @@ static void tell_session(struct mail_join *j, struct mail_entry *s, int64_t t_ms
     s->flags |= MAIL_ENTRY_TOLD;
     if (!ours(j, s) || loopback(&s->client))
         return;
-    begin(j, RECORD_MAIL_CONNECT, s, t_ms);
+    // A connection is the client's; the mailbox's is its login.
+    begin(j, RECORD_MAIL_CONNECT, s, t_ms)->mailbox = (struct keyed_hash){0};
     j->stats.sessions++;
     tell(j);
 }
