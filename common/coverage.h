@@ -68,7 +68,8 @@ enum coverage_alarm {
     X(mail_flows, 16, "of these on mail ports or speaking mail")                                \
     X(one_sided_flows, 17, "flows ended with one direction only")                               \
     X(subscriber_flows, 18, "flows begun with a subscriber at an end")                          \
-    X(records, 19, "records exported")
+    X(records, 19, "records exported")                                                          \
+    X(lost_records, 20, "records that were exported and did not arrive; added by the collector")
 
 struct coverage {
     int64_t t_ms;                   // watermark: end of the second
