@@ -154,7 +154,8 @@ const struct conf_key collector_conf_keys[] = {
      .type = CONF_PREFIX_LIST,
      .offset = AT(exporters),
      .optional = true,
-     .help = "Who may connect where collector.listen says tcp:; without the key this machine only."},
+     .help =
+         "Who may connect where collector.listen says tcp:; without the key this machine only."},
     {.name = "ca",
      .type = CONF_PATH,
      .offset = AT(ca),

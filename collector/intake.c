@@ -24,11 +24,11 @@ struct intake {
     struct spool *log;
     struct ipfix_encoder *encoder[ENCODERS]; // by domain, made when needed
     uint32_t domain[ENCODERS];
-    struct spool_block block; // being gathered
+    struct spool_block block;        // being gathered
     struct ipfix_encoder *gathering; // of the block; NULL: none is begun
     struct buf payload;
-    int error;        // why it stalled; 0: it did not
-    bool taking;      // an error came while a record was taken
+    int error;   // why it stalled; 0: it did not
+    bool taking; // an error came while a record was taken
     uint64_t replayed, repeats;
 };
 

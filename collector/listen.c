@@ -186,9 +186,8 @@ static bool address_of(const struct sockaddr_storage *a, struct ip_addr *out, ch
                        size_t size)
 {
     char host[64];
-    if (a->ss_family == AF_UNIX ||
-        getnameinfo((const struct sockaddr *)a, sizeof *a, host, sizeof host, NULL, 0,
-                    NI_NUMERICHOST) != 0)
+    if (a->ss_family == AF_UNIX || getnameinfo((const struct sockaddr *)a, sizeof *a, host,
+                                               sizeof host, NULL, 0, NI_NUMERICHOST) != 0)
         return false;
     const char *plain = strncmp(host, "::ffff:", 7) == 0 ? host + 7 : host;
     snprintf(text, size, "%s", plain);
@@ -350,39 +349,44 @@ void listen_reload(struct listen *n, const struct collector_conf *conf)
 
 // ---- Commands
 
+static json_t *fail(struct control_error *error, const char *code, const char *text,
+                    const char *fix)
+{
+    error->code = code;
+    snprintf(error->text, sizeof error->text, "%s", text);
+    snprintf(error->fix, sizeof error->fix, "%s", fix);
+    return NULL;
+}
+
 static json_t *enroll_command(struct listen *n, const json_t *request, int64_t now_ms,
-                              const char **code, char text[static 200])
+                              struct control_error *error)
 {
     const char *name = json_string_value(json_object_get(request, "name"));
-    char token[REGISTRY_TOKEN_MAX], error[160];
-    *code = "bad-argument";
-    if (!name) {
-        snprintf(text, 200, "the sensor's name is missing");
-        return NULL;
-    }
+    char token[REGISTRY_TOKEN_MAX], why[160];
+    if (!name)
+        return fail(error, "bad-argument", "the sensor's name is missing", "give \"name\"");
     int rc = registry_invite(n->registry, name, json_object_get(request, "domains"),
-                             json_object_get(request, "prefixes"), now_ms, token, error);
-    if (rc < 0) {
-        *code = rc == -EINVAL ? "bad-argument" : "failed";
-        snprintf(text, 200, "%s", error);
-        return NULL;
-    }
+                             json_object_get(request, "prefixes"), now_ms, token, why);
+    if (rc < 0)
+        return fail(error, rc == -EINVAL ? "bad-argument" : "failed", why,
+                    rc == -EINVAL ? "correct it" : "see whether collector.ca can be written");
     log_info("sensor %s was invited", name);
     return json_pack("{s:s, s:s, s:i}", "name", name, "token", token, "valid_s", 86400);
 }
 
 static json_t *revoke_command(struct listen *n, const json_t *request, int64_t now_ms,
-                              const char **code, char text[static 200])
+                              struct control_error *error)
 {
     const char *name = json_string_value(json_object_get(request, "name"));
     int rc = name ? registry_revoke(n->registry, name) : -EINVAL;
-    if (rc < 0) {
-        *code = rc == -ENOENT ? "not-found" : rc == -EINVAL ? "bad-argument" : "failed";
-        snprintf(text, 200, "%s", rc == -ENOENT   ? "no sensor of that name was enrolled"
-                                  : rc == -EINVAL ? "the sensor's name is missing"
-                                                  : "the list of sensors cannot be written");
-        return NULL;
-    }
+    if (rc == -EINVAL)
+        return fail(error, "bad-argument", "the sensor's name is missing", "give \"name\"");
+    if (rc == -ENOENT)
+        return fail(error, "not-found", "no sensor of that name was enrolled",
+                    "see `sensors.json`");
+    if (rc < 0)
+        return fail(error, "failed", "the list of sensors cannot be written",
+                    "see whether collector.ca can be written");
     for (size_t i = 0; i < n->count; i++)
         session_tick(n->session[i], now_ms);
     forget_ended(n);
@@ -390,17 +394,14 @@ static json_t *revoke_command(struct listen *n, const json_t *request, int64_t n
     return json_pack("{s:s, s:b}", "name", name, "revoked", 1);
 }
 
-json_t *listen_control(struct listen *n, const char *command, const json_t *request,
-                       int64_t now_ms, const char **code, char text[static 200])
+json_t *listen_control(struct listen *n, const char *command, const json_t *request, int64_t now_ms,
+                       struct control_error *error)
 {
-    if (!n->registry) {
-        *code = "failed";
-        snprintf(text, 200, "there is no certificate authority; set collector.ca");
-        return NULL;
-    }
+    if (!n->registry)
+        return fail(error, "failed", "there is no certificate authority", "set collector.ca");
     if (strcmp(command, "enroll") == 0)
-        return enroll_command(n, request, now_ms, code, text);
-    return revoke_command(n, request, now_ms, code, text);
+        return enroll_command(n, request, now_ms, error);
+    return revoke_command(n, request, now_ms, error);
 }
 
 void listen_status(const struct listen *n, struct control_status *s, int64_t now_ms)

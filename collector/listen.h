@@ -1,6 +1,7 @@
 // The live collector: listens, keeps sessions, syncs the intake, acknowledges; enrols and revokes sensors.
 #pragma once
 
+#include "common/control_socket.h"
 #include "intake.h"
 
 struct listen;
@@ -14,7 +15,8 @@ void listen_close(struct listen *n);
 // New certificates from the files, new limits.
 void listen_reload(struct listen *n, const struct collector_conf *conf);
 
-// `enroll` {"name","domains":[..],"prefixes":[..]} gives {"token","until"}; `revoke` {"name"}. NULL with `code` and `text` filled.
-json_t *listen_control(struct listen *n, const char *command, const json_t *request,
-                       int64_t now_ms, const char **code, char text[static 200]);
+// The commands `enroll` {"name","domains":[..],"prefixes":[..]}, which gives {"name","token","valid_s"}, and
+// `revoke` {"name"}; as control_fn.
+json_t *listen_control(struct listen *n, const char *command, const json_t *request, int64_t now_ms,
+                       struct control_error *error);
 void listen_status(const struct listen *n, struct control_status *s, int64_t now_ms);

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "dump.h"
 #include "inputs.h"
+#include "live.h"
 
 static const struct daemon_option options[] = {
     {'r', "records", "FILE", true,
@@ -20,7 +21,9 @@ static const struct daemon_option options[] = {
 static int code_of(int rc)
 {
     switch (-rc) {
-    case ENOENT: return EX_NOINPUT;
+    case ENOENT:
+    case ENODATA:
+    case ENOTDIR: return EX_NOINPUT;
     case EACCES:
     case EPERM: return EX_NOPERM;
     case EINVAL:
@@ -111,7 +114,9 @@ static int collect(struct daemon *d, const char *journal, struct inputs *in)
 static int run(struct daemon *d, bool *done)
 {
     const char *journal = daemon_value(d->args, "journal");
-    *done = true;
+    *done = !live_wanted(d);
+    if (!*done && daemon_operands(d->args) == 0)
+        return 0;
     if (!journal || daemon_operands(d->args) > 0) {
         log_error("-j DIR is needed, and no words behind the options; see --help");
         return EX_USAGE;
@@ -119,7 +124,7 @@ static int run(struct daemon *d, bool *done)
     if (daemon_has(d->args, "dump") || daemon_has(d->args, "verify"))
         return show(d, journal);
     if (daemon_count(d->args, "records") == 0) {
-        log_error("nothing to read: give records with -r FILE");
+        log_error("nothing to read: give records with -r FILE, or set collector.listen");
         return EX_USAGE;
     }
     struct inputs *in = inputs_new();
@@ -135,12 +140,19 @@ int main(int argc, char **argv)
     static const struct daemon_spec spec = {
         .name = "postern-collector",
         .summary = "Counts what sensors saw into minutes of subscribers.",
-        .synopsis = "[-c FILE] -r RECORDS ... -j DIR [-l LEASES]",
+        .synopsis = "[-c FILE] [-r RECORDS ...] -j DIR [-l LEASES]",
         .options = options,
         .section = "collector",
         .keys = collector_conf_keys,
         .conf_size = sizeof(struct collector_conf),
         .run = run,
+        .open = live_open,
+        .start = live_start,
+        .reload = live_reload,
+        .status = live_status,
+        .status_fill = live_status_fill,
+        .command = live_command,
+        .stop = live_stop,
     };
     return daemon_main(argc, argv, &spec);
 }

@@ -21,11 +21,11 @@
 
 struct permit {
     char name[TLS_NAME_MAX];
-    char serial[41];    // "": no certificate
-    char token[33];     // digest; "": none
+    char serial[41]; // "": no certificate
+    char token[33];  // digest; "": none
     int64_t token_until_ms, not_after_ms;
     uint32_t domain[REGISTRY_DOMAINS_MAX];
-    size_t domains; // 0: any
+    size_t domains;      // 0: any
     json_t *prefix_list; // owned; NULL: any
     struct prefix_set *prefixes;
     uint64_t foreign_domain, foreign_prefix;
@@ -189,12 +189,11 @@ static json_t *to_json(const struct registry *r)
         json_t *domains = json_array();
         for (size_t d = 0; d < p->domains; d++)
             json_array_append_new(domains, json_integer(p->domain[d]));
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:O?}", "name", p->name, "serial",
-                            p->serial, "token", p->token, "token_until_ms",
-                            (json_int_t)p->token_until_ms, "not_after_ms",
-                            (json_int_t)p->not_after_ms, "domains", domains, "prefixes",
-                            p->prefix_list));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:O?}", "name",
+                                              p->name, "serial", p->serial, "token", p->token,
+                                              "token_until_ms", (json_int_t)p->token_until_ms,
+                                              "not_after_ms", (json_int_t)p->not_after_ms,
+                                              "domains", domains, "prefixes", p->prefix_list));
     }
     return json_pack("{s:i, s:o}", "v", 1, "sensors", list);
 }
@@ -259,7 +258,8 @@ static int load(struct registry *r, char error[static 300])
         rc = read_permit(r, json_array_get(list, i));
     json_decref(doc);
     if (rc == -EINVAL)
-        snprintf(error, 300, "%s: is damaged; take it from a backup, or enrol the sensors again", path);
+        snprintf(error, 300,
+                 "%.200s: is damaged; take it from a backup, or enrol the sensors again", path);
     return rc;
 }
 
@@ -324,7 +324,7 @@ int registry_open(const char *dir, const char *site, const char *server_names, i
         rc = load(r, error);
     if (rc < 0) {
         if (!error[0])
-            snprintf(error, 300, "%s: %s", dir, strerror(-rc));
+            snprintf(error, 300, "%.200s: %s", dir, strerror(-rc));
         registry_close(r);
         return rc;
     }
@@ -452,17 +452,20 @@ void registry_status(const struct registry *r, struct control_status *s, int64_t
                      "sensor %s sent %llu records of a domain and %llu of prefixes not its own",
                      p->name, (unsigned long long)p->foreign_domain,
                      (unsigned long long)p->foreign_prefix);
-            control_status_problem(s, 1, "foreign-records", text,
-                                   "enrol it with its domains and prefixes, or look who uses its key");
+            control_status_problem(
+                s, 1, "foreign-records", text,
+                "enrol it with its domains and prefixes, or look who uses its key");
         }
         if (p->serial[0] && p->not_after_ms - now_ms < WARN_MS) {
-            snprintf(text, sizeof text, "the certificate of sensor %s ends within 30 days", p->name);
+            snprintf(text, sizeof text, "the certificate of sensor %s ends within 30 days",
+                     p->name);
             control_status_problem(s, 1, "certificate", text,
                                    "enrol it again: postern sensor enroll NAME");
         }
     }
     if (until - now_ms < WARN_MS)
-        control_status_problem(s, 1, "certificate", "the collector's own certificate ends within 30 days",
+        control_status_problem(s, 1, "certificate",
+                               "the collector's own certificate ends within 30 days",
                                "restart the collector: it makes itself a new one");
     control_status_counter(s, "foreign_domain", domain);
     control_status_counter(s, "foreign_prefix", prefix);

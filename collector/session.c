@@ -12,13 +12,13 @@
 #include "common/log.h"
 #include "common/loop.h"
 
-#define IN_OCTETS    65536
-#define TURN_OCTETS  (1 << 20) // read at a time, before others have their turn
-#define OWED_MAX     16
-#define OUT_MAX      65536
-#define SHAKE_MS     10000
-#define IDLE_MS      (5 * 60000)
-#define TICKS_A_S    4
+#define IN_OCTETS   65536
+#define TURN_OCTETS (1 << 20) // read at a time, before others have their turn
+#define OWED_MAX    16
+#define OUT_MAX     65536
+#define SHAKE_MS    10000
+#define IDLE_MS     (5 * 60000)
+#define TICKS_A_S   4
 
 struct session {
     struct session_room *room;
@@ -118,8 +118,7 @@ const char *session_peer(const struct session *s)
 static void owe(struct session *s, const struct record_id *id)
 {
     size_t i = 0;
-    while (i < s->owed_count &&
-           (s->owed[i].domain != id->domain || s->owed[i].epoch != id->epoch))
+    while (i < s->owed_count && (s->owed[i].domain != id->domain || s->owed[i].epoch != id->epoch))
         i++;
     if (i == OWED_MAX) {
         s->room->full(s->room->ctx);
@@ -128,8 +127,7 @@ static void owe(struct session *s, const struct record_id *id)
             return; // it will come again
     }
     if (i == s->owed_count)
-        s->owed[s->owed_count++] =
-            (struct transport_ack){.domain = id->domain, .epoch = id->epoch};
+        s->owed[s->owed_count++] = (struct transport_ack){.domain = id->domain, .epoch = id->epoch};
     if (id->sequence > s->owed[i].sequence)
         s->owed[i].sequence = id->sequence;
 }
@@ -350,6 +348,9 @@ void session_status(const struct session *s, struct control_status *out)
              t->no_identity > 0 ? "; no identity: what is lost on the way is not seen, what is "
                                   "repeated counts twice"
                                 : "");
-    control_status_input(out, s->peer, bad > 0 ? "broken" : s->records > 0 ? "whole" : "empty",
+    control_status_input(out, s->peer,
+                         bad > 0          ? "broken"
+                         : s->records > 0 ? "whole"
+                                          : "empty",
                          text);
 }

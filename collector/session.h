@@ -8,19 +8,19 @@
 #define SESSION_PEER_MAX 80
 
 // Counted over all sessions, those that ended too.
-#define SESSION_COUNTERS(X)                                                   \
-    X(taken, "session_records", "records that came")                          \
-    X(foreign_domain, "refused_foreign_domain", "not a domain of the sensor") \
+#define SESSION_COUNTERS(X)                                                                  \
+    X(taken, "session_records", "records that came")                                         \
+    X(foreign_domain, "refused_foreign_domain", "not a domain of the sensor")                \
     X(foreign_prefix, "refused_foreign_prefix", "not a subscriber of the sensor's prefixes") \
-    X(bad_message, "broken_messages", "framing lost: the connection was closed") \
-    X(bad_set, "broken_sets", "broken sets and templates")                    \
-    X(bad_record, "broken_records", "broken records")                         \
-    X(bad_value, "broken_values", "impossible values")                        \
-    X(unknown_template, "unknown_templates", "sets without a template")       \
-    X(no_identity, "records_of_exporters", "records without identity")        \
-    X(refused, "sessions_refused", "certificate refused, or too many")        \
-    X(timed_out, "sessions_timed_out", "said nothing for too long")           \
-    X(throttled, "sessions_throttled", "times a connection was read more slowly") \
+    X(bad_message, "broken_messages", "framing lost: the connection was closed")             \
+    X(bad_set, "broken_sets", "broken sets and templates")                                   \
+    X(bad_record, "broken_records", "broken records")                                        \
+    X(bad_value, "broken_values", "impossible values")                                       \
+    X(unknown_template, "unknown_templates", "sets without a template")                      \
+    X(no_identity, "records_of_exporters", "records without identity")                       \
+    X(refused, "sessions_refused", "certificate refused, or too many")                       \
+    X(timed_out, "sessions_timed_out", "said nothing for too long")                          \
+    X(throttled, "sessions_throttled", "times a connection was read more slowly")            \
     X(octets, "session_octets", "octets that came")
 
 struct session_totals {
@@ -34,10 +34,10 @@ struct session_room { // what sessions share; borrowed
     struct intake *intake;
     struct registry *registry; // NULL: no TLS
     struct session_totals totals;
-    int64_t rate;             // records a second of one session
-    int64_t last_record_ms;   // of any
+    int64_t rate;               // records a second of one session
+    int64_t last_record_ms;     // of any
     void (*stalled)(void *ctx); // the intake refused
-    void (*full)(void *ctx);    // a session owes more acknowledgements than it can remember: sync now
+    void (*full)(void *ctx); // a session owes more acknowledgements than it can remember: sync now
     void *ctx;
 };
 

@@ -21,6 +21,9 @@ struct sensor_conf {
     int64_t reset_linger, closed_timeout, udp_timeout, dns_timeout;
     int64_t duplicate_window, duplicate_entries;
     int64_t short_tls_octets;
+    char *spool; // NULL: none
+    int64_t spool_max;
+    char *collector, *tls; // NULL: none
 };
 
 extern const struct conf_key sensor_conf_keys[];
