@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ASSEMBLER_LABELS_MAX 160
-#define ASSEMBLER_JUMPS_MAX  900
+#define ASSEMBLER_LABELS_MAX 512
+#define ASSEMBLER_JUMPS_MAX  1024
 
-// Scratch memory of the program: where it stands, ethertype, octets there are, hash, and for the moment.
-enum { AT, TYPE, LENGTH, HASH, SOURCE, DESTINATION, SPARE, NEXT };
+// Scratch memory of the program: where it stands, ethertype, octets there are, addresses, and for the moment.
+enum { AT, TYPE, LENGTH, SOURCE, DESTINATION, SPARE, NEXT };
 
 struct assembler {
     struct sock_filter *code;

@@ -16,7 +16,31 @@
 #define EXTENSIONS 3
 #define ETHERNET   14
 
-// Makes the hash of SOURCE and DESTINATION, which may change places: of their sum and of what differs.
+// Notes the addresses of an IPv4 header; the innermost noted count.
+static void ends_v4(struct assembler *a, uint32_t offset)
+{
+    assemble_load(a, BPF_W, offset + 12);
+    assemble_store(a, SOURCE);
+    assemble_load(a, BPF_W, offset + 16);
+    assemble_store(a, DESTINATION);
+}
+
+static void ends_v6(struct assembler *a, uint32_t offset)
+{
+    for (uint32_t end = 0; end < 2; end++) {
+        assemble_set(a, SPARE, 0);
+        for (uint32_t word = 0; word < 4; word++) {
+            assemble_load(a, BPF_W, offset + 8 + end * 16 + word * 4);
+            assemble_op(a, BPF_LDX | BPF_W | BPF_MEM, SPARE);
+            assemble_op(a, BPF_ALU | BPF_ADD | BPF_X, 0);
+            assemble_op(a, BPF_ALU | BPF_MUL | BPF_K, 0x01000193);
+            assemble_store(a, SPARE);
+        }
+        assemble_store(a, SOURCE + end);
+    }
+}
+
+// Ends with the hash of SOURCE and DESTINATION, which may change places: of their sum and difference.
 static void mix(struct assembler *a)
 {
     assemble_load_memory(a, SOURCE);
@@ -38,32 +62,6 @@ static void mix(struct assembler *a)
     assemble_op(a, BPF_MISC | BPF_TAX, 0);
     assemble_op(a, BPF_ALU | BPF_RSH | BPF_K, 16);
     assemble_op(a, BPF_ALU | BPF_XOR | BPF_X, 0);
-    assemble_store(a, HASH);
-}
-
-static void hash_v4(struct assembler *a, uint32_t offset)
-{
-    assemble_load(a, BPF_W, offset + 12);
-    assemble_store(a, SOURCE);
-    assemble_load(a, BPF_W, offset + 16);
-    assemble_store(a, DESTINATION);
-    mix(a);
-}
-
-static void hash_v6(struct assembler *a, uint32_t offset)
-{
-    for (uint32_t end = 0; end < 2; end++) {
-        assemble_set(a, SPARE, 0);
-        for (uint32_t word = 0; word < 4; word++) {
-            assemble_load(a, BPF_W, offset + 8 + end * 16 + word * 4);
-            assemble_op(a, BPF_LDX | BPF_W | BPF_MEM, SPARE);
-            assemble_op(a, BPF_ALU | BPF_ADD | BPF_X, 0);
-            assemble_op(a, BPF_ALU | BPF_MUL | BPF_K, 0x01000193);
-            assemble_store(a, SPARE);
-        }
-        assemble_store(a, SOURCE + end);
-    }
-    mix(a);
 }
 
 // One round: from an ethertype to the transport header, and from a tunnel in there to the next round.
@@ -277,7 +275,7 @@ static void icmp(struct assembler *a, bool v6)
     assemble_load(a, BPF_B, 0);
     if (v6) {
         assemble_jump_if(a, BPF_JGE, 128, a->done);
-        hash_v6(a, 8);
+        ends_v6(a, 8);
     } else {
         size_t error = assemble_label(a);
         static const uint32_t errors[] = {3, 4, 5, 11, 12};
@@ -285,7 +283,7 @@ static void icmp(struct assembler *a, bool v6)
             assemble_jump_if(a, BPF_JEQ, errors[i], error);
         assemble_jump(a, a->done);
         assemble_here(a, error);
-        hash_v4(a, 8);
+        ends_v4(a, 8);
     }
     assemble_jump(a, a->done);
 }
@@ -309,7 +307,7 @@ static void dispatch(struct assembler *a, const struct transports *t)
 static void ipv4(struct assembler *a, const struct transports *t)
 {
     assemble_need(a, 20);
-    hash_v4(a, 0);
+    ends_v4(a, 0);
     assemble_load(a, BPF_H, 6);
     assemble_jump_if(a, BPF_JSET, 0x3fff, a->done);
     assemble_load(a, BPF_B, 9);
@@ -327,7 +325,7 @@ static void ipv6(struct assembler *a, const struct transports *t)
     static const uint32_t extensions[] = {0, 43, 60};
     size_t transport = assemble_label(a);
     assemble_need(a, 40);
-    hash_v6(a, 0);
+    ends_v6(a, 0);
     assemble_load(a, BPF_B, 6);
     assemble_store(a, NEXT);
     assemble_step(a, 40);
@@ -430,7 +428,8 @@ static void begin(struct assembler *a)
 {
     size_t received = assemble_label(a), ethernet = assemble_label(a);
     assemble_set(a, AT, 0);
-    assemble_set(a, HASH, 0);
+    assemble_set(a, SOURCE, 0);
+    assemble_set(a, DESTINATION, 0);
     assemble_op(a, BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE));
     assemble_jump_unless(a, BPF_JEQ, PACKET_OUTGOING, received);
     assemble_op(a, BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_HATYPE));
@@ -458,7 +457,7 @@ size_t fanout_program(struct sock_filter code[static FANOUT_CODE_MAX])
     for (unsigned i = 0; i < ROUNDS; i++)
         emit_round(&a, &round[i], &round[i + 1]);
     assemble_here(&a, a.done);
-    assemble_load_memory(&a, HASH);
+    mix(&a);
     assemble_op(&a, BPF_RET | BPF_A, 0);
     return assemble_finish(&a);
 }

@@ -12,7 +12,7 @@
 #include <linux/filter.h>
 #include <stddef.h>
 
-#define FANOUT_CODE_MAX 2048
+#define FANOUT_CODE_MAX 4096 // what the kernel takes
 
 // Its instructions; 0 never happens and would mean that FANOUT_CODE_MAX is too small.
 size_t fanout_program(struct sock_filter code[static FANOUT_CODE_MAX]);
