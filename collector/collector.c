@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/journal.h"
+
 // Why records are refused, by name as the status document has it.
 #define REFUSALS(X)                                                                             \
     X(value, "refused_value", "a value that cannot be")                                         \
@@ -68,8 +70,14 @@ static int open_journal(struct collector *c, const char *journal, FILE *errors)
     int rc = journal_writer_open(journal, &o, &c->journal);
     if (rc == -EBUSY)
         fprintf(errors, "%s: another collector writes this journal; use another folder\n", journal);
+    else if (rc == -EACCES || rc == -EPERM || rc == -EROFS)
+        fprintf(errors, "%s: %s; the collector's user must be able to write there\n", journal,
+                strerror(-rc));
     else if (rc < 0)
         fprintf(errors, "%s: %s\n", journal, strerror(-rc));
+    char damage[JOURNAL_DAMAGE_TEXT_MAX];
+    while (rc == 0 && journal_writer_damage(c->journal, damage))
+        fprintf(errors, "%s/%s\n", journal, damage);
     return rc;
 }
 

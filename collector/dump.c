@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/journal.h"
 #include "common/json.h"
-#include "common/minute.h"
 #include "common/record.h"
 #include "common/timefmt.h"
 
@@ -239,13 +239,25 @@ static json_t *entry_json(const struct journal_entry *e)
     return o;
 }
 
+static void say_damage(const char *dir, struct journal_reader *r, FILE *errors)
+{
+    char text[JOURNAL_DAMAGE_TEXT_MAX];
+    while (journal_reader_damage(r, text))
+        fprintf(errors, "%s/%s\n", dir, text);
+}
+
 // Reads all there is; `out` NULL: only for its soundness.
 static int read_all(const char *dir, const char *key_dir, FILE *out, FILE *errors,
                     struct journal_stats *stats)
 {
     struct journal_reader *r;
     const struct journal_entry *e;
-    int rc = journal_reader_open(dir, NULL, key_dir, &r);
+    int rc = journal_check(dir);
+    if (rc < 0) {
+        fprintf(errors, "%s: %s\n", dir, journal_check_text(rc));
+        return rc;
+    }
+    rc = journal_reader_open(dir, NULL, key_dir, &r);
     if (rc < 0) {
         fprintf(errors, "%s: %s\n", dir, strerror(-rc));
         return rc;
@@ -259,13 +271,17 @@ static int read_all(const char *dir, const char *key_dir, FILE *out, FILE *error
             break;
         }
     }
+    say_damage(dir, r, errors);
     *stats = *journal_reader_stats(r);
     journal_reader_close(r);
     if (rc < 0)
         fprintf(errors, "%s: %s\n", dir, strerror(-rc));
     else if (stats->bad_blocks > 0)
-        fprintf(errors, "%s: %llu damaged or undecipherable blocks were passed over\n", dir,
+        fprintf(errors, "%s: %llu damaged or undecipherable places were passed over\n", dir,
                 (unsigned long long)stats->bad_blocks);
+    if (stats->shredded > 0)
+        fprintf(errors, "%s: %llu segments of shredded days were passed over\n", dir,
+                (unsigned long long)stats->shredded);
     if (rc == 0 && stats->torn)
         fprintf(errors, "%s: the last block is not whole (a writer at work, or a crash)\n", dir);
     return rc < 0 ? rc : stats->bad_blocks > 0 || stats->torn ? -EINVAL : 0;

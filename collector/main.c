@@ -20,7 +20,9 @@ static const struct daemon_option options[] = {
 static int code_of(int rc)
 {
     switch (-rc) {
-    case ENOENT: return EX_NOINPUT;
+    case ENOENT:
+    case ENODATA:
+    case ENOTDIR: return EX_NOINPUT;
     case EACCES:
     case EPERM: return EX_NOPERM;
     case EINVAL:

@@ -38,6 +38,7 @@ struct journal_writer {
     struct waiting *waiting;
     size_t waiting_count, waiting_cap;
     struct journal_block pending; // counts and minutes so far
+    struct journal_damage damage;
 };
 
 // ---- Opening: the newest segment, cut back to its last whole block
@@ -78,7 +79,7 @@ static bool payload_whole(int fd, const struct journal_block *b, uint64_t offset
 
 // End of the last whole block. Blocks are written one after another: damage with a whole block behind it
 // is no torn write, and stays for the reader to pass over.
-static uint64_t whole_end(int fd, uint64_t size)
+static uint64_t whole_end(struct journal_writer *w, int fd, uint64_t size)
 {
     uint64_t end = JOURNAL_SEGMENT_HEADER;
     for (;;) {
@@ -88,6 +89,9 @@ static uint64_t whole_end(int fd, uint64_t size)
         if (at == UINT64_MAX || !journal_read_at(fd, header, sizeof header, at) ||
             journal_block_get(span_of(header, sizeof header), &b) < 0)
             return end;
+        if (at > end)
+            journal_damage_add(&w->damage, JOURNAL_FAULT_HEADER, w->segment.day, w->segment.number,
+                               end);
         uint64_t next = at + sizeof header + b.stored;
         if (size - next < sizeof header && !payload_whole(fd, &b, at + sizeof header))
             return end;
@@ -115,9 +119,14 @@ static int continue_segment(struct journal_writer *w, uint32_t day, uint32_t num
     w->segment = (struct journal_segment){.day = day, .number = number};
     struct journal_segment s;
     uint64_t size = (uint64_t)st.st_size;
-    if (size < sizeof header || !journal_read_at(fd, header, sizeof header, 0) ||
-        journal_segment_get(span_of(header, sizeof header), &s) < 0) {
+    int known = -EINVAL;
+    if (size >= sizeof header && journal_read_at(fd, header, sizeof header, 0))
+        known = journal_segment_get(span_of(header, sizeof header), &s);
+    if (known < 0) {
         w->torn += size;
+        journal_damage_add(&w->damage,
+                           known == -EINVAL ? JOURNAL_FAULT_SEGMENT : JOURNAL_FAULT_VERSION, day,
+                           number, 0);
         close(fd);
         return 0;
     }
@@ -125,9 +134,10 @@ static int continue_segment(struct journal_writer *w, uint32_t day, uint32_t num
         close(fd);
         return 0;
     }
-    uint64_t end = whole_end(fd, size);
+    uint64_t end = whole_end(w, fd, size);
     if (end < size) {
         w->torn += size - end;
+        journal_damage_add(&w->damage, JOURNAL_FAULT_TORN, day, number, end);
         if (ftruncate(fd, (off_t)end) < 0 || fdatasync(fd) < 0)
             goto fail;
     }
@@ -208,6 +218,8 @@ int journal_writer_open(const char *dir, const struct journal_options *options,
     if (rc == 0 && (!w->sealer || (options->key_dir && !w->key_dir)))
         rc = -ENOMEM;
     uint32_t day = 0, number = 0;
+    if (rc == 0)
+        rc = journal_tag_write(w->dir);
     if (rc == 0)
         rc = newest_segment(w->dir, &day, &number);
     if (rc == 0 && day > 0)
@@ -365,7 +377,7 @@ static int write_block(struct journal_writer *w)
     return 0;
 }
 
-int journal_commit(struct journal_writer *w, int64_t mark_ms)
+static int commit(struct journal_writer *w, int64_t mark_ms)
 {
     int rc = choose_segment(w, mark_ms);
     if (rc < 0)
@@ -390,6 +402,21 @@ int journal_commit(struct journal_writer *w, int64_t mark_ms)
     if (rc == 0)
         pending_clear(w);
     return rc;
+}
+
+int journal_commit(struct journal_writer *w, int64_t mark_ms)
+{
+    int rc = commit(w, mark_ms);
+    bool full = rc == -ENOSPC || rc == -EDQUOT;
+    if (rc < 0 && rc != -ENOMEM)
+        journal_damage_add(&w->damage, full ? JOURNAL_FAULT_FULL : JOURNAL_FAULT_WRITE,
+                           w->segment.day, w->segment.number, w->size);
+    return rc;
+}
+
+bool journal_writer_damage(struct journal_writer *w, char out[static JOURNAL_DAMAGE_TEXT_MAX])
+{
+    return journal_damage_take(&w->damage, out);
 }
 
 uint64_t journal_torn_octets(const struct journal_writer *w)

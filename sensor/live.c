@@ -33,66 +33,48 @@ int live_open(struct daemon *d)
 
 // ---- The document.
 
-static json_t *document(struct live *l)
+void live_status(struct daemon *d, struct control_status *out)
 {
-    if (l->workers)
-        return workers_status(l->workers);
-    struct control_status *s = control_status_new("postern-sensor");
-    if (!s)
-        return NULL;
-    sensor_status(l->job.sensor, s);
-    control_status_conf_hash(s, l->d->conf_hash);
+    struct live *l = d->state;
+    if (l->workers) {
+        workers_status(l->workers, out);
+        return;
+    }
+    sensor_status(l->job.sensor, out);
     for (size_t i = 0; i < l->intake.rings; i++) {
         const struct ring *r = l->intake.ring[i];
-        control_status_input(s, ring_name(r), ring_link_text(ring_link(r)), "");
+        control_status_input(out, ring_name(r), ring_link_text(ring_link(r)), "");
     }
-    json_t *out = control_status_json(s);
-    control_status_free(s);
-    return out;
 }
 
 static void write_page(struct live *l, int64_t now_ms)
 {
-    json_t *doc = l->board ? document(l) : NULL;
+    struct control_status *s = l->board ? control_status_new("postern-sensor") : NULL;
+    if (!s)
+        return;
+    live_status(l->d, s);
+    json_t *doc = control_status_json(s);
     char *text = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
     if (text)
         board_write(l->board, l->process, text, now_ms);
     free(text);
     json_decref(doc);
+    control_status_free(s);
 }
 
-static int write_status(const char *path, json_t *doc)
+// What remains when the sensor has ended: --status.
+static void write_status(struct live *l)
 {
-    char part[4096];
-    int n = snprintf(part, sizeof part, "%s.new", path);
-    if (n < 0 || (size_t)n >= sizeof part)
-        return -ENAMETOOLONG;
-    if (json_dump_file(doc, part, JSON_INDENT(2)) != 0 || rename(part, path) != 0)
-        return -EIO;
-    return 0;
-}
-
-static json_int_t counter(const json_t *doc, const char *name)
-{
-    return json_integer_value(json_object_get(json_object_get(doc, "counters"), name));
-}
-
-void live_status(struct daemon *d)
-{
-    struct live *l = d->state;
-    const char *path = daemon_value(d->args, "status");
-    if (l->process > 0 || (l->board && !l->workers))
-        return; // the first speaks for all
-    json_t *doc = document(l);
-    log_info(
-        "%lld packets, dropped by card %lld, ring %lld, records %lld, not written %lld; state %s",
-        (long long)counter(doc, "packets"), (long long)counter(doc, "card_drops"),
-        (long long)counter(doc, "ring_drops"), (long long)counter(doc, "records"),
-        (long long)counter(doc, "spool_drops"),
-        doc ? json_string_value(json_object_get(doc, "state")) : "unknown");
-    if (path && (!doc || write_status(path, doc) != 0))
-        log_error("%s: cannot be written; choose another status file", path);
-    json_decref(doc);
+    const char *path = daemon_value(l->d->args, "status");
+    struct control_status *s = path && !l->d->unasked ? control_status_new("postern-sensor") : NULL;
+    if (!s)
+        return;
+    control_status_conf_hash(s, l->d->conf_hash);
+    live_status(l->d, s);
+    int rc = control_status_write(s, path);
+    if (rc != 0)
+        log_error("%s: %s; choose another status file", path, strerror(-rc));
+    control_status_free(s);
 }
 
 // ---- Time and links.
@@ -353,7 +335,7 @@ void live_stop(struct daemon *d)
         sensor_finish(l->job.sensor);
         write_page(l, 1);
     }
-    live_status(d);
+    write_status(l);
     intake_close(&l->intake);
     setup_free(&l->job);
     free(l->workers);

@@ -156,6 +156,7 @@ static int divide(struct live *l, struct ring **rings, size_t interfaces, size_t
     }
     take_rings(l, rings, interfaces, processes, own);
     l->process = own > 0 ? (uint16_t)own : 0;
+    l->d->unasked = processes > 1 && own >= 0;
     return 0;
 }
 

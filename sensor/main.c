@@ -77,7 +77,7 @@ int main(int argc, char **argv)
         .open = open_job,
         .start = live_start,
         .reload = live_reload,
-        .status = live_status,
+        .status_fill = live_status,
         .stop = live_stop,
     };
     return daemon_main(argc, argv, &spec);

@@ -1,12 +1,9 @@
 // libpcap opens, sets up and reads the ring; what it does not say is asked of its socket: drops
-// (PACKET_STATISTICS), the interface's flags, index and MTU. The card's own drops stand in /proc/net/dev,
-// whose descriptor is kept, since files cannot be opened any more once rights are gone.
+// (PACKET_STATISTICS), the interface's flags, index and MTU.
 #include "ring.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <linux/ethtool.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -18,16 +15,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+#include "card.h"
 
 // Link header, two tags, and PPPoE's eight octets that a "baby jumbo" network adds.
 #define ABOVE_MTU 30
 
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_MAX_MS   30000
-
-// /proc/net/dev of a machine with some thousand interfaces is cut behind this.
-#define DEV_TEXT_MAX 65536
 
 struct ring {
     pcap_t *pcap;
@@ -38,10 +33,9 @@ struct ring {
     enum ring_link link;
     int64_t backoff_ms, try_at_ms;
     uint64_t oversized, dropped;
-    int dev_fd; // /proc/net/dev, -1: not to be had
-    bool card_known;
-    uint64_t card_last, card;
-    ring_fn fn; // during ring_read
+    struct card card;
+    bool tagged; // a frame with a VLAN tag was seen
+    ring_fn fn;  // during ring_read
     void *ctx;
 };
 
@@ -87,38 +81,6 @@ int ring_speed_mbit(const struct ring *r)
     return speed == 0 || speed == (uint32_t)SPEED_UNKNOWN || speed > INT32_MAX ? 0 : (int)speed;
 }
 
-// "  eth0: octets packets errors drop fifo ...": `drop` is what the card missed and the kernel dropped.
-static bool card_counter(struct ring *r, uint64_t *out)
-{
-    char text[DEV_TEXT_MAX];
-    size_t len = 0;
-    ssize_t n;
-    while (r->dev_fd >= 0 && len < sizeof text - 1 &&
-           (n = pread(r->dev_fd, text + len, sizeof text - 1 - len, (off_t)len)) > 0)
-        len += (size_t)n;
-    text[len] = '\0';
-    size_t name = strlen(r->name);
-    for (char *line = text; *line; line = strchrnul(line, '\n'), line += *line != '\0') {
-        line += strspn(line, " ");
-        if (strncmp(line, r->name, name) == 0 && line[name] == ':')
-            return sscanf(line + name + 1, "%*u %*u %*u %" SCNu64, out) == 1;
-    }
-    return false;
-}
-
-static void count_card(struct ring *r)
-{
-    uint64_t now;
-    bool known = card_counter(r, &now);
-    // An interface that was made anew counts from zero.
-    if (known && r->card_known)
-        r->card += now >= r->card_last ? now - r->card_last : now;
-    if (known) {
-        r->card_last = now;
-        r->card_known = true;
-    }
-}
-
 static void count_ring(struct ring *r)
 {
     struct tpacket_stats_v3 s = {0};
@@ -130,12 +92,11 @@ static void count_ring(struct ring *r)
 
 void ring_losses(struct ring *r, struct ring_losses *out)
 {
-    count_card(r);
     count_ring(r);
-    *out = (struct ring_losses){.card = r->card,
+    *out = (struct ring_losses){.card = card_count(&r->card, r->index, r->tagged),
                                 .ring = r->dropped,
                                 .oversized = r->oversized,
-                                .card_known = r->dev_fd >= 0};
+                                .card_known = r->card.known};
 }
 
 // ---- Opening.
@@ -213,7 +174,7 @@ int ring_open(const struct ring_setup *setup, struct ring **out, char text[stati
         return -ENOMEM;
     }
     snprintf(r->name, sizeof r->name, "%s", setup->interface);
-    r->dev_fd = -1;
+    r->card.link_fd = r->card.softnet_fd = -1;
     r->pcap = pcap_create(r->name, error);
     int rc = r->pcap ? activate(r, setup, text) : -EIO;
     if (!r->pcap)
@@ -227,8 +188,7 @@ int ring_open(const struct ring_setup *setup, struct ring **out, char text[stati
     r->index = index_of(r);
     learn_mtu(r);
     r->link = look(r);
-    r->dev_fd = open("/proc/net/dev", O_RDONLY | O_CLOEXEC);
-    count_card(r);
+    card_open(&r->card, r->index);
     *out = r;
     return 0;
 }
@@ -239,8 +199,7 @@ void ring_close(struct ring *r)
         return;
     if (r->pcap)
         pcap_close(r->pcap);
-    if (r->dev_fd >= 0)
-        close(r->dev_fd);
+    card_close(&r->card);
     free(r);
 }
 
@@ -261,8 +220,19 @@ int ring_mtu(const struct ring *r)
 
 // ---- Reading.
 
+// Of an Ethernet frame; libpcap has put the outer tag back.
+static bool is_tagged(const struct pcap_pkthdr *h, const u_char *data)
+{
+    if (h->caplen < 14)
+        return false;
+    unsigned type = (unsigned)data[12] << 8 | data[13];
+    return type == ETH_P_8021Q || type == ETH_P_8021AD;
+}
+
 static struct source_frame frame_of(struct ring *r, const struct pcap_pkthdr *h, const u_char *data)
 {
+    if (!r->tagged && r->linktype == DLT_EN10MB)
+        r->tagged = is_tagged(h, data);
     r->oversized += r->mtu > 0 && h->len > (unsigned)r->mtu + ABOVE_MTU;
     return (struct source_frame){
         .t_us = (int64_t)h->ts.tv_sec * 1000000 + (int64_t)h->ts.tv_usec,

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/timefmt.h"
 
 #define PAGE_TEXT_MAX 131072
 #define START_MS      30000
@@ -242,44 +243,88 @@ static bool has_problem(const json_t *list, const json_t *problem)
     return false;
 }
 
-static int rank(const json_t *document)
+static int state_of(const json_t *document)
 {
     const char *state = json_string_value(json_object_get(document, "state"));
     return !state || strcmp(state, "ok") == 0 ? 0 : strcmp(state, "degraded") == 0 ? 1 : 2;
 }
 
-static void add_document(json_t *to, const json_t *from)
+struct sum {
+    json_t *counters, *skipped, *problems;
+    int state;
+};
+
+static void add_document(struct sum *sum, const json_t *from)
 {
     size_t i;
-    json_t *p, *problems = json_object_get(to, "problems");
-    add_numbers(json_object_get(to, "counters"), json_object_get(from, "counters"));
-    add_numbers(json_object_get(to, "skipped"), json_object_get(from, "skipped"));
-    json_array_foreach(json_object_get(from, "problems"), i, p) if (!has_problem(problems, p))
-        json_array_append(problems, p);
-    if (rank(from) > rank(to))
-        json_object_set(to, "state", json_object_get(from, "state"));
+    json_t *p;
+    add_numbers(sum->counters, json_object_get(from, "counters"));
+    add_numbers(sum->skipped, json_object_get(from, "skipped"));
+    json_array_foreach(json_object_get(from, "problems"), i, p) if (!has_problem(sum->problems, p))
+        json_array_append(sum->problems, p);
+    if (state_of(from) > sum->state)
+        sum->state = state_of(from);
 }
 
-json_t *workers_status(const struct workers *w)
+static void say_process(const json_t *document, size_t process, struct control_status *out)
 {
-    json_t *all = NULL, *each = json_array();
+    char name[32], text[200];
+    const json_t *counters = json_object_get(document, "counters");
+    const char *state = json_string_value(json_object_get(document, "state"));
+    snprintf(name, sizeof name, "process %zu", process);
+    snprintf(text, sizeof text, "%lld packets, %lld dropped by the ring",
+             (long long)json_integer_value(json_object_get(counters, "packets")),
+             (long long)json_integer_value(json_object_get(counters, "ring_drops")));
+    control_status_input(out, name, state ? state : "unknown", text);
+}
+
+static void say(const struct sum *sum, struct control_status *out)
+{
+    const char *key;
+    json_t *value;
+    size_t i;
+    json_object_foreach(sum->counters, key, value)
+        control_status_counter(out, key, (uint64_t)json_integer_value(value));
+    json_object_foreach(sum->skipped, key, value)
+        control_status_skipped(out, key, (uint64_t)json_integer_value(value));
+    json_array_foreach(sum->problems, i, value)
+        control_status_problem(out, sum->state, json_string_value(json_object_get(value, "code")),
+                               json_string_value(json_object_get(value, "text")),
+                               json_string_value(json_object_get(value, "fix")));
+}
+
+// Interfaces are the same for all: those of the first that has written.
+static void say_interfaces(const json_t *document, struct control_status *out)
+{
+    size_t i;
+    json_t *p;
+    json_array_foreach(json_object_get(document, "inputs"), i, p)
+        control_status_input(out, json_string_value(json_object_get(p, "name")),
+                             json_string_value(json_object_get(p, "state")),
+                             json_string_value(json_object_get(p, "text")));
+}
+
+void workers_status(const struct workers *w, struct control_status *out)
+{
+    struct sum sum = {json_object(), json_object(), json_array(), 0};
+    int64_t t_ms, earliest_ms = INT64_MAX;
     for (size_t i = 0; i < w->count; i++) {
-        json_t *one = board_read(w->board, i), *counters = json_object_get(one, "counters");
+        json_t *one = board_read(w->board, i);
+        const char *t = json_string_value(json_object_get(one, "time"));
         if (!one)
             continue;
-        json_array_append_new(each,
-                              json_pack("{s:i,s:i,s:O?,s:O?,s:O?}", "process", (int)i, "pid",
-                                        (int)w->pid[i], "state", json_object_get(one, "state"),
-                                        "packets", json_object_get(counters, "packets"),
-                                        "ring_drops", json_object_get(counters, "ring_drops")));
-        if (all)
-            add_document(all, one);
-        else
-            all = json_incref(one);
+        if (earliest_ms == INT64_MAX)
+            say_interfaces(one, out);
+        if (t && time_parse(t, &t_ms) == 0 && t_ms < earliest_ms)
+            earliest_ms = t_ms;
+        say_process(one, i, out);
+        add_document(&sum, one);
         json_decref(one);
     }
-    if (all)
-        json_object_set(all, "processes", each);
-    json_decref(each);
-    return all;
+    if (earliest_ms != INT64_MAX)
+        control_status_time(out, earliest_ms);
+    say(&sum, out);
+    json_decref(sum.counters);
+    json_decref(sum.skipped);
+    json_decref(sum.problems);
 }

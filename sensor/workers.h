@@ -9,9 +9,9 @@
 // What a process says of itself it writes once a second on its page of a board in shared memory.
 #pragma once
 
-#include <jansson.h>
 #include <sys/types.h>
 
+#include "common/control.h"
 #include "common/daemon.h"
 
 struct board; // pages of `count` processes
@@ -34,8 +34,8 @@ int workers_start(struct workers *w, struct daemon *d);
 void workers_signal(const struct workers *w, int signo);
 // Ends them and waits.
 void workers_stop(struct workers *w);
-// One document of all: counters and lists added up. A new reference; NULL: nobody has written yet.
-json_t *workers_status(const struct workers *w);
+// What all say, counters and lists added up, and a line for each.
+void workers_status(const struct workers *w, struct control_status *out);
 // Called by a process that was forked, when its rights are gone: it ends with the first.
 // False: the first has ended already.
 bool workers_bind(void);
