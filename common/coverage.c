@@ -58,6 +58,10 @@ const char *coverage_alarm_text(uint32_t alarm_bit)
     case COVERAGE_ANOMALY:
         return "Traffic of the site or sensor left its usual band: compare with the day before, "
                "then look for an outage, a moved mirror or a real surge.";
+    case COVERAGE_LINK_DOWN:
+        return "An interface of the sensor is down or gone, so nothing of it is seen: check the "
+               "cable, "
+               "the mirror's port and `ip link`.";
     default: return NULL;
     }
 }

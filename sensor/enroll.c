@@ -137,9 +137,9 @@ static int talk(struct enrolment *e, struct span request)
     const char *why = tls ? tls_peer_error(tls) : NULL;
     if (rc < 0)
         log_error("%s:%s: %s", e->address.host, e->address.port,
-                  why          ? why
+                  why        ? why
                   : error[0] ? error
-                               : strerror(-rc));
+                             : strerror(-rc));
     tls_peer_free(tls);
     if (fd >= 0)
         close(fd);

@@ -12,7 +12,7 @@
 #define LOOK_MS 50
 
 struct outlet {
-    const struct sensor_conf *conf;
+    char *collector, *tls; // owned: the configuration may be another by the next connection
     struct sensor_spool *spool;
     struct sink inner;
     struct sender *sender;
@@ -34,7 +34,8 @@ int outlet_open(const struct sensor_conf *c, uint16_t process, struct outlet **o
     struct outlet *o = calloc(1, sizeof *o);
     if (!o)
         return EX_OSERR;
-    o->conf = c;
+    o->collector = c->collector ? strdup(c->collector) : NULL;
+    o->tls = c->tls ? strdup(c->tls) : NULL;
     int n = snprintf(o->dir, sizeof o->dir, process > 0 ? "%s/%u" : "%s", c->spool, process);
     int rc = n < 0 || (size_t)n >= sizeof o->dir ? -ENAMETOOLONG : 0;
     if (rc == 0 && process > 0 && mkdir(c->spool, 0750) < 0 && errno != EEXIST)
@@ -44,7 +45,7 @@ int outlet_open(const struct sensor_conf *c, uint16_t process, struct outlet **o
                                &o->spool);
     if (rc < 0) {
         rc = spool_error(o->dir, rc);
-        free(o);
+        outlet_close(o);
         return rc;
     }
     o->inner = sensor_spool_sink(o->spool);
@@ -59,14 +60,16 @@ void outlet_close(struct outlet *o)
     sender_close(o->sender);
     loop_free(o->own);
     sensor_spool_close(o->spool);
+    free(o->collector);
+    free(o->tls);
     free(o);
 }
 
 int outlet_start(struct outlet *o, struct loop *l)
 {
     char error[200];
-    struct sender_options options = {.collector = o->conf->collector, .tls = o->conf->tls};
-    if (!o->conf->collector)
+    struct sender_options options = {.collector = o->collector, .tls = o->tls};
+    if (!o->collector)
         return 0;
     int rc = sender_open(l, &options, sensor_spool_log(o->spool), &o->sender, error);
     if (rc == 0)
@@ -114,7 +117,7 @@ static int put_waiting(void *state, const struct record *r)
 {
     struct outlet *o = state;
     int rc = sink_put(&o->inner, r);
-    if (rc != -ENOSPC || !o->conf->collector)
+    if (rc != -ENOSPC || !o->collector)
         return rc;
     o->for_room = true;
     if (begin_loop(o) != 0)
@@ -125,7 +128,7 @@ static int put_waiting(void *state, const struct record *r)
 
 int outlet_drain(struct outlet *o)
 {
-    if (!o->conf->collector)
+    if (!o->collector)
         return 0;
     o->for_room = false;
     int rc = begin_loop(o);
