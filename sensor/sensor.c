@@ -16,6 +16,9 @@
 // A pause longer than this in a capture is not covered: nobody says that it was watched.
 #define PAUSE_US (INT64_C(6) * 3600 * SECOND_US)
 
+// Frames unwrapped in a row before the first of them is counted.
+#define BATCH 32
+
 struct sensor {
     struct sensor_setup setup;
     struct stats stats;
@@ -232,6 +235,20 @@ void sensor_frame(struct sensor *s, const struct source_frame *frame)
     if (decap_frame(&s->decap, frame->linktype, frame->data, frame->wire, &s->packet) ==
         DECAP_PACKET)
         flow_packet(s->flows, &s->packet);
+}
+
+void sensor_frames(struct sensor *s, const struct source_frame *frame, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sensor_frame(s, &frame[i]);
+}
+
+void sensor_read(struct sensor *s, struct source *source)
+{
+    struct source_frame frame[BATCH];
+    size_t n;
+    while (sensor_error(s) == 0 && (n = source_next_batch(source, frame, BATCH)) > 0)
+        sensor_frames(s, frame, n);
 }
 
 void sensor_finish(struct sensor *s)
