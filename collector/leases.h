@@ -48,7 +48,9 @@ int leases_put(struct leases *l, const struct lease *lease);
 // same party holds at that time, if there is one. The caller puts it.
 // True when there was one.
 bool leases_renewal(const struct leases *l, struct lease *lease);
-// Leases of one access session. `nas` and `session_id` as they were put.
+// What is known of the lease of this key, party and start takes the place of what `lease` says. False: nothing.
+bool leases_known(const struct leases *l, struct lease *lease);
+// Leases of one access session that are open. `nas` and `session_id` as they were put.
 #define LEASES_SESSION_MAX 8
 size_t leases_session(const struct leases *l, const char *nas, const char *session_id,
                       struct lease out[static LEASES_SESSION_MAX]);
