@@ -120,7 +120,7 @@ static void end_second(struct sensor *s)
     flow_run(s->flows, at - 1);
     if (at % MINUTE_US == 0)
         flow_minute(s->flows, at);
-    frag_expire(s->frag, at);
+    frag_sweep(s->frag, at);
     say_coverage(s, at, false);
     s->next_second_us += SECOND_US;
 }

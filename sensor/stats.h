@@ -30,6 +30,7 @@
     X(evicted_flows, "flows ended early because the flow table was full")             \
     X(dialogues, "dialogues followed")                                                \
     X(dialogues_refused, "dialogues not followed: no place left")                     \
+    X(dialogues_evicted, "dialogues no longer followed: their place was needed")      \
     X(realms_refused, "packets counted in the default realm: no place for theirs")    \
     X(clock_back, "packets with a time before that of the packet before")             \
     X(records, "records exported")
