@@ -34,8 +34,9 @@ struct leases *leases_new(void); // NULL: out of memory
 // the line of column names are passed over. A line of a key, party and start that is there already brings
 // the lease up to date. `path` NULL: an empty index. 0, -EINVAL, or another negative errno; all are written.
 int leases_load(const char *path, FILE *errors, struct leases **out);
-// The same into an index that is there. -EINVAL: none of the file's leases behind the first error is taken.
-int leases_add_file(struct leases *l, const char *path, FILE *errors);
+// The same into an index that is there, for `source` (LEASE_CSV, or LEASE_PREFIX_MAP: then a lease without an end
+// never grows stale). -EINVAL: none of the file's leases behind the first error is taken.
+int leases_add_file(struct leases *l, const char *path, uint8_t source, FILE *errors);
 void leases_free(struct leases *l);
 size_t leases_count(const struct leases *l);
 
