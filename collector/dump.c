@@ -282,6 +282,12 @@ static int read_all(const char *dir, const char *key_dir, FILE *out, FILE *error
     if (stats->shredded > 0)
         fprintf(errors, "%s: %llu segments of shredded days were passed over\n", dir,
                 (unsigned long long)stats->shredded);
+    if (stats->shredded > 0 && stats->blocks == 0) {
+        fprintf(errors,
+                "%s: no segment could be opened; is collector.journal_keys the right folder?\n",
+                dir);
+        rc = rc < 0 ? rc : -EINVAL;
+    }
     if (rc == 0 && stats->torn)
         fprintf(errors, "%s: the last block is not whole (a writer at work, or a crash)\n", dir);
     return rc < 0 ? rc : stats->bad_blocks > 0 || stats->torn ? -EINVAL : 0;
