@@ -468,7 +468,9 @@ static void on_reject(struct mail_join *j, const struct mail_note *n, uint64_t s
         on_block(j, n, e);
         return;
     }
-    struct mail_entry who = {.server = server, .client = n->client, .client_port = n->client_port,
+    struct mail_entry who = {.server = server,
+                             .client = n->client,
+                             .client_port = n->client_port,
                              .server_port = n->server_port};
     if (!n->aside) {
         struct mail_entry *s = session_of(j, n, server);

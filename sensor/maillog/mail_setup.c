@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "common/loop.h"
 #include "common/mailbox_map.h"
 #include "mail_job.h"
 
@@ -12,21 +13,6 @@ static int out_of_memory(void)
 {
     log_error("out of memory; lower sensor.mail_log.messages or sensor.mail_log.sessions");
     return EX_OSERR;
-}
-
-static int make_subscribers(struct daemon *d, struct mail_setup *m)
-{
-    const struct conf_prefixes *list = &d->site->subscribers;
-    m->subscribers = prefix_set_new();
-    int rc = m->subscribers ? 0 : -ENOMEM;
-    for (size_t i = 0; rc == 0 && i < list->count; i++)
-        rc = prefix_set_add(m->subscribers, &list->item[i], 0);
-    if (rc == 0 && list->count == 0)
-        rc = prefix_set_add_private(m->subscribers, 0);
-    if (rc != 0)
-        return out_of_memory();
-    prefix_set_freeze(m->subscribers);
-    return 0;
 }
 
 static int open_map(const struct mail_conf *c, struct mail_setup *m)
@@ -56,7 +42,7 @@ static int open_map(const struct mail_conf *c, struct mail_setup *m)
 static void on_mailbox(void *ctx, const struct keyed_hash *hash, struct span name)
 {
     struct mail_setup *m = ctx;
-    int rc = mailbox_map_put(m->map, hash, name, (int64_t)time(NULL) * 1000);
+    int rc = mailbox_map_put(m->map, hash, name, loop_clock_ms());
     if (rc < 0)
         m->map_error = rc;
 }
@@ -73,39 +59,37 @@ static struct coverage declared(const struct sensor_conf *c, uint8_t profile)
     return d;
 }
 
-int mail_setup_open(struct daemon *d, const struct keyed_hash_key *key, uint8_t profile,
-                    const char *output, int64_t now_ms, struct mail_setup *out)
+int mail_setup_open(struct daemon *d, uint8_t profile, bool wait, int64_t now_ms,
+                    struct mail_setup *out)
 {
     const struct sensor_conf *c = d->conf;
     const struct mail_conf *mc = &c->mail_log;
     // Stamps without a zone are the site's.
     setenv("TZ", d->site->timezone, 1);
     tzset();
-    out->key = *key;
-    int rc = make_subscribers(d, out);
+    int rc = setup_sets(d->site, &out->job.subscribers, &out->job.smarthosts);
+    if (rc == 0)
+        rc = setup_key(c, &out->key);
     if (rc == 0 && network_file_load(d->site->provider_file, stderr, &out->networks) != 0)
         rc = EX_CONFIG;
     if (rc == 0)
         rc = open_map(mc, out);
-    if (rc == 0 && output) {
-        int error = sink_file_open(output, (uint32_t)c->domain, &out->sink);
-        if (error != 0) {
-            log_error("%s: %s; choose another output", output, strerror(-error));
-            rc = EX_CANTCREAT;
-        }
-    }
+    if (rc == 0)
+        rc = setup_sink(d, 0, &out->job.sink);
+    if (rc == 0)
+        rc = setup_outlet(d, 0, wait, &out->job);
     if (rc != 0)
         return rc;
     struct mail_log_config config = {
         .join = {.key = &out->key,
-                 .subscribers = out->subscribers,
+                 .subscribers = out->job.subscribers,
                  .mailbox_domain = mc->mailbox_domain,
                  .profile = profile,
                  .messages = (uint32_t)mc->messages,
                  .sessions = (uint32_t)mc->sessions,
                  .mailbox = out->map ? on_mailbox : NULL,
                  .mailbox_ctx = out},
-        .emit = {.sink = out->sink.kind ? &out->sink : NULL,
+        .emit = {.sink = out->job.sink.kind ? &out->job.sink : NULL,
                  .networks = out->networks,
                  .declared = declared(c, profile),
                  .domain = (uint32_t)c->domain},
@@ -116,13 +100,11 @@ int mail_setup_open(struct daemon *d, const struct keyed_hash_key *key, uint8_t 
     return out->log ? 0 : out_of_memory();
 }
 
-int mail_setup_close(struct mail_setup *m)
+void mail_setup_close(struct mail_setup *m)
 {
     mail_log_free(m->log);
-    int rc = sink_close(&m->sink);
+    setup_free(&m->job);
     mailbox_map_close(m->map);
     network_file_free(m->networks);
-    prefix_set_free(m->subscribers);
     *m = (struct mail_setup){0};
-    return rc;
 }
