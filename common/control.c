@@ -30,8 +30,7 @@ struct control_status {
     bool failed; // out of memory: the document is not complete
 };
 
-// A string of at most TEXT_MAX octets; what is no UTF-8 becomes "?".
-static json_t *text(const char *s)
+json_t *control_text(const char *s)
 {
     char clean[TEXT_MAX];
     size_t n = 0;
@@ -59,7 +58,7 @@ static void put(struct control_status *s, json_t *object, const char *key, json_
 // A number under a key that may come from outside.
 static void put_count(struct control_status *s, const char *part, const char *name, uint64_t value)
 {
-    json_t *key = text(name);
+    json_t *key = control_text(name);
     json_int_t v = value > INT64_MAX ? INT64_MAX : (json_int_t)value;
     if (!key)
         s->failed = true;
@@ -74,7 +73,7 @@ static void append(struct control_status *s, const char *list, const char *const
 {
     json_t *o = json_object();
     for (int i = 0; o && i < 3 && names[i]; i++)
-        put(s, o, names[i], text(values[i]));
+        put(s, o, names[i], control_text(values[i]));
     if (!o || json_array_append_new(json_object_get(s->root, list), o) != 0)
         s->failed = true;
 }
@@ -90,7 +89,7 @@ struct control_status *control_status_new(const char *program)
         return NULL;
     }
     put(s, s->root, "v", json_integer(CONTROL_VERSION));
-    put(s, s->root, "program", text(program));
+    put(s, s->root, "program", control_text(program));
     put(s, s->root, "version", json_string(POSTERN_VERSION));
     put(s, s->root, "state", json_string(states[STATE_OK]));
     put(s, s->root, "counters", json_object());
@@ -121,7 +120,7 @@ void control_status_time(struct control_status *s, int64_t t_ms)
 
 void control_status_conf_hash(struct control_status *s, const char *hash)
 {
-    put(s, s->root, "conf_hash", text(hash));
+    put(s, s->root, "conf_hash", control_text(hash));
 }
 
 void control_status_counter(struct control_status *s, const char *name, uint64_t value)

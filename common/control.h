@@ -57,6 +57,8 @@ void control_status_input(struct control_status *s, const char *name, const char
 json_t *control_status_json(struct control_status *s);
 // Written whole or not at all (temporary file, rename). Negative errno, out of memory included.
 int control_status_write(struct control_status *s, const char *path);
+// A JSON string of at most 1,023 octets of `s`; what is no UTF-8 becomes "?". NULL: out of memory.
+json_t *control_text(const char *s);
 // Reads a status document; -EINVAL when it is none.
 int control_status_read(const char *path, json_t **out, char error[static 160]);
 

@@ -20,6 +20,7 @@ struct loaded {
 struct skeleton {
     struct daemon d;
     struct loaded *conf;
+    struct daemon_control *control;
     const char *config_path; // NULL: defaults
 };
 
@@ -63,8 +64,8 @@ static void use(struct daemon *d, struct loaded *c)
     conf_hash(sections, sections_of(d->spec, c, sections), d->conf_hash);
 }
 
-// Loads and checks. 0: `*out` is new; else a sysexits code, all said on standard error.
-static int load(struct skeleton *s, struct loaded **out)
+// Loads and checks. 0: `*out` is new; else a sysexits code, all said on `errors` and in the log.
+static int load(struct skeleton *s, struct loaded **out, FILE *errors)
 {
     const struct daemon_spec *spec = s->d.spec;
     struct conf_section sections[SECTIONS];
@@ -73,7 +74,7 @@ static int load(struct skeleton *s, struct loaded **out)
         log_error("out of memory");
         return EX_OSERR;
     }
-    int rc = conf_load(s->config_path, sections, sections_of(spec, c, sections), stderr);
+    int rc = conf_load(s->config_path, sections, sections_of(spec, c, sections), errors);
     if (rc != 0) {
         loaded_free(spec, c);
         return EX_CONFIG;
@@ -129,33 +130,69 @@ static void on_stop(struct loop *l, int signo, int64_t now_ms, void *ctx)
     loop_stop(l, 0);
 }
 
-static void on_reload(struct loop *l, int signo, int64_t now_ms, void *ctx)
+// Loads anew; what is wrong goes to standard error, and its first line to `first` as well.
+static int load_again(struct skeleton *s, struct loaded **out, char *first, size_t size)
 {
-    (void)l;
-    (void)signo;
-    (void)now_ms;
+    char *text = NULL;
+    size_t len = 0;
+    FILE *errors = open_memstream(&text, &len);
+    int rc = errors ? load(s, out, errors) : EX_OSERR;
+    if (errors && fclose(errors) == 0 && len > 0) {
+        fputs(text, stderr);
+        snprintf(first, size, "%.*s", (int)strcspn(text, "\n"), text);
+    }
+    free(text);
+    return rc;
+}
+
+static int not_reloaded(int rc, struct control_error *e)
+{
+    log_error("the configuration was not reloaded; the old one stays in force");
+    e->code = "failed";
+    if (!e->text[0])
+        snprintf(e->text, sizeof e->text, "the configuration was not reloaded");
+    snprintf(e->fix, sizeof e->fix,
+             "mend it; the log and --check say all that is wrong with it; the old "
+             "one stays in force");
+    return rc;
+}
+
+static int reload(void *ctx, struct control_error *error)
+{
     struct skeleton *s = ctx;
     struct loaded *fresh = NULL;
     if (!s->d.spec->reload) {
         log_warning("this program does not reload; restart it to change its configuration");
-        return;
+        error->code = "failed";
+        snprintf(error->text, sizeof error->text, "%s does not reload", s->d.spec->name);
+        snprintf(error->fix, sizeof error->fix, "restart it to change its configuration");
+        return EX_UNAVAILABLE;
     }
-    if (load(s, &fresh) != 0) {
-        log_error("the configuration was not reloaded; the old one stays in force");
-        return;
-    }
+    int rc = load_again(s, &fresh, error->text, sizeof error->text);
+    if (rc != 0)
+        return not_reloaded(rc, error);
     struct loaded *old = s->conf;
     s->d.site = &fresh->site;
-    if (s->d.spec->reload(&s->d, fresh->own) != 0) {
+    rc = s->d.spec->reload(&s->d, fresh->own);
+    if (rc != 0) {
         s->d.site = &old->site;
         loaded_free(s->d.spec, fresh);
-        log_error("the configuration was not reloaded; the old one stays in force");
-        return;
+        return not_reloaded(rc, error);
     }
     s->conf = fresh;
     use(&s->d, fresh);
     loaded_free(s->d.spec, old);
     log_info("configuration reloaded, hash %s", s->d.conf_hash);
+    return 0;
+}
+
+static void on_reload(struct loop *l, int signo, int64_t now_ms, void *ctx)
+{
+    struct control_error unheard = {0};
+    (void)l;
+    (void)signo;
+    (void)now_ms;
+    reload(ctx, &unheard);
 }
 
 static void on_status(struct loop *l, int signo, int64_t now_ms, void *ctx)
@@ -164,8 +201,7 @@ static void on_status(struct loop *l, int signo, int64_t now_ms, void *ctx)
     (void)signo;
     (void)now_ms;
     struct skeleton *s = ctx;
-    if (s->d.spec->status)
-        s->d.spec->status(&s->d);
+    daemon_control_log_status(s->control);
 }
 
 static void on_watchdog(struct loop *l, int64_t now_ms, void *ctx)
@@ -193,29 +229,46 @@ static int watch_signals(struct skeleton *s)
     return rc < 0 ? rc : 0;
 }
 
-static int serve(struct skeleton *s)
+// What stands between the dropped rights and the program's start.
+static int prepare(struct skeleton *s)
 {
-    const struct daemon_spec *spec = s->d.spec;
     s->d.loop = loop_new();
     int rc = s->d.loop ? watch_signals(s) : -ENOMEM;
-    if (rc != 0) {
-        log_error("cannot set up the event loop: %s", strerror(-rc));
-        loop_free(s->d.loop);
-        return EX_OSERR;
-    }
-    log_set_times(true);
-    rc = spec->start ? spec->start(&s->d) : 0;
+    if (rc == 0)
+        rc = daemon_control_open(&s->d, reload, s, &s->control);
+    if (rc == 0)
+        return 0;
+    log_error("cannot set up the event loop: %s", strerror(-rc));
+    return EX_OSERR;
+}
+
+static int run_loop(struct skeleton *s)
+{
+    int rc = daemon_control_start(s->control);
     if (rc == 0) {
         daemon_notify("READY=1");
         rc = loop_run(s->d.loop);
         daemon_notify("STOPPING=1");
-        if (rc < 0) {
-            log_error("the event loop failed: %s", strerror(-rc));
-            rc = EX_OSERR;
-        }
+    }
+    if (rc >= 0)
+        return rc;
+    log_error("the event loop failed: %s", strerror(-rc));
+    return EX_OSERR;
+}
+
+static int serve(struct skeleton *s)
+{
+    const struct daemon_spec *spec = s->d.spec;
+    int rc = prepare(s);
+    log_set_times(true);
+    if (rc == 0)
+        rc = spec->start ? spec->start(&s->d) : 0;
+    if (rc == 0) {
+        rc = run_loop(s);
         if (spec->stop)
             spec->stop(&s->d);
     }
+    daemon_control_close(s->control);
     loop_free(s->d.loop);
     s->d.loop = NULL;
     return rc;
@@ -226,16 +279,21 @@ static int work(struct skeleton *s)
 {
     const struct daemon_spec *spec = s->d.spec;
     int rc = spec->open ? spec->open(&s->d) : 0;
+    // What is made as root for the user below. A job from file to file has no socket.
+    if (rc == 0 && !daemon_has(s->d.args, "status"))
+        daemon_make_run_directory(s->d.site);
     if (rc == 0)
         rc = daemon_drop_rights(s->d.site->user);
     if (rc != 0)
         return rc;
-    if (geteuid() == 0)
-        log_warning("running as root; set site.user to an ordinary user");
     bool done = false;
     if (spec->run)
         rc = spec->run(&s->d, &done);
-    return rc != 0 || done ? rc : serve(s);
+    if (rc != 0 || done)
+        return rc;
+    if (geteuid() == 0)
+        log_warning("running as root; set site.user to an ordinary user");
+    return serve(s);
 }
 
 static const char *config_path(const struct daemon_args *args)
@@ -257,6 +315,11 @@ int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
     if (rc != 0)
         return rc;
     s.d.args = args;
+    rc = daemon_check_instance(args);
+    if (rc != 0) {
+        daemon_args_free(args);
+        return rc;
+    }
     if (daemon_has(args, "help")) {
         rc = print_help(spec);
     } else if (daemon_has(args, "version")) {
@@ -266,7 +329,7 @@ int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
         if (daemon_has(args, "verbose"))
             log_set_level(LOG_LEVEL_DEBUG);
         s.config_path = config_path(args);
-        rc = load(&s, &s.conf);
+        rc = load(&s, &s.conf, stderr);
         if (rc == 0) {
             use(&s.d, s.conf);
             rc = daemon_has(args, "check") ? print_check(&s) : work(&s);

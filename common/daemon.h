@@ -6,7 +6,8 @@
 //   3. `open`: what needs rights (sockets, capture, files)
 //   4. rights drop to `user`, no new privileges, capabilities cleared
 //   5. `start`: the first outside byte may be read from here on
-//   6. the loop, until SIGTERM or SIGINT; SIGHUP calls `reload`, SIGUSR1 `status`
+//   6. the loop, until SIGTERM or SIGINT; SIGHUP calls `reload`, SIGUSR1 logs the status; the control
+//      socket in site.run_directory answers status, reload and loglevel, and the program's `command`
 //   7. `stop`
 // A program with something to do from file to file does it in `run` instead of 5-7.
 //
@@ -18,6 +19,7 @@
 #include <sysexits.h>
 
 #include "common/conf.h"
+#include "common/control_socket.h"
 #include "common/loop.h"
 
 struct daemon_option {
@@ -46,6 +48,7 @@ struct daemon {
     const struct conf_site *site;
     char conf_hash[33]; // of `site` and the own section
     void *state;        // the program's own
+    bool unasked;       // set in `open`: no control socket, another process speaks for this one
 };
 
 // What all programs share (section `site`).
@@ -62,6 +65,7 @@ struct conf_site {
     bool source_validated;        // BCP 38 in force towards subscribers
     int port25;                   // enum site_port25
     char *user;                   // runs as; NULL: stays who it is
+    char *run_directory;          // of the control sockets
     char *provider_file;          // operator's prefix-to-ASN file; NULL: /24 and /48 are providers
 };
 
@@ -74,6 +78,7 @@ struct daemon_spec {
     const char *summary;                 // one line for --help
     const char *synopsis;                // "[-c FILE] -r CAPTURE -o RECORDS"
     const struct daemon_option *options; // the skeleton adds -c -C -h -V -v --subscribers --status
+                                         // --instance
     const char *section;                 // configuration section of the program, NULL: none
     const struct conf_key *keys;
     size_t conf_size;
@@ -85,7 +90,14 @@ struct daemon_spec {
     // 0: takes it over, and the old one (still d->conf) is freed on return, so nothing may point into
     // it any more; else the old one stays. d->site is already the new one.
     int (*reload)(struct daemon *d, void *new_conf);
-    void (*status)(struct daemon *d);
+    void (*status)(
+        struct daemon *d); // SIGUSR1 by its own words; NULL: what status_fill says is logged
+    // What the program says of itself: counters, problems, time. The skeleton adds the rest. Called
+    // every ten seconds as well (for rates), so it must be quick.
+    void (*status_fill)(struct daemon *d, struct control_status *s);
+    // The program's own commands, as a control_fn: for a name it does not know code "unknown-command".
+    json_t *(*command)(struct daemon *d, const char *command, const json_t *request, int64_t now_ms,
+                       struct control_error *error);
     void (*stop)(struct daemon *d);
 };
 

@@ -22,6 +22,7 @@ static const struct daemon_option skeleton_options[] = {
     {0, "subscribers", "CIDR,...", false,
      "Subscribers' networks, in the place of site.subscribers."},
     {0, "status", "FILE", false, "Where a job from file to file writes its final status."},
+    {0, "instance", "NAME", false, "Tells this one from others of its program: names its socket."},
     {0},
 };
 

@@ -30,5 +30,25 @@ int64_t daemon_watchdog_ms(void);
 // sysexits code after a line in the log; `site` is to be freed as before.
 int daemon_take_subscribers(struct conf_site *site, const char *list);
 
+// The program's control socket (daemon_control.c).
+struct daemon_control;
+
+// Reads the configuration again. 0, or a sysexits code with `*error` filled.
+typedef int (*daemon_reload_fn)(void *ctx, struct control_error *error);
+
+// What stands in the socket's name. 0 or EX_USAGE after a line in the log.
+int daemon_check_instance(const struct daemon_args *args);
+
+// Makes site.run_directory for site.user, as far as this is permitted.
+void daemon_make_run_directory(const struct conf_site *site);
+
+// A socket that cannot be made is a warning with its fix. -ENOMEM.
+int daemon_control_open(struct daemon *d, daemon_reload_fn reload, void *ctx,
+                        struct daemon_control **out);
+// Begins to look at the program's counters, once it has started. Negative errno.
+int daemon_control_start(struct daemon_control *c);
+void daemon_control_log_status(struct daemon_control *c);
+void daemon_control_close(struct daemon_control *c);
+
 // The time zone exists. 0 or EX_CONFIG after a line in the log.
 int daemon_check_site(const struct conf_site *site);

@@ -62,6 +62,16 @@ void log_set_level(enum log_level level)
     log_state.level = level;
 }
 
+enum log_level log_get_level(void)
+{
+    return log_state.level;
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return log_levels[level].name;
+}
+
 void log_set_times(bool on)
 {
     log_state.times = on;

@@ -10,6 +10,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 // `name` is the program's; the string is borrowed for good. Called once, before any other.
 void log_open(const char *name);
 void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
+const char *log_level_name(enum log_level level); // "error", "warning", "info", "debug"
 void log_set_times(bool on); // UTC time in front of each line, but not under the journal
 int log_level_parse(const char *text, enum log_level *out); // -EINVAL
 

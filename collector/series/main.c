@@ -235,8 +235,9 @@ static void follower_close(struct daemon *d)
     d->state = NULL;
 }
 
-static int write_status(const struct daemon *d, const struct follower *f, const char *path)
+static void series_status_fill(struct daemon *d, struct control_status *status)
 {
+    const struct follower *f = d->state;
     const struct series_stats *s = series_writer_stats(f->writer);
     const struct journal_stats *j = journal_reader_stats(f->reader);
     const struct {
@@ -256,11 +257,8 @@ static int write_status(const struct daemon *d, const struct follower *f, const 
         {"journal_blocks", j->blocks},
         {"journal_bad_blocks", j->bad_blocks},
     };
-    struct control_status *status = control_status_new("postern-series");
-    if (!status)
-        return -ENOMEM;
-    control_status_time(status, f->last_mark_ms);
-    control_status_conf_hash(status, d->conf_hash);
+    if (f->last_mark_ms > 0)
+        control_status_time(status, f->last_mark_ms);
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++)
         control_status_counter(status, counters[i].name, counters[i].value);
     if (s->errors > 0)
@@ -273,6 +271,15 @@ static int write_status(const struct daemon *d, const struct follower *f, const 
         control_status_problem(status, 1, "journal-damaged",
                                "blocks of the journal were passed over",
                                "postern-collector --verify names them");
+}
+
+static int write_status(struct daemon *d, const char *path)
+{
+    struct control_status *status = control_status_new("postern-series");
+    if (!status)
+        return -ENOMEM;
+    control_status_conf_hash(status, d->conf_hash);
+    series_status_fill(d, status);
     int rc = control_status_write(status, path);
     control_status_free(status);
     return rc;
@@ -304,7 +311,7 @@ static int file_job(struct daemon *d, struct follower *f)
         advance_cursor(f, INT64_MAX);
     }
     const char *status = daemon_value(d->args, "status");
-    int wrote = status ? write_status(d, f, status) : 0;
+    int wrote = status ? write_status(d, status) : 0;
     const struct series_stats *s = series_writer_stats(f->writer);
     if (rc != 0 && s->errors == 0) {
         log_error("reading the journal: %s", strerror(-rc));
@@ -354,16 +361,6 @@ static int series_start(struct daemon *d)
     return 0;
 }
 
-static void series_status(struct daemon *d)
-{
-    const struct follower *f = d->state;
-    const struct series_stats *s = series_writer_stats(f->writer);
-    log_info("%llu series, %llu files made, %llu minutes written, %llu late rows, %llu errors",
-             (unsigned long long)s->keys, (unsigned long long)s->files_created,
-             (unsigned long long)s->minutes_written, (unsigned long long)s->late_rows,
-             (unsigned long long)s->errors);
-}
-
 static const struct daemon_option options[] = {
     {.letter = 'j',
      .name = "journal",
@@ -386,7 +383,7 @@ int main(int argc, char **argv)
         .run = series_run,
         .open = series_open,
         .start = series_start,
-        .status = series_status,
+        .status_fill = series_status_fill,
         .stop = follower_close,
     };
     return daemon_main(argc, argv, &spec);

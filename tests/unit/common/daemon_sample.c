@@ -135,6 +135,27 @@ static void status(struct daemon *d)
     say("status flows=%lld site=%s\n", (long long)c->flows, d->site->name);
 }
 
+static void status_fill(struct daemon *d, struct control_status *s)
+{
+    const struct sensor_conf *c = d->conf;
+    static uint64_t calls;
+    control_status_counter(s, "flows", (uint64_t)c->flows);
+    control_status_counter(s, "calls", ++calls);
+    if (c->flows < 20)
+        control_status_problem(s, 1, "few-flows", "few flows", "raise sensor.flows");
+}
+
+static json_t *command(struct daemon *d, const char *name, const json_t *request, int64_t now_ms,
+                       struct control_error *error)
+{
+    (void)d;
+    if (strcmp(name, "lookup") == 0 && now_ms > 0)
+        return json_incref(json_object_get(request, "address"));
+    error->code = "unknown-command";
+    snprintf(error->text, sizeof error->text, "no %s here", name);
+    return NULL;
+}
+
 static void stop(struct daemon *d)
 {
     say("stop loop=%d\n", d->loop != NULL);
@@ -154,6 +175,8 @@ const struct daemon_spec sample_spec = {
     .start = start,
     .reload = reload,
     .status = status,
+    .status_fill = status_fill,
+    .command = command,
     .stop = stop,
 };
 

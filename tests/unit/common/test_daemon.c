@@ -197,6 +197,96 @@ static void the_service_manager_hears(void **state)
     close(fd);
 }
 
+// A configuration whose control socket lies in the test's folder; returns the configuration's path.
+static const char *with_socket(const char *own)
+{
+    static char path[160];
+    char text[400];
+    snprintf(text, sizeof text, "site: {run_directory: %s/run}\nsensor: {%s}\n", run.folder, own);
+    snprintf(path, sizeof path, "%s", sample_file(&run, "p.yaml", text));
+    return path;
+}
+
+// The answer to `command` with one argument; NULL with `error`.
+static json_t *ask(const char *socket, const char *command, const char *key, const char *value,
+                   char error[static 400])
+{
+    char path[160];
+    json_t *result = NULL, *request = json_pack("{s:s, s:s}", "command", command, key, value);
+    snprintf(path, sizeof path, "%s/run/%s.sock", run.folder, socket);
+    int rc = control_ask(path, request, 5000, &result, error);
+    json_decref(request);
+    assert_int_equal(rc == 0, result != NULL);
+    return result;
+}
+
+static void expect_text(json_t *j, const char *key, const char *want)
+{
+    assert_string_equal(json_string_value(key[0] ? json_object_get(j, key) : j), want);
+    json_decref(j);
+}
+
+static void answers_on_its_socket(void **state)
+{
+    (void)state;
+    char error[400], folder[96];
+    sample_start(&run,
+                 (const char *[]){"-c", with_socket("flows: 16"), "--instance", "eth1", NULL});
+    assert_true(sample_await(&run, "out", "start loop=1 flows=16\n"));
+    json_t *j = ask("postern-sample@eth1", "status", "a", "b", error);
+    const json_t *counters = json_object_get(j, "counters");
+    assert_int_equal(json_integer_value(json_object_get(counters, "flows")), 16);
+    assert_int_equal(json_integer_value(json_object_get(j, "pid")), run.pid);
+    assert_string_equal(json_string_value(json_object_get(j, "state")), "degraded");
+    assert_string_equal(json_string_value(json_object_get(j, "instance")), "eth1");
+    assert_int_equal(strlen(json_string_value(json_object_get(j, "since"))), 24);
+    assert_true(json_is_object(json_object_get(j, "rates")));
+    expect_text(j, "program", "postern-sample");
+    expect_text(ask("postern-sample@eth1", "lookup", "address", "here", error), "", "here");
+    assert_null(ask("postern-sample@eth1", "dance", "a", "b", error));
+    assert_string_equal(error, "no dance here");
+
+    assert_null(ask("postern-sample@eth1", "loglevel", "level", "loud", error));
+    assert_non_null(strstr(error, "use error, warning, info or debug"));
+    expect_text(ask("postern-sample@eth1", "loglevel", "level", "warning", error), "level",
+                "warning");
+    expect_text(ask("postern-sample@eth1", "loglevel", "a", "b", error), "level", "warning");
+
+    with_socket("flows: 17");
+    j = ask("postern-sample@eth1", "reload", "a", "b", error);
+    assert_non_null(j);
+    json_decref(j);
+    assert_true(sample_await(&run, "out", "reload 16 -> 17"));
+    with_socket("flows: 5");
+    assert_null(ask("postern-sample@eth1", "reload", "a", "b", error));
+    assert_non_null(strstr(error, "sensor.flows: \"5\" is below 16"));
+    assert_non_null(strstr(error, "the old one stays in force"));
+
+    kill(run.pid, SIGTERM);
+    assert_int_equal(sample_wait(&run), 0);
+    snprintf(folder, sizeof folder, "%s/run", run.folder);
+    assert_int_equal(rmdir(folder), 0); // the socket is gone
+}
+
+static void without_a_socket_it_goes_on(void **state)
+{
+    (void)state;
+    char path[160];
+    snprintf(path, sizeof path, "%s",
+             sample_file(&run, "p.yaml", "site: {run_directory: /proc/none}\n"));
+    sample_start(&run, (const char *[]){"-c", path, NULL});
+    assert_true(sample_await(&run, "out", "start loop=1"));
+    const char *warning = strstr(sample_text(&run, "err"), "no control socket at /proc/none/");
+    assert_non_null(warning);
+    assert_non_null(strstr(warning, "going on without it: as root: install -d -m 750"));
+    kill(run.pid, SIGUSR1);
+    assert_true(sample_await(&run, "out", "status flows=64"));
+    kill(run.pid, SIGTERM);
+    assert_int_equal(sample_wait(&run), 0);
+    assert_int_equal(sample_run(&run, (const char *[]){"--instance", "a/b", NULL}), EX_USAGE);
+    assert_non_null(strstr(sample_text(&run, "err"), "a name is letters, digits"));
+}
+
 static void rights_are_dropped(void **state)
 {
     (void)state;
@@ -270,6 +360,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(reload, setup, teardown),
         cmocka_unit_test_setup_teardown(a_refused_reload_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(the_service_manager_hears, setup, teardown),
+        cmocka_unit_test_setup_teardown(answers_on_its_socket, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_a_socket_it_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(rights_are_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(users_that_do_not_do, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_user_new_privileges_are_off, setup, teardown),
