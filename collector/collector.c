@@ -34,6 +34,7 @@ struct collector {
     struct minutes *minutes;
     struct aggregate *aggregate;
     int64_t expired_ms;
+    bool finishing; // the last call closed all
     uint64_t records, flow_records, mail_records, coverage_records, no_identity;
     uint64_t refused[REFUSALS_N];
 };
@@ -210,15 +211,32 @@ static int advance(struct collector *c)
     return rc;
 }
 
+// A gap touches the minute in which it shows: that of the next word of its process.
+static struct coverage with_gaps(struct collector *c, const struct record *r)
+{
+    struct coverage coverage = r->coverage;
+    coverage.lost_records += sequence_take_missing(c->sequence, r->id.domain);
+    return coverage;
+}
+
+static int finish_minutes(struct collector *c)
+{
+    c->finishing = true;
+    int rc = minutes_finish(c->minutes);
+    c->finishing = rc < 0;
+    return rc;
+}
+
 static int take_coverage(struct collector *c, const struct record *r, int process)
 {
     c->coverage_records++;
     if (watermark_coverage(c->watermark, process, r->id.epoch, &r->coverage) != WATERMARK_TAKEN)
         return refuse(c, REFUSED_future);
-    minutes_coverage(c->minutes, process, &r->coverage);
+    struct coverage coverage = with_gaps(c, r);
+    minutes_coverage(c->minutes, process, &coverage);
     // Nobody is left: what is open ends here, the minute that is not full too.
     if (r->coverage.last && watermark_alive(c->watermark) == 0)
-        return minutes_finish(c->minutes);
+        return finish_minutes(c);
     return advance(c);
 }
 
@@ -263,7 +281,44 @@ int collector_finish(struct collector *c)
 {
     for (size_t p = 0; p < watermark_processes(c->watermark); p++)
         watermark_end(c->watermark, (int)p);
-    return minutes_finish(c->minutes);
+    return finish_minutes(c);
+}
+
+// ---- Live
+
+struct journal_writer *collector_journal(struct collector *c)
+{
+    return c->journal;
+}
+
+bool collector_knows(const struct collector *c, const struct record_id *id)
+{
+    return sequence_known(c->sequence, id);
+}
+
+int collector_retry(struct collector *c)
+{
+    return c->finishing ? finish_minutes(c) : advance(c);
+}
+
+int collector_silent(struct collector *c)
+{
+    return collector_finish(c);
+}
+
+void collector_positions(const struct collector *c, sequence_fn fn, void *ctx)
+{
+    sequence_each(c->sequence, fn, ctx);
+}
+
+void collector_seed(struct collector *c, const struct record_id *highest)
+{
+    sequence_seed(c->sequence, highest);
+}
+
+void collector_reload(struct collector *c, const struct collector_conf *conf)
+{
+    c->conf = conf;
 }
 
 int64_t collector_watermark(const struct collector *c)

@@ -18,6 +18,18 @@ struct collector_conf {
     int64_t lease_days;
     char *journal_keys; // NULL: not encrypted
     int64_t segment_size;
+    // Live.
+    struct conf_strings listen;
+    char *journal; // NULL: given by -j
+    char *intake;
+    int64_t intake_keep; // ms
+    int64_t intake_max;
+    int64_t sessions, session_rate;
+    struct conf_prefixes exporters;
+    char *ca;     // NULL: no TLS
+    char *enroll; // address; NULL: no enrolment
+    struct conf_strings server_names;
+    int64_t certificate_days;
 };
 
 extern const struct conf_key collector_conf_keys[];

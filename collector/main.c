@@ -8,6 +8,7 @@
 #include "dump.h"
 #include "inputs.h"
 #include "lease_conf.h"
+#include "live.h"
 #include "lookup.h"
 
 static const struct daemon_option options[] = {
@@ -160,6 +161,9 @@ static int run(struct daemon *d, bool *done)
     *done = true;
     if (daemon_has(d->args, "lookup"))
         return look_up(d);
+    *done = !live_wanted(d);
+    if (!*done && daemon_operands(d->args) == 0)
+        return 0;
     if (!journal || daemon_operands(d->args) > 0) {
         log_error("-j DIR is needed, and no words behind the options; see --help");
         return EX_USAGE;
@@ -167,7 +171,7 @@ static int run(struct daemon *d, bool *done)
     if (daemon_has(d->args, "dump") || daemon_has(d->args, "verify") || daemon_has(d->args, "stat"))
         return show(d, journal);
     if (daemon_count(d->args, "records") == 0) {
-        log_error("nothing to read: give records with -r FILE");
+        log_error("nothing to read: give records with -r FILE, or set collector.listen");
         return EX_USAGE;
     }
     struct inputs *in = inputs_new();
@@ -183,13 +187,20 @@ int main(int argc, char **argv)
     static const struct daemon_spec spec = {
         .name = "postern-collector",
         .summary = "Counts what sensors saw into minutes of subscribers.",
-        .synopsis = "[-c FILE] -r RECORDS ... -j DIR [-l LEASES]",
+        .synopsis = "[-c FILE] [-r RECORDS ...] -j DIR [-l LEASES]",
         .options = options,
         .section = "collector",
         .keys = collector_conf_keys,
         .conf_size = sizeof(struct collector_conf),
         .check = check,
         .run = run,
+        .open = live_open,
+        .start = live_start,
+        .reload = live_reload,
+        .status = live_status,
+        .status_fill = live_status_fill,
+        .command = live_command,
+        .stop = live_stop,
     };
     return daemon_main(argc, argv, &spec);
 }
