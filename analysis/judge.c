@@ -198,7 +198,8 @@ static const uint8_t order[VERDICT_CLASSES] = {
 static bool is_explained(struct party_state *p, unsigned class_)
 {
     if (class_ == VERDICT_SPAMBOT_DIRECT)
-        return *find_verdict(p, VERDICT_SOCKS_RELAY) || *find_verdict(p, VERDICT_OPEN_RELAY);
+        return *find_verdict(p, VERDICT_SOCKS_RELAY) || *find_verdict(p, VERDICT_OPEN_RELAY) ||
+               *find_verdict(p, VERDICT_PROXY_ABUSE);
     if (class_ == VERDICT_COMPROMISED_ACCOUNT)
         return *find_verdict(p, VERDICT_SPAMBOT_SMARTHOST) ||
                *find_verdict(p, VERDICT_AUTH_GUESSING);
