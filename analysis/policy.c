@@ -169,6 +169,7 @@ void policy_judge(unsigned class_, const struct policy_class *rule,
     out->log_odds = out->prior + all.log_odds;
     out->score = policy_score(out->log_odds);
     out->families = all.families;
+    out->defines = all.defines;
     out->found = convicts(&all, out->prior, rule->open);
     out->supported = supports(&all, out->prior, rule->close);
     out->limitations = all.limitations;
