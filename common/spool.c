@@ -297,6 +297,12 @@ void spool_close(struct spool *s)
 
 // ---- Appending
 
+int spool_turn(struct spool *s)
+{
+    bool due = !s->in_callback && newest(s)->octets >= s->options.segment_octets;
+    return due ? begin_segment(s) : 0;
+}
+
 int spool_append(struct spool *s, const struct spool_block *b, struct span payload)
 {
     uint8_t header[SPOOL_BLOCK_HEADER];
@@ -306,9 +312,7 @@ int spool_append(struct spool *s, const struct spool_block *b, struct span paylo
     // What a segment begins with is small, and what follows needs it.
     if (!s->in_callback && s->stats.octets + need > s->options.octets_max)
         return -ENOSPC;
-    int rc = 0;
-    if (!s->in_callback && newest(s)->octets >= s->options.segment_octets)
-        rc = begin_segment(s);
+    int rc = s->options.caller_turns ? 0 : spool_turn(s);
     struct spool_segment *g = newest(s);
     if (rc == 0) {
         spool_block_put(b, payload, header);
