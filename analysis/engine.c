@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "calendar.h"
 #include "common/addr.h"
 
 #define EXPIRE_MS 3600000
@@ -35,6 +36,7 @@ static int configure(struct engine *e, const struct engine_options *options)
         return -ENOMEM;
     prefix_set_free(e->servers);
     e->servers = servers;
+    calendar_init(e->calendar, options->site->timezone);
     e->options = *options;
     snprintf(e->conf_hash, sizeof e->conf_hash, "%s", options->conf_hash);
     e->options.conf_hash = e->conf_hash;
@@ -59,7 +61,8 @@ struct engine *engine_new(const struct engine_options *options, engine_verdict_f
     e->ctx = ctx;
     site_init(&e->site, &s->site_failure);
     e->parties = party_table_new((size_t)s->parties_max, detector_state_size());
-    if (!e->parties || configure(e, options) != 0) {
+    e->calendar = calloc(1, sizeof *e->calendar);
+    if (!e->parties || !e->calendar || configure(e, options) != 0) {
         engine_free(e);
         return NULL;
     }
@@ -77,6 +80,7 @@ void engine_free(struct engine *e)
         return;
     party_table_free(e->parties);
     prefix_set_free(e->servers);
+    free(e->calendar);
     free(e);
 }
 
@@ -106,6 +110,10 @@ struct detector_ctx engine_context(const struct engine *e, const struct party_st
         .site_failing = site_failing(&e->site, now_ms),
         .site_failing_since_ms = e->site.failing_since * MINUTE_MS,
         .port25_blocked = e->options.site->port25 != SITE_PORT25_OPEN,
+        .flagged = p->verdicts != NULL,
+        .site = &e->site,
+        .calendar = e->calendar,
+        .day_ms = calendar_day_ms(e->calendar, now_ms),
     };
 }
 

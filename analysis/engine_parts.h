@@ -15,6 +15,7 @@ struct engine {
     engine_verdict_fn fn;
     void *ctx;
     struct site site;
+    struct calendar *calendar;
     struct party_table *parties;
     struct prefix_set *servers; // site.mail_servers
     struct policy_class rules[VERDICT_CLASSES];

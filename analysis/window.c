@@ -215,8 +215,7 @@ bool window_tells(const struct minute_row *r)
     static const uint8_t mail[] = {MINUTE_SMARTHOST, MINUTE_MX, MINUTE_SUBMISSION};
     const uint32_t telling = MINUTE_DIGEST_AUTH_FAILED | MINUTE_DIGEST_HOSTING;
     if (r->gauge[MINUTE_socks_in] || r->gauge[MINUTE_socks_reverse] ||
-        (r->flags & MINUTE_FROM_LOG) ||
-        r->counter[MINUTE_ACCESS][MINUTE_OUT][MINUTE_auth_failed] ||
+        (r->flags & MINUTE_FROM_LOG) || r->counter[MINUTE_ACCESS][MINUTE_OUT][MINUTE_auth_failed] ||
         r->counter[MINUTE_OTHER][MINUTE_OUT][MINUTE_auth_failed])
         return true;
     for (size_t i = 0; i < sizeof mail; i++) {
