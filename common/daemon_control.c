@@ -21,6 +21,7 @@ struct daemon_control {
     daemon_reload_fn reload;
     void *ctx;
     struct control_server *server; // NULL: no socket
+    struct sandbox_result sandbox;
     int64_t since_ms;
     // Counters as they were at the last two looks, for the rates.
     json_t *earlier, *later;
@@ -75,6 +76,10 @@ static json_t *document(struct daemon_control *c)
     bool whole = j && json_object_set_new(j, "pid", json_integer(getpid())) == 0 &&
                  json_object_set_new(j, "loglevel", json_string(log_level_name(log_get_level()))) ==
                      0;
+    if (whole)
+        whole = json_object_set_new(j, "sandbox",
+                                    json_pack("{s:i, s:b}", "landlock", c->sandbox.landlock_abi,
+                                              "seccomp", c->sandbox.calls_filtered)) == 0;
     if (whole && instance)
         whole = json_object_set_new(j, "instance", control_text(instance)) == 0;
     if (whole && c->since_ms > 0)
@@ -137,6 +142,11 @@ static json_t *do_status(struct daemon_control *c, int64_t now_ms, struct contro
         return j;
     json_decref(j);
     return failed(error, "failed", "out of memory", "ask again later");
+}
+
+void daemon_control_sandbox(struct daemon_control *c, const struct sandbox_result *result)
+{
+    c->sandbox = *result;
 }
 
 void daemon_control_log_status(struct daemon_control *c)
