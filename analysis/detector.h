@@ -85,6 +85,10 @@ const char *detector_role_text(enum role role);
 double detector_excess(double measured, double limit, double at_limit, double per_doubling,
                        double cap);
 
+// The earliest first event of several features.
+int64_t detector_first(const struct window *w, const enum feature *features, size_t count,
+                       int64_t now_ms, int32_t window_s);
+
 // A finding with detector, family, numbers and times filled; the sentence is the caller's.
 struct detector_finding detector_finding_of(const struct detector_descriptor *d, double measured,
                                             double limit, const char *unit, int32_t window_s,

@@ -50,6 +50,7 @@ struct daemon {
     const struct conf_site *site;
     char conf_hash[33]; // of `site` and the own section
     void *state;        // the program's own
+    bool unasked;       // set in `open`: no control socket, another process speaks for this one
 };
 
 // What all programs share (section `site`).

@@ -264,7 +264,8 @@ int daemon_control_open(struct daemon *d, daemon_reload_fn reload, void *ctx,
     c->reload = reload;
     c->ctx = ctx;
     *out = c;
-    open_socket(c);
+    if (!d->unasked)
+        open_socket(c);
     return 0;
 }
 

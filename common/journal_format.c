@@ -1,7 +1,9 @@
 // Names and headers of a journal's segments and blocks (docs/formats/journal.md).
 #include "common/journal_format.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,6 +51,33 @@ int journal_segment_parse(const char *name, uint32_t *day, uint32_t *number)
     *day = d;
     *number = n;
     return 0;
+}
+
+int journal_segment_find(int dir, uint32_t *day, uint32_t *number)
+{
+    int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = copy < 0 ? NULL : fdopendir(copy);
+    if (!d) {
+        int rc = -errno;
+        if (copy >= 0)
+            close(copy);
+        return rc;
+    }
+    uint64_t from = (uint64_t)*day << 32 | *number, best = UINT64_MAX;
+    for (struct dirent *e; (e = readdir(d));) {
+        uint32_t a, b;
+        if (journal_segment_parse(e->d_name, &a, &b) < 0)
+            continue;
+        uint64_t id = (uint64_t)a << 32 | b;
+        if (id >= from && id < best)
+            best = id;
+    }
+    closedir(d);
+    if (best == UINT64_MAX)
+        return 0;
+    *day = (uint32_t)(best >> 32);
+    *number = (uint32_t)best;
+    return 1;
 }
 
 uint32_t journal_day(int64_t t_ms)

@@ -3,7 +3,7 @@
 // docs/formats/journal.md describes them. All integers are big-endian.
 #pragma once
 
-#include "common/minute.h"
+#include "common/journal.h"
 
 #define JOURNAL_VERSION 1
 
@@ -52,11 +52,55 @@ bool journal_read_at(int fd, void *out, size_t len, uint64_t offset); // all of 
 // UINT64_MAX: none.
 uint64_t journal_find_block(int fd, uint64_t from, uint64_t size);
 
+// The first segment at or behind *day.*number. 1: they are it; 0: none; negative errno.
+int journal_segment_find(int dir, uint32_t *day, uint32_t *number);
+
+// Beside the segments, so that a folder without any can be told from a journal that is still empty.
+#define JOURNAL_TAG "FORMAT"
+int journal_tag_write(int dir); // does nothing when it is there
+
+// ---- Damage: places that could not be used
+
+enum journal_fault {
+    JOURNAL_FAULT_SEGMENT,
+    JOURNAL_FAULT_VERSION,
+    JOURNAL_FAULT_NO_KEY,
+    JOURNAL_FAULT_OTHER_KEY,
+    JOURNAL_FAULT_HEADER,
+    JOURNAL_FAULT_BLOCK,
+    JOURNAL_FAULT_ENTRY,
+    JOURNAL_FAULT_TORN,
+    JOURNAL_FAULT_FULL,
+    JOURNAL_FAULT_WRITE,
+};
+
+#define JOURNAL_DAMAGE_KEPT 16
+
+struct journal_place {
+    uint8_t fault;
+    uint32_t day, segment;
+    uint64_t offset;
+};
+
+struct journal_damage { // zeroed: none
+    struct journal_place place[JOURNAL_DAMAGE_KEPT];
+    size_t first, count;
+    uint64_t more;
+};
+
+void journal_damage_add(struct journal_damage *d, enum journal_fault fault, uint32_t day,
+                        uint32_t segment, uint64_t offset);
+bool journal_damage_take(struct journal_damage *d, char out[static JOURNAL_DAMAGE_TEXT_MAX]);
+
 // ---- Entries of a block: kind, length, body
 
 void journal_entry_row(const struct minute_row *r, struct buf *out);
 void journal_entry_coverage(const struct coverage_minute *m, struct buf *out);
 void journal_entry_site(const struct minute_site *s, struct buf *out);
+
+void journal_entry_position(const struct journal_position *p, struct buf *out);
+// The position that a block's entries begin with. False: they do not.
+bool journal_entry_get_position(struct cursor c, struct journal_position *out);
 
 // Reads the next entry into `e`, whose row the caller finishes. 1; 0: end, or only entries of kinds not
 // known here; -EINVAL: broken; -ENOMEM.

@@ -1,7 +1,6 @@
 // Reads a journal forward, block by block, also while it is written: an incomplete tail is "nothing more
 // now". Damaged blocks are counted and passed over; behind damage the next valid header is looked for.
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,8 +15,7 @@ struct journal_reader {
     int fd; // segment; -1: none found yet
     char *key_dir;
     struct journal_segment segment;
-    bool segment_bad; // header damaged, or its day's key is gone: passed over
-    bool counted;     // that was counted
+    bool segment_bad; // header damaged, or its key is not to be had: passed over
     struct journal_key key;
     struct journal_sealer *sealer;
     struct journal_cursor at;
@@ -29,43 +27,16 @@ struct journal_reader {
     int64_t minute_from; // blocks whose rows all lie before are passed over
     struct journal_entry entry;
     struct journal_stats stats;
+    struct journal_damage damage;
 };
 
 // ---- Segments
-
-// The first segment at or behind day.number. 1: `*day`, `*number` are it; 0: none.
-static int find_segment(int dir, uint32_t *day, uint32_t *number)
-{
-    int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = copy < 0 ? NULL : fdopendir(copy);
-    if (!d) {
-        int rc = -errno;
-        if (copy >= 0)
-            close(copy);
-        return rc;
-    }
-    uint64_t from = (uint64_t)*day << 32 | *number, best = UINT64_MAX;
-    for (struct dirent *e; (e = readdir(d));) {
-        uint32_t a, b;
-        if (journal_segment_parse(e->d_name, &a, &b) < 0)
-            continue;
-        uint64_t id = (uint64_t)a << 32 | b;
-        if (id >= from && id < best)
-            best = id;
-    }
-    closedir(d);
-    if (best == UINT64_MAX)
-        return 0;
-    *day = (uint32_t)(best >> 32);
-    *number = (uint32_t)best;
-    return 1;
-}
 
 // Opens the segment the cursor names, or the first behind it. 1; 0: none yet.
 static int open_segment(struct journal_reader *r)
 {
     uint32_t day = r->at.day, number = r->at.segment;
-    int rc = find_segment(r->dir, &day, &number);
+    int rc = journal_segment_find(r->dir, &day, &number);
     if (rc <= 0)
         return rc;
     char name[JOURNAL_NAME_MAX];
@@ -77,7 +48,6 @@ static int open_segment(struct journal_reader *r)
     r->fd = fd;
     r->segment = (struct journal_segment){0};
     r->segment_bad = false;
-    r->counted = false;
     r->in_block = false;
     return 1;
 }
@@ -86,6 +56,40 @@ static uint64_t segment_size(const struct journal_reader *r)
 {
     struct stat st;
     return fstat(r->fd, &st) < 0 || st.st_size < 0 ? 0 : (uint64_t)st.st_size;
+}
+
+static void damaged(struct journal_reader *r, enum journal_fault fault, uint64_t offset)
+{
+    r->stats.bad_blocks++;
+    journal_damage_add(&r->damage, fault, r->at.day, r->at.segment, offset);
+}
+
+static void pass_segment(struct journal_reader *r, enum journal_fault fault)
+{
+    r->segment_bad = true;
+    damaged(r, fault, 0);
+}
+
+// The key of the segment's day. A key that is gone was deleted to shred the day.
+static int segment_key(struct journal_reader *r, const struct journal_segment *s)
+{
+    if (s->cipher == JOURNAL_PLAIN || r->key.day == s->day)
+        return 0;
+    if (!r->key_dir) {
+        pass_segment(r, JOURNAL_FAULT_NO_KEY);
+        return 0;
+    }
+    int rc = journal_key_load(r->key_dir, s->day, false, &r->key);
+    if (rc == -ENOENT) {
+        r->segment_bad = true;
+        r->stats.shredded++;
+        return 0;
+    }
+    if (rc == 0 && r->key.id != s->key_id) {
+        r->key.day = 0;
+        pass_segment(r, JOURNAL_FAULT_OTHER_KEY);
+    }
+    return rc;
 }
 
 // Reads the segment's header once it is whole. 1; 0: not yet; negative errno: another version.
@@ -98,21 +102,16 @@ static int segment_header(struct journal_reader *r)
         return 0;
     struct journal_segment s;
     int rc = journal_segment_get(span_of(header, sizeof header), &s);
-    if (rc == -EPROTONOSUPPORT)
+    if (rc == -EPROTONOSUPPORT) {
+        damaged(r, JOURNAL_FAULT_VERSION, 0);
         return rc;
+    }
     if (rc < 0) {
-        r->segment_bad = true;
+        pass_segment(r, JOURNAL_FAULT_SEGMENT);
         return 1;
     }
-    if (s.cipher != JOURNAL_PLAIN && r->key.day != s.day) {
-        rc = r->key_dir ? journal_key_load(r->key_dir, s.day, false, &r->key) : -ENOENT;
-        if (rc < 0 && rc != -ENOENT)
-            return rc;
-        if (rc < 0 || r->key.id != s.key_id) {
-            r->key.day = 0;
-            r->segment_bad = true; // shredded
-        }
-    }
+    if ((rc = segment_key(r, &s)) < 0)
+        return rc;
     r->segment = s;
     if (r->at.offset < sizeof header)
         r->at.offset = sizeof header;
@@ -123,7 +122,7 @@ static int segment_header(struct journal_reader *r)
 static int next_segment(struct journal_reader *r)
 {
     uint32_t day = r->at.day, number = r->at.segment + 1;
-    int rc = find_segment(r->dir, &day, &number);
+    int rc = journal_segment_find(r->dir, &day, &number);
     if (rc <= 0)
         return rc;
     close(r->fd);
@@ -135,7 +134,7 @@ static int next_segment(struct journal_reader *r)
 static bool later_segment(const struct journal_reader *r)
 {
     uint32_t day = r->at.day, number = r->at.segment + 1;
-    return find_segment(r->dir, &day, &number) > 0;
+    return journal_segment_find(r->dir, &day, &number) > 0;
 }
 
 // ---- Blocks
@@ -167,7 +166,7 @@ static int load_block(struct journal_reader *r, const uint8_t *header, uint64_t 
     if (rc == -ENOMEM)
         return rc;
     if (rc < 0) {
-        r->stats.bad_blocks++;
+        damaged(r, JOURNAL_FAULT_BLOCK, r->at.offset);
         pass_block(r, next);
         return 0;
     }
@@ -192,7 +191,7 @@ static int pass_damage(struct journal_reader *r, uint64_t size)
     // A segment that has a successor is final, but may have grown since its size was taken.
     if (over && segment_size(r) != size)
         return 1;
-    r->stats.bad_blocks++;
+    damaged(r, JOURNAL_FAULT_HEADER, r->at.offset);
     pass_block(r, over ? size : found);
     return 1;
 }
@@ -214,10 +213,6 @@ static int next_block(struct journal_reader *r)
         if ((rc = segment_header(r)) < 0)
             return rc;
         uint64_t size = segment_size(r);
-        if (r->segment_bad && !r->counted) {
-            r->stats.bad_blocks++;
-            r->counted = true;
-        }
         if (r->segment_bad || rc == 0 || r->at.offset >= size) {
             if (!later_segment(r)) {
                 r->stats.torn = r->stats.torn || rc == 0;
@@ -269,7 +264,7 @@ static int block_entry(struct journal_reader *r)
         return rc;
     if (rc < 0) {
         // The checksum was right, so a writer made it so: what went before stands, the rest is lost.
-        r->stats.bad_blocks++;
+        damaged(r, JOURNAL_FAULT_ENTRY, r->at.offset);
         r->left = cursor_of((struct span){0});
     }
     if (rc <= 0) {
@@ -336,6 +331,11 @@ void journal_reader_skip_to(struct journal_reader *r, int64_t minute)
 const struct journal_stats *journal_reader_stats(const struct journal_reader *r)
 {
     return &r->stats;
+}
+
+bool journal_reader_damage(struct journal_reader *r, char out[static JOURNAL_DAMAGE_TEXT_MAX])
+{
+    return journal_damage_take(&r->damage, out);
 }
 
 int journal_reader_open(const char *dir, const struct journal_cursor *from, const char *key_dir,

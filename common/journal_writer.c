@@ -38,6 +38,12 @@ struct journal_writer {
     struct waiting *waiting;
     size_t waiting_count, waiting_cap;
     struct journal_block pending; // counts and minutes so far
+    struct journal_damage damage;
+    // Of a live collector.
+    bool live;
+    struct journal_position at, done;
+    int (*before)(void *ctx);
+    void *ctx;
 };
 
 // ---- Opening: the newest segment, cut back to its last whole block
@@ -78,7 +84,7 @@ static bool payload_whole(int fd, const struct journal_block *b, uint64_t offset
 
 // End of the last whole block. Blocks are written one after another: damage with a whole block behind it
 // is no torn write, and stays for the reader to pass over.
-static uint64_t whole_end(int fd, uint64_t size)
+static uint64_t whole_end(struct journal_writer *w, int fd, uint64_t size)
 {
     uint64_t end = JOURNAL_SEGMENT_HEADER;
     for (;;) {
@@ -88,6 +94,9 @@ static uint64_t whole_end(int fd, uint64_t size)
         if (at == UINT64_MAX || !journal_read_at(fd, header, sizeof header, at) ||
             journal_block_get(span_of(header, sizeof header), &b) < 0)
             return end;
+        if (at > end)
+            journal_damage_add(&w->damage, JOURNAL_FAULT_HEADER, w->segment.day, w->segment.number,
+                               end);
         uint64_t next = at + sizeof header + b.stored;
         if (size - next < sizeof header && !payload_whole(fd, &b, at + sizeof header))
             return end;
@@ -115,9 +124,14 @@ static int continue_segment(struct journal_writer *w, uint32_t day, uint32_t num
     w->segment = (struct journal_segment){.day = day, .number = number};
     struct journal_segment s;
     uint64_t size = (uint64_t)st.st_size;
-    if (size < sizeof header || !journal_read_at(fd, header, sizeof header, 0) ||
-        journal_segment_get(span_of(header, sizeof header), &s) < 0) {
+    int known = -EINVAL;
+    if (size >= sizeof header && journal_read_at(fd, header, sizeof header, 0))
+        known = journal_segment_get(span_of(header, sizeof header), &s);
+    if (known < 0) {
         w->torn += size;
+        journal_damage_add(&w->damage,
+                           known == -EINVAL ? JOURNAL_FAULT_SEGMENT : JOURNAL_FAULT_VERSION, day,
+                           number, 0);
         close(fd);
         return 0;
     }
@@ -125,9 +139,10 @@ static int continue_segment(struct journal_writer *w, uint32_t day, uint32_t num
         close(fd);
         return 0;
     }
-    uint64_t end = whole_end(fd, size);
+    uint64_t end = whole_end(w, fd, size);
     if (end < size) {
         w->torn += size - end;
+        journal_damage_add(&w->damage, JOURNAL_FAULT_TORN, day, number, end);
         if (ftruncate(fd, (off_t)end) < 0 || fdatasync(fd) < 0)
             goto fail;
     }
@@ -208,6 +223,8 @@ int journal_writer_open(const char *dir, const struct journal_options *options,
     if (rc == 0 && (!w->sealer || (options->key_dir && !w->key_dir)))
         rc = -ENOMEM;
     uint32_t day = 0, number = 0;
+    if (rc == 0)
+        rc = journal_tag_write(w->dir);
     if (rc == 0)
         rc = newest_segment(w->dir, &day, &number);
     if (rc == 0 && day > 0)
@@ -365,14 +382,50 @@ static int write_block(struct journal_writer *w)
     return 0;
 }
 
-int journal_commit(struct journal_writer *w, int64_t mark_ms)
+void journal_writer_live(struct journal_writer *w, uint64_t log,
+                         const struct journal_position *done, int (*before)(void *ctx), void *ctx)
 {
-    int rc = choose_segment(w, mark_ms);
+    w->live = true;
+    w->sync = true;
+    w->before = before;
+    w->ctx = ctx;
+    w->at = (struct journal_position){.log = log};
+    w->done = (struct journal_position){0};
+    if (done && done->log == log)
+        w->done = *done;
+}
+
+void journal_writer_at(struct journal_writer *w, uint64_t ordinal)
+{
+    w->at.ordinal = ordinal;
+    w->at.part = 0;
+}
+
+// The block stands in the journal since before the crash.
+static bool is_done(const struct journal_writer *w)
+{
+    const struct journal_position *a = &w->at, *d = &w->done;
+    return d->log == a->log &&
+           (a->ordinal < d->ordinal || (a->ordinal == d->ordinal && a->part <= d->part));
+}
+
+static int commit(struct journal_writer *w, int64_t mark_ms)
+{
+    if (w->live && is_done(w)) {
+        pending_clear(w);
+        w->at.part++;
+        return 0;
+    }
+    int rc = w->live ? w->before(w->ctx) : 0;
+    if (rc == 0)
+        rc = choose_segment(w, mark_ms);
     if (rc < 0)
         return rc;
     if (w->waiting_count > 1)
         qsort(w->waiting, w->waiting_count, sizeof *w->waiting, by_key);
     buf_clear(&w->raw);
+    if (w->live)
+        journal_entry_position(&w->at, &w->raw);
     buf_bytes(&w->raw, w->others.data, w->others.len);
     for (size_t i = 0; i < w->waiting_count; i++)
         buf_bytes(&w->raw, w->rows.data + w->waiting[i].at, w->waiting[i].len);
@@ -387,9 +440,26 @@ int journal_commit(struct journal_writer *w, int64_t mark_ms)
     rc = journal_seal(w->sealer, &b, buf_span(&w->raw), w->key_dir ? &w->key : NULL, &w->block);
     if (rc == 0)
         rc = write_block(w);
-    if (rc == 0)
+    if (rc == 0) {
         pending_clear(w);
+        w->at.part++;
+    }
     return rc;
+}
+
+int journal_commit(struct journal_writer *w, int64_t mark_ms)
+{
+    int rc = commit(w, mark_ms);
+    bool full = rc == -ENOSPC || rc == -EDQUOT;
+    if (rc < 0 && rc != -ENOMEM)
+        journal_damage_add(&w->damage, full ? JOURNAL_FAULT_FULL : JOURNAL_FAULT_WRITE,
+                           w->segment.day, w->segment.number, w->size);
+    return rc;
+}
+
+bool journal_writer_damage(struct journal_writer *w, char out[static JOURNAL_DAMAGE_TEXT_MAX])
+{
+    return journal_damage_take(&w->damage, out);
 }
 
 uint64_t journal_torn_octets(const struct journal_writer *w)

@@ -116,3 +116,13 @@ void hash_text(struct span text, char out[static 33])
     crypto_generichash(digest, sizeof digest, text.data, text.len, NULL, 0);
     sodium_bin2hex(out, 33, digest, sizeof digest);
 }
+
+uint64_t hash_sum(struct span s)
+{
+    uint8_t digest[crypto_generichash_BYTES_MIN]; // libsodium's smallest: 16 octets
+    crypto_generichash(digest, sizeof digest, s.data, s.len, NULL, 0);
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < 8; i++)
+        sum = sum << 8 | digest[i];
+    return sum;
+}

@@ -1,6 +1,7 @@
 // The dialogues of flows that carry octets worth following: a stream and a tracker each, from a pool of
 // fixed size. When the tracker has nothing to follow the place is given back, and the flow keeps only
-// what it is.
+// what it is. When all places are taken the dialogue that has been silent longest gives up its own, so
+// that nobody blinds the sensor by opening many and going on with none.
 #pragma once
 
 #include "proto/proto.h"
@@ -15,7 +16,11 @@ struct dialogue {
     struct proto_flow proto;
     uint64_t missing[2]; // since the last record
     uint32_t next_free;
+    uint32_t flow;         // its index
+    uint32_t older, newer; // of its class, by opening or by the last reprieve; 0: none
     bool in_use;
+    bool mail;   // the class
+    bool spoken; // more than its first segment came since it was put at the list's end
 };
 
 struct dialogues;

@@ -1,6 +1,6 @@
 // Storage of the flow table: a chained hash over a fixed array, three lists by age, eviction.
 //
-// Chains are short (twice as many heads as flows) and a flow's key stands in the first of its cache
+// Chains are short (one to two heads a flow) and a flow's key stands in the first of its cache
 // lines, so a look-up costs two memory accesses. The hash is keyed: live, nobody outside can aim
 // at one chain.
 #include "flow.h"
@@ -17,7 +17,7 @@ struct flow_table *flow_table_new(const struct flow_config *config, struct stats
     if (!t)
         return NULL;
     size_t heads = 1;
-    while (heads < config->flows * 2)
+    while (heads <= config->flows)
         heads *= 2;
     t->config = *config;
     t->mask = heads - 1;

@@ -103,9 +103,8 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
                                                         rules[i].unit, rules[i].window_s, WEIGHT);
         f.supports = f.defines = DETECTOR_CLASS(VERDICT_POLICY_LIMIT);
         f.evidence.conclusive = true;
-        f.evidence.first_ms = ctx->now_ms - (int64_t)rules[i].window_s * 1000;
-        if (f.evidence.first_ms < w->first_ms)
-            f.evidence.first_ms = w->first_ms;
+        f.evidence.first_ms = detector_first(w, rules[i].features, 3, ctx->now_ms,
+                                             rules[i].window_s);
         f.evidence.last_ms = ctx->now_ms;
         char span[DETECTOR_SPAN_MAX];
         snprintf(f.evidence.sentence, sizeof f.evidence.sentence,

@@ -59,8 +59,11 @@ static void tickets(const struct web *w, const struct http_request *r, struct ht
     struct ticket_query q = {.class_ = -1,
                              .subscriber = http_query(r, "subscriber"),
                              .before_number = before,
-                             .limit = (uint32_t)limit,
-                             .open_only = state && strcmp(state, "open") == 0};
+                             .limit = (uint32_t)limit};
+    if (!web_ticket_state(state, &q.open_only)) {
+        problem(a, 400, "No such state", "state: use open or all");
+        return;
+    }
     if (class_name && (q.class_ = verdict_class_parse(class_name)) < 0) {
         problem(a, 400, "No such class", "class: use one such as spambot-direct");
         return;

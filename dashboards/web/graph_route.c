@@ -98,7 +98,7 @@ bool graph_route(struct web *w, const struct http_request *r, const char *path,
     q.start_s = range.start_s;
     q.end_s = range.end_s;
     q.lease_start_s = number_in(r, "lease", 0, INT64_MAX, 0);
-    struct web_pending *place = free_place(w);
+    struct web_pending *place = w->ending ? NULL : free_place(w);
     if (!place) {
         error_picture(a, 503, q.dark, "Too many graphs are being drawn; try again.");
         return true;
@@ -141,6 +141,7 @@ void graph_drawn(uint32_t id, int status, struct span image, const char *error, 
 
 void graph_give_up(struct web *w)
 {
+    w->ending = true;
     for (size_t i = 0; i < WEB_PENDING_MAX; i++)
         if (w->pending[i].id != 0)
             give(&w->pending[i], -ESHUTDOWN, (struct span){0}, "The server is ending.");

@@ -1,5 +1,9 @@
 // libmicrohttpd with an outside event loop: its epoll descriptor is one of ours. An answer that a
 // drawing process makes suspends its connection until then.
+//
+// Who holds a connection without asking is ended: after HEAD_MS when no whole request head came,
+// after IDLE_MS between requests, at once and oldest first when places run short. A limit by address
+// would be of no use: everybody comes from loopback, through a proxy.
 #include "web/http.h"
 
 #include <arpa/inet.h>
@@ -17,7 +21,24 @@
 #include "common/keyed_hash.h"
 #include "common/log.h"
 
-enum { CONNECTIONS_MAX = 256, IDLE_S = 30 };
+enum {
+    CONNECTIONS_MAX = 512,
+    CONNECTIONS_AMPLE = CONNECTIONS_MAX * 3 / 4, // from here on who does not ask makes room
+    HEAD_MS = 5000,
+    IDLE_MS = 15000,
+    ANSWER_MS = 60000, // for taking the whole answer
+    SILENCE_S = 20,    // libmicrohttpd's own: not an octet either way
+    DRAIN_OCTETS = 1 << 18,
+};
+
+// A connection, between its beginning and its end; in the order in which they last changed state.
+struct http_peer {
+    struct http_server *server;
+    struct http_peer *older, *newer;
+    int fd;
+    int64_t since_ms;
+    enum { PEER_NEW, PEER_ASKED, PEER_WAITS, PEER_IDLE, PEER_ENDED } state;
+};
 
 struct http_server {
     struct loop *loop;
@@ -27,8 +48,10 @@ struct http_server {
     struct ip_addr address;
     http_fn fn;
     void *ctx;
-    int timer;
-    int64_t now_ms; // of the loop's turn that libmicrohttpd runs in
+    int timer, again; // of the loop; 0: none
+    int64_t now_ms;   // of the loop's turn that libmicrohttpd runs in
+    struct http_peer *oldest, *newest;
+    unsigned peers;
 };
 
 struct http_exchange {
@@ -67,6 +90,113 @@ static bool is_own_host(const struct http_server *s, const char *host)
             return true;
     }
     return false;
+}
+
+static void take_out(struct http_peer *p)
+{
+    struct http_server *s = p->server;
+    *(p->older ? &p->older->newer : &s->oldest) = p->newer;
+    *(p->newer ? &p->newer->older : &s->newest) = p->older;
+    p->older = p->newer = NULL;
+}
+
+static void put_newest(struct http_peer *p)
+{
+    struct http_server *s = p->server;
+    p->older = s->newest;
+    *(s->newest ? &s->newest->newer : &s->oldest) = p;
+    s->newest = p;
+}
+
+static void set_state(struct http_peer *p, int state)
+{
+    if (!p || p->state == PEER_ENDED)
+        return;
+    take_out(p);
+    p->state = state;
+    p->since_ms = p->server->now_ms;
+    put_newest(p);
+}
+
+static struct http_peer *peer_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *i = MHD_get_connection_info(connection,
+                                                                MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return i ? i->socket_context : NULL;
+}
+
+// libmicrohttpd sees the end of input and closes.
+static void end_peer(struct http_peer *p)
+{
+    p->state = PEER_ENDED;
+    shutdown(p->fd, SHUT_RDWR);
+}
+
+static void end_overdue(struct http_server *s)
+{
+    static const int64_t limit_ms[] = {
+        [PEER_NEW] = HEAD_MS, [PEER_ASKED] = ANSWER_MS, [PEER_IDLE] = IDLE_MS};
+    for (struct http_peer *p = s->oldest; p; p = p->newer) {
+        if (p->state == PEER_WAITS || p->state == PEER_ENDED)
+            continue;
+        if (s->now_ms < p->since_ms) // the wall clock was set back
+            p->since_ms = s->now_ms;
+        if (s->now_ms - p->since_ms >= limit_ms[p->state])
+            end_peer(p);
+    }
+}
+
+static void make_room(struct http_server *s)
+{
+    unsigned open = 0;
+    for (const struct http_peer *p = s->oldest; p; p = p->newer)
+        open += p->state != PEER_ENDED;
+    for (struct http_peer *p = s->oldest; p && open > CONNECTIONS_AMPLE; p = p->newer) {
+        if (p->state != PEER_NEW && p->state != PEER_IDLE)
+            continue;
+        end_peer(p);
+        open--;
+    }
+}
+
+// What the other end has sent and nobody will read: closing with it unread would be a reset, which
+// can overtake the answer.
+static void drain(int fd)
+{
+    char waste[16384];
+    for (int octets = 0; octets < DRAIN_OCTETS;) {
+        ssize_t n = recv(fd, waste, sizeof waste, MSG_DONTWAIT);
+        if (n <= 0)
+            return;
+        octets += (int)n;
+    }
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *connection, void **per_connection,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http_server *s = ctx;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *i = MHD_get_connection_info(
+            connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        struct http_peer *p = i ? calloc(1, sizeof *p) : NULL;
+        if (!p)
+            return; // libmicrohttpd's own time-out is left
+        *p = (struct http_peer){.server = s, .fd = i->connect_fd, .since_ms = s->now_ms};
+        put_newest(p);
+        *per_connection = p;
+        if (++s->peers > CONNECTIONS_AMPLE)
+            make_room(s);
+        return;
+    }
+    struct http_peer *p = *per_connection;
+    if (!p)
+        return;
+    drain(p->fd);
+    take_out(p);
+    s->peers--;
+    free(p);
+    *per_connection = NULL;
 }
 
 static void add_headers(struct MHD_Response *r, const struct http_answer *a, const char *etag)
@@ -124,14 +254,33 @@ static enum MHD_Result refuse(struct http_exchange *x, unsigned status, const ch
     return send_response(x);
 }
 
+static void on_again(struct loop *l, int64_t now_ms, void *ctx);
+
+// libmicrohttpd's sockets are edge-triggered inside: what it has not got to stands in no event, so it
+// runs until it says that it waits.
+static void run(struct http_server *s)
+{
+    enum { TURNS = 64 };
+    MHD_UNSIGNED_LONG_LONG wait_ms;
+    for (int i = 0; i < TURNS; i++) {
+        MHD_run(s->mhd);
+        if (MHD_get_timeout(s->mhd, &wait_ms) != MHD_YES || wait_ms > 0)
+            return;
+    }
+    // More to do: let the loop have a turn first.
+    if (s->again == 0)
+        s->again = loop_after(s->loop, 1, on_again, s);
+}
+
 void http_finish(struct http_exchange *x, const struct http_answer *a)
 {
     make_response(x, a);
     if (!x->suspended)
         return;
     x->suspended = false;
+    set_state(peer_of(x->connection), PEER_ASKED);
     MHD_resume_connection(x->connection);
-    MHD_run(x->server->mhd);
+    run(x->server);
 }
 
 static enum MHD_Result answer(struct http_exchange *x, const char *path, int64_t now_ms)
@@ -145,6 +294,7 @@ static enum MHD_Result answer(struct http_exchange *x, const char *path, int64_t
         if (x->response) // finished before it could wait
             return send_response(x);
         x->suspended = true;
+        set_state(peer_of(x->connection), PEER_WAITS);
         MHD_suspend_connection(x->connection);
         return MHD_YES;
     }
@@ -173,13 +323,17 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         x->server = ctx;
         x->connection = connection;
         *per_request = x;
+        set_state(peer_of(connection), PEER_ASKED);
+        // Before any body: an answer now makes libmicrohttpd pass it over and close.
+        if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+            return refuse(x, MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD.");
         return MHD_YES;
     }
     if (x->response)
         return send_response(x); // drawn in the meantime
-    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
-        *upload_size = 0;
-        return refuse(x, MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD.");
+    if (*upload_size > 0) {
+        *upload_size = 0; // the body of a GET means nothing
+        return MHD_YES;
     }
     const char *host = header(x, "Host");
     if (!host || !is_own_host(x->server, host))
@@ -193,9 +347,9 @@ static void on_done(void *ctx, struct MHD_Connection *connection, void **per_req
                     enum MHD_RequestTerminationCode why)
 {
     (void)ctx;
-    (void)connection;
     (void)why;
     struct http_exchange *x = *per_request;
+    set_state(peer_of(connection), PEER_IDLE);
     if (x && x->response)
         MHD_destroy_response(x->response);
     free(x);
@@ -286,23 +440,34 @@ static void on_ready(struct loop *l, int fd, unsigned events, int64_t now_ms, vo
     (void)events;
     struct http_server *s = ctx;
     s->now_ms = now_ms;
-    MHD_run(s->mhd);
+    run(s);
 }
 
 static void on_tick(struct loop *l, int64_t now_ms, void *ctx)
 {
+    struct http_server *s = ctx;
+    s->now_ms = now_ms;
+    end_overdue(s);
+    on_ready(l, -1, 0, now_ms, ctx);
+}
+
+static void on_again(struct loop *l, int64_t now_ms, void *ctx)
+{
+    struct http_server *s = ctx;
+    s->again = 0;
     on_ready(l, -1, 0, now_ms, ctx);
 }
 
 int http_start(struct http_server *s, struct loop *l)
 {
     s->loop = l;
-    s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, s->port,
-                              NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
-                              MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-                              MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
-                              MHD_OPTION_NOTIFY_COMPLETED, on_done, NULL,
-                              MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    // Without its error log: it would write a line for each broken request.
+    s->mhd = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, s->port, NULL, NULL, on_request, s,
+        MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_S,
+        MHD_OPTION_NOTIFY_COMPLETED, on_done, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (!s->mhd)
         return -EIO;
     s->listen_fd = -1; // libmicrohttpd closes it

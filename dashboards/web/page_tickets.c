@@ -9,6 +9,14 @@
 
 enum { PAGE_ROWS = 100 };
 
+bool web_ticket_state(const char *text, bool *open_only)
+{
+    if (text && *text && strcmp(text, "open") != 0 && strcmp(text, "all") != 0)
+        return false;
+    *open_only = text && strcmp(text, "open") == 0;
+    return true;
+}
+
 struct rows {
     struct buf *out;
     uint32_t count;
@@ -74,8 +82,14 @@ void page_tickets(const struct web *w, const struct http_request *r, struct http
                *before = http_query(r, "before"), *state = http_query(r, "state");
     struct ticket_query q = {.class_ = -1, .limit = PAGE_ROWS};
     q.subscriber = subscriber && *subscriber ? subscriber : NULL;
-    q.open_only = state && strcmp(state, "open") == 0;
-    q.before_number = before ? strtoll(before, NULL, 10) : 0;
+    if (before && *before && (q.before_number = web_number(before)) < 0) {
+        page_error(w, a, 400, "Which page?", "before: the number of a ticket");
+        return;
+    }
+    if (!web_ticket_state(state, &q.open_only)) {
+        page_error(w, a, 400, "No such state", "state: use open or all");
+        return;
+    }
     if (class_name && *class_name && (q.class_ = verdict_class_parse(class_name)) < 0) {
         page_error(w, a, 400, "No such class",
                    "The classes are those of the ticket list, such as spambot-direct.");

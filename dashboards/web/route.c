@@ -36,6 +36,14 @@ int64_t web_now_s(const struct web *w, int64_t now_ms)
     return end_s;
 }
 
+int64_t web_number(const char *text)
+{
+    char *end;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    return errno != 0 || end == text || *end || n < 0 ? -1 : n;
+}
+
 static const struct {
     const char *name;
     int64_t seconds;

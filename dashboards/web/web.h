@@ -15,6 +15,7 @@ struct web {
     struct ticket_store *store; // NULL: there is none yet
     bool clock_is_data;         // a replay: "now" is the end of what was watched
     struct workers *workers;
+    bool ending; // no more pictures are begun
     uint32_t next_id;
     struct web_pending { // exchanges that wait for a picture
         uint32_t id;     // 0: free
@@ -29,6 +30,11 @@ bool web_answer(const struct http_request *r, struct http_answer *a, void *ctx);
 
 // End of the data in a replay, else the clock. Seconds.
 int64_t web_now_s(const struct web *w, int64_t now_ms);
+
+// `state` of the query: open, all or absent. false: another word.
+bool web_ticket_state(const char *text, bool *open_only);
+// A whole number from 0 on, -1 for any other text.
+int64_t web_number(const char *text);
 
 // A range from the query (`range=day|week|month|year`, or `from`, `to`). Says in `error` which
 // parameter is wrong, with the fix: -EINVAL.

@@ -33,7 +33,7 @@ const freePort = () =>
 const ask = (requestPath, { host = `127.0.0.1:${port}`, method = 'GET', headers = {} } = {}) =>
   new Promise((done, failed) => {
     const r = http.request(
-      { host: '127.0.0.1', port, path: requestPath, method, headers: { Host: host, ...headers } },
+      { host: '127.0.0.1', port, path: requestPath, method, agent: false, headers: { Host: host, ...headers } },
       (answer) => {
         const parts = [];
         answer.on('data', (d) => parts.push(d));
@@ -71,9 +71,19 @@ before(async () => {
 after(async () => {
   await browser?.close();
   if (server && server.exitCode === null) {
+    // With graphs being drawn, requests half sent and connections kept open.
+    const busy = Array.from({ length: 30 }, (_, i) => net.connect(port, '127.0.0.1', function go() {
+      this.on('error', () => {});
+      this.write(i % 3 === 0 ? 'GET / HTTP/1.1\r\nHo'
+        : `GET /graph/site/mail.png?name=site&from=now-${i + 100}m HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    }));
+    await new Promise((done) => setTimeout(done, 50));
     const ended = new Promise((done) => server.on('exit', (code) => done(code)));
+    const began = Date.now();
     server.kill('SIGTERM');
     assert.equal(await ended, 0, 'postern-web ends cleanly on SIGTERM');
+    assert.ok(Date.now() - began < 3000, `SIGTERM took ${Date.now() - began} ms`);
+    busy.forEach((s) => s.destroy());
   }
   if (profile) rmSync(profile, { recursive: true, force: true });
 });
@@ -198,6 +208,61 @@ test('what should be refused is refused', async () => {
   assert.equal(problem.headers['content-type'], 'application/problem+json');
   const markup = await ask('/tickets?subscriber=%3Cscript%3Ealert(1)%3C/script%3E');
   assert.ok(!markup.body.includes('<script>'));
+});
+
+// Octets as they are, and what comes back until the other end closes or `enough` says so.
+const raw = (octets, enough = () => false) =>
+  new Promise((done) => {
+    const s = net.connect(port, '127.0.0.1', () => s.write(octets));
+    let text = '';
+    const end = () => { s.destroy(); done(text); };
+    s.setTimeout(8000, end);
+    s.on('data', (d) => { text += d; if (enough(text)) end(); });
+    s.on('error', end);
+    s.on('close', end);
+  });
+
+test('bodies and long headers get an answer', async () => {
+  const head = 'HTTP/1.1\r\nHost: localhost\r\n';
+  const body = 'x'.repeat(100000);
+  assert.match(await raw(`POST / ${head}Content-Length: 5\r\n\r\nhello`), /^HTTP\/1\.1 405 /);
+  assert.match(await raw(`PUT / ${head}Content-Length: 100000\r\n\r\n${body}`), /^HTTP\/1\.1 405 /);
+  assert.match(await raw(`POST / ${head}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`),
+    /^HTTP\/1\.1 405 /);
+  assert.match(await raw(`GET / ${head}X-Long: ${'a'.repeat(64000)}\r\n\r\n`), /^HTTP\/1\.1 431 /);
+  assert.match(await raw(`GET /${'a'.repeat(64000)} ${head}\r\n`), /^HTTP\/1\.1 414 /);
+  const withBody = await raw(`GET /style.css ${head}Content-Length: 5\r\nConnection: close\r\n\r\nhello`);
+  assert.match(withBody, /^HTTP\/1\.1 200 /);
+});
+
+test('who asks for nothing keeps nobody out', async () => {
+  const idle = await Promise.all(Array.from({ length: 700 }, () => new Promise((done) => {
+    const s = net.connect(port, '127.0.0.1', () => { s.write('GET / HTTP/1.1\r\nHo'); done(s); });
+    s.on('error', () => done(s));
+  })));
+  const began = Date.now();
+  assert.equal((await ask('/style.css')).status, 200);
+  assert.ok(Date.now() - began < 1000, `waited ${Date.now() - began} ms`);
+  // A request sent octet by octet is ended too: the clock does not start again with each.
+  const drip = net.connect(port, '127.0.0.1');
+  const gone = new Promise((done) => drip.on('close', done));
+  drip.on('error', () => {});
+  const timer = setInterval(() => drip.write('a'), 200);
+  await gone;
+  clearInterval(timer);
+  assert.ok(Date.now() - began < 9000, `a dripping request lived ${Date.now() - began} ms`);
+  idle.forEach((s) => s.destroy());
+});
+
+test('a filter that is none is said', async () => {
+  for (const where of ['/tickets?state=bogus', '/api/v1/tickets?state=bogus']) {
+    const answer = await ask(where);
+    assert.equal(answer.status, 400, where);
+    assert.match(answer.body.toString(), /open or all/);
+  }
+  assert.equal((await ask('/tickets?before=x')).status, 400);
+  assert.equal((await ask('/tickets?class=bogus')).status, 400);
+  assert.equal((await ask('/tickets?state=all')).status, 200);
 });
 
 test('headers, HEAD and ETag', async () => {

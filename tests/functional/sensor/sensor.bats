@@ -182,3 +182,15 @@ refused() {
     run bash -c "'$sensor' -r a.pcap --print flows >/dev/full"
     [ "$status" -eq 74 ]
 }
+
+@test "what the sensor tells of a minute comes before the coverage that closes it" {
+    "$POSTERN_BIN/postern-generate" --scenario "$POSTERN_SCENARIOS/hour.yaml" --seed 3 -o hour.pcap \
+        --config-out postern.yaml 2>/dev/null
+    "$sensor" -c postern.yaml -r hour.pcap -o records 2>/dev/null
+    "$POSTERN_BIN/postern-collector" -c postern.yaml -r records -j journal --status status.json 2>/dev/null
+    [ "$(jq .counters.amendments status.json)" = 0 ]
+    [ "$(jq .counters.refused_late status.json)" = 0 ]
+    # Attempts of which nobody heard again are told without changing a minute that is closed.
+    "$POSTERN_BIN/postern-collector" -j journal --dump 2>/dev/null |
+        jq -se '[.[] | select(.kind == "row") | .counters["mx/out"].unanswered // 0] | add > 20'
+}

@@ -63,6 +63,9 @@ static void encrypted_by_day(void **state)
     r = reader(f->dir, NULL, NULL);
     assert_string_equal(letters(r, text), "");
     assert_true(journal_reader_stats(r)->bad_blocks > 0);
+    char damage[JOURNAL_DAMAGE_TEXT_MAX];
+    assert_true(journal_reader_damage(r, damage));
+    assert_non_null(strstr(damage, "no keys are given"));
     journal_reader_close(r);
     // A key that others may read is refused.
     snprintf(path, sizeof path, "%s/%08u.key", f->keys, journal_day(MINUTE_ONE * 60000LL));
@@ -75,7 +78,63 @@ static void encrypted_by_day(void **state)
     assert_int_equal(unlink(path), 0);
     r = reader(f->dir, NULL, f->keys);
     assert_string_equal(letters(r, text), "RM");
+    assert_int_equal(journal_reader_stats(r)->bad_blocks, 0); // on purpose: no damage
+    assert_int_equal(journal_reader_stats(r)->shredded, 1);
+    assert_false(journal_reader_damage(r, damage));
     journal_reader_close(r);
+}
+
+// Damage is said with its file and place, once; and by the writer that goes on behind it.
+static void damage_is_named(void **state)
+{
+    struct fixture *f = *state;
+    char text[256], path[128], want[64], damage[JOURNAL_DAMAGE_TEXT_MAX];
+    struct journal_writer *w = writer(f->dir, NULL);
+    for (int i = 0; i < 4; i++) {
+        put_rows(w, 1, MINUTE_ONE + i);
+        commit(w, MINUTE_ONE + i);
+    }
+    assert_false(journal_writer_damage(w, damage));
+    journal_writer_close(w);
+    segment_path(f->dir, path);
+    // The second block's header: found by walking the first.
+    int fd = open(path, O_RDWR);
+    uint8_t header[JOURNAL_BLOCK_HEADER];
+    struct journal_block b;
+    assert_true(journal_read_at(fd, header, sizeof header, JOURNAL_SEGMENT_HEADER));
+    assert_int_equal(journal_block_get(span_of(header, sizeof header), &b), 0);
+    uint64_t second = JOURNAL_SEGMENT_HEADER + JOURNAL_BLOCK_HEADER + b.stored;
+    assert_int_equal(pwrite(fd, "X", 1, (off_t)second + 9), 1);
+    // The first block's payload, too.
+    assert_int_equal(pwrite(fd, "X", 1, (off_t)second - 3), 1);
+    close(fd);
+    struct journal_reader *r = reader(f->dir, NULL, NULL);
+    assert_string_equal(letters(r, text), "RMRM");
+    assert_int_equal(journal_reader_stats(r)->bad_blocks, 2);
+    assert_true(journal_reader_damage(r, damage));
+    assert_non_null(strstr(damage, ".000001.pj, octet 40: a block whose checksum"));
+    assert_true(journal_reader_damage(r, damage));
+    snprintf(want, sizeof want, ".000001.pj, octet %llu: octets that", (unsigned long long)second);
+    assert_non_null(strstr(damage, want));
+    assert_false(journal_reader_damage(r, damage));
+    journal_reader_close(r);
+    w = writer(f->dir, NULL);
+    assert_true(journal_writer_damage(w, damage));
+    assert_non_null(strstr(damage, want));
+    assert_false(journal_writer_damage(w, damage));
+    journal_writer_close(w);
+}
+
+static void no_journal_at_all(void **state)
+{
+    struct fixture *f = *state;
+    char path[160];
+    assert_int_equal(journal_check(f->dir), -ENODATA);
+    snprintf(path, sizeof path, "%s/none", f->dir);
+    assert_int_equal(journal_check(path), -ENOENT);
+    assert_non_null(strstr(journal_check_text(-ENODATA), "no journal in this folder"));
+    journal_writer_close(writer(f->dir, NULL)); // nothing written yet, but a journal
+    assert_int_equal(journal_check(f->dir), 0);
 }
 
 static void encryption_binds_the_header(void **state)
@@ -139,8 +198,9 @@ static void a_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(segments_by_size), TEST(one_writer_at_a_time),        TEST(encrypted_by_day),
-        TEST(a_full_disk),      TEST(encryption_binds_the_header),
+        TEST(segments_by_size),  TEST(one_writer_at_a_time),        TEST(encrypted_by_day),
+        TEST(a_full_disk),       TEST(encryption_binds_the_header), TEST(damage_is_named),
+        TEST(no_journal_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
