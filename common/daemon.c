@@ -158,9 +158,8 @@ static int not_reloaded(int rc, struct control_error *e)
     return rc;
 }
 
-static int reload(void *ctx, struct control_error *error)
+static int reload_now(struct skeleton *s, struct control_error *error)
 {
-    struct skeleton *s = ctx;
     struct loaded *fresh = NULL;
     if (!s->d.spec->reload) {
         log_warning("this program does not reload; restart it to change its configuration");
@@ -185,6 +184,14 @@ static int reload(void *ctx, struct control_error *error)
     loaded_free(s->d.spec, old);
     log_info("configuration reloaded, hash %s", s->d.conf_hash);
     return 0;
+}
+
+static int reload(void *ctx, struct control_error *error)
+{
+    daemon_notify("RELOADING=1");
+    int rc = reload_now(ctx, error);
+    daemon_notify("READY=1");
+    return rc;
 }
 
 static void on_reload(struct loop *l, int signo, int64_t now_ms, void *ctx)

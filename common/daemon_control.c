@@ -25,6 +25,7 @@ struct daemon_control {
     int64_t since_ms;
     // Counters as they were at the last two looks, for the rates.
     json_t *earlier, *later;
+    char told[200]; // what the service manager heard last
     int64_t earlier_ms, later_ms;
 };
 
@@ -108,6 +109,21 @@ static json_t *rates(const struct daemon_control *c, const json_t *counters, int
     return out;
 }
 
+// State and first problem, when they have changed.
+static void tell_manager(struct daemon_control *c, const json_t *document)
+{
+    const json_t *problem = json_array_get(json_object_get(document, "problems"), 0);
+    const char *state = json_string_value(json_object_get(document, "state"));
+    const char *text = json_string_value(json_object_get(problem, "text"));
+    char now[sizeof c->told];
+    snprintf(now, sizeof now, "%s%s%s", state ? state : "unknown", text ? ": " : "",
+             text ? text : "");
+    if (strcmp(now, c->told) == 0)
+        return;
+    memcpy(c->told, now, sizeof now);
+    daemon_notify_status(now);
+}
+
 static void look(struct loop *l, int64_t now_ms, void *ctx)
 {
     struct daemon_control *c = ctx;
@@ -124,6 +140,7 @@ static void look(struct loop *l, int64_t now_ms, void *ctx)
         c->earlier = json_incref(c->later);
         c->earlier_ms = now_ms;
     }
+    tell_manager(c, j);
     json_decref(j);
 }
 

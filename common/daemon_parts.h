@@ -31,6 +31,9 @@ int daemon_sandbox_apply(const struct daemon *d, const struct sandbox *rules,
 // Tells the service manager (sd_notify protocol) `text`; nothing when there is none.
 void daemon_notify(const char *text);
 
+// What `systemctl status` shows of it, on one line whatever `text` holds.
+void daemon_notify_status(const char *text);
+
 // How often the service manager's watchdog wants to hear "WATCHDOG=1", halved; 0: there is none.
 int64_t daemon_watchdog_ms(void);
 

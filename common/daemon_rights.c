@@ -56,9 +56,17 @@ static int reduce_capabilities(uint64_t kept, bool to_children)
     unsigned kinds = CAPNG_EFFECTIVE | CAPNG_PERMITTED;
     capng_get_caps_process();
     uint64_t held = 0;
-    for (unsigned c = 0; c <= CAP_LAST_CAP; c++)
-        if (kept >> c & 1 && capng_have_capability(CAPNG_PERMITTED, c))
+    bool more = false; // than what is to stay
+    for (unsigned c = 0; c <= CAP_LAST_CAP; c++) {
+        bool has = capng_have_capability(CAPNG_PERMITTED, c);
+        if (kept >> c & 1 && has)
             held |= UINT64_C(1) << c;
+        else
+            more = more || has || capng_have_capability(CAPNG_INHERITABLE, c);
+    }
+    // A service manager that started us without any may also forbid the call.
+    if (!more && held == 0)
+        return 0;
     if (to_children)
         kinds |= CAPNG_INHERITABLE | CAPNG_AMBIENT;
     capng_clear(CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT);

@@ -179,19 +179,28 @@ static void the_service_manager_hears(void **state)
                sizeof(struct timeval));
     setenv("NOTIFY_SOCKET", at.sun_path, 1);
     setenv("WATCHDOG_USEC", "100000", 1);
-    sample_start(&run, (const char *[]){NULL});
+    char path[160];
+    snprintf(path, sizeof path, "%s", sample_file(&run, "p.yaml", "sensor: {flows: 17}\n"));
+    sample_start(&run, (const char *[]){"-c", path, NULL});
     unsetenv("NOTIFY_SOCKET");
     unsetenv("WATCHDOG_USEC");
-    static const char *const expected[] = {"READY=1", "WATCHDOG=1", "WATCHDOG=1", "STOPPING=1"};
-    for (size_t i = 0; i < 4; i++) {
-        if (i == 3)
-            kill(run.pid, SIGTERM);
-        ssize_t n;
+    static const struct {
+        int send;
+        const char *expect;
+    } steps[] = {
+        {0, "READY=1"},          {0, "STATUS=degraded: few flows"}, {0, "WATCHDOG=1"},
+        {0, "WATCHDOG=1"},       {SIGHUP, "RELOADING=1"},           {0, "READY=1"},
+        {SIGTERM, "STOPPING=1"},
+    };
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        bool ticks = strcmp(steps[i].expect, "WATCHDOG=1") == 0;
+        if (steps[i].send)
+            kill(run.pid, steps[i].send);
         do {
-            n = recv(fd, text, sizeof text - 1, 0);
+            ssize_t n = recv(fd, text, sizeof text - 1, 0);
             text[n > 0 ? n : 0] = '\0';
-        } while (i == 3 && strcmp(text, "WATCHDOG=1") == 0);
-        assert_string_equal(text, expected[i]);
+        } while (!ticks && strcmp(text, "WATCHDOG=1") == 0);
+        assert_string_equal(text, steps[i].expect);
     }
     assert_int_equal(sample_wait(&run), 0);
     close(fd);
