@@ -39,9 +39,9 @@ for unit in "$work"/*.service; do
     program=${words%% *}
     # Into a variable: a reader that stops early would end the program with a signal.
     help=$("$program" --help)
-    for option in $(grep -oE -- '--[a-z-]+' <<<"$words"); do
+    while read -r option; do
         grep -q -- "$option\\b" <<<"$help" || fail "$name: ${program##*/} has no $option"
-    done
+    done < <(grep -oE -- '--[a-z-]+' <<<"$words")
     # Without one of these a service is never started with the target, or killed for keeping silent.
     for line in 'WantedBy=postern.target' 'PartOf=postern.target' 'Type=notify' 'User=postern'; do
         grep -qx "$line" "$unit" || fail "$name: no $line"
