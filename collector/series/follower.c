@@ -65,8 +65,10 @@ static int save_cursor(const char *path, const struct journal_cursor *from,
 }
 
 // The newest place from which nothing that is still held would be missed.
-static void advance_cursor(struct follower *f, int64_t needed_minute)
+static void advance_cursor(struct follower *f)
 {
+    int64_t safe_minute = series_writer_safe_before(f->writer);
+    int64_t needed_minute = safe_minute > f->waiting_minutes ? safe_minute - f->waiting_minutes : 1;
     size_t passed = 0;
     while (passed < f->places && f->place[passed].mark_ms / MINUTE_MS < needed_minute)
         passed++;
@@ -119,6 +121,8 @@ int follower_open(const char *journal, const char *rrd_dir, struct series_writer
         return rc;
     }
     series_writer_repeating(w, f->repeating);
+    // Where this run began is safe at any time.
+    f->place[f->places++] = (struct place){journal_reader_cursor(f->reader), 0};
     *out = f;
     return 0;
 }
@@ -128,7 +132,7 @@ static int end_round(struct follower *f, bool stops_on_error)
     f->in_round = false;
     if (stops_on_error && series_writer_stats(f->writer)->errors > f->errors_before)
         return -EIO;
-    advance_cursor(f, series_writer_safe_before(f->writer) - f->waiting_minutes);
+    advance_cursor(f);
     return FOLLOWER_MORE;
 }
 
@@ -191,7 +195,7 @@ int follower_step(struct follower *f, bool stops_on_error)
 void follower_finish(struct follower *f)
 {
     series_writer_finish(f->writer);
-    advance_cursor(f, series_writer_safe_before(f->writer) - f->waiting_minutes);
+    advance_cursor(f);
 }
 
 int64_t follower_mark_ms(const struct follower *f)

@@ -3,12 +3,17 @@
 
 #include "command/command.h"
 
-extern const struct command command_replay, command_tickets, command_check, command_version,
-    command_help_command;
+extern const struct command command_replay, command_tickets, command_series, command_check,
+    command_version, command_help_command;
 
 const struct command *const command_table[] = {
-    &command_replay,  &command_tickets,      &command_check,
-    &command_version, &command_help_command, NULL,
+    &command_replay,
+    &command_tickets,
+    &command_series,
+    &command_check,
+    &command_version,
+    &command_help_command,
+    NULL,
 };
 
 const struct command *command_find(const char *name)
