@@ -28,6 +28,7 @@ elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
 endif()
 if(POSTERN_COVERAGE)
   target_compile_options(postern_flags INTERFACE --coverage)
+  target_compile_definitions(postern_flags INTERFACE POSTERN_COVERAGE)
   target_link_options(postern_flags INTERFACE --coverage)
 endif()
 

@@ -25,6 +25,7 @@ struct spool_block {
 struct spool_options {
     uint64_t octets_max;     // of all segments; -ENOSPC beyond
     uint64_t segment_octets; // a segment larger than this is followed by a new one
+    bool caller_turns;       // not in spool_append, but when spool_turn is called
 };
 
 struct spool_stats {
@@ -43,6 +44,8 @@ void spool_close(struct spool *s); // without syncing
 
 // -ENOSPC: at the bound or the disk is full. Negative errno: the disk's.
 int spool_append(struct spool *s, const struct spool_block *b, struct span payload);
+// Begins a new segment when the newest is large enough. Negative errno: call again.
+int spool_turn(struct spool *s);
 // Everything appended so far is durable. Negative errno: it is not known, ask again.
 int spool_sync(struct spool *s);
 bool spool_unsynced(const struct spool *s);
