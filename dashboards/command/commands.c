@@ -3,13 +3,25 @@
 
 #include "command/command.h"
 
+extern const struct command command_status, command_reload, command_loglevel;
 extern const struct command command_lookup, command_journal, command_why, command_rules;
 extern const struct command command_replay, command_tickets, command_check, command_version,
     command_help_command;
 
 const struct command *const command_table[] = {
-    &command_replay, &command_tickets, &command_check,   &command_lookup,       &command_why,
-    &command_rules,  &command_journal, &command_version, &command_help_command, NULL,
+    &command_status,
+    &command_replay,
+    &command_tickets,
+    &command_check,
+    &command_lookup,
+    &command_why,
+    &command_rules,
+    &command_journal,
+    &command_reload,
+    &command_loglevel,
+    &command_version,
+    &command_help_command,
+    NULL,
 };
 
 const struct command *command_find(const char *name)
