@@ -47,6 +47,7 @@ const struct conf_key mail_conf_keys[] = {
     {.name = "mailbox_map_key",
      .type = CONF_PATH,
      .offset = FIELD(mailbox_map_key),
+     .opens = CONF_OPENS_FILE,
      .optional = true,
      .help = "Public key that seals them; the feed holds the secret one."},
     {.name = "messages",
