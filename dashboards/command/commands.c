@@ -13,6 +13,7 @@
     X(rules)        \
     X(series)       \
     X(journal)      \
+    X(mailbox)      \
     X(check)        \
     X(reload)       \
     X(loglevel)     \
