@@ -10,11 +10,12 @@ setup() {
     cd "$BATS_TEST_TMPDIR" || return
     # Names of sockets are short; the folder of a test is not always.
     run_dir=$(mktemp -d /tmp/postern-status.XXXXXX)
-    mkdir journal rrd
+    mkdir journal rrd rrd-b
     cat >p.yaml <<END
 site: {run_directory: $run_dir}
 series: {journal: journal, rrd: rrd, poll: 100ms, settle: 0s}
 END
+    sed 's/rrd: rrd,/rrd: rrd-b,/' p.yaml >p-b.yaml # two do not write into one folder
     pids=()
 }
 
@@ -28,7 +29,7 @@ teardown() {
 start() {
     local program=$1 instance=$2
     shift 2
-    "$POSTERN_BIN/$program" -c p.yaml ${instance:+--instance "$instance"} "$@" 2>"log$instance" 3>&- &
+    "$POSTERN_BIN/$program" -c "p${instance:+-$instance}.yaml" ${instance:+--instance "$instance"} "$@" 2>"log$instance" 3>&- &
     pids+=($!)
     for _ in $(seq 100); do
         [ -S "$run_dir/$program${instance:+@$instance}.sock" ] && return 0
@@ -100,7 +101,7 @@ start() {
     done
     run -1 "$postern" status -c p.yaml
     [[ ${lines[0]} == "postern-series  degraded  since "* ]]
-    [[ ${lines[1]} == "    blocks of the journal were passed over; postern-collector --verify names them" ]]
+    [[ ${lines[1]} == "    blocks of the journal were passed over; "* ]]
 }
 
 @test "the log level is set and shown" {
