@@ -1,5 +1,5 @@
 // See mail_conf.h. The tables' sizes are those of a server with some 100 messages a second.
-#include "mail_conf.h"
+#include "maillog/mail_conf.h"
 
 #define FIELD(member) offsetof(struct mail_conf, member)
 
