@@ -24,7 +24,7 @@ struct pump {
     struct sender *sender;
     const char *exported_path;
     uint64_t index, first; // records put ever; before this run
-    uint64_t per_step;
+    uint64_t rate, due; // records a second; thousandths of a record that are due
     uint32_t domain;
     unsigned steps;
     bool ended, held;
@@ -81,7 +81,7 @@ static bool put_one(struct pump *p)
 static void on_step(struct loop *l, int64_t now_ms, void *ctx)
 {
     struct pump *p = ctx;
-    for (uint64_t i = 0; i < p->per_step && !p->ended && put_one(p); i++)
+    for (p->due += p->rate * STEP_MS; p->due >= 1000 && !p->ended && put_one(p); p->due -= 1000)
         ;
     if (++p->steps % 5 == 0 || p->ended) {
         if (sink_flush(&p->sink, now_ms) == 0)
@@ -103,7 +103,7 @@ int main(int argc, char **argv)
                                .tls = strcmp(argv[4], "-") == 0 ? NULL : argv[4]};
     struct loop *l = loop_new();
     p.domain = argc > 6 ? (uint32_t)strtoul(argv[6], NULL, 10) : 1;
-    p.per_step = rate * STEP_MS / 1000 > 0 ? rate * STEP_MS / 1000 : 1;
+    p.rate = rate;
     snprintf(exported, sizeof exported, "%s.exported", argv[2]);
     p.exported_path = exported;
     int rc = record_reader_open(argv[1], &p.reader);
