@@ -23,8 +23,9 @@ enum refusal {
 struct collector {
     const struct collector_conf *conf;
     struct prefix_set *smarthosts, *hosting, *subscribers;
-    struct provider_table *providers;
-    struct leases *leases;
+    struct network_file *providers;
+    struct lease_sources *sources;
+    struct leases *leases; // of `sources`
     struct journal_writer *journal;
     struct watermark *watermark;
     struct sequence_table *sequence;
@@ -125,9 +126,11 @@ int collector_open(const struct collector_conf *conf, const struct conf_site *si
     c->expired_ms = WATERMARK_NONE;
     int rc = make_prefixes(c, site);
     if (rc == 0)
-        rc = provider_load(site->provider_file, errors, &c->providers);
+        rc = network_file_load(site->provider_file, errors, &c->providers);
     if (rc == 0)
-        rc = leases_load(leases ? leases : conf->leases, errors, &c->leases);
+        rc = lease_sources_open(conf, leases, errors, &c->sources);
+    if (rc == 0)
+        c->leases = lease_sources_leases(c->sources);
     if (rc == 0)
         rc = open_journal(c, journal, errors);
     if (rc == 0)
@@ -151,12 +154,17 @@ void collector_close(struct collector *c)
     sequence_free(c->sequence);
     watermark_free(c->watermark);
     journal_writer_close(c->journal);
-    leases_free(c->leases);
-    provider_free(c->providers);
+    lease_sources_close(c->sources);
+    network_file_free(c->providers);
     prefix_set_free(c->smarthosts);
     prefix_set_free(c->hosting);
     prefix_set_free(c->subscribers);
     free(c);
+}
+
+struct lease_sources *collector_leases(struct collector *c)
+{
+    return c->sources;
 }
 
 // ---- Records
@@ -380,12 +388,12 @@ void collector_status(const struct collector *c, struct control_status *s)
         {"sets_starved", c->limits.budget.refused},
         {"hashes_of_other_keys", c->limits.mixed_keys},
         {"out_of_memory", c->limits.out_of_memory},
-        {"leases", leases_count(c->leases)},
         {"journal_torn_octets", journal_torn_octets(c->journal)},
     };
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
         control_status_counter(s, counters[i].name, counters[i].value);
     if (collector_watermark(c) != WATERMARK_NONE)
         control_status_time(s, collector_watermark(c));
+    lease_sources_status(c->sources, s);
     status_problems(c, s);
 }

@@ -8,6 +8,7 @@
 #include "common/control.h"
 #include "common/daemon.h"
 #include "config.h"
+#include "lease_sources.h"
 #include "sequence.h"
 
 struct collector;
@@ -17,6 +18,8 @@ struct collector;
 int collector_open(const struct collector_conf *conf, const struct conf_site *site,
                    const char *journal, const char *leases, FILE *errors, struct collector **out);
 void collector_close(struct collector *c);
+// The sources of leases, for a live collector to listen and start (lease_sources.h), and to look up in.
+struct lease_sources *collector_leases(struct collector *c);
 
 // Negative errno of the journal (nothing is lost, but nothing goes on); what is wrong with a record is
 // counted.

@@ -1,6 +1,8 @@
 // The keys of section `collector`, each with its range and default.
 #include "config.h"
 
+#include "lease_conf.h"
+
 #define AT(member) offsetof(struct collector_conf, member)
 
 const struct conf_key collector_conf_keys[] = {
@@ -92,6 +94,27 @@ const struct conf_key collector_conf_keys[] = {
      .optional = true,
      .help =
          "Lease history (CSV) that says whose an address was; without it parties are provisional."},
+    {.name = "lease_sources",
+     .type = CONF_LIST,
+     .offset = AT(lease_sources),
+     .max = 64,
+     .optional = true,
+     .sub = lease_source_keys,
+     .sub_size = sizeof(struct lease_source_conf),
+     .help = "Who says whose an address is."},
+    {.name = "lease_history",
+     .type = CONF_PATH,
+     .offset = AT(lease_history),
+     .optional = true,
+     .help = "File in which the collector keeps what its lease sources said, for its restart."},
+    {.name = "lease_days",
+     .type = CONF_INT,
+     .offset = AT(lease_days),
+     .min = 1,
+     .max = 3650,
+     .def = "30",
+     .unit = "days",
+     .help = "Leases that ended longer ago are forgotten."},
     {.name = "journal_keys",
      .type = CONF_PATH,
      .offset = AT(journal_keys),

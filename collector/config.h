@@ -12,7 +12,10 @@ struct collector_conf {
     int64_t flows, subscribers, sketches;
     int64_t long_flow; // ms
     bool log_envelopes;
-    char *leases;       // NULL: none
+    char *leases;                   // NULL: none
+    struct conf_list lease_sources; // struct lease_source_conf
+    char *lease_history;            // NULL: not kept
+    int64_t lease_days;
     char *journal_keys; // NULL: not encrypted
     int64_t segment_size;
     // Live.

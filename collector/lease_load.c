@@ -9,7 +9,7 @@ static bool is_heading(const char *line)
     return line[0] == '\0' || line[0] == '#' || strncmp(line, "realm,", 6) == 0;
 }
 
-static int load_lines(struct leases *l, FILE *in, const char *path, FILE *errors)
+static int load_lines(struct leases *l, FILE *in, const char *path, uint8_t source, FILE *errors)
 {
     char *line = NULL;
     size_t cap = 0;
@@ -26,9 +26,14 @@ static int load_lines(struct leases *l, FILE *in, const char *path, FILE *errors
         if (lease_parse_csv(line, &lease, error) < 0) {
             fprintf(errors, "%s:%d: %s\n", path, number, error);
             rc = -EINVAL;
-        } else if (rc == 0 && (rc = leases_put(l, &lease)) < 0) {
-            break;
+            continue;
         }
+        if (source == LEASE_PREFIX_MAP) {
+            lease.source = source;
+            lease.interim_ms = 0;
+        }
+        if (rc == 0 && (rc = leases_put(l, &lease)) < 0)
+            break;
     }
     if (rc == 0 && ferror(in))
         rc = -EIO;
@@ -36,13 +41,13 @@ static int load_lines(struct leases *l, FILE *in, const char *path, FILE *errors
     return rc;
 }
 
-int leases_add_file(struct leases *l, const char *path, FILE *errors)
+int leases_add_file(struct leases *l, const char *path, uint8_t source, FILE *errors)
 {
     FILE *in = fopen(path, "re");
     int rc = in ? 0 : -errno;
     if (in) {
         l->loading = true;
-        rc = load_lines(l, in, path, errors);
+        rc = load_lines(l, in, path, source, errors);
         fclose(in);
         int settled = leases_settle(l);
         rc = rc ? rc : settled;
@@ -59,7 +64,7 @@ int leases_load(const char *path, FILE *errors, struct leases **out)
         fprintf(errors, "leases: %s\n", strerror(ENOMEM));
         return -ENOMEM;
     }
-    int rc = path ? leases_add_file(l, path, errors) : 0;
+    int rc = path ? leases_add_file(l, path, LEASE_CSV, errors) : 0;
     if (rc < 0)
         leases_free(l);
     else

@@ -421,6 +421,25 @@ bool leases_renewal(const struct leases *l, struct lease *lease)
     return false;
 }
 
+bool leases_known(const struct leases *l, struct lease *lease)
+{
+    struct span_key k = {.prefix = lease->key.prefix,
+                         .port_first = lease->key.port_first,
+                         .port_last = lease->key.port_last};
+    struct lease_span s = {.start_ms = lease->start_ms};
+    char text[PARTY_TEXT_MAX];
+    if (!strings_find(l->strings, lease->key.realm.name, &k.realm) ||
+        !strings_find(l->strings, party_format(&lease->party, text), &s.party))
+        return false;
+    uint32_t g = find_group(l, &k);
+    uint32_t known = g ? find_span(l, &l->group[g], &s) : 0;
+    if (known == 0)
+        return false;
+    lease->last_seen_ms = l->span[known].last_seen_ms;
+    lease->end_ms = l->span[known].end_ms == INT64_MAX ? 0 : l->span[known].end_ms;
+    return true;
+}
+
 // ---- By session and by access router
 
 size_t leases_session(const struct leases *l, const char *nas, const char *session_id,

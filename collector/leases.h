@@ -34,8 +34,9 @@ struct leases *leases_new(void); // NULL: out of memory
 // the line of column names are passed over. A line of a key, party and start that is there already brings
 // the lease up to date. `path` NULL: an empty index. 0, -EINVAL, or another negative errno; all are written.
 int leases_load(const char *path, FILE *errors, struct leases **out);
-// The same into an index that is there. -EINVAL: none of the file's leases behind the first error is taken.
-int leases_add_file(struct leases *l, const char *path, FILE *errors);
+// The same into an index that is there, for `source` (LEASE_CSV, or LEASE_PREFIX_MAP: then a lease without an end
+// never grows stale). -EINVAL: none of the file's leases behind the first error is taken.
+int leases_add_file(struct leases *l, const char *path, uint8_t source, FILE *errors);
 void leases_free(struct leases *l);
 size_t leases_count(const struct leases *l);
 
@@ -48,7 +49,9 @@ int leases_put(struct leases *l, const struct lease *lease);
 // same party holds at that time, if there is one. The caller puts it.
 // True when there was one.
 bool leases_renewal(const struct leases *l, struct lease *lease);
-// Leases of one access session. `nas` and `session_id` as they were put.
+// What is known of the lease of this key, party and start takes the place of what `lease` says. False: nothing.
+bool leases_known(const struct leases *l, struct lease *lease);
+// Leases of one access session that are open. `nas` and `session_id` as they were put.
 #define LEASES_SESSION_MAX 8
 size_t leases_session(const struct leases *l, const char *nas, const char *session_id,
                       struct lease out[static LEASES_SESSION_MAX]);

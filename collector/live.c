@@ -20,7 +20,8 @@ bool live_wanted(const struct daemon *d)
 {
     const struct collector_conf *conf = d->conf;
     return conf->listen.count > 0 && !daemon_has(d->args, "records") &&
-           !daemon_has(d->args, "dump") && !daemon_has(d->args, "verify");
+           !daemon_has(d->args, "dump") && !daemon_has(d->args, "verify") &&
+           !daemon_has(d->args, "stat") && !daemon_has(d->args, "lookup");
 }
 
 static const char *journal_of(const struct daemon *d)

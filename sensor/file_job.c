@@ -155,9 +155,7 @@ int file_job(struct daemon *d)
         rc = open_sensor(d, &j);
     if (rc != 0)
         goto out;
-    struct source_frame frame;
-    while (sensor_error(j.job.sensor) == 0 && source_next(&j.source, &frame) == SOURCE_FRAME)
-        sensor_frame(j.job.sensor, &frame);
+    sensor_read(j.job.sensor, &j.source);
     status = control_status_new("postern-sensor");
     rc = status ? finish(d, &j, status) : setup_out_of_memory();
 out:

@@ -37,6 +37,10 @@ struct sensor *sensor_new(const struct sensor_setup *setup); // NULL: out of mem
 void sensor_free(struct sensor *s);
 // Times that go back count as the latest seen.
 void sensor_frame(struct sensor *s, const struct source_frame *frame);
+// The same for several in a row, which costs less a frame.
+void sensor_frames(struct sensor *s, const struct source_frame *frame, size_t count);
+// All frames of a source, until its end or the first error of writing.
+void sensor_read(struct sensor *s, struct source *source);
 // Packet time moves without a packet (live: an idle link).
 void sensor_advance(struct sensor *s, int64_t t_us);
 // The time until `t_us` was not watched: what was due happens, and no coverage is said for it.
