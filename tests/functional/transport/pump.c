@@ -5,6 +5,7 @@
 //
 // Ends with 0 when all records are acknowledged; with 3 when something exported is missing in the spool.
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ struct pump {
     struct sender *sender;
     const char *exported_path;
     uint64_t index, first; // records put ever; before this run
-    uint64_t rate, due; // records a second; thousandths of a record that are due
+    uint64_t rate, due;    // records a second; thousandths of a record that are due
     uint32_t domain;
     unsigned steps;
     bool ended, held;
@@ -97,6 +98,7 @@ int main(int argc, char **argv)
     if (argc < 6)
         return 64;
     static struct pump p;
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL); // as daemon.c does
     char error[200], exported[512];
     uint64_t rate = strtoull(argv[5], NULL, 10);
     struct sender_options o = {.collector = argv[3],
