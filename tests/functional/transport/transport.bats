@@ -31,17 +31,21 @@ sensor:
   tls: tls
 YAML
     mkdir run
+    : >pids
 }
 
 teardown() {
-    for pid in ${pids:-}; do kill -CONT "$pid" 2>/dev/null && kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
+    # What is still running of what this test started.
+    while read -r pid; do
+        kill -CONT "$pid" 2>/dev/null && kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+    done <pids
     return 0
 }
 
-collector() { # collector [CONFIG]
-    "$POSTERN_BIN/postern-collector" -c "${1:-live.yaml}" --status status.json 2>>collector.log 3>&- &
+collector() {
+    "$POSTERN_BIN/postern-collector" -c live.yaml --status status.json 2>>collector.log 3>&- &
     collector=$!
-    pids="${pids:-} $collector"
+    echo "$collector" >>pids
     for _ in $(seq 100); do
         [ -S in.sock ] && [ -S run/postern-collector.sock ] && return 0
         sleep 0.05
@@ -130,7 +134,7 @@ pump() { timeout 60 "$POSTERN_TOOLS/transport_pump" "$1" "$2" "$3" "$4" "${6:-20
     # While it is sending.
     pump bot.rec spool-a "127.0.0.1:$port" tls 1 100 2>pump.log &
     sending=$!
-    pids="$pids $sending"
+    echo "$sending" >>pids
     sleep 1.5
     ask sensor revoke edge1
     sleep 1
@@ -190,7 +194,7 @@ pump() { timeout 60 "$POSTERN_TOOLS/transport_pump" "$1" "$2" "$3" "$4" "${6:-20
     collector
     pump bot.rec spool-a "unix:$PWD/in.sock" - 1 300 2>pump.log &
     sending=$!
-    pids="$pids $sending"
+    echo "$sending" >>pids
     sleep 0.5
     kill -STOP "$collector"
     sleep 1
@@ -217,7 +221,7 @@ pump() { timeout 60 "$POSTERN_TOOLS/transport_pump" "$1" "$2" "$3" "$4" "${6:-20
     collector
     pump bot.rec spool-a "unix:$PWD/in.sock" - 2>pump.log &
     sending=$!
-    pids="$pids $sending"
+    echo "$sending" >>pids
     sleep 2
     kill -0 "$sending" # nothing is acknowledged that is not durable
     status_of

@@ -139,7 +139,7 @@ static char *read_journal(const struct world *w, size_t *len)
             minute_row_encode(&e->row, &b);
         fprintf(out, "%u %lld %lld %u:", e->kind, (long long)e->mark_ms,
                 (long long)(e->kind == JOURNAL_COVERAGE ? e->coverage.minute : 0),
-                e->kind == JOURNAL_COVERAGE ? e->coverage.seconds : 0);
+                e->kind == JOURNAL_COVERAGE ? (unsigned)e->coverage.seconds : 0u);
         if (b.len > 0)
             fwrite(b.data, 1, b.len, out);
         buf_fini(&b);
