@@ -22,11 +22,14 @@ sensor:
   domain: $2
 YAML
     "$POSTERN_BIN/postern-generate" --scenario "$POSTERN_SCENARIOS/hour.yaml" --seed "$3" -o "$1.pcap" --minutes "$4" 2>/dev/null
-    "$POSTERN_BIN/postern-sensor" -c "$1.yaml" -r "$1.pcap" -o "$1.rec" 2>/dev/null
+    "$POSTERN_BIN/postern-sensor" -c "$1.yaml" -r "$1.pcap" -o "$1.rec" --status "$1.json" 2>/dev/null
     rm "$1.pcap"
 }
 
-# storm KILLS ARGUMENT...: a pace at which the records last for this many kills
+# pace NAME KILLS: records a second at which they last for this many kills, of which there are some five a second
+pace() { echo $(($(jq .counters.records "$1.json") * 5 / $2)); }
+
+# storm KILLS ARGUMENT...
 storm() {
     local n=$1
     shift
@@ -36,7 +39,7 @@ storm() {
 
 @test "SIGKILLs of either side, and freezes: the journal is that of a file job, octet by octet" {
     records one 1 11 "$((kills > 500 ? 60 : 12))"
-    storm "$kills" --records one.rec --rate 60 --freeze
+    storm "$kills" --records one.rec --rate "$(pace one "$kills")" --freeze
     [ "$(wc -l <work/reference.jsonl)" -gt 500 ]
     cmp work/reference.jsonl work/journal.jsonl
 }
@@ -80,7 +83,7 @@ YAML
     done
     kill "$collector"
     wait "$collector"
-    storm "$((kills / 2))" --records one.rec --records two.rec --rate 40 --tls "$PWD/tls" --listen "127.0.0.1:$port"
+    storm "$((kills / 2))" --records one.rec --records two.rec --rate "$(pace one "$((kills / 2))")" --tls "$PWD/tls" --listen "127.0.0.1:$port"
     sums work/reference.jsonl >reference.sums
     sums work/journal.jsonl >journal.sums
     [ "$(wc -l <reference.sums)" -gt 200 ]

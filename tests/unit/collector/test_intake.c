@@ -44,7 +44,7 @@ static void make_records(struct world *w)
                         RECORD_HANDSHAKE_ESTABLISHED));
         struct record c = {.kind = RECORD_COVERAGE};
         c.coverage = (struct coverage){
-            .t_ms = t_ms + 1000, .sensor = "edge", .sampling = 1, .packets = 7};
+            .t_ms = t_ms + 1000, .sensor = "edge", .sampling = 1, .packets = 7, .records = 2};
         c.coverage.last = s + 1 == MINUTES * 60;
         add(w, c);
     }
@@ -285,6 +285,40 @@ static void test_silent(void **state)
     free(second);
 }
 
+// Records that never came are told in the minute in which it shows, once, and so again after a crash.
+static void test_gap(void **state)
+{
+    struct world *w = *state;
+    place(w, "gap");
+    assert_int_equal(start(w), 0);
+    size_t cut = 100;
+    for (size_t i = 0; i < w->count; i++) {
+        if (i < cut || i >= cut + 30)
+            insist(w, &w->record[i]);
+        if (i == w->count / 2) {
+            sync_all(w);
+            end(w);
+            assert_int_equal(start(w), 0);
+        }
+    }
+    end(w);
+    struct journal_reader *r;
+    const struct journal_entry *e;
+    uint64_t lost = 0, minutes = 0;
+    assert_int_equal(journal_reader_open(w->journal, NULL, NULL, &r), 0);
+    while (journal_next(r, &e) == 1) {
+        if (e->kind != JOURNAL_COVERAGE || e->coverage.sum.lost_records == 0)
+            continue;
+        minutes++;
+        lost += e->coverage.sum.lost_records;
+        assert_int_equal(e->coverage.minute, M0 + 1);
+        assert_true(e->coverage.loss_ppm > 100000);
+    }
+    journal_reader_close(r);
+    assert_int_equal(minutes, 1);
+    assert_int_equal(lost, 30);
+}
+
 // Two collectors must not share a log; a log that was emptied begins another.
 static void test_alone(void **state)
 {
@@ -304,6 +338,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
         cmocka_unit_test_setup_teardown(test_torn_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silent, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_gap, setup, teardown),
         cmocka_unit_test_setup_teardown(test_alone, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
