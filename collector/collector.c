@@ -339,6 +339,7 @@ void collector_seed(struct collector *c, const struct record_id *highest)
 void collector_reload(struct collector *c, const struct collector_conf *conf)
 {
     c->conf = conf;
+    lease_sources_reload(c->sources, conf);
 }
 
 int64_t collector_watermark(const struct collector *c)
