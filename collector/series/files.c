@@ -2,6 +2,7 @@
 #include "series/files.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +139,22 @@ void series_files_flush(struct series_files *f, const struct series_key *k)
         rrdcached_flush(f->cached, path_of(f, k, path)); // what it then says is in the file's age
 }
 
+// A forecast is one after some days: was there anything three days ago?
+static bool is_grown(const char *path, int64_t now_s)
+{
+    enum { DAYS_S = 3 * 86400, HOUR_S = 3600 };
+    char error[RRDFILE_ERROR_MAX];
+    struct rrdfile_rows rows;
+    int64_t t = now_s - DAYS_S - now_s % HOUR_S;
+    if (rrdfile_fetch(path, RRDFILE_AVERAGE, t - HOUR_S, t, HOUR_S, &rows, error) != 0)
+        return false;
+    bool grown = false;
+    for (size_t i = 0; i < rows.count * SERIES_SOURCES; i++)
+        grown = grown || !isnan(rows.value[i]);
+    free(rows.value);
+    return grown;
+}
+
 int series_files_failures(struct series_files *f, const struct series_key *k, int64_t start_s,
                           int64_t end_s, uint64_t *out)
 {
@@ -147,14 +164,17 @@ int series_files_failures(struct series_files *f, const struct series_key *k, in
                            &rows, error);
     if (rc != 0)
         return rc;
+    // Loss has alarms of its own, and comes back as its own echo a day later.
+    unsigned sources = k->kind == SERIES_SENSOR ? SERIES_SENSOR_LOSS_PPM : SERIES_SOURCES;
     uint64_t failures = 0;
     for (size_t i = 0; i < rows.count; i++) {
         int64_t at = (rows.first_s + (int64_t)i * rows.step_s - start_s) / SERIES_STEP_S - 1;
-        for (unsigned s = 0; s < SERIES_SOURCES && at >= 0 && at < 64; s++)
-            if (rows.value[i * SERIES_SOURCES + s] > 0)
+        for (unsigned s = 0; s < sources && at >= 0 && at < 64; s++)
+            if (!(k->kind == SERIES_SENSOR && s == SERIES_SENSOR_DROPPED) &&
+                rows.value[i * SERIES_SOURCES + s] > 0)
                 failures |= UINT64_C(1) << at;
     }
     free(rows.value);
-    *out = failures;
+    *out = failures && is_grown(path, end_s) ? failures : 0;
     return 0;
 }

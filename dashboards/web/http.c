@@ -211,6 +211,7 @@ static void add_headers(struct MHD_Response *r, const struct http_answer *a, con
     MHD_add_response_header(r, "ETag", etag);
     MHD_add_response_header(r, "Content-Security-Policy",
                             "default-src 'none'; img-src 'self'; style-src 'self'; "
+                            "script-src 'self'; connect-src 'self'; "
                             "form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
