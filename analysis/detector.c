@@ -69,6 +69,18 @@ double detector_excess(double measured, double limit, double at_limit, double pe
     return weight < cap ? weight : cap;
 }
 
+int64_t detector_first(const struct window *w, const enum feature *features, size_t count,
+                       int64_t now_ms, int32_t window_s)
+{
+    int64_t earliest = now_ms;
+    for (size_t i = 0; i < count; i++) {
+        int64_t t = window_first(w, features[i], now_ms, window_s);
+        if (t < earliest)
+            earliest = t;
+    }
+    return earliest;
+}
+
 struct detector_finding detector_finding_of(const struct detector_descriptor *d, double measured,
                                             double limit, const char *unit, int32_t window_s,
                                             double log_odds)

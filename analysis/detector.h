@@ -20,6 +20,9 @@ enum detector_need {
 
 #define DETECTOR_CLASS(c) (1u << (c))
 
+struct calendar;
+struct site;
+
 struct detector_ctx {
     int64_t now_ms;
     const void *conf; // the detector's own section
@@ -28,6 +31,10 @@ struct detector_ctx {
     bool site_failing; // mail fails for many parties now: failures say nothing of one
     int64_t site_failing_since_ms;
     bool port25_blocked;
+    bool flagged;              // a verdict is open: what happens now is nobody's habit
+    const struct site *site;   // when was watched
+    struct calendar *calendar; // the site's clock
+    int64_t day_ms;            // when the local day began
 };
 
 struct detector_finding {
@@ -84,6 +91,10 @@ const char *detector_role_text(enum role role);
 // it doubles, `cap` at most. 0 when it is not passed.
 double detector_excess(double measured, double limit, double at_limit, double per_doubling,
                        double cap);
+
+// The earliest first event of several features.
+int64_t detector_first(const struct window *w, const enum feature *features, size_t count,
+                       int64_t now_ms, int32_t window_s);
 
 // A finding with detector, family, numbers and times filled; the sentence is the caller's.
 struct detector_finding detector_finding_of(const struct detector_descriptor *d, double measured,

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define MINUTE_MS 60000
+
 struct source {
     uint8_t kind;
     uint8_t roles;
@@ -40,35 +42,97 @@ static uint64_t counter_of(const struct source *s, const struct minute_row *r)
     return sum;
 }
 
-static struct feature_bucket *bucket_at(struct feature_bucket *ring, size_t n, uint32_t start)
+// A ring as its arrays, whichever it is.
+struct ring {
+    const uint32_t *start;
+    const uint16_t *count;
+    const uint8_t *first; // NULL: not kept
+    uint32_t n, step;     // buckets, and minutes of one
+    unsigned from, width; // features held
+};
+
+static struct ring minutes_of(const struct feature_rings *f)
 {
-    struct feature_bucket *b = &ring[start % n];
-    if (b->start > start)
-        return NULL; // too late: its place belongs to newer time
-    if (b->start < start) {
-        memset(b, 0, sizeof *b);
-        b->start = start;
+    return (struct ring){f->minute_start, f->minute[0], NULL, FEATURE_MINUTES, 1, 0,
+                         FEATURE_MINUTE_N};
+}
+
+static struct ring fives_of(const struct feature_rings *f)
+{
+    return (struct ring){f->five_start, f->five[0], f->five_first[0], FEATURE_FIVES, 5, 0,
+                         FEATURE_N};
+}
+
+static struct ring hours_of(const struct feature_rings *f)
+{
+    return (struct ring){f->hour_start,     f->hour[0],    f->hour_first[0], FEATURE_HOURS, 60,
+                         FEATURE_HOUR_FROM, FEATURE_HOUR_N};
+}
+
+static bool holds(const struct ring *r, enum feature feature)
+{
+    return feature >= r->from && feature < r->from + r->width;
+}
+
+// Makes room for the bucket of that minute. False: too late, its place belongs to newer time.
+static bool turn_to(uint32_t *start, uint16_t *count, const struct ring *r, uint32_t minute)
+{
+    uint32_t bucket = minute / r->step + 1, place = bucket % r->n;
+    if (start[place] > bucket)
+        return false;
+    if (start[place] < bucket) {
+        memset(count + (size_t)place * r->width, 0, r->width * sizeof count[0]);
+        start[place] = bucket;
     }
-    return b;
+    return true;
 }
 
-static void put(struct feature_bucket *b, enum feature feature, uint64_t value)
+static void put(uint32_t *start, uint16_t *count, uint8_t *first, const struct ring *r,
+                enum feature feature, int64_t t_ms, uint64_t value)
 {
-    if (!b)
+    uint32_t minute = (uint32_t)(t_ms / MINUTE_MS);
+    if (!holds(r, feature) || !turn_to(start, count, r, minute))
         return;
-    uint64_t old = b->count[feature];
+    size_t at = (size_t)((minute / r->step + 1) % r->n) * r->width + feature - r->from;
+    uint64_t old = count[at];
     uint64_t sum = feature_is_set(feature) ? (value > old ? value : old) : old + value;
-    b->count[feature] = sum > UINT16_MAX ? UINT16_MAX : (uint16_t)sum;
+    count[at] = sum > UINT16_MAX ? UINT16_MAX : (uint16_t)sum;
+    if (!first)
+        return;
+    int64_t length_ms = (int64_t)r->step * MINUTE_MS;
+    uint8_t offset = (uint8_t)(t_ms % length_ms * 256 / length_ms);
+    if (old == 0 || offset < first[at])
+        first[at] = offset;
 }
 
-void feature_add(struct feature_rings *f, int64_t minute, enum feature feature, uint64_t value)
+void feature_add(struct feature_rings *f, int64_t t_ms, enum feature feature, uint64_t value)
 {
-    if (value == 0 || minute < 0 || minute >= UINT32_MAX)
+    if (value == 0 || t_ms < 0 || t_ms / MINUTE_MS >= UINT32_MAX)
         return;
-    uint32_t m = (uint32_t)minute;
-    put(bucket_at(f->minute, FEATURE_MINUTES, m + 1), feature, value);
-    put(bucket_at(f->five, FEATURE_FIVES, m / 5 + 1), feature, value);
-    put(bucket_at(f->hour, FEATURE_HOURS, m / 60 + 1), feature, value);
+    struct ring minutes = minutes_of(f), fives = fives_of(f), hours = hours_of(f);
+    put(f->minute_start, f->minute[0], NULL, &minutes, feature, t_ms, value);
+    put(f->five_start, f->five[0], f->five_first[0], &fives, feature, t_ms, value);
+    put(f->hour_start, f->hour[0], f->hour_first[0], &hours, feature, t_ms, value);
+}
+
+// When the first of the flows began that the feature may have counted, within the row's minute. Where
+// no digest tells it is the minute's begin.
+static int64_t first_event(const struct minute_row *r, enum feature feature)
+{
+    const struct source *s = &sources[feature];
+    bool logins = feature == FEATURE_LOGIN_FAILED;
+    int32_t first = INT32_MAX;
+    for (uint32_t i = 0; i < r->digest_count; i++) {
+        const struct minute_digest *d = &r->digest[i];
+        bool counts = s->roles == 0 || (s->roles & 1u << d->role);
+        if (logins && !(d->flags & MINUTE_DIGEST_AUTH_FAILED))
+            continue;
+        if (counts && d->direction == s->direction && d->start_ms < first)
+            first = d->start_ms;
+    }
+    if (first < 0 || first >= MINUTE_MS)
+        first = 0;
+    return r->minute * MINUTE_MS + first;
 }
 
 void feature_add_row(struct feature_rings *f, const struct minute_row *r)
@@ -82,18 +146,53 @@ void feature_add_row(struct feature_rings *f, const struct minute_row *r)
         case FEATURE_SET: value = (uint64_t)(distinct_count(&r->set[s->first]) + 0.5); break;
         default: break;
         }
-        feature_add(f, r->minute, (enum feature)i, value);
+        if (value > 0)
+            feature_add(f, first_event(r, (enum feature)i), (enum feature)i, value);
     }
 }
 
-static uint64_t sum_ring(const struct feature_bucket *ring, size_t n, enum feature feature,
-                         int64_t first, int64_t last)
+// The ring that answers for a window, and the buckets of it that overlap.
+struct look {
+    struct ring ring;
+    int64_t first, last;
+};
+
+static struct look look_at(const struct feature_rings *f, enum feature feature, int64_t now_ms,
+                           int32_t window_s)
 {
+    // The millisecond before `now`: a row that is cut at a minute's end belongs to that minute.
+    int64_t last = (now_ms - 1) / MINUTE_MS;
+    struct look l = {.ring = minutes_of(f)};
+    if (window_s > 600 || !holds(&l.ring, feature))
+        l.ring = fives_of(f);
+    if (window_s > 3600) {
+        struct ring hours = hours_of(f);
+        if (holds(&hours, feature))
+            l.ring = hours;
+        else
+            window_s = 3600;
+    }
+    int64_t first = (now_ms - (int64_t)window_s * 1000) / MINUTE_MS;
+    l.first = (first < 0 ? 0 : first) / l.ring.step + 1;
+    l.last = last / l.ring.step + 1;
+    return l;
+}
+
+static bool is_within(const struct look *l, uint32_t start)
+{
+    return start != 0 && start >= l->first && start <= l->last;
+}
+
+uint64_t feature_sum(const struct feature_rings *f, enum feature feature, int64_t now_ms,
+                     int32_t window_s)
+{
+    struct look l = look_at(f, feature, now_ms, window_s);
+    const struct ring *r = &l.ring;
     uint64_t sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (ring[i].start == 0 || ring[i].start < first + 1 || ring[i].start > last + 1)
+    for (size_t i = 0; i < r->n; i++) {
+        if (!is_within(&l, r->start[i]))
             continue;
-        uint64_t v = ring[i].count[feature];
+        uint64_t v = r->count[i * r->width + feature - r->from];
         if (feature_is_set(feature))
             sum = v > sum ? v : sum;
         else
@@ -102,19 +201,37 @@ static uint64_t sum_ring(const struct feature_bucket *ring, size_t n, enum featu
     return sum;
 }
 
-uint64_t feature_sum(const struct feature_rings *f, enum feature feature, int64_t now_ms,
-                     int32_t window_s)
+static int64_t first_in(const struct look *l, enum feature feature)
 {
-    // The millisecond before `now`: a row that is cut at a minute's end belongs to that minute.
-    int64_t last = (now_ms - 1) / 60000;
-    int64_t first = (now_ms - (int64_t)window_s * 1000) / 60000;
-    if (first < 0)
-        first = 0;
-    if (window_s <= 600)
-        return sum_ring(f->minute, FEATURE_MINUTES, feature, first, last);
-    if (window_s <= 3600)
-        return sum_ring(f->five, FEATURE_FIVES, feature, first / 5, last / 5);
-    return sum_ring(f->hour, FEATURE_HOURS, feature, first / 60, last / 60);
+    const struct ring *r = &l->ring;
+    int64_t length_ms = (int64_t)r->step * MINUTE_MS, earliest = INT64_MAX;
+    for (size_t i = 0; i < r->n; i++) {
+        size_t at = i * r->width + feature - r->from;
+        if (!is_within(l, r->start[i]) || r->count[at] == 0)
+            continue;
+        int64_t t = (int64_t)(r->start[i] - 1) * length_ms;
+        if (r->first)
+            t += r->first[at] * length_ms / 256;
+        if (t < earliest)
+            earliest = t;
+    }
+    return earliest;
+}
+
+int64_t feature_first(const struct feature_rings *f, enum feature feature, int64_t now_ms,
+                      int32_t window_s)
+{
+    struct look l = look_at(f, feature, now_ms, window_s);
+    int64_t first = first_in(&l, feature);
+    if (first == INT64_MAX)
+        return now_ms;
+    // Five minutes know the first event better than hours and minutes do, where it is the same one.
+    struct look fine = look_at(f, feature, now_ms, 3600);
+    int64_t finer = first_in(&fine, feature);
+    int64_t exact_ms = (int64_t)l.ring.step * MINUTE_MS / (l.ring.first ? 256 : 1);
+    if (finer != INT64_MAX && finer > first && finer - first <= exact_ms)
+        first = finer;
+    return first < now_ms ? first : now_ms;
 }
 
 bool feature_is_set(enum feature feature)

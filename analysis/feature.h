@@ -1,8 +1,8 @@
 // Counts of a party over time: what detectors sum over a window.
 //
-// Three rings of buckets, all with the same counts: minutes for ten minutes, five minutes for an
-// hour, hours for a day. A row is added to all three, so nothing has to be rolled up, and a late row
-// finds its place as long as the ring still reaches there. Counts are 16 bits and stay at 65,535
+// Three rings of buckets: minutes for ten minutes, five minutes for an hour, hours for a day. A row is
+// added to all three, so nothing has to be rolled up, and a late row finds its place as long as the
+// ring still reaches there. Counts are 16 bits and stay at 65,535
 // when they would pass it: no limit is that high. Times are minutes since 1970.
 #pragma once
 
@@ -20,13 +20,30 @@ enum feature_kind {
 #define FEATURE_OTHER (1u << MINUTE_SUBMISSION)
 #define FEATURE_ANY   ((1u << MINUTE_ROLES) - 1)
 
-// X(name, kind, roles, direction, first field, second field or the first again)
-#define FEATURES(X)                                                                                \
-    X(MX_ESTABLISHED, COUNTER, FEATURE_MX, MINUTE_OUT, established, established)                   \
-    X(MX_CONNECTIONS, COUNTER, FEATURE_MX, MINUTE_OUT, connections, connections)                   \
+// X(name, kind, roles, direction, first field, second field or the first again), in lists by the windows
+// that may be asked for beside the hour. The order matters: the rings hold ranges of it.
+#define FEATURES_TEN(X) /* and ten minutes */ \
+    X(SCAN_SYNS, GAUGE, 0, MINUTE_OUT, scan_syns, scan_syns)
+#define FEATURES_ALL(X) /* and ten minutes and a day */                              \
+    X(MX_ESTABLISHED, COUNTER, FEATURE_MX, MINUTE_OUT, established, established)     \
+    X(MX_CONNECTIONS, COUNTER, FEATURE_MX, MINUTE_OUT, connections, connections)     \
+    X(MX_RCPT_OK, COUNTER, FEATURE_MX, MINUTE_OUT, rcpt_ok, rcpt_ok)                 \
+    X(MX_MESSAGES, COUNTER, FEATURE_MX, MINUTE_OUT, messages_ok, messages_ok)        \
+    X(OWN_RCPT_OK, COUNTER, FEATURE_OWN, MINUTE_OUT, rcpt_ok, rcpt_ok)               \
+    X(OWN_MESSAGES, COUNTER, FEATURE_OWN, MINUTE_OUT, messages_ok, messages_ok)      \
+    X(OTHER_RCPT_OK, COUNTER, FEATURE_OTHER, MINUTE_OUT, rcpt_ok, rcpt_ok)           \
+    X(OTHER_MESSAGES, COUNTER, FEATURE_OTHER, MINUTE_OUT, messages_ok, messages_ok)  \
+    X(PROVIDERS_MX, SET, FEATURE_MX, MINUTE_OUT, SET_providers_mx, SET_providers_mx) \
+    X(FIRST_CONTACTS, COMPUTED, FEATURE_MX, MINUTE_OUT, connections, connections)
+#define FEATURES_DAY(X) /* and a day */                                                      \
+    X(MX_TLS, COUNTER, FEATURE_MX, MINUTE_OUT, tls_sessions, tls_sessions)                   \
+    X(LISTED_EXPLOIT, COUNTER, FEATURE_MX, MINUTE_OUT, blocklist_exploit, blocklist_exploit) \
+    X(LISTED_POLICY, COUNTER, FEATURE_MX, MINUTE_OUT, blocklist_policy, blocklist_policy)    \
+    X(LISTED_UNKNOWN, COUNTER, FEATURE_MX, MINUTE_OUT, blocklist_unknown, blocklist_unknown) \
+    X(SENDER_DOMAINS, SET, FEATURE_ANY, MINUTE_OUT, SET_sender_domains, SET_sender_domains)
+#define FEATURES_HOUR(X)                                                                           \
     X(MX_GREETED, COUNTER, FEATURE_MX, MINUTE_OUT, banner_ok, banner_ok)                           \
     X(MX_HELO, COUNTER, FEATURE_MX, MINUTE_OUT, helo, helo)                                        \
-    X(MX_TLS, COUNTER, FEATURE_MX, MINUTE_OUT, tls_sessions, tls_sessions)                         \
     X(MX_TLS_SHORT, COUNTER, FEATURE_MX, MINUTE_OUT, tls_short, tls_short)                         \
     X(MX_UNASKED, COUNTER, FEATURE_MX, MINUTE_OUT, starttls_unasked, starttls_unasked)             \
     X(MX_EARLY, COUNTER, FEATURE_MX, MINUTE_OUT, early_talker, early_talker)                       \
@@ -35,64 +52,66 @@ enum feature_kind {
     X(MX_QUIT_MISSING, COUNTER, FEATURE_MX, MINUTE_OUT, quit_missing, quit_missing)                \
     X(MX_MAIL, COUNTER, FEATURE_MX, MINUTE_OUT, mail, mail)                                        \
     X(MX_NULL_SENDER, COUNTER, FEATURE_MX, MINUTE_OUT, null_sender, null_sender)                   \
-    X(MX_RCPT_OK, COUNTER, FEATURE_MX, MINUTE_OUT, rcpt_ok, rcpt_ok)                               \
     X(MX_RCPT_5XX, COUNTER, FEATURE_MX, MINUTE_OUT, rcpt_5xx, mail_5xx)                            \
-    X(MX_MESSAGES, COUNTER, FEATURE_MX, MINUTE_OUT, messages_ok, messages_ok)                      \
     X(MX_550_NO_DATA, COUNTER, FEATURE_MX, MINUTE_OUT, sessions_550_no_data, sessions_550_no_data) \
+    X(MX_OCTETS, COMPUTED, FEATURE_MX, MINUTE_OUT, octets_up, octets_up)                           \
     X(VRFY_EXPN, COUNTER, FEATURE_ANY, MINUTE_OUT, vrfy_expn, vrfy_expn)                           \
-    X(LISTED_EXPLOIT, COUNTER, FEATURE_MX, MINUTE_OUT, blocklist_exploit, blocklist_exploit)       \
-    X(LISTED_POLICY, COUNTER, FEATURE_MX, MINUTE_OUT, blocklist_policy, blocklist_policy)          \
-    X(LISTED_UNKNOWN, COUNTER, FEATURE_MX, MINUTE_OUT, blocklist_unknown, blocklist_unknown)       \
-    X(OWN_RCPT_OK, COUNTER, FEATURE_OWN, MINUTE_OUT, rcpt_ok, rcpt_ok)                             \
-    X(OWN_RCPT_5XX, COUNTER, FEATURE_OWN, MINUTE_OUT, rcpt_5xx, mail_5xx)                          \
-    X(OWN_MESSAGES, COUNTER, FEATURE_OWN, MINUTE_OUT, messages_ok, messages_ok)                    \
-    X(OTHER_RCPT_OK, COUNTER, FEATURE_OTHER, MINUTE_OUT, rcpt_ok, rcpt_ok)                         \
-    X(OTHER_MESSAGES, COUNTER, FEATURE_OTHER, MINUTE_OUT, messages_ok, messages_ok)                \
     X(LOGIN_TRIES, COUNTER, FEATURE_ANY, MINUTE_OUT, auth, auth)                                   \
     X(LOGIN_FAILED, COUNTER, FEATURE_ANY, MINUTE_OUT, auth_failed, auth_failed)                    \
     X(IN25_ANSWERED, COUNTER, FEATURE_MX, MINUTE_IN, banner_ok, tls_sessions)                      \
-    X(SOCKS_GRANTED, GAUGE, 0, MINUTE_OUT, socks_in_granted, socks_in_granted)                     \
-    X(SOCKS_MAIL, GAUGE, 0, MINUTE_OUT, socks_in_mail, socks_in_mail)                              \
-    X(PROVIDERS_MX, SET, 0, MINUTE_OUT, SET_providers_mx, SET_providers_mx)                        \
-    X(PROVIDERS_OTHER, SET, 0, MINUTE_OUT, SET_providers_submission, SET_providers_submission)     \
-    X(AUTH_USERS, SET, 0, MINUTE_OUT, SET_auth_users, SET_auth_users)                              \
-    X(LOGIN_USERS, SET, 0, MINUTE_OUT, SET_login_users, SET_login_users)                           \
-    X(SENDER_DOMAINS, SET, 0, MINUTE_OUT, SET_sender_domains, SET_sender_domains)                  \
-    X(HELO_NAMES, SET, 0, MINUTE_OUT, SET_helo_names, SET_helo_names)                              \
-    X(SCAN_SYNS, GAUGE, 0, MINUTE_OUT, scan_syns, scan_syns)                                       \
-    X(FIRST_CONTACTS, COMPUTED, 0, MINUTE_OUT, connections, connections)
+    X(SOCKS_GRANTED, GAUGE, 0, MINUTE_IN, socks_in_granted, socks_in_granted)                      \
+    X(SOCKS_MAIL, GAUGE, 0, MINUTE_IN, socks_in_mail, socks_in_mail)                               \
+    X(PROVIDERS_OTHER, SET, FEATURE_OTHER, MINUTE_OUT, SET_providers_submission,                   \
+      SET_providers_submission)                                                                    \
+    X(AUTH_USERS, SET, FEATURE_ANY, MINUTE_OUT, SET_auth_users, SET_auth_users)                    \
+    X(LOGIN_USERS, SET, FEATURE_ANY, MINUTE_OUT, SET_login_users, SET_login_users)                 \
+    X(HELO_NAMES, SET, FEATURE_ANY, MINUTE_OUT, SET_helo_names, SET_helo_names)
+#define FEATURES(X) FEATURES_TEN(X) FEATURES_ALL(X) FEATURES_DAY(X) FEATURES_HOUR(X)
 
-enum feature {
-#define X(name, kind, roles, direction, first, second) FEATURE_##name,
-    FEATURES(X)
-#undef X
-        FEATURE_N
-};
+#define FEATURE_ENUMERATE(name, kind, roles, direction, first, second) FEATURE_##name,
+#define FEATURE_COUNT(name, kind, roles, direction, first, second)     +1
+enum feature { FEATURES(FEATURE_ENUMERATE) FEATURE_N };
+
+// What each ring holds: all features in five minutes, ranges of them in minutes and hours.
+#define FEATURE_MINUTE_N  (0 FEATURES_TEN(FEATURE_COUNT) FEATURES_ALL(FEATURE_COUNT))
+#define FEATURE_HOUR_FROM (0 FEATURES_TEN(FEATURE_COUNT))
+#define FEATURE_HOUR_N    (0 FEATURES_ALL(FEATURE_COUNT) FEATURES_DAY(FEATURE_COUNT))
 
 #define FEATURE_MINUTES 11 // ten whole minutes and the one that runs
 #define FEATURE_FIVES   13
 #define FEATURE_HOURS   25
 
-struct feature_bucket {
-    uint32_t start; // bucket number + 1: minutes since 1970 / step; 0: empty
-    uint16_t count[FEATURE_N];
-};
+// Octets are counted in units of so many, so that 16 bits suffice.
+#define FEATURE_OCTETS_UNIT 256
 
-// Zeroed is valid and empty.
+// Zeroed is valid and empty. A bucket's `start` is its number + 1: minutes since 1970 / step. `first`
+// is when its first event was, in 256ths of the bucket's length.
 struct feature_rings {
-    struct feature_bucket minute[FEATURE_MINUTES];
-    struct feature_bucket five[FEATURE_FIVES];
-    struct feature_bucket hour[FEATURE_HOURS];
+    uint32_t minute_start[FEATURE_MINUTES];
+    uint32_t five_start[FEATURE_FIVES];
+    uint32_t hour_start[FEATURE_HOURS];
+    uint16_t minute[FEATURE_MINUTES][FEATURE_MINUTE_N];
+    uint16_t five[FEATURE_FIVES][FEATURE_N];
+    uint16_t hour[FEATURE_HOURS][FEATURE_HOUR_N];
+    uint8_t five_first[FEATURE_FIVES][FEATURE_N];
+    uint8_t hour_first[FEATURE_HOURS][FEATURE_HOUR_N];
 };
 
 // Adds what a row says; computed features are not touched.
 void feature_add_row(struct feature_rings *f, const struct minute_row *r);
 
-void feature_add(struct feature_rings *f, int64_t minute, enum feature feature, uint64_t value);
+// `t_ms`: when the first of `value` was.
+void feature_add(struct feature_rings *f, int64_t t_ms, enum feature feature, uint64_t value);
 
 // Sum (sets: maximum) over the buckets that overlap the `window_s` seconds up to `now_ms`; 86,400 at
 // most. Windows to ten minutes are exact to the minute, to an hour to five minutes, else to the hour.
+// Asked for a window that its list does not name, a feature of an hour answers for the hour.
 uint64_t feature_sum(const struct feature_rings *f, enum feature feature, int64_t now_ms,
                      int32_t window_s);
+
+// When the first event of that sum was, to a second or two within the hour, else to a quarter of a
+// minute; `now_ms` when there was none.
+int64_t feature_first(const struct feature_rings *f, enum feature feature, int64_t now_ms,
+                      int32_t window_s);
 
 bool feature_is_set(enum feature feature);

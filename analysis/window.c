@@ -131,7 +131,7 @@ static void add_contacts(struct window *w, const struct minute_row *r,
         uint32_t provider = providers_hash(d);
         if (!events[i].ends) {
             if (providers_attempt(&w->providers, provider, t_ms, options->memory_ms))
-                feature_add(&w->features, t_ms / MINUTE_MS, FEATURE_FIRST_CONTACTS, 1);
+                feature_add(&w->features, t_ms, FEATURE_FIRST_CONTACTS, 1);
             continue;
         }
         struct contact c = providers_end(&w->providers, provider, t_ms, end_of(d, &turned_away),
@@ -168,6 +168,9 @@ void window_add(struct window *w, const struct minute_row *r, const struct windo
         w->last_ms = r->cut_ms;
     note_quality(w, r);
     feature_add_row(&w->features, r);
+    feature_add(&w->features, r->minute * MINUTE_MS, FEATURE_MX_OCTETS,
+                (r->counter[MINUTE_MX][MINUTE_OUT][MINUTE_octets_up] + FEATURE_OCTETS_UNIT - 1) /
+                    FEATURE_OCTETS_UNIT);
     role_observe(&w->role, r, options->named_server);
     if (is_scan(w, r))
         w->scan_ms = r->cut_ms;
@@ -207,9 +210,37 @@ bool window_moves(const struct minute_row *r)
     return false;
 }
 
+bool window_tells(const struct minute_row *r)
+{
+    static const uint8_t mail[] = {MINUTE_SMARTHOST, MINUTE_MX, MINUTE_SUBMISSION};
+    const uint32_t telling = MINUTE_DIGEST_AUTH_FAILED | MINUTE_DIGEST_HOSTING;
+    if (r->gauge[MINUTE_socks_in] || r->gauge[MINUTE_socks_reverse] ||
+        (r->flags & MINUTE_FROM_LOG) || r->counter[MINUTE_ACCESS][MINUTE_OUT][MINUTE_auth_failed] ||
+        r->counter[MINUTE_OTHER][MINUTE_OUT][MINUTE_auth_failed])
+        return true;
+    for (size_t i = 0; i < sizeof mail; i++) {
+        if (r->counter[mail[i]][MINUTE_OUT][MINUTE_packets_up] ||
+            r->counter[mail[i]][MINUTE_OUT][MINUTE_connections])
+            return true;
+    }
+    for (uint32_t i = 0; i < r->digest_count; i++) {
+        const struct minute_digest *d = &r->digest[i];
+        bool submits = d->role == MINUTE_SMARTHOST || d->role == MINUTE_MX ||
+                       d->role == MINUTE_SUBMISSION;
+        if ((d->flags & telling) || (submits && d->direction == MINUTE_OUT))
+            return true;
+    }
+    return false;
+}
+
 uint64_t window_sum(const struct window *w, enum feature feature, int64_t now_ms, int32_t window_s)
 {
     return feature_sum(&w->features, feature, now_ms, window_s);
+}
+
+int64_t window_first(const struct window *w, enum feature feature, int64_t now_ms, int32_t window_s)
+{
+    return feature_first(&w->features, feature, now_ms, window_s);
 }
 
 double window_providers(const struct window *w, int64_t now_ms, int32_t window_s, int64_t *first_ms)

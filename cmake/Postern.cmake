@@ -28,6 +28,7 @@ elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
 endif()
 if(POSTERN_COVERAGE)
   target_compile_options(postern_flags INTERFACE --coverage)
+  target_compile_definitions(postern_flags INTERFACE POSTERN_COVERAGE)
   target_link_options(postern_flags INTERFACE --coverage)
 endif()
 
@@ -51,6 +52,19 @@ function(postern_program name)
   else()
     install(TARGETS ${name} DESTINATION ${CMAKE_INSTALL_SBINDIR})
   endif()
+endfunction()
+
+# postern_whole_program(PROGRAM LIBRARY ...): in a Release build by gcc the program is optimised across its
+# libraries' files. The libraries keep their ordinary code beside, for everybody else who links them.
+function(postern_whole_program program)
+  if(NOT CMAKE_C_COMPILER_ID STREQUAL "GNU" OR NOT CMAKE_BUILD_TYPE STREQUAL "Release"
+      OR POSTERN_SANITIZE OR POSTERN_COVERAGE)
+    return()
+  endif()
+  foreach(target ${program} ${ARGN})
+    target_compile_options(${target} PRIVATE -flto=auto -ffat-lto-objects)
+  endforeach()
+  target_link_options(${program} PRIVATE -flto=auto)
 endfunction()
 
 # postern_test(NAME ROOM room SOURCES ... [LIBS ...]): a cmocka program, one ctest entry
@@ -83,4 +97,39 @@ function(postern_fuzz name)
     add_test(NAME ${name} COMMAND ${name} "${P_CORPUS}")
     set_tests_properties(${name} PROPERTIES TIMEOUT 120)
   endif()
+endfunction()
+
+# postern_plain(program library): the program is linked with the sources of a library of ours, and of
+# all it stands on, compiled without sanitizers
+function(postern_plain program library)
+  target_compile_definitions(${program} PRIVATE _GNU_SOURCE POSTERN_VERSION="${PROJECT_VERSION}")
+  target_compile_options(${program} PRIVATE -O2 "-iquote${POSTERN_VIEW}")
+  set(waiting ${library})
+  set(done postern_flags)
+  while(waiting)
+    list(POP_FRONT waiting part)
+    if(part IN_LIST done)
+      continue()
+    endif()
+    list(APPEND done ${part})
+    get_target_property(libraries ${part} INTERFACE_LINK_LIBRARIES)
+    set(foreign ${libraries})
+    list(FILTER libraries INCLUDE REGEX "^postern_")
+    list(FILTER foreign EXCLUDE REGEX "^postern_")
+    list(APPEND waiting ${libraries})
+    get_target_property(sources ${part} SOURCES)
+    if(NOT sources) # a name for others
+      continue()
+    endif()
+    get_target_property(folder ${part} SOURCE_DIR)
+    list(TRANSFORM sources PREPEND "${folder}/" REGEX "^[^/]|^[a-z0-9]+/")
+    string(REGEX REPLACE "^${CMAKE_SOURCE_DIR}/([a-z]+).*" "\\1" room "${folder}")
+    add_library(${program}_${part} OBJECT ${sources})
+    target_compile_definitions(${program}_${part} PRIVATE _GNU_SOURCE
+      POSTERN_VERSION="${PROJECT_VERSION}")
+    target_compile_options(${program}_${part} PRIVATE -O2 "-iquote${POSTERN_VIEW}"
+      "-iquote${CMAKE_SOURCE_DIR}/${room}")
+    target_link_libraries(${program}_${part} PUBLIC ${foreign})
+    target_link_libraries(${program} PRIVATE ${program}_${part})
+  endwhile()
 endfunction()

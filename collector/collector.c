@@ -23,8 +23,9 @@ enum refusal {
 struct collector {
     const struct collector_conf *conf;
     struct prefix_set *smarthosts, *hosting, *subscribers;
-    struct provider_table *providers;
-    struct leases *leases;
+    struct network_file *providers;
+    struct lease_sources *sources;
+    struct leases *leases; // of `sources`
     struct journal_writer *journal;
     struct watermark *watermark;
     struct sequence_table *sequence;
@@ -33,6 +34,7 @@ struct collector {
     struct minutes *minutes;
     struct aggregate *aggregate;
     int64_t expired_ms;
+    bool finishing; // the last call closed all
     uint64_t records, flow_records, mail_records, coverage_records, no_identity;
     uint64_t refused[REFUSALS_N];
 };
@@ -124,9 +126,11 @@ int collector_open(const struct collector_conf *conf, const struct conf_site *si
     c->expired_ms = WATERMARK_NONE;
     int rc = make_prefixes(c, site);
     if (rc == 0)
-        rc = provider_load(site->provider_file, errors, &c->providers);
+        rc = network_file_load(site->provider_file, errors, &c->providers);
     if (rc == 0)
-        rc = leases_load(leases ? leases : conf->leases, errors, &c->leases);
+        rc = lease_sources_open(conf, leases, errors, &c->sources);
+    if (rc == 0)
+        c->leases = lease_sources_leases(c->sources);
     if (rc == 0)
         rc = open_journal(c, journal, errors);
     if (rc == 0)
@@ -150,12 +154,17 @@ void collector_close(struct collector *c)
     sequence_free(c->sequence);
     watermark_free(c->watermark);
     journal_writer_close(c->journal);
-    leases_free(c->leases);
-    provider_free(c->providers);
+    lease_sources_close(c->sources);
+    network_file_free(c->providers);
     prefix_set_free(c->smarthosts);
     prefix_set_free(c->hosting);
     prefix_set_free(c->subscribers);
     free(c);
+}
+
+struct lease_sources *collector_leases(struct collector *c)
+{
+    return c->sources;
 }
 
 // ---- Records
@@ -202,15 +211,32 @@ static int advance(struct collector *c)
     return rc;
 }
 
+// A gap touches the minute in which it shows: that of the next word of its process.
+static struct coverage with_gaps(struct collector *c, const struct record *r)
+{
+    struct coverage coverage = r->coverage;
+    coverage.lost_records += sequence_take_missing(c->sequence, r->id.domain);
+    return coverage;
+}
+
+static int finish_minutes(struct collector *c)
+{
+    c->finishing = true;
+    int rc = minutes_finish(c->minutes);
+    c->finishing = rc < 0;
+    return rc;
+}
+
 static int take_coverage(struct collector *c, const struct record *r, int process)
 {
     c->coverage_records++;
     if (watermark_coverage(c->watermark, process, r->id.epoch, &r->coverage) != WATERMARK_TAKEN)
         return refuse(c, REFUSED_future);
-    minutes_coverage(c->minutes, process, &r->coverage);
+    struct coverage coverage = with_gaps(c, r);
+    minutes_coverage(c->minutes, process, &coverage);
     // Nobody is left: what is open ends here, the minute that is not full too.
     if (r->coverage.last && watermark_alive(c->watermark) == 0)
-        return minutes_finish(c->minutes);
+        return finish_minutes(c);
     return advance(c);
 }
 
@@ -255,7 +281,44 @@ int collector_finish(struct collector *c)
 {
     for (size_t p = 0; p < watermark_processes(c->watermark); p++)
         watermark_end(c->watermark, (int)p);
-    return minutes_finish(c->minutes);
+    return finish_minutes(c);
+}
+
+// ---- Live
+
+struct journal_writer *collector_journal(struct collector *c)
+{
+    return c->journal;
+}
+
+bool collector_knows(const struct collector *c, const struct record_id *id)
+{
+    return sequence_known(c->sequence, id);
+}
+
+int collector_retry(struct collector *c)
+{
+    return c->finishing ? finish_minutes(c) : advance(c);
+}
+
+int collector_silent(struct collector *c)
+{
+    return collector_finish(c);
+}
+
+void collector_positions(const struct collector *c, sequence_fn fn, void *ctx)
+{
+    sequence_each(c->sequence, fn, ctx);
+}
+
+void collector_seed(struct collector *c, const struct record_id *highest)
+{
+    sequence_seed(c->sequence, highest);
+}
+
+void collector_reload(struct collector *c, const struct collector_conf *conf)
+{
+    c->conf = conf;
 }
 
 int64_t collector_watermark(const struct collector *c)
@@ -325,12 +388,12 @@ void collector_status(const struct collector *c, struct control_status *s)
         {"sets_starved", c->limits.budget.refused},
         {"hashes_of_other_keys", c->limits.mixed_keys},
         {"out_of_memory", c->limits.out_of_memory},
-        {"leases", leases_count(c->leases)},
         {"journal_torn_octets", journal_torn_octets(c->journal)},
     };
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
         control_status_counter(s, counters[i].name, counters[i].value);
     if (collector_watermark(c) != WATERMARK_NONE)
         control_status_time(s, collector_watermark(c));
+    lease_sources_status(c->sources, s);
     status_problems(c, s);
 }

@@ -8,6 +8,7 @@
 #include "common/control.h"
 #include "common/daemon.h"
 #include "config.h"
+#include "lease_sources.h"
 #include "sequence.h"
 
 struct collector;
@@ -17,6 +18,8 @@ struct collector;
 int collector_open(const struct collector_conf *conf, const struct conf_site *site,
                    const char *journal, const char *leases, FILE *errors, struct collector **out);
 void collector_close(struct collector *c);
+// The sources of leases, for a live collector to listen and start (lease_sources.h), and to look up in.
+struct lease_sources *collector_leases(struct collector *c);
 
 // Negative errno of the journal (nothing is lost, but nothing goes on); what is wrong with a record is
 // counted.
@@ -25,6 +28,21 @@ int collector_take(struct collector *c, const struct record *r);
 void collector_ended(struct collector *c, uint32_t domain);
 // No more records: closes all minutes.
 int collector_finish(struct collector *c);
+
+// ---- Live (intake.c): the same records in the same order, again after a crash
+
+struct journal_writer *collector_journal(struct collector *c);
+// The record was taken before; nothing is changed by asking.
+bool collector_knows(const struct collector *c, const struct record_id *id);
+// After an error of collector_take: the rest of what it had to do. 0: go on with the next record.
+int collector_retry(struct collector *c);
+// Nobody has said anything for collector.silent_after: closes all that is open. Records may follow.
+int collector_silent(struct collector *c);
+// The highest sequence of every domain and epoch known, and telling a new collector of one.
+void collector_positions(const struct collector *c, sequence_fn fn, void *ctx);
+void collector_seed(struct collector *c, const struct record_id *highest);
+// Takes a new configuration over; the old one is not used any more. Sizes of tables stay.
+void collector_reload(struct collector *c, const struct collector_conf *conf);
 
 int64_t collector_watermark(const struct collector *c);
 void collector_status(const struct collector *c, struct control_status *s);

@@ -1,304 +1,29 @@
-// The index: spans sorted by realm, prefix, port block and start; spans of one key are a group. A look-up
-// tries the prefix lengths that occur, longest first.
+// The index: a pool of leases, groups of them by key in order of start, and two hash tables: groups by realm
+// and prefix, leases by access session. Putting one lease costs its group, not the whole.
 #include "leases.h"
 
-#include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "lease_churn.h"
-#include "strings.h"
+#include "lease_index.h"
 
-// How far back a lease that began earlier and still holds is looked for.
-#define NESTED_MAX 16
-
-struct span_key {
-    uint32_t realm; // string
-    struct ip_prefix prefix;
-    uint16_t port_first, port_last;
-};
-
-// One lease, texts as numbers.
-struct lease_span {
-    struct span_key key;
-    int64_t start_ms;
-    int64_t end_ms; // INT64_MAX: open
-    int64_t last_seen_ms, interim_ms;
-    // Until when a lease of another party that began earlier holds the key too.
-    int64_t overlap_until_ms;
-    uint32_t party; // string, as party_format writes it
-    uint32_t pop, network_class;
-    int32_t pop_index; // into the sorted POPs; -1: none
-    uint8_t source;
-    bool lost_stop;
-};
-
-struct group { // spans of one key, in order of start
-    uint32_t first, count;
-};
-
-struct leases {
-    struct strings *strings;
-    struct lease_span *span;
-    size_t count, cap;
-    struct group *group;
-    size_t groups;
-    uint8_t lengths[2][129]; // IPv4, IPv6: prefix lengths that occur, longest first
-    size_t length_count[2];
-    uint32_t *pop; // strings, sorted by text
-    size_t pops;
-    struct lease_churn **churn; // the site's, then one a POP
-};
-
-// ---- Order
-
-static int compare_u64(uint64_t a, uint64_t b)
-{
-    return (a > b) - (a < b);
-}
-
-// Realm, family, length, address: what a look-up knows.
-static int compare_place(const struct span_key *a, const struct span_key *b)
-{
-    int order = compare_u64(a->realm, b->realm);
-    if (order == 0)
-        order = compare_u64(a->prefix.addr.family, b->prefix.addr.family);
-    if (order == 0)
-        order = compare_u64(a->prefix.len, b->prefix.len);
-    return order ? order : memcmp(a->prefix.addr.octet, b->prefix.addr.octet, 16);
-}
-
-static int compare_key(const struct span_key *a, const struct span_key *b)
-{
-    int order = compare_place(a, b);
-    if (order == 0)
-        order = compare_u64(a->port_first, b->port_first);
-    return order ? order : compare_u64(a->port_last, b->port_last);
-}
-
-static int compare_span(const void *a, const void *b)
-{
-    const struct lease_span *x = a, *y = b;
-    int order = compare_key(&x->key, &y->key);
-    if (order == 0)
-        order = (x->start_ms > y->start_ms) - (x->start_ms < y->start_ms);
-    if (order == 0)
-        order = (x->end_ms > y->end_ms) - (x->end_ms < y->end_ms);
-    return order ? order : compare_u64(x->party, y->party);
-}
-
-// ---- Loading
-
-static bool put_span(struct leases *l, const struct lease *in)
-{
-    if (l->count == l->cap) {
-        size_t cap = l->cap ? 2 * l->cap : 256;
-        struct lease_span *more = realloc(l->span, cap * sizeof *more);
-        if (!more)
-            return false;
-        l->span = more;
-        l->cap = cap;
-    }
-    char party[PARTY_TEXT_MAX];
-    struct lease_span s = {
-        .key = {.prefix = in->key.prefix,
-                .port_first = in->key.port_first,
-                .port_last = in->key.port_last},
-        .start_ms = in->start_ms,
-        .end_ms = in->end_ms ? in->end_ms : INT64_MAX,
-        .last_seen_ms = in->last_seen_ms,
-        .interim_ms = in->interim_ms,
-        .overlap_until_ms = INT64_MIN,
-        .source = in->source ? in->source : LEASE_CSV,
-    };
-    if (!strings_put(l->strings, in->key.realm.name, &s.key.realm) ||
-        !strings_put(l->strings, party_format(&in->party, party), &s.party) ||
-        !strings_put(l->strings, in->pop, &s.pop) ||
-        !strings_put(l->strings, in->network_class, &s.network_class))
-        return false;
-    l->span[l->count++] = s;
-    return true;
-}
-
-static bool is_heading(const char *line)
-{
-    return line[0] == '\0' || line[0] == '#' || strncmp(line, "realm,", 6) == 0;
-}
-
-static int load_lines(struct leases *l, FILE *in, const char *path, FILE *errors)
-{
-    char *line = NULL;
-    size_t cap = 0;
-    int number = 0, rc = 0;
-    ssize_t len;
-    while ((len = getline(&line, &cap, in)) >= 0) {
-        number++;
-        while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
-            line[--len] = '\0';
-        if (is_heading(line))
-            continue;
-        struct lease lease;
-        char error[160];
-        if (lease_parse_csv(line, &lease, error) < 0) {
-            fprintf(errors, "%s:%d: %s\n", path, number, error);
-            rc = -EINVAL;
-        } else if (rc == 0 && !put_span(l, &lease)) {
-            rc = -ENOMEM;
-            break;
-        }
-    }
-    if (rc == 0 && ferror(in))
-        rc = -EIO;
-    free(line);
-    return rc;
-}
-
-// Ends that nobody reported, and leases that claim a key at the same time.
-static void mend_group(struct lease_span *span, uint32_t count)
-{
-    for (uint32_t i = 0; i + 1 < count; i++)
-        if (span[i].end_ms == INT64_MAX) {
-            span[i].end_ms = span[i + 1].start_ms;
-            span[i].lost_stop = span[i].party != span[i + 1].party;
-        }
-    // The latest end so far, and the latest of another party than that one's.
-    int64_t best = INT64_MIN, other = INT64_MIN;
-    uint32_t party = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        span[i].overlap_until_ms = span[i].party == party ? other : best;
-        if (span[i].party == party) {
-            best = span[i].end_ms > best ? span[i].end_ms : best;
-        } else if (span[i].end_ms > best) {
-            other = best;
-            best = span[i].end_ms;
-            party = span[i].party;
-        } else if (span[i].end_ms > other) {
-            other = span[i].end_ms;
-        }
-    }
-}
-
-static int make_groups(struct leases *l)
-{
-    if (l->count > 1)
-        qsort(l->span, l->count, sizeof *l->span, compare_span);
-    l->group = calloc(l->count ? l->count : 1, sizeof *l->group);
-    if (!l->group)
-        return -ENOMEM;
-    bool used[2][129] = {{false}};
-    for (size_t i = 0; i < l->count; i++) {
-        const struct span_key *k = &l->span[i].key;
-        if (i == 0 || compare_key(&l->span[i - 1].key, k) != 0)
-            l->group[l->groups++].first = (uint32_t)i;
-        l->group[l->groups - 1].count++;
-        used[k->prefix.addr.family == IP_V6][k->prefix.len] = true;
-    }
-    for (size_t g = 0; g < l->groups; g++)
-        mend_group(l->span + l->group[g].first, l->group[g].count);
-    for (int six = 0; six < 2; six++)
-        for (int len = 128; len >= 0; len--)
-            if (used[six][len])
-                l->lengths[six][l->length_count[six]++] = (uint8_t)len;
-    return 0;
-}
-
-static int find_pop(const struct leases *l, const char *name, size_t *at)
-{
-    size_t low = 0, high = l->pops;
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-        int order = strcmp(strings_get(l->strings, l->pop[mid]), name);
-        if (order == 0) {
-            *at = mid;
-            return 1;
-        }
-        if (order < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    *at = low;
-    return 0;
-}
-
-static int list_pops(struct leases *l)
-{
-    size_t cap = 0;
-    for (size_t i = 0; i < l->count; i++) {
-        const char *name = strings_get(l->strings, l->span[i].pop);
-        size_t at;
-        if (name[0] == '\0' || find_pop(l, name, &at))
-            continue;
-        if (l->pops == cap) {
-            cap = 2 * cap + 16;
-            uint32_t *more = realloc(l->pop, cap * sizeof *more);
-            if (!more)
-                return -ENOMEM;
-            l->pop = more;
-        }
-        memmove(l->pop + at + 1, l->pop + at, (l->pops - at) * sizeof *l->pop);
-        l->pop[at] = l->span[i].pop;
-        l->pops++;
-    }
-    return 0;
-}
-
-static int make_churn(struct leases *l)
-{
-    l->churn = calloc(l->pops + 1, sizeof(struct lease_churn *));
-    if (!l->churn)
-        return -ENOMEM;
-    for (size_t i = 0; i <= l->pops; i++)
-        if (!(l->churn[i] = lease_churn_new()))
-            return -ENOMEM;
-    for (size_t i = 0; i < l->count; i++) {
-        struct lease_span *s = &l->span[i];
-        size_t pop;
-        bool known = find_pop(l, strings_get(l->strings, s->pop), &pop);
-        s->pop_index = known ? (int32_t)pop : -1;
-        if (!lease_churn_add(l->churn[0], s->start_ms, s->end_ms) ||
-            (known && !lease_churn_add(l->churn[pop + 1], s->start_ms, s->end_ms)))
-            return -ENOMEM;
-    }
-    for (size_t i = 0; i <= l->pops; i++)
-        if (!lease_churn_freeze(l->churn[i]))
-            return -ENOMEM;
-    return 0;
-}
-
-static int load(struct leases *l, const char *path, FILE *errors)
-{
-    int rc = 0;
-    if (path) {
-        FILE *in = fopen(path, "re");
-        if (!in)
-            return -errno;
-        rc = load_lines(l, in, path, errors);
-        fclose(in);
-    }
-    if (rc == 0)
-        rc = make_groups(l);
-    if (rc == 0)
-        rc = list_pops(l);
-    if (rc == 0)
-        rc = make_churn(l);
-    return rc;
-}
-
-int leases_load(const char *path, FILE *errors, struct leases **out)
+struct leases *leases_new(void)
 {
     struct leases *l = calloc(1, sizeof *l);
-    if (l)
-        l->strings = strings_new();
-    int rc = l && l->strings ? load(l, path, errors) : -ENOMEM;
-    if (rc < 0) {
-        if (rc != -EINVAL)
-            fprintf(errors, "%s: %s\n", path ? path : "leases", strerror(-rc));
-        leases_free(l);
-        return rc;
-    }
-    *out = l;
-    return 0;
+    if (!l)
+        return NULL;
+    l->place_mask = l->session_mask = 1023;
+    l->strings = strings_new();
+    l->place = calloc((size_t)l->place_mask + 1, sizeof *l->place);
+    l->session = calloc((size_t)l->session_mask + 1, sizeof *l->session);
+    l->churn = calloc(1, sizeof(struct lease_churn *));
+    if (l->churn)
+        l->churn[0] = lease_churn_new();
+    if (l->strings && l->place && l->session && l->churn && l->churn[0])
+        return l;
+    leases_free(l);
+    return NULL;
 }
 
 void leases_free(struct leases *l)
@@ -307,10 +32,14 @@ void leases_free(struct leases *l)
         return;
     for (size_t i = 0; l->churn && i <= l->pops; i++)
         lease_churn_free(l->churn[i]);
-    free(l->churn);
+    for (uint32_t g = 1; g <= l->groups; g++)
+        free(l->group[g].span);
     strings_free(l->strings);
+    free(l->churn);
     free(l->span);
     free(l->group);
+    free(l->place);
+    free(l->session);
     free(l->pop);
     free(l);
 }
@@ -320,160 +49,467 @@ size_t leases_count(const struct leases *l)
     return l->count;
 }
 
-// ---- Looking up
-
-// What is known of the key at `t_ms` from one group. False: no lease then.
-static bool ask_group(const struct leases *l, const struct group *g, int64_t t_ms,
-                      struct lease_answer *a)
+void leases_cgnat(struct leases *l, const struct cgnat *cgnat)
 {
-    const struct lease_span *span = l->span + g->first;
-    uint32_t low = 0, high = g->count; // the last that began
-    while (low < high) {
-        uint32_t mid = (low + high) / 2;
-        if (span[mid].start_ms <= t_ms)
-            low = mid + 1;
-        else
-            high = mid;
+    l->cgnat = cgnat;
+}
+
+// ---- Hash tables
+
+static uint64_t mix(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return h ^ h >> 32;
+}
+
+uint64_t place_hash(const struct span_key *k)
+{
+    uint64_t word[2];
+    memcpy(word, k->prefix.addr.octet, sizeof word);
+    uint64_t h = mix(k->realm, (uint64_t)k->prefix.addr.family << 8 | k->prefix.len);
+    return mix(mix(h, word[0]), word[1]);
+}
+
+bool same_place(const struct span_key *a, const struct span_key *b)
+{
+    return a->realm == b->realm && a->prefix.len == b->prefix.len &&
+           a->prefix.addr.family == b->prefix.addr.family &&
+           memcmp(a->prefix.addr.octet, b->prefix.addr.octet, 16) == 0;
+}
+
+uint64_t session_hash(const char *nas, const char *session_id)
+{
+    if (!session_id[0])
+        return 0;
+    uint64_t h = 1;
+    for (const char *p = nas; *p; p++)
+        h = mix(h, (uint8_t)*p);
+    h = mix(h, 256);
+    for (const char *p = session_id; *p; p++)
+        h = mix(h, (uint8_t)*p);
+    return h ? h : 1;
+}
+
+// Tables double with their entries; when memory is short they stay: slower, not wrong.
+static void grow_places(struct leases *l)
+{
+    uint32_t mask = 2 * l->place_mask + 1;
+    uint32_t *place = calloc((size_t)mask + 1, sizeof *place);
+    if (!place)
+        return;
+    for (uint32_t g = l->groups; g >= 1; g--) {
+        uint32_t *link = &place[place_hash(&l->group[g].key) & mask];
+        l->group[g].next = *link;
+        *link = g;
     }
-    // It may be over while one that began before it is not.
-    const struct lease_span *s = NULL;
-    for (uint32_t i = low; i > 0 && i + NESTED_MAX > low && !s; i--)
-        if (t_ms < span[i - 1].end_ms)
-            s = &span[i - 1];
-    if (!s)
-        return false;
-    uint32_t at = (uint32_t)(s - span);
-    *a = (struct lease_answer){
-        .lease = g->first + at + 1, .port_first = s->key.port_first, .port_last = s->key.port_last};
-    if (t_ms < s->overlap_until_ms)
-        a->doubts |= IDENTITY_OVERLAP;
-    bool another_before = at > 0 && s[-1].party != s->party &&
-                          t_ms - s[-1].end_ms < LEASES_NEAR_CHANGE_MS;
-    bool another_soon = at + 1 < g->count && s[1].party != s->party &&
-                        s[1].start_ms - t_ms <= LEASES_NEAR_CHANGE_MS;
-    if (another_before || another_soon)
-        a->doubts |= IDENTITY_NEAR_CHANGE;
-    if (s->lost_stop && t_ms > s->last_seen_ms)
-        a->doubts |= IDENTITY_LOST_STOP;
+    free(l->place);
+    l->place = place;
+    l->place_mask = mask;
+}
+
+static void link_session(struct leases *l, uint32_t s)
+{
+    struct lease_span *span = &l->span[s];
+    if (span->session == 0)
+        return;
+    uint32_t *link = &l->session[span->session & l->session_mask];
+    span->session_next = *link;
+    *link = s;
+}
+
+static void unlink_session(struct leases *l, uint32_t s)
+{
+    if (l->span[s].session == 0)
+        return;
+    uint32_t *link = &l->session[l->span[s].session & l->session_mask];
+    while (*link != s)
+        link = &l->span[*link].session_next;
+    *link = l->span[s].session_next;
+}
+
+static void grow_sessions(struct leases *l)
+{
+    uint32_t mask = 2 * l->session_mask + 1;
+    uint32_t *session = calloc((size_t)mask + 1, sizeof *session);
+    if (!session)
+        return;
+    free(l->session);
+    l->session = session;
+    l->session_mask = mask;
+    for (uint32_t s = 1; s <= l->used; s++)
+        if (l->span[s].used)
+            link_session(l, s);
+}
+
+// ---- Groups
+
+static void list_lengths(struct leases *l, int six)
+{
+    l->length_count[six] = 0;
+    for (int len = 128; len >= 0; len--)
+        if (l->lengths_used[six][len])
+            l->lengths[six][l->length_count[six]++] = (uint8_t)len;
+}
+
+static uint32_t find_group(const struct leases *l, const struct span_key *k)
+{
+    uint32_t g = l->place[place_hash(k) & l->place_mask];
+    while (g && (!same_place(&l->group[g].key, k) || l->group[g].key.port_first != k->port_first ||
+                 l->group[g].key.port_last != k->port_last))
+        g = l->group[g].next;
+    return g;
+}
+
+static uint32_t get_group(struct leases *l, const struct span_key *k)
+{
+    uint32_t g = find_group(l, k);
+    if (g)
+        return g;
+    if (l->groups + 1 >= l->group_cap) {
+        uint32_t cap = l->group_cap ? 2 * l->group_cap : 256;
+        struct group *more = realloc(l->group, cap * sizeof *more);
+        if (!more)
+            return 0;
+        l->group = more;
+        l->group_cap = cap;
+    }
+    if (l->groups > l->place_mask)
+        grow_places(l);
+    g = ++l->groups;
+    l->group[g] = (struct group){.key = *k};
+    uint32_t *link = &l->place[place_hash(k) & l->place_mask];
+    l->group[g].next = *link;
+    *link = g;
+    int six = k->prefix.addr.family == IP_V6;
+    if (l->lengths_used[six][k->prefix.len]++ == 0)
+        list_lengths(l, six);
+    return g;
+}
+
+static uint32_t new_span(struct leases *l)
+{
+    uint32_t s = l->free;
+    if (s) {
+        l->free = l->span[s].group;
+        return s;
+    }
+    if (l->used + 1 >= l->cap) {
+        uint32_t cap = l->cap ? l->cap + l->cap / 2 : 256;
+        struct lease_span *more = realloc(l->span, cap * sizeof *more);
+        if (!more)
+            return 0;
+        l->span = more;
+        l->cap = cap;
+    }
+    return ++l->used;
+}
+
+static bool before(const struct lease_span *a, const struct lease_span *b)
+{
+    if (a->start_ms != b->start_ms)
+        return a->start_ms < b->start_ms;
+    return a->end_ms != b->end_ms ? a->end_ms < b->end_ms : a->party < b->party;
+}
+
+// Most begin after all that are there.
+static bool insert(struct leases *l, struct group *g, uint32_t s)
+{
+    if (g->count == g->cap) {
+        uint32_t cap = g->cap ? 2 * g->cap : 1;
+        uint32_t *more = realloc(g->span, cap * sizeof *more);
+        if (!more)
+            return false;
+        g->span = more;
+        g->cap = cap;
+    }
+    uint32_t at = g->count++;
+    while (at > 0 && before(&l->span[s], &l->span[g->span[at - 1]])) {
+        g->span[at] = g->span[at - 1];
+        at--;
+    }
+    g->span[at] = s;
     return true;
 }
 
-static void judge(const struct leases *l, int64_t t_ms, struct lease_answer *a)
+// ---- Mending
+
+static bool is_dhcp(uint8_t source)
 {
-    const struct lease_span *s = &l->span[a->lease - 1];
-    // What a stop has ended was alive until then; what nobody ended must be seen again and again.
-    bool ended = s->end_ms != INT64_MAX && !s->lost_stop;
-    bool stale = !ended && s->interim_ms > 0 && t_ms - s->last_seen_ms > 2 * s->interim_ms;
-    if (s->pop_index >= 0 && lease_churn_reboot(l->churn[s->pop_index + 1], t_ms))
-        a->doubts |= IDENTITY_BNG_REBOOT;
-    if (a->doubts & (IDENTITY_OVERLAP | IDENTITY_NEAR_CHANGE | IDENTITY_NO_PORT))
-        a->confidence = IDENTITY_AMBIGUOUS;
-    else if (stale)
-        a->confidence = IDENTITY_STALE;
-    else
-        a->confidence = a->doubts ? IDENTITY_LIKELY : IDENTITY_CERTAIN;
+    return source == LEASE_DHCP_KEA || source == LEASE_DHCP_ISC;
 }
 
-// Groups of one prefix. Of those whose port block holds `port` the narrowest with a lease is taken; with
-// port blocks and no port any of them may be it.
-static bool ask_place(const struct leases *l, const struct span_key *place, uint16_t port,
-                      int64_t t_ms, struct lease_answer *best)
+static bool end_spans(struct leases *l, struct group *g)
 {
-    size_t low = 0, high = l->groups;
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-        if (compare_place(&l->span[l->group[mid].first].key, place) < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    unsigned fit = 0;
-    for (size_t i = low; i < l->groups; i++) {
-        const struct span_key *k = &l->span[l->group[i].first].key;
-        struct lease_answer a;
-        if (compare_place(k, place) != 0)
-            break;
-        if (port != 0 && (port < k->port_first || port > k->port_last))
+    for (uint32_t i = 0; i < g->count; i++) {
+        struct lease_span *s = &l->span[g->span[i]];
+        const struct lease_span *next = i + 1 < g->count ? &l->span[g->span[i + 1]] : NULL;
+        int64_t until = s->end_ms;
+        s->lost_stop = false;
+        if (next && until == INT64_MAX) {
+            until = next->start_ms;
+            s->lost_stop = next->party != s->party;
+        } else if (next && until > next->start_ms && is_dhcp(s->source) &&
+                   next->source == s->source) {
+            until = next->start_ms; // a server gives an address to one at a time
+        }
+        if (until == s->until_ms)
             continue;
-        if (!ask_group(l, &l->group[i], t_ms, &a))
-            continue;
-        if (fit == 0 || a.port_last - a.port_first < best->port_last - best->port_first)
-            *best = a;
-        fit++;
+        if (!l->loading && (!lease_churn_end(l->churn[0], s->until_ms, until) ||
+                            (s->pop_index >= 0 &&
+                             !lease_churn_end(l->churn[s->pop_index + 1], s->until_ms, until))))
+            return false;
+        s->until_ms = until;
     }
-    bool whole = fit > 0 && best->port_first == 0 && best->port_last == 65535;
-    if (fit > 0 && port == 0 && !whole)
-        best->doubts |= IDENTITY_NO_PORT;
-    return fit > 0;
+    return true;
 }
 
-struct lease_answer leases_find(const struct leases *l, const struct realm *realm,
-                                const struct ip_addr *addr, uint16_t port, int64_t t_ms)
+int mend_group(struct leases *l, struct group *g)
 {
-    struct lease_answer a = {.confidence = IDENTITY_UNKNOWN, .port_last = 65535};
-    struct span_key place = {0};
-    if (l->count == 0 || !strings_find(l->strings, realm->name, &place.realm))
-        return a;
-    int six = addr->family == IP_V6;
-    for (size_t i = 0; i < l->length_count[six]; i++) {
-        place.prefix = prefix_of(addr, l->lengths[six][i]);
-        if (ask_place(l, &place, port, t_ms, &a)) {
-            judge(l, t_ms, &a);
-            return a;
+    if (!end_spans(l, g))
+        return -ENOMEM;
+    // The latest end so far, and the latest of another party than that one's.
+    int64_t best = INT64_MIN, other = INT64_MIN;
+    uint32_t party = 0;
+    for (uint32_t i = 0; i < g->count; i++) {
+        struct lease_span *s = &l->span[g->span[i]];
+        s->overlap_until_ms = s->party == party ? other : best;
+        if (s->party == party) {
+            best = s->until_ms > best ? s->until_ms : best;
+        } else if (s->until_ms > best) {
+            other = best;
+            best = s->until_ms;
+            party = s->party;
+        } else if (s->until_ms > other) {
+            other = s->until_ms;
         }
     }
-    return a;
+    return 0;
 }
 
-static void set_text(char *out, size_t size, const char *text)
+// ---- Putting
+
+static bool intern(struct leases *l, const struct lease *in, struct span_key *k,
+                   struct lease_span *s)
 {
-    size_t len = strnlen(text, size - 1);
-    memcpy(out, text, len);
+    char party[PARTY_TEXT_MAX];
+    k->prefix = in->key.prefix;
+    k->port_first = in->key.port_first;
+    k->port_last = in->key.port_last;
+    return strings_put(l->strings, in->key.realm.name, &k->realm) &&
+           strings_put(l->strings, party_format(&in->party, party), &s->party) &&
+           strings_put(l->strings, in->pop, &s->pop) && strings_put(l->strings, in->nas, &s->nas) &&
+           strings_put(l->strings, in->network_class, &s->network_class);
 }
 
-struct identity leases_identity(const struct leases *l, const struct lease_answer *a,
-                                const struct subscriber_key *key)
+static uint32_t find_span(const struct leases *l, const struct group *g, const struct lease_span *s)
 {
-    struct identity id = {.confidence = a->confidence, .doubts = a->doubts};
-    id.party = party_provisional(key);
-    if (a->lease == LEASES_NONE)
-        return id;
-    assert(a->lease <= l->count);
-    const struct lease_span *s = &l->span[a->lease - 1];
-    set_text(id.pop, sizeof id.pop, strings_get(l->strings, s->pop));
-    set_text(id.network_class, sizeof id.network_class, strings_get(l->strings, s->network_class));
-    id.source = s->source;
-    if (a->confidence != IDENTITY_AMBIGUOUS &&
-        party_parse(strings_get(l->strings, s->party), &id.party) == 0)
-        id.lease_start_ms = s->start_ms;
-    return id;
+    for (uint32_t i = g->count; i > 0; i--) {
+        const struct lease_span *x = &l->span[g->span[i - 1]];
+        if (x->start_ms == s->start_ms && x->party == s->party)
+            return g->span[i - 1];
+        if (x->start_ms < s->start_ms)
+            break;
+    }
+    return 0;
 }
 
-uint32_t leases_party(const struct leases *l, const struct lease_answer *a)
+static void take_out(struct group *g, uint32_t at)
 {
-    if (a->lease == LEASES_NONE || a->confidence == IDENTITY_AMBIGUOUS)
+    memmove(g->span + at, g->span + at + 1, (g->count - at - 1) * sizeof *g->span);
+    g->count--;
+}
+
+// What was said later counts; of two things said of one time, that it ended.
+static void update(struct leases *l, struct group *g, uint32_t known, const struct lease_span *s)
+{
+    struct lease_span *x = &l->span[known];
+    bool later = s->last_seen_ms > x->last_seen_ms ||
+                 (s->last_seen_ms == x->last_seen_ms && s->end_ms < x->end_ms);
+    if (!later)
+        return;
+    x->last_seen_ms = s->last_seen_ms;
+    x->interim_s = s->interim_s;
+    if (x->end_ms == s->end_ms)
+        return;
+    x->end_ms = s->end_ms;
+    uint32_t at = 0;
+    while (g->span[at] != known)
+        at++;
+    take_out(g, at);
+    insert(l, g, known); // its place among those of the same start
+}
+
+static int add_span(struct leases *l, uint32_t g, const struct lease_span *in)
+{
+    uint32_t s = new_span(l);
+    if (s == 0)
+        return -ENOMEM;
+    l->span[s] = *in;
+    l->span[s].group = g;
+    l->span[s].used = true;
+    l->span[s].until_ms = INT64_MAX;
+    l->span[s].pop_index = l->loading ? -1 : pop_index(l, in->pop);
+    if (!insert(l, &l->group[g], s)) {
+        l->span[s].used = false;
+        l->span[s].group = l->free;
+        l->free = s;
+        return -ENOMEM;
+    }
+    l->count++;
+    if (l->count > l->session_mask)
+        grow_sessions(l);
+    else
+        link_session(l, s);
+    if (l->loading)
         return 0;
-    return l->span[a->lease - 1].party;
+    int32_t pop = l->span[s].pop_index;
+    return lease_churn_start(l->churn[0], in->start_ms) &&
+                   (pop < 0 || lease_churn_start(l->churn[pop + 1], in->start_ms))
+               ? 0
+               : -ENOMEM;
 }
 
-int leases_pop_of(const struct leases *l, const struct lease_answer *a)
+int leases_put(struct leases *l, const struct lease *in)
 {
-    return a->lease == LEASES_NONE ? -1 : l->span[a->lease - 1].pop_index;
+    struct lease_span s = {
+        .start_ms = in->start_ms,
+        .end_ms = in->end_ms ? in->end_ms : INT64_MAX,
+        .last_seen_ms = in->last_seen_ms,
+        .interim_s = (uint32_t)(in->interim_ms / 1000),
+        .overlap_until_ms = INT64_MIN,
+        .session = session_hash(in->nas, in->session_id),
+        .source = in->source ? in->source : LEASE_CSV,
+    };
+    struct span_key k = {0};
+    if (!intern(l, in, &k, &s))
+        return -ENOMEM;
+    uint32_t g = get_group(l, &k);
+    if (g == 0)
+        return -ENOMEM;
+    uint32_t known = find_span(l, &l->group[g], &s);
+    int rc = 0;
+    if (known)
+        update(l, &l->group[g], known, &s);
+    else
+        rc = add_span(l, g, &s);
+    if (rc == 0 && !l->loading)
+        rc = mend_group(l, &l->group[g]);
+    return rc;
 }
 
-size_t leases_pops(const struct leases *l)
+bool leases_renewal(const struct leases *l, struct lease *lease)
 {
-    return l->pops;
+    struct span_key k = {.prefix = lease->key.prefix,
+                         .port_first = lease->key.port_first,
+                         .port_last = lease->key.port_last};
+    char text[PARTY_TEXT_MAX];
+    uint32_t party;
+    if (!strings_find(l->strings, lease->key.realm.name, &k.realm) ||
+        !strings_find(l->strings, party_format(&lease->party, text), &party))
+        return false;
+    uint32_t g = find_group(l, &k);
+    for (uint32_t i = g ? l->group[g].count : 0; i > 0; i--) {
+        const struct lease_span *s = &l->span[l->group[g].span[i - 1]];
+        if (s->start_ms > lease->start_ms)
+            continue;
+        // Somebody else's in between, or a pause: a lease of its own.
+        if (s->party != party || s->end_ms < lease->start_ms)
+            return false;
+        lease->start_ms = s->start_ms;
+        return true;
+    }
+    return false;
 }
 
-const char *leases_pop(const struct leases *l, size_t pop)
+bool leases_known(const struct leases *l, struct lease *lease)
 {
-    assert(pop < l->pops);
-    return strings_get(l->strings, l->pop[pop]);
+    struct span_key k = {.prefix = lease->key.prefix,
+                         .port_first = lease->key.port_first,
+                         .port_last = lease->key.port_last};
+    struct lease_span s = {.start_ms = lease->start_ms};
+    char text[PARTY_TEXT_MAX];
+    if (!strings_find(l->strings, lease->key.realm.name, &k.realm) ||
+        !strings_find(l->strings, party_format(&lease->party, text), &s.party))
+        return false;
+    uint32_t g = find_group(l, &k);
+    uint32_t known = g ? find_span(l, &l->group[g], &s) : 0;
+    if (known == 0)
+        return false;
+    lease->last_seen_ms = l->span[known].last_seen_ms;
+    lease->end_ms = l->span[known].end_ms == INT64_MAX ? 0 : l->span[known].end_ms;
+    return true;
 }
 
-void leases_churn(const struct leases *l, int pop, int64_t t_ms, uint32_t *open, uint32_t *changes)
+// ---- By session and by access router
+
+size_t leases_session(const struct leases *l, const char *nas, const char *session_id,
+                      struct lease out[static LEASES_SESSION_MAX])
 {
-    assert(pop >= -1 && pop < (int)l->pops);
-    lease_churn_at(l->churn[pop + 1], t_ms, open, changes);
+    uint64_t hash = session_hash(nas, session_id);
+    size_t n = 0;
+    if (hash == 0)
+        return 0;
+    for (uint32_t s = l->session[hash & l->session_mask]; s && n < LEASES_SESSION_MAX;
+         s = l->span[s].session_next) {
+        // A NAS that counts its sessions anew: the old ones of that number are over.
+        if (l->span[s].session != hash || l->span[s].end_ms != INT64_MAX)
+            continue;
+        leases_get(l, s, &out[n]);
+        snprintf(out[n].session_id, sizeof out[n].session_id, "%s", session_id);
+        n++;
+    }
+    return n;
+}
+
+int leases_each_open(struct leases *l, const char *nas, int64_t t_ms, leases_fn fn, void *ctx)
+{
+    uint32_t number;
+    int rc = 0;
+    if (!strings_find(l->strings, nas, &number))
+        return 0;
+    uint32_t last = l->used;
+    for (uint32_t s = 1; s <= last && rc >= 0; s++) {
+        const struct lease_span *x = &l->span[s];
+        if (!x->used || x->nas != number || x->end_ms != INT64_MAX || x->start_ms > t_ms)
+            continue;
+        struct lease lease;
+        leases_get(l, s, &lease);
+        rc = fn(&lease, ctx);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+void leases_forget(struct leases *l, int64_t before_ms)
+{
+    for (uint32_t i = 1; i <= l->groups; i++) {
+        struct group *g = &l->group[i];
+        for (uint32_t at = g->count; at > 0; at--) {
+            uint32_t s = g->span[at - 1];
+            if (l->span[s].until_ms >= before_ms)
+                continue;
+            unlink_session(l, s);
+            take_out(g, at - 1);
+            l->span[s].used = false;
+            l->span[s].group = l->free;
+            l->free = s;
+            l->count--;
+        }
+        if (g->count == 0) { // its key may come back: only the memory behind it goes
+            free(g->span);
+            g->span = NULL;
+            g->cap = 0;
+        }
+    }
+    for (size_t p = 0; p <= l->pops; p++)
+        lease_churn_forget(l->churn[p], before_ms);
+}
+
+void leases_clock(struct leases *l, const char *nas, bool differs)
+{
+    uint32_t number;
+    if (!strings_find(l->strings, nas, &number))
+        return;
+    for (uint32_t s = 1; s <= l->used; s++)
+        if (l->span[s].used && l->span[s].nas == number && l->span[s].end_ms == INT64_MAX)
+            l->span[s].clock_differs = differs;
 }

@@ -15,6 +15,7 @@ struct epoch {
 struct domain {
     uint32_t id;
     uint64_t missing;
+    uint64_t showed; // missing since sequence_take_missing
     unsigned epochs;
     struct epoch epoch[SEQUENCE_EPOCHS];
 };
@@ -131,6 +132,7 @@ static void advance(struct sequence_table *t, struct domain *d, struct epoch *e,
     e->highest = sequence;
     if (between > 0) {
         d->missing += between;
+        d->showed += between;
         t->stats.missing += between;
         t->stats.gaps++;
     }
@@ -165,6 +167,21 @@ enum sequence_result sequence_take(struct sequence_table *t, const struct record
     return SEQUENCE_NEW;
 }
 
+bool sequence_known(const struct sequence_table *t, const struct record_id *id)
+{
+    size_t at = place(t, id->domain);
+    if (at == t->count || t->domain[at]->id != id->domain || id->sequence == 0)
+        return false;
+    const struct domain *d = t->domain[at];
+    for (unsigned i = 0; i < d->epochs; i++) {
+        const struct epoch *e = &d->epoch[i];
+        if (e->epoch == id->epoch)
+            return id->sequence <= e->highest &&
+                   (e->highest - id->sequence >= SEQUENCE_WINDOW || test(e, id->sequence));
+    }
+    return false;
+}
+
 const struct sequence_stats *sequence_stats(const struct sequence_table *t)
 {
     return &t->stats;
@@ -179,4 +196,43 @@ uint64_t sequence_missing(const struct sequence_table *t, uint32_t domain)
 size_t sequence_domains(const struct sequence_table *t)
 {
     return t->count;
+}
+
+uint64_t sequence_take_missing(struct sequence_table *t, uint32_t domain)
+{
+    size_t at = place(t, domain);
+    if (at == t->count || t->domain[at]->id != domain)
+        return 0;
+    uint64_t n = t->domain[at]->showed;
+    t->domain[at]->showed = 0;
+    return n;
+}
+
+void sequence_each(const struct sequence_table *t, sequence_fn fn, void *ctx)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        const struct domain *d = t->domain[i];
+        uint64_t after = 0;
+        for (unsigned n = 0; n < d->epochs; n++) {
+            const struct epoch *next = NULL;
+            for (unsigned k = 0; k < d->epochs; k++)
+                if (d->epoch[k].used > after && (!next || d->epoch[k].used < next->used))
+                    next = &d->epoch[k];
+            if (!next)
+                break;
+            after = next->used;
+            fn(ctx, &(struct record_id){
+                        .domain = d->id, .epoch = next->epoch, .sequence = next->highest});
+        }
+    }
+}
+
+void sequence_seed(struct sequence_table *t, const struct record_id *highest)
+{
+    struct domain *d = highest->sequence > 0 ? get_domain(t, highest->domain) : NULL;
+    struct epoch *e = d ? get_epoch(t, d, highest->epoch) : NULL;
+    if (!e || highest->sequence <= e->highest)
+        return;
+    e->highest = highest->sequence;
+    memset(e->seen, 0xff, sizeof e->seen);
 }

@@ -31,7 +31,17 @@ struct sequence_stats {
 struct sequence_table *sequence_new(void); // NULL: out of memory
 void sequence_free(struct sequence_table *t);
 enum sequence_result sequence_take(struct sequence_table *t, const struct record_id *id);
+// Would sequence_take say repeat or old? Changes nothing; an unknown epoch is not known.
+bool sequence_known(const struct sequence_table *t, const struct record_id *id);
 const struct sequence_stats *sequence_stats(const struct sequence_table *t);
 // Missing numbers of one domain.
 uint64_t sequence_missing(const struct sequence_table *t, uint32_t domain);
 size_t sequence_domains(const struct sequence_table *t);
+// Missing numbers of a domain that showed since the last call. A gap that is filled later was still one.
+uint64_t sequence_take_missing(struct sequence_table *t, uint32_t domain);
+
+// The highest sequence of every domain and epoch, in order of last use within a domain; and setting it: what comes up to it
+// counts as taken.
+typedef void (*sequence_fn)(void *ctx, const struct record_id *highest);
+void sequence_each(const struct sequence_table *t, sequence_fn fn, void *ctx);
+void sequence_seed(struct sequence_table *t, const struct record_id *highest);

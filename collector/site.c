@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct item {
     uint64_t party;
@@ -16,7 +17,8 @@ struct site {
     struct item *item;
     size_t count, cap;
     struct minute_site *pop; // one a POP
-    uint64_t lost;           // items there was no memory for
+    size_t pops;
+    uint64_t lost; // items there was no memory for
 };
 
 struct site *site_new(const struct leases *leases)
@@ -25,12 +27,22 @@ struct site *site_new(const struct leases *leases)
     if (!s)
         return NULL;
     s->leases = leases;
-    size_t pops = leases_pops(leases);
-    s->pop = calloc(pops ? pops : 1, sizeof *s->pop);
-    if (s->pop)
-        return s;
-    free(s);
-    return NULL;
+    return s;
+}
+
+// New POPs come with new leases.
+static bool know_pops(struct site *s)
+{
+    size_t pops = leases_pops(s->leases);
+    if (pops <= s->pops)
+        return true;
+    struct minute_site *more = realloc(s->pop, pops * sizeof *more);
+    if (!more)
+        return false;
+    memset(more + s->pops, 0, (pops - s->pops) * sizeof *more);
+    s->pop = more;
+    s->pops = pops;
+    return true;
 }
 
 void site_free(struct site *s)
@@ -104,7 +116,7 @@ static void fold(struct site *s, struct minute_site *whole)
             size_t k = j + 1;
             while (k < s->count && s->item[k].party == here.party && s->item[k].pop == here.pop)
                 add_item(&here, &s->item[k++]);
-            if (here.pop >= 0)
+            if (here.pop >= 0 && (size_t)here.pop < s->pops)
                 count_party(&s->pop[here.pop], &here);
             if (j == i)
                 party = here;
@@ -124,10 +136,12 @@ int site_close(struct site *s, int64_t minute, int (*give)(const struct minute_s
     int64_t end_ms = (minute + 1) * 60000;
     if (s->count > 1)
         qsort(s->item, s->count, sizeof *s->item, by_party);
+    if (!know_pops(s))
+        s->lost++;
     fold(s, &whole);
     leases_churn(s->leases, -1, end_ms, &whole.leases, &whole.lease_changes);
     int rc = give(&whole, ctx);
-    for (size_t p = 0; p < leases_pops(s->leases); p++) {
+    for (size_t p = 0; p < s->pops; p++) {
         struct minute_site *pop = &s->pop[p];
         leases_churn(s->leases, (int)p, end_ms, &pop->leases, &pop->lease_changes);
         if (rc >= 0 && (pop->active_parties > 0 || pop->lease_changes > 0)) {

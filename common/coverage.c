@@ -12,7 +12,11 @@ uint32_t coverage_loss_ppm(const struct coverage *c)
 {
     uint32_t dropped = ppm_of((unsigned __int128)c->dropped_card + c->dropped_ring, c->packets);
     uint32_t missing = ppm_of(c->missing_octets, c->seen_octets);
-    return dropped > missing ? dropped : missing;
+    // What the spool refused is missing at the collector too: one loss, told by both.
+    uint64_t gone = c->dropped_spool > c->lost_records ? c->dropped_spool : c->lost_records;
+    uint32_t lost = ppm_of(gone, c->records);
+    uint32_t worst = dropped > missing ? dropped : missing;
+    return worst > lost ? worst : lost;
 }
 
 const char *coverage_alarm_text(uint32_t alarm_bit)
@@ -54,6 +58,10 @@ const char *coverage_alarm_text(uint32_t alarm_bit)
     case COVERAGE_ANOMALY:
         return "Traffic of the site or sensor left its usual band: compare with the day before, "
                "then look for an outage, a moved mirror or a real surge.";
+    case COVERAGE_LINK_DOWN:
+        return "An interface of the sensor is down or gone, so nothing of it is seen: check the "
+               "cable, "
+               "the mirror's port and `ip link`.";
     default: return NULL;
     }
 }

@@ -44,8 +44,9 @@ enum coverage_alarm {
     COVERAGE_UNKNOWN_LAYERS = 1 << 7, // a noticeable share of packets could not be opened
     COVERAGE_LEG_WRONG = 1 << 8,      // what is seen contradicts the declared leg, nat or port25
     COVERAGE_SAMPLED = 1 << 9,
-    COVERAGE_REPLAY = 1 << 10,  // from a file: time is packet time
-    COVERAGE_ANOMALY = 1 << 11, // Holt-Winters alarm of a site or sensor series
+    COVERAGE_REPLAY = 1 << 10,    // from a file: time is packet time
+    COVERAGE_ANOMALY = 1 << 11,   // Holt-Winters alarm of a site or sensor series
+    COVERAGE_LINK_DOWN = 1 << 12, // an interface is down or gone: what it would show is not seen
 };
 
 // Counts in this second (deltas). Loss is told by where it happened.
@@ -68,7 +69,8 @@ enum coverage_alarm {
     X(mail_flows, 16, "of these on mail ports or speaking mail")                                \
     X(one_sided_flows, 17, "flows ended with one direction only")                               \
     X(subscriber_flows, 18, "flows begun with a subscriber at an end")                          \
-    X(records, 19, "records exported")
+    X(records, 19, "records exported")                                                          \
+    X(lost_records, 20, "records that were exported and did not arrive; added by the collector")
 
 struct coverage {
     int64_t t_ms;                   // watermark: end of the second

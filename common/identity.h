@@ -96,6 +96,9 @@ enum lease_source {
     LEASE_PREFIX_MAP, // dated map of networks, for renumbering and static products
 };
 
+// "radius", "kea", ...; NULL: none.
+const char *lease_source_name(uint8_t source);
+
 #define LEASE_NAME_MAX 64
 
 // One span of time in which a key belonged to a party.
@@ -148,6 +151,6 @@ struct identity {
     "realm,prefix,port_first,port_last,party,start,end,last_seen,interim_s,mac,nas,session,user," \
     "pop,class"
 // 0, or -EINVAL with what and in which column in `error`. The header line, comments and blank lines
-// are the caller's to skip. A party without a kind is a line.
+// are the caller's to skip. A party without a kind is a line. A column more, `source`, may follow.
 int lease_parse_csv(const char *line, struct lease *out, char error[static 160]);
 int lease_write_csv(FILE *out, const struct lease *l); // 0 or -EIO

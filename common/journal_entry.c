@@ -152,6 +152,34 @@ static void get_site(struct cursor *c, struct minute_site *s)
     s->lease_changes = get_u32(c);
 }
 
+// ---- Positions: first in their block
+
+void journal_entry_position(const struct journal_position *p, struct buf *out)
+{
+    size_t body = entry_begin(out, JOURNAL_POSITION);
+    buf_be(out, ENTRY_VERSION, 1);
+    buf_be(out, p->log, 8);
+    buf_be(out, p->ordinal, 8);
+    buf_be(out, p->part, 4);
+    wire_end(out, body);
+}
+
+bool journal_entry_get_position(struct cursor c, struct journal_position *out)
+{
+    if (cursor_u8(&c) != JOURNAL_POSITION || c.failed)
+        return false;
+    struct cursor body = wire_get_span(&c);
+    uint8_t version = cursor_u8(&body);
+    struct journal_position p;
+    p.log = cursor_u64(&body);
+    p.ordinal = cursor_u64(&body);
+    p.part = cursor_u32(&body);
+    if (c.failed || body.failed || version != ENTRY_VERSION)
+        return false;
+    *out = p;
+    return true;
+}
+
 int journal_entry_get(struct cursor *c, struct journal_entry *e)
 {
     while (!c->failed && cursor_left(c) > 0) {

@@ -98,6 +98,10 @@ void journal_entry_row(const struct minute_row *r, struct buf *out);
 void journal_entry_coverage(const struct coverage_minute *m, struct buf *out);
 void journal_entry_site(const struct minute_site *s, struct buf *out);
 
+void journal_entry_position(const struct journal_position *p, struct buf *out);
+// The position that a block's entries begin with. False: they do not.
+bool journal_entry_get_position(struct cursor c, struct journal_position *out);
+
 // Reads the next entry into `e`, whose row the caller finishes. 1; 0: end, or only entries of kinds not
 // known here; -EINVAL: broken; -ENOMEM.
 int journal_entry_get(struct cursor *c, struct journal_entry *e);

@@ -39,6 +39,11 @@ struct journal_writer {
     size_t waiting_count, waiting_cap;
     struct journal_block pending; // counts and minutes so far
     struct journal_damage damage;
+    // Of a live collector.
+    bool live;
+    struct journal_position at, done;
+    int (*before)(void *ctx);
+    void *ctx;
 };
 
 // ---- Opening: the newest segment, cut back to its last whole block
@@ -377,14 +382,50 @@ static int write_block(struct journal_writer *w)
     return 0;
 }
 
+void journal_writer_live(struct journal_writer *w, uint64_t log,
+                         const struct journal_position *done, int (*before)(void *ctx), void *ctx)
+{
+    w->live = true;
+    w->sync = true;
+    w->before = before;
+    w->ctx = ctx;
+    w->at = (struct journal_position){.log = log};
+    w->done = (struct journal_position){0};
+    if (done && done->log == log)
+        w->done = *done;
+}
+
+void journal_writer_at(struct journal_writer *w, uint64_t ordinal)
+{
+    w->at.ordinal = ordinal;
+    w->at.part = 0;
+}
+
+// The block stands in the journal since before the crash.
+static bool is_done(const struct journal_writer *w)
+{
+    const struct journal_position *a = &w->at, *d = &w->done;
+    return d->log == a->log &&
+           (a->ordinal < d->ordinal || (a->ordinal == d->ordinal && a->part <= d->part));
+}
+
 static int commit(struct journal_writer *w, int64_t mark_ms)
 {
-    int rc = choose_segment(w, mark_ms);
+    if (w->live && is_done(w)) {
+        pending_clear(w);
+        w->at.part++;
+        return 0;
+    }
+    int rc = w->live ? w->before(w->ctx) : 0;
+    if (rc == 0)
+        rc = choose_segment(w, mark_ms);
     if (rc < 0)
         return rc;
     if (w->waiting_count > 1)
         qsort(w->waiting, w->waiting_count, sizeof *w->waiting, by_key);
     buf_clear(&w->raw);
+    if (w->live)
+        journal_entry_position(&w->at, &w->raw);
     buf_bytes(&w->raw, w->others.data, w->others.len);
     for (size_t i = 0; i < w->waiting_count; i++)
         buf_bytes(&w->raw, w->rows.data + w->waiting[i].at, w->waiting[i].len);
@@ -399,8 +440,10 @@ static int commit(struct journal_writer *w, int64_t mark_ms)
     rc = journal_seal(w->sealer, &b, buf_span(&w->raw), w->key_dir ? &w->key : NULL, &w->block);
     if (rc == 0)
         rc = write_block(w);
-    if (rc == 0)
+    if (rc == 0) {
         pending_clear(w);
+        w->at.part++;
+    }
     return rc;
 }
 

@@ -104,6 +104,9 @@ struct keyed_hash keyed_hash(const struct keyed_hash_key *key, enum keyed_hash_k
     }
     crypto_generichash_update(&state, chunk, used);
     crypto_generichash_final(&state, digest, sizeof digest);
+    // The name must not stay on the stack.
+    explicit_bzero(chunk, sizeof chunk);
+    explicit_bzero(&state, sizeof state);
     struct keyed_hash h = {.kind = (uint8_t)kind, .key_id = key->id};
     for (size_t i = 0; i < 8; i++)
         h.value = h.value << 8 | digest[i];
@@ -115,4 +118,14 @@ void hash_text(struct span text, char out[static 33])
     uint8_t digest[16];
     crypto_generichash(digest, sizeof digest, text.data, text.len, NULL, 0);
     sodium_bin2hex(out, 33, digest, sizeof digest);
+}
+
+uint64_t hash_sum(struct span s)
+{
+    uint8_t digest[crypto_generichash_BYTES_MIN]; // libsodium's smallest: 16 octets
+    crypto_generichash(digest, sizeof digest, s.data, s.len, NULL, 0);
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < 8; i++)
+        sum = sum << 8 | digest[i];
+    return sum;
 }

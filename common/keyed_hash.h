@@ -47,3 +47,6 @@ struct keyed_hash keyed_hash(const struct keyed_hash_key *key, enum keyed_hash_k
 
 // BLAKE2b-128 without key, as 32 hex digits: says whether two texts (configurations) are the same.
 void hash_text(struct span text, char out[static 33]);
+
+// The first 64 bits of BLAKE2b-128 without key: the checksum of files.
+uint64_t hash_sum(struct span s);

@@ -9,7 +9,8 @@
 #include "common/timefmt.h"
 #include "common/utf8.h"
 
-#define COLUMNS    15
+#define COLUMNS    16
+#define NEEDED     15 // the source came later
 #define CELL_MAX   256
 #define PORT_LAST  65535
 #define INTERIM_MS INT64_C(1800000) // practice: 30 minutes
@@ -126,6 +127,34 @@ static bool read_name(const char *cell, struct lease *l, size_t offset, const ch
     return true;
 }
 
+static const char *const sources[] = {
+    [LEASE_CSV] = "csv",
+    [LEASE_RADIUS] = "radius",
+    [LEASE_DHCP_KEA] = "kea",
+    [LEASE_DHCP_ISC] = "isc",
+    [LEASE_CGNAT_TABLE] = "cgnat-table",
+    [LEASE_CGNAT_FORMULA] = "cgnat-formula",
+    [LEASE_PREFIX_MAP] = "prefix-map",
+};
+
+const char *lease_source_name(uint8_t source)
+{
+    return source < sizeof sources / sizeof *sources ? sources[source] : NULL;
+}
+
+static bool read_source(const char *cell, struct lease *l, size_t offset, const char **why)
+{
+    (void)offset;
+    if (!*cell)
+        return true;
+    for (uint8_t i = LEASE_CSV; i < sizeof sources / sizeof *sources; i++)
+        if (strcmp(sources[i], cell) == 0) {
+            l->source = i;
+            return true;
+        }
+    return fail(why, "is no source; write csv, radius, kea, isc or nothing");
+}
+
 static const struct column {
     const char *name;
     column_fn read;
@@ -146,6 +175,7 @@ static const struct column {
     {"user", read_name, offsetof(struct lease, user_name)},
     {"pop", read_name, offsetof(struct lease, pop)},
     {"class", read_name, offsetof(struct lease, network_class)},
+    {"source", read_source, 0},
 };
 
 // The next cell (RFC 4180). Returns what follows its comma, NULL behind the last one; `*why` is set
@@ -209,9 +239,11 @@ int lease_parse_csv(const char *line, struct lease *out, char error[static 160])
     for (size_t i = 0; i < COLUMNS; i++) {
         char cell[CELL_MAX] = "";
         const char *why = NULL;
+        if (!at && i >= NEEDED)
+            break;
         if (!at) {
             snprintf(error, 160, "column %zu (%s) is missing; a line has %d columns", i + 1,
-                     columns[i].name, COLUMNS);
+                     columns[i].name, NEEDED);
             return -EINVAL;
         }
         at = next_cell(at, cell, &why);
@@ -274,6 +306,9 @@ int lease_write_csv(FILE *out, const struct lease *l)
     write_cell(out, l->user_name);
     write_cell(out, l->pop);
     write_cell(out, l->network_class);
+    const char *source = lease_source_name(l->source);
+    if (source && l->source != LEASE_CSV)
+        fprintf(out, ",%s", source);
     fputc('\n', out);
     return ferror(out) ? -EIO : 0;
 }

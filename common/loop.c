@@ -57,6 +57,11 @@ static int64_t clock_ms(clockid_t id)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+int64_t loop_clock_ms(void)
+{
+    return clock_ms(CLOCK_REALTIME);
+}
+
 struct loop *loop_new(void)
 {
     struct loop *l = calloc(1, sizeof *l);

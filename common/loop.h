@@ -15,6 +15,9 @@ typedef void (*loop_fd_fn)(struct loop *l, int fd, unsigned events, int64_t now_
 typedef void (*loop_timer_fn)(struct loop *l, int64_t now_ms, void *ctx);
 typedef void (*loop_signal_fn)(struct loop *l, int signo, int64_t now_ms, void *ctx);
 
+// Wall clock (UTC): for what happens before the loop runs. Within it, calls bring the time.
+int64_t loop_clock_ms(void);
+
 struct loop *loop_new(void); // NULL: out of memory or descriptors
 void loop_free(struct loop *l);
 

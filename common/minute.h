@@ -294,7 +294,8 @@ enum journal_kind {
     JOURNAL_ROW = 1,
     JOURNAL_COVERAGE = 2,
     JOURNAL_SITE = 3,
-    JOURNAL_MARK = 4, // everything before `mark_ms` has been written: windows may move there
+    JOURNAL_MARK = 4,     // everything before `mark_ms` has been written: windows may move there
+    JOURNAL_POSITION = 5, // not handed out; struct journal_position
 };
 
 struct journal_entry {
@@ -335,6 +336,24 @@ int journal_put_site(struct journal_writer *w, const struct minute_site *s);
 // Everything put since the last commit becomes one block (rows sorted by key) that ends with a mark.
 int journal_commit(struct journal_writer *w, int64_t mark_ms);
 uint64_t journal_torn_octets(const struct journal_writer *w);
+
+// ---- A live collector counts what stands in its intake (docs/formats/transport.md), and counts it again after a crash. Each
+// block says how far its rows go, so that what was written before is not written twice.
+struct journal_position {
+    uint64_t log;     // id of the intake
+    uint64_t ordinal; // the record whose taking made the block
+    uint32_t part;    // which of the blocks made by that, from 0
+};
+
+// The last position of `log` in a journal. -ENOENT: there is none.
+int journal_find_position(const char *dir, const char *key_dir, uint64_t log,
+                          struct journal_position *out);
+// From now on blocks are synced and carry positions of `log`; `before` is called before each, to make the intake
+// durable. Blocks up to and with `done` (NULL: none) are not written: they are there.
+void journal_writer_live(struct journal_writer *w, uint64_t log,
+                         const struct journal_position *done, int (*before)(void *ctx), void *ctx);
+// The record that is taken next.
+void journal_writer_at(struct journal_writer *w, uint64_t ordinal);
 int journal_writer_close(struct journal_writer *w);
 
 struct journal_reader;

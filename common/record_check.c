@@ -158,7 +158,7 @@ static const char *check_coverage(const struct coverage *c)
     CHECK(c->tier <= COVERAGE_TIER_C, "tier");
     CHECK(c->profile <= COVERAGE_FULL_ENVELOPE, "profile");
     CHECK(c->sampling >= 1, "sampling");
-    CHECK(c->alarms < COVERAGE_ANOMALY << 1, "alarms");
+    CHECK(c->alarms < COVERAGE_LINK_DOWN << 1, "alarms");
     return NULL;
 }
 

@@ -6,14 +6,21 @@
 
 #include "flow.h"
 
-// This part of the places is kept for mail ports, so that a flood of other flows cannot blind us.
-#define MAIL_SHARE 4
+// When places are short this part is kept for mail, and as much for the rest, so that a flood of one kind
+// cannot blind us for the other.
+#define SHARE 4
+// Looked at in search of a silent dialogue; among that many that speak the oldest has to go.
+#define REPRIEVES 64
 
 struct dialogues {
     struct dialogue *dialogue; // [0] is not used
     size_t count, in_use;
     size_t fresh;  // places from here on were never used
     uint32_t free; // 0: none
+    struct {
+        uint32_t oldest, newest; // 0: none
+        size_t count;
+    } list[2]; // by class: the rest, mail
     struct stream_pool *blocks;
     struct proto_pool *trackers;
 };
@@ -65,6 +72,31 @@ struct dialogue *dialogue_of(struct dialogues *d, const struct flow *f)
     return f->dialogue ? &d->dialogue[f->dialogue] : NULL;
 }
 
+void dialogue_prefetch(const struct dialogues *d, const struct flow *f)
+{
+    if (f->dialogue == 0)
+        return;
+    const char *at = (const char *)&d->dialogue[f->dialogue];
+    for (size_t i = 0; i < sizeof(struct dialogue); i += 64)
+        __builtin_prefetch(at + i, 1);
+}
+
+void dialogue_prefetch_tracker(const struct dialogues *d, const struct flow *f)
+{
+    if (f->dialogue == 0)
+        return;
+    const struct proto_flow *p = &d->dialogue[f->dialogue].proto;
+    for (unsigned i = 0; i < p->depth; i++) {
+        const char *at = (const char *)p->stack[i].state - 32;
+        for (size_t n = 0; n < p->stack[i].proto->state_size + 32; n += 64)
+            __builtin_prefetch(at + n, 1);
+    }
+    const char *at = (const char *)p->out;
+    if (at)
+        for (size_t n = 0; n < 512; n += 64)
+            __builtin_prefetch(at + n, 1);
+}
+
 // ---- What the stream hands out.
 
 struct feeding {
@@ -97,8 +129,31 @@ static struct stream_sink sink_of(struct feeding *to)
     return (struct stream_sink){.data = on_data, .gap = on_gap, .ctx = to};
 }
 
+// ---- By age.
+
+static void list_out(struct dialogues *all, struct dialogue *d)
+{
+    struct dialogue *older = d->older ? &all->dialogue[d->older] : NULL;
+    struct dialogue *newer = d->newer ? &all->dialogue[d->newer] : NULL;
+    *(older ? &older->newer : &all->list[d->mail].oldest) = d->newer;
+    *(newer ? &newer->older : &all->list[d->mail].newest) = d->older;
+    all->list[d->mail].count--;
+}
+
+static void list_in(struct dialogues *all, struct dialogue *d, bool mail)
+{
+    uint32_t i = (uint32_t)(d - all->dialogue);
+    d->mail = mail;
+    d->spoken = false;
+    d->newer = 0;
+    d->older = all->list[mail].newest;
+    *(d->older ? &all->dialogue[d->older].newer : &all->list[mail].oldest) = i;
+    all->list[mail].newest = i;
+    all->list[mail].count++;
+}
+
 // What the tracker found out becomes the flow's.
-static void note_app(struct flow_table *t, struct flow *f, const struct dialogue *d)
+static void note_app(struct flow_table *t, struct flow *f, struct dialogue *d)
 {
     f->app = d->proto.app;
     f->app_source = d->proto.app_source;
@@ -108,6 +163,10 @@ static void note_app(struct flow_table *t, struct flow *f, const struct dialogue
     if (mail && !(f->flags & FLOW_MAIL)) {
         f->flags |= FLOW_MAIL;
         t->stats->mail_flows++;
+    }
+    if (d->mail != !!(f->flags & FLOW_MAIL)) {
+        list_out(t->dialogues, d);
+        list_in(t->dialogues, d, !d->mail);
     }
 }
 
@@ -125,7 +184,47 @@ static void introduce(struct flow_table *t, const struct flow *f, struct dialogu
                                    .midstream = f->handshake == RECORD_HANDSHAKE_MIDSTREAM};
 }
 
-static struct dialogue *open_place(struct flow_table *t, struct flow *f)
+// The longest silent of a class. One that went on since it was looked at last is spared once.
+static struct dialogue *silent(struct dialogues *all, bool mail)
+{
+    for (unsigned i = 0; i < REPRIEVES; i++) {
+        struct dialogue *d = &all->dialogue[all->list[mail].oldest];
+        if (!d->spoken)
+            return d;
+        list_out(all, d);
+        list_in(all, d, mail);
+    }
+    return &all->dialogue[all->list[mail].oldest];
+}
+
+// Ends the following of one dialogue, of the class that has more than its share. What was gathered is
+// told; the flow itself goes on. False: there is none to end.
+static bool make_room(struct flow_table *t, bool mail, int64_t t_us)
+{
+    struct dialogues *all = t->dialogues;
+    size_t kept = all->count / SHARE;
+    bool of_mail = mail ? all->list[0].count <= kept : all->list[1].count > all->count - kept;
+    if (all->list[of_mail].count == 0)
+        return false;
+    struct flow *f = &t->flow[silent(all, of_mail)->flow];
+    t->stats->dialogues_evicted++;
+    f->incomplete |= RECORD_NO_MEMORY;
+    dialogue_close(t, f, PROTO_END_EVICTED, t_us);
+    const struct dialogue *d = dialogue_of(all, f);
+    if ((d->proto.out && d->proto.out->fresh) || d->missing[0] || d->missing[1])
+        t->report(t->report_ctx, t, f, 0, t_us);
+    dialogue_free(t, f);
+    f->flags |= FLOW_NO_DIALOGUE;
+    return true;
+}
+
+static bool is_full(const struct dialogues *all, bool mail)
+{
+    return all->in_use == all->count ||
+           (!mail && all->list[0].count >= all->count - all->count / SHARE);
+}
+
+static struct dialogue *open_place(struct flow_table *t, struct flow *f, int64_t t_us)
 {
     struct dialogues *all = t->dialogues;
     bool mail = f->flags & FLOW_MAIL;
@@ -135,8 +234,7 @@ static struct dialogue *open_place(struct flow_table *t, struct flow *f)
         f->incomplete |= RECORD_FLOW_ONLY;
         return NULL;
     }
-    if (all->in_use == all->count ||
-        (!mail && all->in_use >= all->count - all->count / MAIL_SHARE)) {
+    if (is_full(all, mail) && !make_room(t, mail, t_us)) {
         t->stats->dialogues_refused++;
         f->incomplete |= RECORD_NO_MEMORY;
         return NULL;
@@ -150,6 +248,8 @@ static struct dialogue *open_place(struct flow_table *t, struct flow *f)
     t->stats->dialogues++;
     memset(d, 0, sizeof *d);
     d->in_use = true;
+    d->flow = flow_index(t, f);
+    list_in(all, d, mail);
     introduce(t, f, d);
     return d;
 }
@@ -158,7 +258,7 @@ static struct dialogue *open_place(struct flow_table *t, struct flow *f)
 static struct dialogue *open_stream(struct flow_table *t, struct flow *f, const struct packet *p,
                                     unsigned dir)
 {
-    struct dialogue *d = open_place(t, f);
+    struct dialogue *d = open_place(t, f, p->t_us);
     if (!d)
         return NULL;
     for (unsigned side = 0; side < 2; side++) {
@@ -207,6 +307,7 @@ void dialogue_free(struct flow_table *t, struct flow *f)
         return;
     stream_drop(&d->stream, all->blocks);
     proto_drop(&d->proto, all->trackers);
+    list_out(all, d);
     d->in_use = false;
     d->next_free = all->free;
     all->free = f->dialogue;
@@ -245,6 +346,8 @@ unsigned dialogue_segment(struct flow_table *t, struct flow *f, const struct pac
         d = open_stream(t, f, p, dir);
         if (!d)
             return DIALOGUE_NONE;
+    } else if (p->payload_wire > 0) {
+        d->spoken = true;
     }
     struct stream_segment seg = {.dir = dir,
                                  .seq = p->seq + (p->tcp_flags & PACKET_SYN ? 1 : 0),
@@ -274,7 +377,7 @@ void dialogue_datagram(struct flow_table *t, struct flow *f, const struct packet
 {
     struct dialogue *d = dialogue_of(t->dialogues, f);
     if (!d && !(f->flags & FLOW_NO_DIALOGUE))
-        d = open_place(t, f);
+        d = open_place(t, f, p->t_us);
     if (!d)
         return;
     proto_datagram(&d->proto, t->dialogues->trackers, dir == 0 ? PROTO_INITIATOR : PROTO_RESPONDER,

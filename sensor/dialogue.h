@@ -1,6 +1,7 @@
 // The dialogues of flows that carry octets worth following: a stream and a tracker each, from a pool of
 // fixed size. When the tracker has nothing to follow the place is given back, and the flow keeps only
-// what it is.
+// what it is. When all places are taken the dialogue that has been silent longest gives up its own, so
+// that nobody blinds the sensor by opening many and going on with none.
 #pragma once
 
 #include "proto/proto.h"
@@ -15,7 +16,11 @@ struct dialogue {
     struct proto_flow proto;
     uint64_t missing[2]; // since the last record
     uint32_t next_free;
+    uint32_t flow;         // its index
+    uint32_t older, newer; // of its class, by opening or by the last reprieve; 0: none
     bool in_use;
+    bool mail;   // the class
+    bool spoken; // more than its first segment came since it was put at the list's end
 };
 
 struct dialogues;
@@ -25,6 +30,9 @@ void dialogues_free(struct dialogues *d);
 size_t dialogues_in_use(const struct dialogues *d);
 struct proto_pool *dialogues_proto_pool(struct dialogues *d);
 const struct stream_pool *dialogues_stream_pool(const struct dialogues *d);
+// Fetches what the flow's next segment will look at.
+void dialogue_prefetch(const struct dialogues *d, const struct flow *f);
+void dialogue_prefetch_tracker(const struct dialogues *d, const struct flow *f);
 struct dialogue *dialogue_of(struct dialogues *d, const struct flow *f); // NULL: it has none
 
 // Beside enum stream_verdict:

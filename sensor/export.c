@@ -17,7 +17,7 @@ struct export
     struct record record;
     uint64_t epoch, sequence;
     int64_t watermark_ms;
-    int error;
+    int error, refused;
 };
 
 struct export *export_new(const struct export_config *config, struct stats *stats)
@@ -44,6 +44,19 @@ void export_begin(struct export *x, uint64_t epoch)
 int export_error(const struct export *x)
 {
     return x->error;
+}
+
+int export_refused(const struct export *x)
+{
+    return x->refused;
+}
+
+int export_flush(struct export *x, int64_t now_ms)
+{
+    int rc = x->config.sink ? sink_flush(x->config.sink, now_ms) : 0;
+    if (rc != 0)
+        x->refused = rc;
+    return rc;
 }
 
 uint8_t export_app_of_port(uint16_t port, uint8_t ip_proto)
@@ -74,10 +87,14 @@ static void put(struct export *x, uint8_t kind)
     x->record.kind = kind;
     x->record.id = (struct record_id){
         .domain = x->config.domain, .epoch = x->epoch, .sequence = ++x->sequence};
-    x->stats->records++;
-    if (!x->config.sink)
+    int rc = x->config.sink ? sink_put(x->config.sink, &x->record) : 0;
+    if (x->config.live) {
+        x->refused = rc;
+        x->stats->spool_drops += rc != 0;
+        x->stats->records += rc == 0;
         return;
-    int rc = sink_put(x->config.sink, &x->record);
+    }
+    x->stats->records++;
     if (rc != 0 && x->error == 0)
         x->error = rc;
 }

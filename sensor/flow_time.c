@@ -125,8 +125,27 @@ void flow_run(struct flow_table *t, int64_t t_us)
     }
 }
 
+// An attempt that still waits for its answer counts in the minute of its SYN, though its outcome comes in
+// the next. The list is in order of the first SYN; what is older than the time-out was told with its
+// outcome, so a scan adds only the attempts of its last seconds.
+static void tell_pending(struct flow_table *t, int64_t t_us)
+{
+    uint32_t i = t->list[FLOW_LIST_OPENING].newest, first = FLOW_NONE;
+    for (; i != FLOW_NONE; i = t->flow[i].older) {
+        if (t->flow[i].start_us + t->config.syn_timeout_us < t_us)
+            break;
+        first = i;
+    }
+    for (i = first; i != FLOW_NONE; i = t->flow[i].newer) {
+        struct flow *f = &t->flow[i];
+        if (!(f->flags & FLOW_TOLD))
+            t->report(t->report_ctx, t, f, 0, t_us);
+    }
+}
+
 void flow_minute(struct flow_table *t, int64_t t_us)
 {
+    tell_pending(t, t_us);
     uint32_t i = t->minute_first;
     while (i != FLOW_NONE) {
         struct flow *f = &t->flow[i];

@@ -43,6 +43,7 @@ struct frag {
     uint32_t free, oldest, newest;
     int64_t timeout_us;
     struct frag_stats stats;
+    uint32_t whole_len; // octets of `whole` that are not wiped
     uint8_t whole[DATAGRAM_MAX];
 };
 
@@ -118,9 +119,12 @@ static void release(struct frag *f, uint32_t index)
 {
     struct datagram *d = &f->datagram[index];
     unlink_hash(f, index);
-    for (size_t i = 0; i < PAGES; i++)
-        if (d->page[i] != NONE)
-            f->free_page[f->free_pages++] = d->page[i];
+    for (size_t i = 0; i < PAGES; i++) {
+        if (d->page[i] == NONE)
+            continue;
+        memset(f->pages + (size_t)d->page[i] * PAGE, 0, PAGE);
+        f->free_page[f->free_pages++] = d->page[i];
+    }
     if (d->older != NONE)
         f->datagram[d->older].newer = d->newer;
     else
@@ -218,6 +222,7 @@ static bool place(struct frag *f, uint32_t index, const struct frag_piece *piece
 static void hand_out(struct frag *f, uint32_t index, int64_t t_us, struct frag_whole *out)
 {
     struct datagram *d = &f->datagram[index];
+    f->whole_len = d->end;
     for (uint32_t at = 0; at < d->end; at += PAGE) {
         uint32_t n = d->end - at < PAGE ? d->end - at : PAGE;
         memcpy(f->whole + at, f->pages + (size_t)d->page[at / PAGE] * PAGE, n);
@@ -321,8 +326,22 @@ void frag_expire(struct frag *f, int64_t t_us)
         give_up(f, f->oldest);
 }
 
+void frag_sweep(struct frag *f, int64_t t_us)
+{
+    frag_expire(f, t_us);
+    for (uint32_t i = f->oldest, next; i != NONE; i = next) {
+        next = f->datagram[i].newer;
+        if (f->datagram[i].done_us != 0 && t_us - f->datagram[i].done_us >= REPEAT_US)
+            release(f, i);
+    }
+    memset(f->whole, 0, f->whole_len);
+    f->whole_len = 0;
+}
+
 void frag_flush(struct frag *f)
 {
     while (f->oldest != NONE)
         give_up(f, f->oldest);
+    memset(f->whole, 0, f->whole_len);
+    f->whole_len = 0;
 }

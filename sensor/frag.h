@@ -54,6 +54,8 @@ enum frag_result frag_add(struct frag *f, const struct frag_key *key,
                           const struct frag_piece *piece, int64_t t_us, struct frag_whole *out);
 // Gives up what waits longer than the time-out.
 void frag_expire(struct frag *f, int64_t t_us);
+// The same, once a second, and wipes what was joined: `data` of the last frag_whole ends here.
+void frag_sweep(struct frag *f, int64_t t_us);
 // Gives up everything, at the end of the input.
 void frag_flush(struct frag *f);
 const struct frag_stats *frag_stats(const struct frag *f);

@@ -2,10 +2,12 @@
 // the packet that comes after them.
 #include "sensor.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "print.h"
+#include "sight.h"
 #include "watch.h"
 
 #define SECOND_US INT64_C(1000000)
@@ -13,6 +15,9 @@
 
 // A pause longer than this in a capture is not covered: nobody says that it was watched.
 #define PAUSE_US (INT64_C(6) * 3600 * SECOND_US)
+
+// Frames unwrapped in a row before the first of them is counted.
+#define BATCH 32
 
 struct sensor {
     struct sensor_setup setup;
@@ -22,11 +27,16 @@ struct sensor {
     struct flow_table *flows;
     struct export *export;
     struct watch *watch;
+    struct sight sight;
+    uint32_t alarms; // set from outside
     struct print *print;
     uint64_t proto_counters[PROTO_COUNTER_N];
     int64_t now_us, next_second_us;
     bool begun;
-    struct packet packet;
+    // A batch: unwrapped and located, not yet counted in its flows.
+    struct packet packet[BATCH];
+    struct flow_place place[BATCH];
+    size_t batch;
 };
 
 static struct coverage declared(const struct sensor_setup *setup)
@@ -37,16 +47,27 @@ static struct coverage declared(const struct sensor_setup *setup)
                          .port25 = (uint8_t)c->port25,
                          .tier = (uint8_t)c->tier,
                          .profile = setup->profile,
+                         .process = setup->process,
                          .sampling = 1};
     snprintf(d.sensor, sizeof d.sensor, "%s", c->name);
     return d;
 }
 
+static void on_flow(void *ctx, struct flow_table *t, struct flow *f, unsigned flags, int64_t t_us)
+{
+    struct sensor *s = ctx;
+    if (flags & RECORD_END)
+        sight_flow(&s->sight, f);
+    export_flow(s->export, t, f, flags, t_us);
+}
+
 static bool make_parts(struct sensor *s)
 {
     const struct sensor_conf *c = s->setup.conf;
-    struct export_config export = {
-        .sink = s->setup.sink, .domain = (uint32_t)c->domain, .which = c->export};
+    struct export_config export = {.sink = s->setup.sink,
+                                   .domain = (uint32_t)c->domain + s->setup.process,
+                                   .which = c->export,
+                                   .live = s->setup.live};
     if (s->setup.print) {
         s->print = print_new(s->setup.print, (size_t)c->flows);
         if (!s->print)
@@ -58,7 +79,8 @@ static bool make_parts(struct sensor *s)
     s->frag = frag_new((size_t)c->fragments, (size_t)c->fragment_memory,
                        c->fragment_timeout * 1000);
     s->export = export_new(&export, &s->stats);
-    s->watch = watch_new(&say, true);
+    s->watch = watch_new(&say, !s->setup.live);
+    sight_init(&s->sight, &say, s->setup.has_smarthosts);
     struct flow_config flow = sensor_conf_flow(c);
     flow.subscribers = s->setup.subscribers;
     flow.smarthosts = s->setup.smarthosts;
@@ -66,7 +88,10 @@ static bool make_parts(struct sensor *s)
                                         .profile = s->setup.profile,
                                         .short_tls_octets = (uint32_t)c->short_tls_octets,
                                         .counters = s->proto_counters};
-    s->flows = flow_table_new(&flow, &s->stats, export_flow, s->export);
+    if (s->setup.hash_seed != 0)
+        flow.hash_seed = s->setup.hash_seed;
+    s->flows = s->setup.live ? flow_table_new(&flow, &s->stats, on_flow, s)
+                             : flow_table_new(&flow, &s->stats, export_flow, s->export);
     return s->frag && s->export && s->watch && s->flows;
 }
 
@@ -101,6 +126,12 @@ void sensor_free(struct sensor *s)
 static void say_coverage(struct sensor *s, int64_t t_us, bool last)
 {
     struct coverage c;
+    if (s->setup.second)
+        s->setup.second(s->setup.second_ctx, s, t_us);
+    if (s->setup.live) {
+        sight_second(&s->sight, t_us / 1000, s->stats.mail_flows);
+        watch_set(s->watch, s->alarms | sight_alarms(&s->sight));
+    }
     watch_take(s->watch, &s->stats, &s->decap, frag_stats(s->frag), t_us / 1000, last, &c);
     export_coverage(s->export, &c);
 }
@@ -120,7 +151,7 @@ static void end_second(struct sensor *s)
     flow_run(s->flows, at - 1);
     if (at % MINUTE_US == 0)
         flow_minute(s->flows, at);
-    frag_expire(s->frag, at);
+    frag_sweep(s->frag, at);
     say_coverage(s, at, false);
     s->next_second_us += SECOND_US;
 }
@@ -132,8 +163,11 @@ void sensor_advance(struct sensor *s, int64_t t_us)
     if (t_us > s->now_us)
         s->now_us = t_us;
     int64_t covered_to = s->next_second_us + PAUSE_US;
+    bool ended = s->next_second_us <= s->now_us;
     while (s->next_second_us <= s->now_us && s->next_second_us < covered_to)
         end_second(s);
+    if (ended && s->setup.live)
+        export_flush(s->export, s->now_us / 1000);
     if (s->next_second_us <= s->now_us) {
         flow_run(s->flows, s->now_us / SECOND_US * SECOND_US - 1);
         s->next_second_us = (s->now_us / SECOND_US + 1) * SECOND_US;
@@ -141,21 +175,120 @@ void sensor_advance(struct sensor *s, int64_t t_us)
     flow_run(s->flows, s->now_us);
 }
 
+void sensor_skip(struct sensor *s, int64_t t_us)
+{
+    if (!s->begun || t_us <= s->now_us)
+        return;
+    s->now_us = t_us;
+    flow_run(s->flows, t_us);
+    frag_expire(s->frag, t_us);
+    s->next_second_us = (t_us / SECOND_US + 1) * SECOND_US;
+    sight_pause(&s->sight, t_us / 1000);
+}
+
+// ---- What only who captures can know.
+
+void sensor_losses(struct sensor *s, const struct sensor_losses *losses)
+{
+    s->stats.card_drops = losses->card;
+    s->stats.ring_drops = losses->ring;
+    s->stats.oversized = losses->oversized;
+}
+
+void sensor_alarms(struct sensor *s, uint32_t alarms)
+{
+    s->alarms = alarms;
+}
+
+void sensor_declare(struct sensor *s, const struct sensor_conf *conf,
+                    const struct prefix_set *subscribers, const struct prefix_set *smarthosts,
+                    bool has_smarthosts)
+{
+    s->setup.conf = conf;
+    struct coverage say = declared(&s->setup);
+    watch_declare(s->watch, &say);
+    sight_init(&s->sight, &say, has_smarthosts);
+    sight_pause(&s->sight, s->now_us / 1000);
+    struct flow_config *now = &s->flows->config, old = *now;
+    *now = sensor_conf_flow(conf);
+    now->flows = old.flows;
+    now->dialogues = old.dialogues;
+    now->realms = old.realms;
+    now->mirror_entries = old.mirror_entries;
+    now->stream = old.stream;
+    now->hash_seed = old.hash_seed;
+    now->proto = old.proto;
+    now->proto.short_tls_octets = (uint32_t)conf->short_tls_octets;
+    now->subscribers = subscribers;
+    now->smarthosts = smarthosts;
+}
+
 // ---- Frames.
 
-void sensor_frame(struct sensor *s, const struct source_frame *frame)
+// Counts what was unwrapped. Three passes, each fetching what the next will touch.
+static void settle(struct sensor *s)
+{
+    for (size_t i = 0; i < s->batch; i++)
+        flow_fetch(s->flows, &s->place[i]);
+    for (size_t i = 0; i < s->batch; i++)
+        flow_fetch_dialogue(s->flows, &s->place[i]);
+    for (size_t i = 0; i < s->batch; i++)
+        if (s->packet[i].payload_wire > 0)
+            flow_fetch_tracker(s->flows, &s->place[i]);
+    for (size_t i = 0; i < s->batch; i++) {
+        if (s->packet[i].t_us >= wheel_quiet(s->flows->wheel))
+            flow_run(s->flows, s->packet[i].t_us);
+        flow_packet_at(s->flows, &s->packet[i], &s->place[i]);
+    }
+    s->batch = 0;
+}
+
+// Unwraps the frame. What it gave waits in the batch, but never beyond the end of its second, nor
+// longer than its octets stand: a joined datagram's until the next fragment.
+static void unwrap(struct sensor *s, const struct source_frame *frame)
 {
     int64_t t_us = frame->t_us < 0                ? 0
                    : frame->t_us > WHEEL_TIME_MAX ? WHEEL_TIME_MAX
                                                   : frame->t_us;
     s->stats.clock_back += s->begun && t_us < s->now_us;
-    sensor_advance(s, t_us);
+    if (!s->begun || t_us >= s->next_second_us) {
+        settle(s);
+        sensor_advance(s, t_us);
+    } else if (t_us > s->now_us) {
+        s->now_us = t_us;
+    }
     s->stats.packets++;
     s->stats.octets += frame->wire;
-    s->packet.t_us = s->now_us;
-    if (decap_frame(&s->decap, frame->linktype, frame->data, frame->wire, &s->packet) ==
-        DECAP_PACKET)
-        flow_packet(s->flows, &s->packet);
+    struct packet *p = &s->packet[s->batch];
+    uint64_t joined = frag_stats(s->frag)->joined;
+    p->t_us = s->now_us;
+    if (decap_frame(&s->decap, frame->linktype, frame->data, frame->wire, p) != DECAP_PACKET)
+        return;
+    flow_locate(s->flows, p, &s->place[s->batch]);
+    if (++s->batch == BATCH || frag_stats(s->frag)->joined != joined)
+        settle(s);
+}
+
+void sensor_frame(struct sensor *s, const struct source_frame *frame)
+{
+    sensor_frames(s, frame, 1);
+}
+
+void sensor_frames(struct sensor *s, const struct source_frame *frame, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        unwrap(s, &frame[i]);
+    settle(s);
+    if (s->begun)
+        flow_run(s->flows, s->now_us);
+}
+
+void sensor_read(struct sensor *s, struct source *source)
+{
+    struct source_frame frame[BATCH];
+    size_t n;
+    while (sensor_error(s) == 0 && (n = source_next_batch(source, frame, BATCH)) > 0)
+        sensor_frames(s, frame, n);
 }
 
 void sensor_finish(struct sensor *s)
@@ -166,6 +299,8 @@ void sensor_finish(struct sensor *s)
     flow_finish(s->flows, s->now_us);
     // Behind the last packet: whole milliseconds, as all times of records.
     say_coverage(s, (s->now_us / 1000 + 1) * 1000, true);
+    if (s->setup.live)
+        export_flush(s->export, s->now_us / 1000);
 }
 
 int sensor_error(const struct sensor *s)
@@ -177,6 +312,16 @@ int sensor_error(const struct sensor *s)
 const struct stats *sensor_stats(const struct sensor *s)
 {
     return &s->stats;
+}
+
+uint32_t sensor_present_alarms(const struct sensor *s)
+{
+    return watch_present(s->watch);
+}
+
+const char *sensor_contradiction(const struct sensor *s)
+{
+    return sight_text(&s->sight);
 }
 
 // ---- What it says of itself.
@@ -196,11 +341,21 @@ static void say_problems(const struct sensor *s, struct control_status *out)
                  {COVERAGE_SLICED, "sliced"},
                  {COVERAGE_CLOCK, "clock"},
                  {COVERAGE_DROPS, "drops"},
+                 {COVERAGE_SPOOL_FULL, "spool-full"},
+                 {COVERAGE_NO_MAIL, "no-mail"},
+                 {COVERAGE_LEG_WRONG, "leg-wrong"},
+                 {COVERAGE_LINK_DOWN, "link-down"},
                  {COVERAGE_UNKNOWN_LAYERS, "unknown-layers"}};
-    uint32_t raised = watch_alarms(s->watch);
+    uint32_t raised = s->setup.live ? watch_present(s->watch) | s->alarms : watch_alarms(s->watch);
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
         if (raised & codes[i].alarm)
-            control_status_problem(out, 1, codes[i].code, coverage_alarm_text(codes[i].alarm), "");
+            control_status_problem(out, 1, codes[i].code, coverage_alarm_text(codes[i].alarm),
+                                   codes[i].alarm == COVERAGE_LEG_WRONG ? sight_text(&s->sight)
+                                                                        : "");
+    int refused = export_refused(s->export);
+    if (refused != 0 && refused != -ENOSPC)
+        control_status_problem(out, 2, "records-lost", strerror(-refused),
+                               "Make room for the records, or repair where they go.");
 }
 
 void sensor_status(const struct sensor *s, struct control_status *out)

@@ -5,6 +5,7 @@
 #include "common/daemon.h"
 #include "export.h"
 #include "flow.h"
+#include "maillog/mail_conf.h"
 
 struct sensor_conf {
     char *name;
@@ -12,6 +13,9 @@ struct sensor_conf {
     int leg, nat, port25, tier;
     int legal_profile; // 0: not chosen; else enum coverage_profile + 1
     char *key_file;
+    struct conf_strings interfaces;
+    char *filter;
+    int64_t snaplen, ring, ring_timeout, processes;
     int export;
     int64_t flows, dialogues, realms;
     struct conf_strings realm_layers;
@@ -21,9 +25,16 @@ struct sensor_conf {
     int64_t reset_linger, closed_timeout, udp_timeout, dns_timeout;
     int64_t duplicate_window, duplicate_entries;
     int64_t short_tls_octets;
+    char *spool; // NULL: none
+    int64_t spool_max;
+    char *collector, *tls; // NULL: none
+    struct mail_conf mail_log;
 };
 
 extern const struct conf_key sensor_conf_keys[];
+
+#define SENSOR_INTERFACES_MAX 16
+#define SENSOR_PROCESSES_MAX  64
 
 // What the table cannot express. 0, or EX_CONFIG after having said why.
 int sensor_conf_check(struct daemon *d);

@@ -19,6 +19,9 @@ enum source_result {
 struct source_kind {
     const char *name;
     enum source_result (*next)(void *state, struct source_frame *out);
+    // Up to `max` frames at once, in order, all borrowed until the next call of either; 0: no more will
+    // come. NULL: `next` is asked for one. Never waits to fill a batch.
+    size_t (*next_batch)(void *state, struct source_frame *out, size_t max);
     void (*close)(void *state);
 };
 
@@ -30,6 +33,14 @@ struct source {
 static inline enum source_result source_next(struct source *s, struct source_frame *out)
 {
     return s->kind->next(s->state, out);
+}
+
+// Frames 1 to `max`, borrowed until the next call; 0: no more will come.
+static inline size_t source_next_batch(struct source *s, struct source_frame *out, size_t max)
+{
+    if (s->kind->next_batch)
+        return s->kind->next_batch(s->state, out, max);
+    return s->kind->next(s->state, out) == SOURCE_FRAME;
 }
 
 static inline void source_close(struct source *s)

@@ -1,6 +1,6 @@
 // Capture files through libpcap, which knows pcap and pcapng; zlib underneath when the file begins as gzip
 // does. The only file that includes libpcap's header. A file that ends inside a frame is truncated:
-// what came before counts.
+// what came before counts. Plain pcap files are read by source_block.c as far as it goes.
 #include "source_file.h"
 
 #include <errno.h>
@@ -8,11 +8,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <zlib.h>
+
+#include "source_block.h"
+
+#define FILE_HEADER 24
 
 struct source_file {
     pcap_t *pcap;
-    gzFile gz; // closed by the cookie's close
+    FILE *stream;               // libpcap's
+    struct source_block *block; // NULL: libpcap reads
+    gzFile gz;                  // closed by the cookie's close
     bool gz_broken;
     int linktype;
     struct source_input *input;
@@ -93,6 +100,21 @@ static FILE *open_stream(struct source_file *f, int *error, bool *empty)
     return plain;
 }
 
+// Only a regular file: what was read of a pipe cannot be read again.
+static struct source_block *open_block(const struct source_file *f)
+{
+    uint8_t header[FILE_HEADER];
+    struct stat s;
+    bool nanoseconds;
+    int fd = fileno(f->stream);
+    if (fd < 0 || fstat(fd, &s) != 0 || !S_ISREG(s.st_mode) ||
+        pread(fd, header, sizeof header, 0) != (ssize_t)sizeof header ||
+        !source_block_fits(header, &nanoseconds))
+        return NULL;
+    return source_block_new(fd, FILE_HEADER, nanoseconds, (uint32_t)pcap_snapshot(f->pcap),
+                            f->linktype);
+}
+
 int source_file_open(struct source_input *input, struct source_file **out)
 {
     char error_text[PCAP_ERRBUF_SIZE] = "";
@@ -112,6 +134,8 @@ int source_file_open(struct source_input *input, struct source_file **out)
                                                        error_text);
     if (f->pcap) {
         f->linktype = pcap_datalink(f->pcap);
+        f->stream = stream;
+        f->block = open_block(f);
     } else {
         fclose(stream);
         if (empty) {
@@ -125,12 +149,20 @@ int source_file_open(struct source_input *input, struct source_file **out)
     return 0;
 }
 
-enum source_result source_file_next(struct source_file *f, struct source_frame *out)
+// From the record on which the block reader stopped.
+static void leave_block(struct source_file *f)
+{
+    off_t at = (off_t)source_block_offset(f->block);
+    source_block_free(f->block);
+    f->block = NULL;
+    if (fseeko(f->stream, at, SEEK_SET) != 0)
+        judge(f, strerror(errno));
+}
+
+static size_t next_of_pcap(struct source_file *f, struct source_frame *out)
 {
     struct pcap_pkthdr *header;
     const unsigned char *data;
-    if (!f->pcap)
-        return SOURCE_END;
     int rc = pcap_next_ex(f->pcap, &header, &data);
     if (rc == 1) {
         f->input->frames++;
@@ -139,7 +171,7 @@ enum source_result source_file_next(struct source_file *f, struct source_frame *
             .linktype = f->linktype,
             .data = span_of(data, header->caplen),
             .wire = header->len < header->caplen ? header->caplen : header->len};
-        return SOURCE_FRAME;
+        return 1;
     }
     struct source_input *in = f->input;
     if (rc == PCAP_ERROR || f->gz_broken) {
@@ -148,13 +180,28 @@ enum source_result source_file_next(struct source_file *f, struct source_frame *
         in->state = SOURCE_EMPTY;
         snprintf(in->text, sizeof in->text, "holds no packets");
     }
-    return SOURCE_END;
+    return 0;
+}
+
+size_t source_file_next(struct source_file *f, struct source_frame *out, size_t max)
+{
+    if (!f->pcap)
+        return 0;
+    if (f->block) {
+        size_t n = source_block_next(f->block, out, max);
+        f->input->frames += n;
+        if (n > 0)
+            return n;
+        leave_block(f);
+    }
+    return next_of_pcap(f, out);
 }
 
 void source_file_close(struct source_file *f)
 {
     if (!f)
         return;
+    source_block_free(f->block);
     if (f->pcap)
         pcap_close(f->pcap);
     free(f);

@@ -8,5 +8,6 @@ struct source_file;
 // Negative errno: the file cannot be opened or memory is out. A file that is no capture opens, says so
 // in `input`, and has no frames. `input` must outlive the file.
 int source_file_open(struct source_input *input, struct source_file **out);
-enum source_result source_file_next(struct source_file *f, struct source_frame *out);
+// Frames 1 to `max`, borrowed until the next call; 0: no more will come, and `input` says why.
+size_t source_file_next(struct source_file *f, struct source_frame *out, size_t max);
 void source_file_close(struct source_file *f);

@@ -5,10 +5,13 @@
 
 #include "source_file.h"
 
+#define READ_AHEAD 64
+
 struct part {
     struct source_input *input;
     struct source_file *file; // NULL: not opened yet, or done
-    struct source_frame frame;
+    struct source_frame frame[READ_AHEAD];
+    size_t at, count; // of `frame`: the next, and how many there are
     int64_t first_us;
     bool begun, done;
 };
@@ -17,16 +20,28 @@ struct files {
     struct source_input *input; // in the caller's order
     struct part *part;          // in order of first frames
     size_t count;
-    struct part *last; // whose frame was handed out
+    struct part *last; // whose frames were handed out
 };
 
-static void read_next(struct part *p)
+static int64_t time_of(const struct part *p)
 {
-    if (source_file_next(p->file, &p->frame) == SOURCE_FRAME)
-        return;
+    return p->frame[p->at].t_us;
+}
+
+static void end(struct part *p)
+{
     source_file_close(p->file);
     p->file = NULL;
     p->done = true;
+}
+
+// What was handed out is no longer borrowed.
+static void read_next(struct part *p, size_t max)
+{
+    p->at = 0;
+    p->count = source_file_next(p->file, p->frame, max);
+    if (p->count == 0)
+        end(p);
 }
 
 // When does it begin? The file is closed again: there may be more of them than descriptors.
@@ -35,8 +50,8 @@ static int look(struct part *p)
     int rc = source_file_open(p->input, &p->file);
     if (rc != 0)
         return rc;
-    read_next(p);
-    p->first_us = p->done ? 0 : p->frame.t_us;
+    read_next(p, 1);
+    p->first_us = p->done ? 0 : time_of(p);
     source_file_close(p->file);
     p->file = NULL;
     if (!p->done)
@@ -52,32 +67,64 @@ static void begin(struct part *p)
         p->input->state = SOURCE_BROKEN;
         return;
     }
-    read_next(p);
+    read_next(p, READ_AHEAD);
 }
 
-static enum source_result next(void *state, struct source_frame *out)
+// Whose frame comes next. As long as its frames are before `*limit` so do they.
+static struct part *choose(struct files *s, int64_t *limit)
 {
-    struct files *s = state;
-    if (s->last && s->last->file)
-        read_next(s->last);
-    s->last = NULL;
+    struct part *best = NULL;
+    *limit = INT64_MAX;
     for (size_t i = 0; i < s->count; i++) {
         struct part *p = &s->part[i];
         if (p->done)
             continue;
         if (!p->begun) {
             // Those behind it begin later still.
-            if (s->last && s->last->frame.t_us < p->first_us)
+            if (best && time_of(best) < p->first_us) {
+                *limit = p->first_us < *limit ? p->first_us : *limit;
                 break;
+            }
             begin(p);
+            if (p->done)
+                continue;
         }
-        if (!p->done && (!s->last || p->frame.t_us < s->last->frame.t_us))
-            s->last = p;
+        // Of equal times the file before goes first.
+        struct part *other = p;
+        if (!best || time_of(p) < time_of(best)) {
+            other = best;
+            best = p;
+        }
+        if (other && time_of(other) < *limit)
+            *limit = time_of(other);
     }
-    if (!s->last)
-        return SOURCE_END;
-    *out = s->last->frame;
-    return SOURCE_FRAME;
+    return best;
+}
+
+static size_t next_batch(void *state, struct source_frame *out, size_t max)
+{
+    struct files *s = state;
+    struct part *used = s->last && s->last->file && s->last->at == s->last->count ? s->last : NULL;
+    // A file that is alone hands out its frames itself.
+    if (used && s->count == 1) {
+        size_t n = source_file_next(used->file, out, max);
+        if (n == 0)
+            end(used);
+        return n;
+    }
+    if (used)
+        read_next(used, READ_AHEAD);
+    int64_t limit;
+    struct part *p = s->last = choose(s, &limit);
+    size_t n = 0;
+    while (p && n < max && p->at < p->count && (n == 0 || time_of(p) < limit))
+        out[n++] = p->frame[p->at++];
+    return n;
+}
+
+static enum source_result next(void *state, struct source_frame *out)
+{
+    return next_batch(state, out, 1) == 1 ? SOURCE_FRAME : SOURCE_END;
 }
 
 static void close_all(void *state)
@@ -90,7 +137,8 @@ static void close_all(void *state)
     free(s);
 }
 
-static const struct source_kind kind = {.name = "file", .next = next, .close = close_all};
+static const struct source_kind kind = {
+    .name = "file", .next = next, .next_batch = next_batch, .close = close_all};
 
 static int by_first(const void *a, const void *b)
 {

@@ -30,9 +30,14 @@
     X(evicted_flows, "flows ended early because the flow table was full")             \
     X(dialogues, "dialogues followed")                                                \
     X(dialogues_refused, "dialogues not followed: no place left")                     \
+    X(dialogues_evicted, "dialogues no longer followed: their place was needed")      \
     X(realms_refused, "packets counted in the default realm: no place for theirs")    \
     X(clock_back, "packets with a time before that of the packet before")             \
-    X(records, "records exported")
+    X(records, "records exported")                                                    \
+    X(card_drops, "packets dropped by the interface")                                 \
+    X(ring_drops, "packets dropped by the capture ring")                              \
+    X(spool_drops, "records that could not be written")                               \
+    X(oversized, "frames above the MTU: joined by LRO or GRO")
 
 struct stats {
 #define X(name, text) uint64_t name;

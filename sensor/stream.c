@@ -105,11 +105,12 @@ static void deliver_head(struct stream *s, struct stream_pool *pool, unsigned di
     struct stream_dir *d = &s->dir[dir];
     struct stream_block *b = stream_unhold(s, pool, dir);
     uint32_t old = d->next - b->seq; // delivered meanwhile
-    if (!seq_before(d->next, block_end(b)))
-        return;
-    struct span data = span_cut(span_of(b->octet, b->len), old, b->len);
-    uint32_t cut = old > b->len ? block_end(b) - d->next : b->cut;
-    deliver(s, dir, data, cut, t_us, sink);
+    if (seq_before(d->next, block_end(b))) {
+        struct span data = span_cut(span_of(b->octet, b->len), old, b->len);
+        uint32_t cut = old > b->len ? block_end(b) - d->next : b->cut;
+        deliver(s, dir, data, cut, t_us, sink);
+    }
+    stream_wipe(b);
 }
 
 static bool head_due(const struct stream *s, const struct stream_pool *pool, unsigned dir)

@@ -173,5 +173,5 @@ void stream_drop(struct stream *s, struct stream_pool *pool)
 {
     for (unsigned dir = 0; dir < 2; dir++)
         while (s->dir[dir].head)
-            stream_unhold(s, pool, dir);
+            stream_wipe(stream_unhold(s, pool, dir));
 }

@@ -1,6 +1,8 @@
 // The blocks of held segments: stream_pool.c owns them, stream.c and stream_hold.c link them.
 #pragma once
 
+#include <string.h>
+
 #include "stream.h"
 
 struct stream_block {
@@ -36,5 +38,11 @@ static inline uint32_t block_end(const struct stream_block *b)
 // behind the direction's `next`.
 void stream_hold(struct stream *s, struct stream_pool *pool, const struct stream_segment *seg,
                  uint32_t seq, struct stream_outcome *out);
-// Take the first block out; it stays readable until the next stream_hold.
+// Nothing of a dialogue stays in a free block.
+static inline void stream_wipe(struct stream_block *b)
+{
+    memset(b->octet, 0, b->len);
+}
+
+// Take the first block out; it stays readable until the next stream_hold. The caller wipes it.
 struct stream_block *stream_unhold(struct stream *s, struct stream_pool *pool, unsigned dir);

@@ -6,7 +6,8 @@
 #include <string.h>
 
 struct sums {
-    uint64_t packets, duplicates, sliced, skipped, not_ip, ended, one_sided, dropped, clock_back;
+    uint64_t packets, duplicates, sliced, skipped, not_ip, ended, one_sided, dropped, unwritten,
+        clock_back;
 };
 
 struct watch {
@@ -15,7 +16,7 @@ struct watch {
     struct stats stats;
     struct sums minute[2]; // the last whole one, the present one
     int64_t present;       // its number
-    uint32_t raised;
+    uint32_t raised, present_alarms, others;
 };
 
 struct watch *watch_new(const struct coverage *declared, bool replay)
@@ -38,6 +39,23 @@ uint32_t watch_alarms(const struct watch *w)
     return w->raised;
 }
 
+uint32_t watch_present(const struct watch *w)
+{
+    return w->present_alarms;
+}
+
+void watch_set(struct watch *w, uint32_t alarms)
+{
+    w->others = alarms;
+}
+
+void watch_declare(struct watch *w, const struct coverage *declared)
+{
+    uint32_t replay = w->declared.alarms;
+    w->declared = *declared;
+    w->declared.alarms = replay;
+}
+
 static uint32_t judge(const struct sums *a, const struct sums *b)
 {
     uint64_t packets = a->packets + b->packets, duplicates = a->duplicates + b->duplicates;
@@ -54,6 +72,8 @@ static uint32_t judge(const struct sums *a, const struct sums *b)
         alarms |= COVERAGE_UNKNOWN_LAYERS;
     if (a->dropped + b->dropped > 0)
         alarms |= COVERAGE_DROPS;
+    if (a->unwritten + b->unwritten > 0)
+        alarms |= COVERAGE_SPOOL_FULL;
     if (a->clock_back + b->clock_back > 0)
         alarms |= COVERAGE_CLOCK;
     return alarms;
@@ -77,6 +97,7 @@ static void sum_up(struct watch *w, const struct coverage *delta, uint64_t ended
     m->one_sided += delta->one_sided_flows;
     m->dropped += delta->dropped_card + delta->dropped_ring + delta->dropped_flow_table +
                   delta->dropped_stream_memory + delta->dropped_spool;
+    m->unwritten += delta->dropped_spool;
     m->clock_back += back;
 }
 
@@ -85,6 +106,9 @@ void watch_take(struct watch *w, const struct stats *s, const struct decap *d,
 {
     struct coverage now = {.packets = s->packets,
                            .octets = s->octets,
+                           .dropped_card = s->card_drops,
+                           .dropped_ring = s->ring_drops,
+                           .dropped_spool = s->spool_drops,
                            .dropped_flow_table = s->evicted_flows,
                            .dropped_stream_memory = s->no_memory_octets,
                            .missing_octets = s->missing_octets,
@@ -106,7 +130,8 @@ void watch_take(struct watch *w, const struct stats *s, const struct decap *d,
     out->t_ms = t_ms;
     out->last = last;
     sum_up(w, out, s->ended_flows - w->stats.ended_flows, s->clock_back - w->stats.clock_back);
-    out->alarms |= judge(&w->minute[0], &w->minute[1]);
+    out->alarms |= judge(&w->minute[0], &w->minute[1]) | w->others;
+    w->present_alarms = out->alarms;
     w->raised |= out->alarms;
     w->before = now;
     w->stats = *s;

@@ -15,5 +15,10 @@ void watch_free(struct watch *w);
 // The coverage of the time since the last call, up to `t_ms`.
 void watch_take(struct watch *w, const struct stats *s, const struct decap *d,
                 const struct frag_stats *f, int64_t t_ms, bool last, struct coverage *out);
-// All alarms that were ever raised.
+// All alarms that were ever raised; those of the last coverage.
 uint32_t watch_alarms(const struct watch *w);
+uint32_t watch_present(const struct watch *w);
+// Alarms that others raise, in each coverage from now on until they are set anew.
+void watch_set(struct watch *w, uint32_t alarms);
+// What is declared has changed; alarms and counters stay.
+void watch_declare(struct watch *w, const struct coverage *declared);

@@ -145,9 +145,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
                                                     HOUR_S, weight);
     f.supports = f.defines = DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
     f.evidence.conclusive = true;
-    f.evidence.first_ms = now - HOUR_S * 1000;
-    if (f.evidence.first_ms < w->first_ms)
-        f.evidence.first_ms = w->first_ms;
+    f.evidence.first_ms = window_first(w, FEATURE_LOGIN_FAILED, now, HOUR_S);
     f.evidence.last_ms = now;
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
              "%.0f of %.0f logins failed in an hour, over %.0f %s; forgotten passwords stay below "

@@ -55,14 +55,15 @@ static const struct conf_key keys[] = {
     {.name = NULL},
 };
 
-static struct detector_finding finding(double measured, double limit, const char *unit,
+static struct detector_finding finding(const struct window *w, enum feature counted,
+                                       double measured, double limit, const char *unit,
                                        double weight, int64_t now_ms)
 {
     struct detector_finding f = detector_finding_of(&detector_harvest, measured, limit, unit,
                                                     HOUR_S, weight);
     f.supports = f.defines = DETECTOR_CLASS(VERDICT_HARVESTER);
     f.evidence.conclusive = true;
-    f.evidence.first_ms = now_ms - HOUR_S * 1000;
+    f.evidence.first_ms = window_first(w, counted, now_ms, HOUR_S);
     f.evidence.last_ms = now_ms;
     return f;
 }
@@ -86,7 +87,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     double limit = (double)c->limit_hour * ctx->factor;
     double weight = detector_excess(sessions, limit, AT_LIMIT, PER_DOUBLING, c->cap);
     if (weight > 0 && !callouts && refused >= c->share * (refused + accepted)) {
-        out[n] = finding(sessions, limit, "sessions", weight, now);
+        out[n] = finding(w, FEATURE_MX_550_NO_DATA, sessions, limit, "sessions", weight, now);
         snprintf(out[n].evidence.sentence, sizeof out[n].evidence.sentence,
                  "Asked for %.0f recipients in %.0f sessions that never sent a message, within an "
                  "hour; %.0f %% do not exist, and %.0f such sessions are the limit.",
@@ -96,7 +97,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     limit = (double)c->limit_vrfy * ctx->factor;
     weight = detector_excess(vrfy, limit, AT_LIMIT, PER_DOUBLING, c->cap);
     if (weight > 0) {
-        out[n] = finding(vrfy, limit, "commands", weight, now);
+        out[n] = finding(w, FEATURE_VRFY_EXPN, vrfy, limit, "commands", weight, now);
         snprintf(out[n].evidence.sentence, sizeof out[n].evidence.sentence,
                  "Sent %.0f VRFY and EXPN commands in an hour; the limit is %.0f.", vrfy, limit);
         n++;

@@ -87,13 +87,13 @@ static bool was_taken(struct relay_state *s, uint64_t recipient, int64_t now_ms)
     return false;
 }
 
-static void pass(struct relay_state *s, uint32_t provider, int64_t now_ms)
+static void pass(struct relay_state *s, uint32_t provider, int64_t start_ms, int64_t now_ms)
 {
     double age = (double)(now_ms - s->passed_ms) / (HOUR_S * 1000.0);
     s->passed = s->passed * exp(-(age > 0 ? age : 0)) + 1;
     s->passed_ms = now_ms;
     if (s->passed < 1.5)
-        s->first_ms = now_ms;
+        s->first_ms = start_ms;
     size_t place = 0;
     for (size_t k = 0; k < PROVIDERS_HELD; k++) {
         if (s->provider[k] == provider) {
@@ -122,7 +122,7 @@ static void observe(void *state, const struct window *w, const struct minute_row
             if (direction == MINUTE_IN && d->messages_ok > 0 && !(d->flags & MINUTE_DIGEST_AUTH))
                 take(s, d->recipient, ctx->now_ms);
             else if (direction == MINUTE_OUT && was_taken(s, d->recipient, ctx->now_ms))
-                pass(s, providers_hash(d), ctx->now_ms);
+                pass(s, providers_hash(d), r->minute * 60000 + d->start_ms, ctx->now_ms);
         }
     }
 }

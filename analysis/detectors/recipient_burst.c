@@ -88,9 +88,8 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
                                                     "recipients", window_s, best);
     f.supports = DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST) |
                  DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT);
-    f.evidence.first_ms = ctx->now_ms - (int64_t)window_s * 1000;
-    if (f.evidence.first_ms < w->first_ms)
-        f.evidence.first_ms = w->first_ms;
+    static const enum feature counted[] = {FEATURE_OWN_RCPT_OK, FEATURE_OTHER_RCPT_OK};
+    f.evidence.first_ms = detector_first(w, counted, 2, ctx->now_ms, window_s);
     f.evidence.last_ms = ctx->now_ms;
     char span[DETECTOR_SPAN_MAX];
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence,

@@ -110,28 +110,41 @@ static uint64_t refusals(const struct minute_row *r, unsigned role, uint64_t mos
     return (all > listed ? all - listed : 0) + cut + c[MINUTE_messages_5xx];
 }
 
+// When the first of the row's sessions with a refusal began; without a digest, the row's minute.
+static int64_t first_refusal(const struct minute_row *r, unsigned role)
+{
+    int32_t first = INT32_MAX;
+    for (uint32_t i = 0; i < r->digest_count; i++) {
+        const struct minute_digest *d = &r->digest[i];
+        bool refused = d->rcpt_5xx + d->messages_5xx > 0;
+        if (d->role == role && d->direction == MINUTE_OUT && refused && d->start_ms < first)
+            first = d->start_ms;
+    }
+    return r->minute * 60000 + (first == INT32_MAX ? 0 : first);
+}
+
 static void try_row(struct sprt *s, const struct sprt_rule *rule, const struct minute_row *r,
                     unsigned role, const struct rejections_conf *c)
 {
     uint64_t bad = refusals(r, role, (uint64_t)c->session_max);
     uint64_t good = r->counter[role][MINUTE_OUT][MINUTE_rcpt_ok];
-    int64_t minute_ms = r->minute * 60000;
     if (bad + good == 0)
         return;
+    int64_t began_ms = first_refusal(r, role);
     sprt_decay(s, r->cut_ms, c->half_life_ms);
     // Their order within the row is not known: evenly mixed.
     for (uint64_t i = 0, put = 0; i < good; i++) {
         for (; put * good <= i * bad && put < bad; put++)
-            sprt_fail(s, rule, r->cut_ms, minute_ms, 1);
+            sprt_fail(s, rule, r->cut_ms, began_ms, 1);
         sprt_succeed(s, rule, r->cut_ms, 1);
         if (i == good - 1) {
             for (; put < bad; put++)
-                sprt_fail(s, rule, r->cut_ms, minute_ms, 1);
+                sprt_fail(s, rule, r->cut_ms, began_ms, 1);
         }
     }
     if (good == 0) {
         for (uint64_t i = 0; i < bad; i++)
-            sprt_fail(s, rule, r->cut_ms, minute_ms, 1);
+            sprt_fail(s, rule, r->cut_ms, began_ms, 1);
     }
 }
 

@@ -91,9 +91,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.supports = DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT) |
                  DETECTOR_CLASS(VERDICT_AUTH_GUESSING) | DETECTOR_CLASS(VERDICT_SOCKS_RELAY);
     f.defines = DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT);
-    f.evidence.first_ms = ctx->now_ms - HOUR_S * 1000;
-    if (f.evidence.first_ms < w->first_ms)
-        f.evidence.first_ms = w->first_ms;
+    f.evidence.first_ms = window_first(w, FEATURE_PROVIDERS_OTHER, ctx->now_ms, HOUR_S);
     f.evidence.last_ms = ctx->now_ms;
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
              "Contacted the submission servers of %.0f mail providers in an hour; a person has "

@@ -358,6 +358,14 @@ static void poll_journal(struct loop *l, int64_t now_ms, void *ctx)
         on_portion(l, now_ms, s);
 }
 
+static void series_sandbox(const struct daemon *d, struct sandbox *s)
+{
+    const struct series_conf *c = d->conf;
+    sandbox_allow(s, SANDBOX_WRITES);
+    sandbox_read(s, c->journal);
+    sandbox_write(s, c->rrd);
+}
+
 static int series_start(struct daemon *d)
 {
     const struct series_conf *c = d->conf;
@@ -391,6 +399,7 @@ int main(int argc, char **argv)
         .conf_size = sizeof(struct series_conf),
         .run = series_run,
         .open = series_open,
+        .sandbox = series_sandbox,
         .start = series_start,
         .status_fill = series_status_fill,
         .stop = series_stop,

@@ -16,82 +16,38 @@ struct phrase {
     uint8_t kind;
 };
 
-// Lower case, beginning with a letter. Where one phrase begins with another the longer stands first.
-static const struct phrase phrases[] = {
-    {"pbl.spamhaus.org", KIND_POLICY},
-    {"spamhaus.org/pbl", KIND_POLICY},
-    {"spamhaus.org/query/pbl", KIND_POLICY},
-    {"spamhaus pbl", KIND_POLICY},
-    {"spamhaus-pbl", KIND_POLICY},
-    {"pbl.spamhaus", KIND_POLICY},
-    {"xbl.spamhaus.org", KIND_EXPLOIT}, // and sbl-xbl
-    {"spamhaus.org/xbl", KIND_EXPLOIT},
-    {"spamhaus xbl", KIND_EXPLOIT},
-    {"sbl.spamhaus.org", KIND_EXPLOIT},
-    {"spamhaus.org/sbl", KIND_EXPLOIT}, // and .../sbl/query/SBLCSS
-    {"spamhaus sbl", KIND_EXPLOIT},
-    {"sblcss", KIND_EXPLOIT},
-    {"css.spamhaus", KIND_EXPLOIT},
-    {"spamhaus css", KIND_EXPLOIT},
-    {"zen.spamhaus.org", KIND_COMBINED},
-    {"zen.dq.spamhaus", KIND_COMBINED},
-    {"dbl.spamhaus.org", KIND_UNKNOWN}, // a domain's listing, not an address's
-    {"spamhaus", KIND_COMBINED},
-    {"spamcop", KIND_EXPLOIT},
-    {"psbl.surriel", KIND_EXPLOIT},
-    {"psbl.org", KIND_EXPLOIT},
-    {"cbl.abuseat.org", KIND_EXPLOIT},
+// Lower case, by first letter. Where one phrase begins with another the longer stands first.
+static const struct phrase with_a[] = {
     {"abuseat.org", KIND_EXPLOIT},
+    {NULL, 0},
+};
+static const struct phrase with_b[] = {
+    {"barracudacentral", KIND_EXPLOIT},
+    {"barracudanetworks.com/reputation", KIND_EXPLOIT},
+    {"blocklist.de", KIND_EXPLOIT},
+    {"bl.mailspike", KIND_EXPLOIT},
+    {"blocklist", KIND_UNKNOWN},
+    {"block list", KIND_UNKNOWN},
+    {"blacklist", KIND_UNKNOWN},
+    {"black list", KIND_UNKNOWN},
+    {NULL, 0},
+};
+static const struct phrase with_c[] = {
+    {"css.spamhaus", KIND_EXPLOIT},  {"cbl.abuseat.org", KIND_EXPLOIT}, {"cloudmark", KIND_UNKNOWN},
+    {"csi.cloudmark", KIND_UNKNOWN}, {"consumer ip", KIND_POLICY},      {NULL, 0},
+};
+static const struct phrase with_d[] = {
+    {"dbl.spamhaus.org", KIND_UNKNOWN}, // a domain's listing, not an address's
     {"dnsbl-1.uceprotect", KIND_EXPLOIT},
     {"dnsbl-2.uceprotect", KIND_NEVER},
     {"dnsbl-3.uceprotect", KIND_NEVER},
-    {"uceprotect-level1", KIND_EXPLOIT},
-    {"uceprotect level 1", KIND_EXPLOIT},
-    {"uceprotect-level2", KIND_NEVER},
-    {"uceprotect level 2", KIND_NEVER},
-    {"uceprotect-level3", KIND_NEVER},
-    {"uceprotect level 3", KIND_NEVER},
-    {"uceprotect", KIND_UNKNOWN},
     {"dul.dnsbl.sorbs", KIND_POLICY},
     {"dul.sorbs", KIND_POLICY},
-    {"noserver.dnsbl.sorbs", KIND_POLICY},
-    {"spam.dnsbl.sorbs", KIND_EXPLOIT},
-    {"web.dnsbl.sorbs", KIND_EXPLOIT},
-    {"socks.dnsbl.sorbs", KIND_EXPLOIT},
-    {"sorbs", KIND_UNKNOWN},
     {"dialups.mail-abuse", KIND_POLICY},
     {"dul.maps", KIND_POLICY},
-    {"ers.trendmicro", KIND_UNKNOWN},
-    {"mail-abuse", KIND_UNKNOWN},
-    {"barracudacentral", KIND_EXPLOIT},
-    {"barracudanetworks.com/reputation", KIND_EXPLOIT},
-    {"ivmsip", KIND_EXPLOIT},
-    {"invaluement", KIND_EXPLOIT},
     {"dnsbl.dronebl", KIND_EXPLOIT},
     {"dronebl", KIND_EXPLOIT},
-    {"blocklist.de", KIND_EXPLOIT},
-    {"bl.mailspike", KIND_EXPLOIT},
-    {"truncate.gbudb", KIND_EXPLOIT},
-    {"ix.dnsbl.manitu", KIND_EXPLOIT},
-    {"nixspam", KIND_EXPLOIT},
-    {"hostkarma", KIND_UNKNOWN},
-    {"senderscore", KIND_UNKNOWN},
-    {"talosintelligence", KIND_UNKNOWN},
-    {"senderbase", KIND_UNKNOWN},
-    {"proofpoint.com/?ip", KIND_UNKNOWN},
-    {"cloudmark", KIND_UNKNOWN},
-    {"csi.cloudmark", KIND_UNKNOWN},
     {"dnswl", KIND_NEVER},
-    // Receivers' own words.
-    {"s3150", KIND_UNKNOWN}, // Microsoft: "part of their network is on our block list"
-    {"s3140", KIND_UNKNOWN},
-    {"unusual rate of unsolicited mail", KIND_EXPLOIT}, // Google
-    {"unusual amount of unsolicited mail", KIND_EXPLOIT},
-    {"unsolicitediperror", KIND_EXPLOIT},
-    {"very low reputation of the sending ip", KIND_EXPLOIT},
-    {"generic reverse dns", KIND_POLICY},
-    {"generic rdns", KIND_POLICY},
-    {"generic ptr", KIND_POLICY},
     {"dynamic ip", KIND_POLICY},
     {"dynamic address", KIND_POLICY},
     {"dynamically assigned", KIND_POLICY},
@@ -100,19 +56,121 @@ static const struct phrase phrases[] = {
     {"dynamic host", KIND_POLICY},
     {"dial-up", KIND_POLICY},
     {"dialup", KIND_POLICY},
-    {"residential", KIND_POLICY},
-    {"end-user ip", KIND_POLICY},
-    {"consumer ip", KIND_POLICY},
-    {"policy block list", KIND_POLICY},
-    {"send email directly to our servers", KIND_POLICY}, // Google, across a line's end
-    {"notauthorizederror", KIND_POLICY},
     {"dnsbl", KIND_UNKNOWN},
-    {"rbl", KIND_UNKNOWN},
-    {"blocklist", KIND_UNKNOWN},
-    {"block list", KIND_UNKNOWN},
-    {"blacklist", KIND_UNKNOWN},
-    {"black list", KIND_UNKNOWN},
     {"denylist", KIND_UNKNOWN},
+    {NULL, 0},
+};
+static const struct phrase with_e[] = {
+    {"ers.trendmicro", KIND_UNKNOWN},
+    {"end-user ip", KIND_POLICY},
+    {NULL, 0},
+};
+static const struct phrase with_g[] = {
+    {"generic reverse dns", KIND_POLICY},
+    {"generic rdns", KIND_POLICY},
+    {"generic ptr", KIND_POLICY},
+    {NULL, 0},
+};
+static const struct phrase with_h[] = {
+    {"hostkarma", KIND_UNKNOWN},
+    {NULL, 0},
+};
+static const struct phrase with_i[] = {
+    {"ivmsip", KIND_EXPLOIT},
+    {"invaluement", KIND_EXPLOIT},
+    {"ix.dnsbl.manitu", KIND_EXPLOIT},
+    {NULL, 0},
+};
+static const struct phrase with_m[] = {
+    {"mail-abuse", KIND_UNKNOWN},
+    {NULL, 0},
+};
+static const struct phrase with_n[] = {
+    {"noserver.dnsbl.sorbs", KIND_POLICY},
+    {"nixspam", KIND_EXPLOIT},
+    {"notauthorizederror", KIND_POLICY},
+    {NULL, 0},
+};
+static const struct phrase with_p[] = {
+    {"pbl.spamhaus.org", KIND_POLICY},
+    {"pbl.spamhaus", KIND_POLICY},
+    {"psbl.surriel", KIND_EXPLOIT},
+    {"psbl.org", KIND_EXPLOIT},
+    {"proofpoint.com/?ip", KIND_UNKNOWN},
+    {"policy block list", KIND_POLICY},
+    {NULL, 0},
+};
+static const struct phrase with_r[] = {
+    {"residential", KIND_POLICY},
+    {"rbl", KIND_UNKNOWN},
+    {NULL, 0},
+};
+static const struct phrase with_s[] = {
+    {"spamhaus.org/pbl", KIND_POLICY},
+    {"spamhaus.org/query/pbl", KIND_POLICY},
+    {"spamhaus pbl", KIND_POLICY},
+    {"spamhaus-pbl", KIND_POLICY},
+    {"spamhaus.org/xbl", KIND_EXPLOIT},
+    {"spamhaus xbl", KIND_EXPLOIT},
+    {"sbl.spamhaus.org", KIND_EXPLOIT},
+    {"spamhaus.org/sbl", KIND_EXPLOIT}, // and .../sbl/query/SBLCSS
+    {"spamhaus sbl", KIND_EXPLOIT},
+    {"sblcss", KIND_EXPLOIT},
+    {"spamhaus css", KIND_EXPLOIT},
+    {"spamhaus", KIND_COMBINED},
+    {"spamcop", KIND_EXPLOIT},
+    {"spam.dnsbl.sorbs", KIND_EXPLOIT},
+    {"socks.dnsbl.sorbs", KIND_EXPLOIT},
+    {"sorbs", KIND_UNKNOWN},
+    {"senderscore", KIND_UNKNOWN},
+    {"senderbase", KIND_UNKNOWN},
+    {"s3150", KIND_UNKNOWN}, // Microsoft: "part of their network is on our block list"
+    {"s3140", KIND_UNKNOWN},
+    {"send email directly to our servers", KIND_POLICY}, // Google, across a line's end
+    {NULL, 0},
+};
+static const struct phrase with_t[] = {
+    {"truncate.gbudb", KIND_EXPLOIT},
+    {"talosintelligence", KIND_UNKNOWN},
+    {NULL, 0},
+};
+static const struct phrase with_u[] = {
+    {"uceprotect-level1", KIND_EXPLOIT},
+    {"uceprotect level 1", KIND_EXPLOIT},
+    {"uceprotect-level2", KIND_NEVER},
+    {"uceprotect level 2", KIND_NEVER},
+    {"uceprotect-level3", KIND_NEVER},
+    {"uceprotect level 3", KIND_NEVER},
+    {"uceprotect", KIND_UNKNOWN},
+    {"unusual rate of unsolicited mail", KIND_EXPLOIT}, // Google
+    {"unusual amount of unsolicited mail", KIND_EXPLOIT},
+    {"unsolicitediperror", KIND_EXPLOIT},
+    {NULL, 0},
+};
+static const struct phrase with_v[] = {
+    {"very low reputation of the sending ip", KIND_EXPLOIT},
+    {NULL, 0},
+};
+static const struct phrase with_w[] = {
+    {"web.dnsbl.sorbs", KIND_EXPLOIT},
+    {NULL, 0},
+};
+static const struct phrase with_x[] = {
+    {"xbl.spamhaus.org", KIND_EXPLOIT}, // and sbl-xbl
+    {NULL, 0},
+};
+static const struct phrase with_z[] = {
+    {"zen.spamhaus.org", KIND_COMBINED},
+    {"zen.dq.spamhaus", KIND_COMBINED},
+    {NULL, 0},
+};
+
+static const struct phrase *const by_letter[26] = {
+    ['a' - 'a'] = with_a, ['b' - 'a'] = with_b, ['c' - 'a'] = with_c, ['d' - 'a'] = with_d,
+    ['e' - 'a'] = with_e, ['g' - 'a'] = with_g, ['h' - 'a'] = with_h, ['i' - 'a'] = with_i,
+    ['m' - 'a'] = with_m, ['n' - 'a'] = with_n, ['p' - 'a'] = with_p, ['r' - 'a'] = with_r,
+    ['s' - 'a'] = with_s, ['t' - 'a'] = with_t, ['u' - 'a'] = with_u, ['v' - 'a'] = with_v,
+    ['w' - 'a'] = with_w, ['x' - 'a'] = with_x, ['z' - 'a'] = with_z,
 };
 
 static bool is_word_octet(uint8_t o)
@@ -211,6 +269,12 @@ static void look_for_v6(struct blocklist_finding *b, struct span text, const str
     }
 }
 
+// Most phrases that begin with the right letter fail at the second.
+static bool begins(struct span s, const char *phrase)
+{
+    return s.len > 1 && (s.data[1] | 0x20) == phrase[1] && span_begins(s, phrase);
+}
+
 void blocklist_look(struct blocklist_finding *b, struct span text, const struct ip_addr *client)
 {
     // Words before numbers: an answer's code means something only beside its zone.
@@ -218,14 +282,15 @@ void blocklist_look(struct blocklist_finding *b, struct span text, const struct 
         // Every phrase begins a word, but for labels inside a name, where a dot or hyphen stands.
         if (i > 0 && is_word_octet(text.data[i - 1]))
             continue;
+        unsigned letter = (text.data[i] | 0x20u) - 'a';
+        const struct phrase *p = letter < 26 ? by_letter[letter] : NULL;
         struct span rest = span_cut(text, i, text.len);
-        char first = (char)(text.data[i] | 0x20);
-        for (size_t k = 0; k < sizeof phrases / sizeof *phrases; k++)
-            if (phrases[k].text[0] == first && span_begins(rest, phrases[k].text)) {
-                note(b, phrases[k].kind);
-                i += strlen(phrases[k].text) - 1;
-                break;
-            }
+        while (p && p->text && !begins(rest, p->text))
+            p++;
+        if (p && p->text) {
+            note(b, p->kind);
+            i += strlen(p->text) - 1;
+        }
     }
     look_for_addresses(b, text, client);
     if (client->family == IP_V6)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ident_ndpi.h"
+#include "proto/tls_hello.h"
 
 enum { POOL_CLASSES = 3 };
 
@@ -19,7 +20,8 @@ static const size_t pool_share[POOL_CLASSES] = {1, 2, 1};
 struct pool_header {
     struct proto_pool *pool;
     struct pool_header *next;
-    uint32_t class;
+    uint32_t size; // octets asked for: no more was ever written
+    uint8_t class;
     bool in_use;
     max_align_t state[];
 };
@@ -35,6 +37,7 @@ struct proto_pool {
     size_t in_use;
     struct ident_ndpi *ndpi; // owned
     bool ndpi_tried;
+    struct tls_ja4_memo *ja4_memo; // owned
     struct proto_result dummy;
 };
 
@@ -43,6 +46,7 @@ struct proto_pool *proto_pool_new(size_t flows)
     struct proto_pool *p = calloc(1, sizeof *p);
     if (!p)
         return NULL;
+    p->ja4_memo = tls_ja4_memo_new();
     for (size_t i = 0; i < POOL_CLASSES; i++) {
         struct pool_slab *slab = &p->slab[i];
         slab->stride = sizeof(struct pool_header) + pool_size[i];
@@ -63,6 +67,7 @@ void proto_pool_free(struct proto_pool *p)
     for (size_t i = 0; i < POOL_CLASSES; i++)
         free(p->slab[i].memory);
     ident_ndpi_free(p->ndpi);
+    tls_ja4_memo_free(p->ja4_memo);
     free(p);
 }
 
@@ -79,7 +84,7 @@ static struct pool_header *header_of(void *state)
 void *pool_take(struct proto_pool *p, size_t size)
 {
     assert(size <= POOL_STATE_MAX);
-    uint32_t class = 0;
+    uint8_t class = 0;
     while (pool_size[class] < size)
         class ++;
     struct pool_slab *slab = &p->slab[class];
@@ -93,6 +98,7 @@ void *pool_take(struct proto_pool *p, size_t size)
     h->pool = p;
     h->next = NULL;
     h->class = class;
+    h->size = (uint32_t)size;
     h->in_use = true;
     p->in_use++;
     return h->state;
@@ -105,7 +111,7 @@ void pool_give(void *state)
     struct pool_header *h = header_of(state);
     assert(h->in_use);
     struct proto_pool *p = h->pool;
-    explicit_bzero(state, pool_size[h->class]);
+    explicit_bzero(state, h->size);
     h->in_use = false;
     h->next = p->slab[h->class].free;
     p->slab[h->class].free = h;
@@ -130,4 +136,9 @@ struct ident_ndpi *pool_ndpi(struct proto_pool *p)
         p->ndpi = ident_ndpi_new();
     }
     return p->ndpi;
+}
+
+struct tls_ja4_memo *pool_ja4_memo(struct proto_pool *p)
+{
+    return p->ja4_memo;
 }

@@ -22,3 +22,6 @@ struct proto_result *pool_dummy_result(struct proto_pool *p);
 
 // nDPI's handle, made at the first use; NULL when it cannot be had.
 struct ident_ndpi *pool_ndpi(struct proto_pool *p);
+
+// What tls_ja4 remembers; NULL when there was no memory for it.
+struct tls_ja4_memo *pool_ja4_memo(struct proto_pool *p);

@@ -6,6 +6,7 @@
 // record longer than allowed) ends that side, flagged; behind a gap a side goes on where a packet
 // begins with a plausible record header.
 #include "ident.h"
+#include "proto/pool.h"
 #include "proto/proto.h"
 #include "proto/sha256.h"
 #include "proto/tls_hello.h"
@@ -124,7 +125,7 @@ static void end_client_hello(const struct tls_at *at)
     if (h->broken || r->ja4[0] != '\0')
         return;
     char ja4[37];
-    tls_ja4(h, ja4);
+    tls_ja4(h, pool_ja4_memo(pool_of(at->s)), ja4);
     memcpy(r->ja4, ja4, sizeof ja4);
     memcpy(r->sni_domain, h->domain, sizeof r->sni_domain);
     memcpy(r->alpn, h->alpn, sizeof r->alpn);

@@ -42,8 +42,11 @@ void tls_hello_feed(struct tls_hello *h, bool from_client, struct span data);
 bool tls_is_grease(uint16_t v);
 
 // The client's fingerprint by the public JA4 description (FoxIO): "t13d1516h2_8daaf6152771_...".
-// `out` gets 36 characters and a NUL.
-void tls_ja4(const struct tls_hello *h, char out[static 37]);
+// `out` gets 36 characters and a NUL. The memo saves work and changes nothing; NULL: none.
+struct tls_ja4_memo;
+struct tls_ja4_memo *tls_ja4_memo_new(void); // NULL: out of memory
+void tls_ja4_memo_free(struct tls_ja4_memo *m);
+void tls_ja4(const struct tls_hello *h, struct tls_ja4_memo *memo, char out[static 37]);
 
 // The registered domain of a host name: the label below the public suffix and that suffix. Knows the
 // common second-level suffixes (co.uk, com.au, ...) and no private ones; others count as one label.

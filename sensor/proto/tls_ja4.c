@@ -1,35 +1,97 @@
 // JA4 of a ClientHello, by its public description: part a in clear, b the ciphers, c the extensions
 // and signature algorithms, b and c as the first 12 hexadecimal digits of SHA-256 over lower-case
 // four-digit numbers with commas. GREASE is left out, ciphers and extensions are sorted.
+//
+// Programs offer the same lists again and again (behind a sort also those that shuffle them), so that the
+// digits of a text met before are remembered.
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "proto/sha256.h"
 #include "proto/tls_hello.h"
 
-static int by_value(const void *a, const void *b)
+#define PLACES   256
+#define KEPT_MAX 380
+#define TEXT_MAX (5 * (TLS_EXTENSIONS_MAX + TLS_SIGALGS_MAX) + 1)
+#define DIGITS   12
+#define LIST_MAX TLS_CIPHERS_MAX
+
+_Static_assert(5 * TLS_CIPHERS_MAX <= TEXT_MAX, "a list of ciphers fits");
+
+struct tls_ja4_memo {
+    struct {
+        uint16_t len; // 0: nothing
+        char text[KEPT_MAX];
+        char digits[DIGITS];
+    } place[PLACES];
+};
+
+struct tls_ja4_memo *tls_ja4_memo_new(void)
 {
-    uint16_t x, y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return (x > y) - (x < y);
+    return calloc(1, sizeof(struct tls_ja4_memo));
 }
 
-static void add_list(struct sha256 *h, const uint16_t *v, size_t n)
+void tls_ja4_memo_free(struct tls_ja4_memo *m)
 {
-    for (size_t i = 0; i < n; i++) {
-        char text[6];
-        int len = snprintf(text, sizeof text, i ? ",%04x" : "%04x", v[i]);
-        sha256_add(h, span_of(text, (size_t)len));
+    free(m);
+}
+
+// Short lists: insertion is the quickest.
+static void sort(uint16_t *v, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        uint16_t moved = v[i];
+        size_t at = i;
+        for (; at > 0 && v[at - 1] > moved; at--)
+            v[at] = v[at - 1];
+        v[at] = moved;
     }
 }
 
-static void finish(struct sha256 *h, char out[static 13])
+static const char hex[] = "0123456789abcdef";
+
+static size_t add_list(char *text, size_t len, const uint16_t *v, size_t n)
 {
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            text[len++] = ',';
+        for (int shift = 12; shift >= 0; shift -= 4)
+            text[len++] = hex[v[i] >> shift & 15];
+    }
+    return len;
+}
+
+static void digits_of(const char *text, size_t len, char out[static DIGITS])
+{
+    struct sha256 h;
     uint8_t digest[SHA256_SIZE];
-    sha256_end(h, digest);
-    for (size_t i = 0; i < 6; i++)
-        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    sha256_init(&h);
+    sha256_add(&h, span_of(text, len));
+    sha256_end(&h, digest);
+    for (size_t i = 0; i < DIGITS; i++)
+        out[i] = hex[(i % 2 ? digest[i / 2] : digest[i / 2] >> 4) & 15];
+}
+
+static void digits_remembered(struct tls_ja4_memo *m, const char *text, size_t len,
+                              char out[static DIGITS])
+{
+    if (!m || len == 0 || len > KEPT_MAX) {
+        digits_of(text, len, out);
+        return;
+    }
+    uint64_t h = len, word = 0;
+    for (size_t i = 0; i < len; i += 8) {
+        memcpy(&word, text + i, len - i < 8 ? len - i : 8);
+        h = (h ^ word) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 32;
+    }
+    size_t at = h % PLACES;
+    if (m->place[at].len != len || memcmp(m->place[at].text, text, len) != 0) {
+        digits_of(text, len, m->place[at].digits);
+        memcpy(m->place[at].text, text, len);
+        m->place[at].len = (uint16_t)len;
+    }
+    memcpy(out, m->place[at].digits, DIGITS);
 }
 
 static const char *version_text(uint16_t v)
@@ -65,35 +127,30 @@ static size_t kept(size_t count, size_t max)
     return count < max ? count : max;
 }
 
-void tls_ja4(const struct tls_hello *h, char out[static 37])
+void tls_ja4(const struct tls_hello *h, struct tls_ja4_memo *memo, char out[static 37])
 {
-    char b[13] = "000000000000", c[13] = "000000000000", alpn[3];
-    uint16_t sorted[TLS_CIPHERS_MAX];
-    struct sha256 hash;
+    char b[DIGITS + 1] = "000000000000", c[DIGITS + 1] = "000000000000", alpn[3], text[TEXT_MAX];
+    uint16_t sorted[LIST_MAX];
 
     size_t n = kept(h->cipher_count, TLS_CIPHERS_MAX);
     memcpy(sorted, h->ciphers, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, by_value);
-    if (n > 0) {
-        sha256_init(&hash);
-        add_list(&hash, sorted, n);
-        finish(&hash, b);
-    }
+    sort(sorted, n);
+    if (n > 0)
+        digits_remembered(memo, text, add_list(text, 0, sorted, n), b);
 
     size_t all = kept(h->extension_count, TLS_EXTENSIONS_MAX);
     n = 0;
     for (size_t i = 0; i < all; i++)
         if (h->extensions[i] != 0x0000 && h->extensions[i] != 0x0010)
             sorted[n++] = h->extensions[i];
-    qsort(sorted, n, sizeof *sorted, by_value);
+    sort(sorted, n);
     if (all > 0) {
-        sha256_init(&hash);
-        add_list(&hash, sorted, n);
+        size_t len = add_list(text, 0, sorted, n);
         if (h->sigalg_count > 0) {
-            sha256_add(&hash, span_of("_", 1));
-            add_list(&hash, h->sigalgs, h->sigalg_count);
+            text[len++] = '_';
+            len = add_list(text, len, h->sigalgs, h->sigalg_count);
         }
-        finish(&hash, c);
+        digits_remembered(memo, text, len, c);
     }
 
     alpn_text(h, alpn);

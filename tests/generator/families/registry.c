@@ -27,6 +27,7 @@ const struct family *const families[] = {
     &family_home_resolver,
     &family_vpn_user,
     &family_exit_node,
+    &family_edge_traffic,
     &family_bot_direct,
     &family_smarthost_relayer,
     &family_compromised_account,

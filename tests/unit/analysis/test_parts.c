@@ -66,28 +66,63 @@ static void counts_over_windows(void **state)
     int64_t m = T0 / MINUTE_MS;
     // One a minute for two days.
     for (int64_t i = 0; i < 2 * 1440; i++)
-        feature_add(f, m + i, FEATURE_MX_MAIL, 1);
+        feature_add(f, (m + i) * MINUTE_MS, FEATURE_MX_MESSAGES, 1);
     int64_t now = (m + 2 * 1440) * MINUTE_MS;
-    assert_int_equal(feature_sum(f, FEATURE_MX_MAIL, now, 60), 1);
-    assert_int_equal(feature_sum(f, FEATURE_MX_MAIL, now, 600), 10);
-    assert_int_equal(feature_sum(f, FEATURE_MX_MAIL, now, 3600), 60);
-    assert_int_equal(feature_sum(f, FEATURE_MX_MAIL, now, 86400), 1440);
+    assert_int_equal(feature_sum(f, FEATURE_MX_MESSAGES, now, 60), 1);
+    assert_int_equal(feature_sum(f, FEATURE_MX_MESSAGES, now, 600), 10);
+    assert_int_equal(feature_sum(f, FEATURE_MX_MESSAGES, now, 3600), 60);
+    assert_int_equal(feature_sum(f, FEATURE_MX_MESSAGES, now, 86400), 1440);
     assert_int_equal(feature_sum(f, FEATURE_MX_HELO, now, 86400), 0);
     // Later, nothing is left.
-    assert_int_equal(feature_sum(f, FEATURE_MX_MAIL, now + 11 * MINUTE_MS, 600), 0);
+    assert_int_equal(feature_sum(f, FEATURE_MX_MESSAGES, now + 11 * MINUTE_MS, 600), 0);
     // A late row finds its place; one too late does not disturb a newer.
-    feature_add(f, m + 2 * 1440 - 3, FEATURE_MX_MAIL, 5);
-    assert_int_equal(feature_sum(f, FEATURE_MX_MAIL, now, 600), 15);
-    feature_add(f, m, FEATURE_MX_MAIL, 1000);
-    assert_int_equal(feature_sum(f, FEATURE_MX_MAIL, now, 86400), 1445);
+    feature_add(f, (m + 2 * 1440 - 3) * MINUTE_MS, FEATURE_MX_MESSAGES, 5);
+    assert_int_equal(feature_sum(f, FEATURE_MX_MESSAGES, now, 600), 15);
+    feature_add(f, m * MINUTE_MS, FEATURE_MX_MESSAGES, 1000);
+    assert_int_equal(feature_sum(f, FEATURE_MX_MESSAGES, now, 86400), 1445);
     // Sets do not add up, counts stop at what they hold.
-    feature_add(f, m + 2 * 1440 - 1, FEATURE_PROVIDERS_MX, 7);
-    feature_add(f, m + 2 * 1440 - 1, FEATURE_PROVIDERS_MX, 4);
-    feature_add(f, m + 2 * 1440 - 2, FEATURE_PROVIDERS_MX, 5);
+    feature_add(f, (m + 2 * 1440 - 1) * MINUTE_MS, FEATURE_PROVIDERS_MX, 7);
+    feature_add(f, (m + 2 * 1440 - 1) * MINUTE_MS, FEATURE_PROVIDERS_MX, 4);
+    feature_add(f, (m + 2 * 1440 - 2) * MINUTE_MS, FEATURE_PROVIDERS_MX, 5);
     assert_int_equal(feature_sum(f, FEATURE_PROVIDERS_MX, now, 600), 7);
-    feature_add(f, m + 2 * 1440 - 1, FEATURE_MX_HELO, 70000);
-    feature_add(f, m + 2 * 1440 - 1, FEATURE_MX_HELO, 70000);
+    feature_add(f, (m + 2 * 1440 - 1) * MINUTE_MS, FEATURE_MX_HELO, 70000);
+    feature_add(f, (m + 2 * 1440 - 1) * MINUTE_MS, FEATURE_MX_HELO, 70000);
     assert_int_equal(feature_sum(f, FEATURE_MX_HELO, now, 60), 65535);
+    free(f);
+}
+
+// When the first event of a window was: to the second within an hour, to a quarter of a minute else.
+static void first_events(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t before_ms; // now
+        int32_t window_s;
+        int64_t exact_ms; // so much earlier at most
+    } cases[] = {
+        {30 * 1000, 600, 1200},
+        {9 * MINUTE_MS + 7000, 600, 1200},
+        {9 * MINUTE_MS + 7000, 3600, 1200},
+        {55 * MINUTE_MS + 1234, 3600, 1200},
+        {55 * MINUTE_MS + 1234, 86400, 1200},
+        {20 * HOUR_MS + 777000, 86400, 15000},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct feature_rings *f = calloc(1, sizeof *f);
+        int64_t now = T0 + 48 * HOUR_MS + 17 * MINUTE_MS, at = now - cases[i].before_ms;
+        assert_true(feature_first(f, FEATURE_MX_MESSAGES, now, cases[i].window_s) == now);
+        for (int64_t t = at; t < now; t += 2 * MINUTE_MS)
+            feature_add(f, t, FEATURE_MX_MESSAGES, 1);
+        feature_add(f, at - 25 * HOUR_MS, FEATURE_MX_MESSAGES, 1); // outside of all windows
+        int64_t first = feature_first(f, FEATURE_MX_MESSAGES, now, cases[i].window_s);
+        assert_in_range(at - first, 0, cases[i].exact_ms);
+        free(f);
+    }
+    // What only hours are kept of answers for the hour when it is asked for a day.
+    struct feature_rings *f = calloc(1, sizeof *f);
+    feature_add(f, T0, FEATURE_MX_MAIL, 3);
+    feature_add(f, T0 + 5 * HOUR_MS, FEATURE_MX_MAIL, 4);
+    assert_int_equal(feature_sum(f, FEATURE_MX_MAIL, T0 + 5 * HOUR_MS + 1, 86400), 4);
     free(f);
 }
 
@@ -355,9 +390,13 @@ static void policy_sums(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sequential_test),     cmocka_unit_test(counts_over_windows),
-        cmocka_unit_test(memory_of_providers), cmocka_unit_test(roles),
-        cmocka_unit_test(site_failure),        cmocka_unit_test(site_sight_and_watch),
+        cmocka_unit_test(sequential_test),
+        cmocka_unit_test(counts_over_windows),
+        cmocka_unit_test(first_events),
+        cmocka_unit_test(memory_of_providers),
+        cmocka_unit_test(roles),
+        cmocka_unit_test(site_failure),
+        cmocka_unit_test(site_sight_and_watch),
         cmocka_unit_test(policy_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -274,7 +274,7 @@ static void fill_coverage(struct record_random *g, struct coverage *c)
     c->tier = (uint8_t)below(g, COVERAGE_TIER_C + 1);
     c->profile = (uint8_t)below(g, COVERAGE_FULL_ENVELOPE + 1);
     c->sampling = 1 + (uint32_t)below(g, 1000);
-    c->alarms = (uint32_t)below(g, COVERAGE_ANOMALY << 1);
+    c->alarms = (uint32_t)below(g, COVERAGE_LINK_DOWN << 1);
     c->last = flip(g);
 #define X(name, element, words) c->name = number(g, 64);
     COVERAGE_COUNTERS(X)

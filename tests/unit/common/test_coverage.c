@@ -36,7 +36,7 @@ static void test_loss(void **state)
 static void test_alarm_texts(void **state)
 {
     (void)state;
-    for (uint32_t bit = 1; bit <= COVERAGE_ANOMALY; bit <<= 1) {
+    for (uint32_t bit = 1; bit <= COVERAGE_LINK_DOWN; bit <<= 1) {
         const char *text = coverage_alarm_text(bit);
         assert_non_null(text);
         size_t n = strlen(text);
@@ -48,7 +48,7 @@ static void test_alarm_texts(void **state)
     }
     assert_null(coverage_alarm_text(0));
     assert_null(coverage_alarm_text(3));
-    assert_null(coverage_alarm_text(COVERAGE_ANOMALY << 1));
+    assert_null(coverage_alarm_text(COVERAGE_LINK_DOWN << 1));
 }
 
 int main(void)

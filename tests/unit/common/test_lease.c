@@ -97,7 +97,8 @@ static void test_errors_name_the_column(void **state)
         {15, "\"open\"\"", "column 15 (class): 'open\"' has no closing quote"},
         {15, "\"class\"x", "column 15 (class): 'class' goes on behind its closing quote"},
         {15, "\xff", "column 15 (class): '?' is no text"},
-        {15, "a,b", "more than 15 columns"},
+        {15, "a,b", "column 16 (source): 'b' is no source"},
+        {15, "a,csv,b", "more than 16 columns"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char line[512] = "", error[160] = "";

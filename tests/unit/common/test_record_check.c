@@ -219,8 +219,8 @@ static void test_coverage(void **state)
     REFUSED(coverage_record, c->tier = COVERAGE_TIER_C + 1, "tier");
     REFUSED(coverage_record, c->profile = COVERAGE_FULL_ENVELOPE + 1, "profile");
     REFUSED(coverage_record, c->sampling = 0, "sampling");
-    REFUSED(coverage_record, c->alarms = COVERAGE_ANOMALY << 1, "alarms");
-    TAKEN(coverage_record, c->alarms = (COVERAGE_ANOMALY << 1) - 1);
+    REFUSED(coverage_record, c->alarms = COVERAGE_LINK_DOWN << 1, "alarms");
+    TAKEN(coverage_record, c->alarms = (COVERAGE_LINK_DOWN << 1) - 1);
 }
 
 static void test_names(void **state)

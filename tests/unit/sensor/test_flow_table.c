@@ -93,6 +93,49 @@ static void test_minutes(void **state)
     end();
 }
 
+// An attempt pending at the minute's end begins in its own minute; the outcome comes in the next. Told
+// once, it is not told again before there is more to say.
+static void test_pending_at_minute(void **state)
+{
+    (void)state;
+    begin();
+    bench_tcp(&b, 50000, 'c', S, 500, 0, NULL); // told with its outcome at 54 s
+    struct packet p = bench_packet(&b, 57000, 'c', S, 1000, 0, NULL);
+    p.port[0] = 40001;
+    bench_send(&b, &p);
+    p.port[0] = 40002;
+    p.t_us += 2999000;
+    bench_send(&b, &p);
+    bench_wait(&b, 59999);
+    assert_int_equal(b.records, 1);
+    bench_wait(&b, 60000);
+    assert_int_equal(b.records, 3);
+    for (size_t i = 1; i < 3; i++) {
+        assert_int_equal(b.record[i].flags, RECORD_START);
+        assert_int_equal(b.record[i].handshake, RECORD_HANDSHAKE_PENDING);
+        assert_int_equal(b.record[i].initiator_port, 40000 + i);
+        assert_int_equal(b.record[i].syn_count, 1);
+        assert_true(b.record[i].end_ms < BENCH_START_MS + 60000);
+    }
+    p.t_us += 200000; // retransmitted
+    p.ip_id++;
+    bench_send(&b, &p);
+    bench_wait(&b, 62000);
+    assert_int_equal(b.records, 4);
+    assert_int_equal(b.record[3].flags, RECORD_CONTINUE | RECORD_OUTCOME);
+    assert_int_equal(b.record[3].outcome_ms, BENCH_START_MS + 61000);
+    assert_int_equal(b.record[3].syn_count, 0);
+    bench_wait(&b, 64000);
+    assert_int_equal(b.records, 5);
+    assert_int_equal(b.record[4].flags, RECORD_CONTINUE | RECORD_OUTCOME);
+    assert_int_equal(b.record[4].handshake, RECORD_HANDSHAKE_UNANSWERED);
+    assert_int_equal(b.record[4].syn_count, 1);
+    assert_int_equal(b.record[4].start_ms, BENCH_START_MS + 60199);
+    bench_wait(&b, 119000); // the rest is told with their ends
+    assert_int_equal(b.records, 5);
+    end();
+}
+
 // A young attempt at the end of the input stays open, and says so.
 static void test_finish(void **state)
 {
@@ -142,6 +185,62 @@ static void test_scan(void **state)
     bench_finish(&b);
     b.records = 0;
     bench_close(&b);
+}
+
+// Half-open dialogues take all places and are the first to lose them; who goes on is followed to the
+// end, and what an evicted one had gathered is told.
+static void test_half_open(void **state)
+{
+    (void)state;
+    bench_open(&b, 256, 0);
+    handshake(0);
+    bench_tcp(&b, 40, 'c', A, 1001, 5001, "EHLO x\r\n");
+    for (uint16_t i = 0; i < 120; i++) {
+        struct packet p = bench_packet(&b, 50 + i, 'c', A, 9000, 7000, "HELO half\r\nMAIL FROM:<a");
+        p.port[0] = (uint16_t)(50000 + i);
+        p.port[1] = i % 3 == 0 ? 2526 : 25;
+        b.records = 0;
+        bench_send(&b, &p);
+        assert_true(dialogues_in_use(b.table->dialogues) <= 16);
+        if (i % 4 == 0)
+            bench_tcp(&b, 50 + i, 'c', A, 1009u + i / 4 * 6, 5001, "NOOP\r\n");
+    }
+    assert_int_equal(b.stats.dialogues_refused, 0);
+    assert_int_equal(b.stats.dialogues_evicted, 121 - dialogues_in_use(b.table->dialogues));
+    b.records = 0;
+    bench_tcp(&b, 200, 'c', A, 1009 + 30 * 6, 5001, "QUIT\r\n");
+    bench_tcp(&b, 210, 'c', A | R, 1009 + 31 * 6, 5001, NULL);
+    bench_wait(&b, 5000);
+    const struct record_flow *r = bench_last(&b);
+    assert_int_equal(r->initiator_port, 40000);
+    assert_int_equal(r->smtp.helo, 1);
+    assert_int_equal(r->smtp.quit, 1);
+    assert_int_equal(r->incomplete & RECORD_NO_MEMORY, 0);
+    b.records = 0;
+    bench_close(&b);
+}
+
+// Each kind of dialogue keeps a quarter of the places however many of the other come.
+static void test_shares(void **state)
+{
+    (void)state;
+    for (unsigned flood_is_mail = 0; flood_is_mail < 2; flood_is_mail++) {
+        bench_open(&b, 256, 0);
+        for (uint16_t i = 0; i < 104; i++) {
+            struct packet p = bench_packet(&b, i, 'c', A, 9000, 7000, "what is this");
+            p.port[0] = (uint16_t)(50000 + i);
+            p.port[1] = (i < 4) != flood_is_mail ? 25 : 9999;
+            b.records = 0;
+            bench_send(&b, &p);
+        }
+        for (uint16_t i = 0; i < 104; i++) {
+            const struct flow *f = &b.table->flow[i];
+            assert_int_equal(f->dialogue != 0, i < 4 || i >= 92);
+            assert_int_equal((f->incomplete & RECORD_NO_MEMORY) != 0, f->dialogue == 0);
+        }
+        b.records = 0;
+        bench_close(&b);
+    }
 }
 
 // With VLANs naming the realm the same addresses in two VLANs are two flows; without, one.
@@ -198,9 +297,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_port_reuse), cmocka_unit_test(test_doubled),
-        cmocka_unit_test(test_minutes),    cmocka_unit_test(test_finish),
-        cmocka_unit_test(test_scan),       cmocka_unit_test(test_realm),
-        cmocka_unit_test(test_udp),
+        cmocka_unit_test(test_minutes),    cmocka_unit_test(test_pending_at_minute),
+        cmocka_unit_test(test_finish),     cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_realm),      cmocka_unit_test(test_half_open),
+        cmocka_unit_test(test_shares),     cmocka_unit_test(test_udp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

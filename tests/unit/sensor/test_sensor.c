@@ -83,6 +83,9 @@ static void check_flow(const struct record_flow *f, int64_t watermark, struct to
         i++;
     if (f->flags & RECORD_START) {
         assert_true(*flows < FLOWS_MAX);
+        // A subscriber's flow begins before the coverage that closes its minute.
+        if (f->side != RECORD_SIDE_NONE)
+            assert_true(f->flow_start_ms >= watermark - watermark % 60000);
         told[(*flows)++] = (struct told){.hash = f->flow_hash, .start_ms = f->flow_start_ms};
         i = *flows - 1;
     } else if (i == *flows) {

@@ -383,23 +383,23 @@ static void test_ja4_corners(void **state)
     (void)state;
     char ja4[37];
     struct tls_hello h = {.version = 0x0303};
-    tls_ja4(&h, ja4);
+    tls_ja4(&h, NULL, ja4);
     assert_string_equal(ja4, "t12i000000_000000000000_000000000000");
     // A first octet of ALPN that is no letter or digit: hexadecimal digits of both ends.
     h = (struct tls_hello){
         .version = 0x0002, .alpn_seen = true, .alpn_first = 0xab, .alpn_last = 0xcd};
-    tls_ja4(&h, ja4);
+    tls_ja4(&h, NULL, ja4);
     assert_memory_equal(ja4, "ts2i0000ad_", 11);
     static const uint16_t versions[][2] = {
         {0x0304, '3'}, {0x0302, '1'}, {0x0301, '0'}, {0x0300, '3'}, {0x7f17, '0'}};
     for (size_t i = 0; i < 5; i++) {
         h = (struct tls_hello){.version = versions[i][0]};
-        tls_ja4(&h, ja4);
+        tls_ja4(&h, NULL, ja4);
         assert_int_equal(ja4[2], versions[i][1]);
     }
     // More than is kept counts, up to 99.
     h = (struct tls_hello){.version = 0x0303, .cipher_count = 300, .extension_count = 150};
-    tls_ja4(&h, ja4);
+    tls_ja4(&h, NULL, ja4);
     assert_memory_equal(ja4, "t12i999900_", 11);
 }
 

@@ -1,0 +1,371 @@
+// Blocks gather while records are taken; before a journal block is written, and a few times a second, they are written and
+// synced. A segment begins between two blocks, with the sequences as they are then.
+#include "intake.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/buf.h"
+#include "common/cursor.h"
+#include "common/ipfix.h"
+
+#define MESSAGE_OCTETS 16384
+#define BLOCK_OCTETS   262144
+#define SEGMENT_OCTETS (64u << 20)
+#define ENCODERS       64
+// Rows of a minute are in the journal when the watermark has passed it.
+#define CLOSED_MS (2 * 60000)
+
+enum event { EVENT_SILENT = 1 };
+
+struct intake {
+    struct intake_options options;
+    struct collector *collector;
+    struct spool *log;
+    struct ipfix_encoder *encoder[ENCODERS]; // by domain, made when needed
+    uint32_t domain[ENCODERS];
+    struct spool_block block;        // being gathered
+    struct ipfix_encoder *gathering; // of the block; NULL: none is begun
+    struct buf payload;
+    int error;   // why it stalled; 0: it did not
+    bool taking; // an error came while a record was taken
+    uint64_t replayed, repeats;
+};
+
+// ---- Blocks
+
+static struct ipfix_encoder *encoder_of(struct intake *in, uint32_t domain)
+{
+    size_t i = domain % ENCODERS;
+    if (in->encoder[i] && in->domain[i] == domain)
+        return in->encoder[i];
+    ipfix_encoder_free(in->encoder[i]);
+    in->encoder[i] = ipfix_encoder_new(domain, MESSAGE_OCTETS);
+    in->domain[i] = domain;
+    return in->encoder[i];
+}
+
+static int end_message(struct intake *in)
+{
+    struct span m = ipfix_encoder_take(in->gathering);
+    buf_bytes(&in->payload, m.data, m.len);
+    return in->payload.failed ? -ENOMEM : 0;
+}
+
+static int write_block(struct intake *in)
+{
+    if (!in->gathering || in->block.records == 0)
+        return 0;
+    int rc = end_message(in);
+    if (rc == 0)
+        rc = spool_append(in->log, &in->block, buf_span(&in->payload));
+    if (rc < 0)
+        return rc;
+    in->gathering = NULL;
+    buf_clear(&in->payload);
+    return 0;
+}
+
+static int begin_block(struct intake *in, uint32_t domain)
+{
+    int rc = spool_turn(in->log);
+    if (rc < 0)
+        return rc;
+    in->gathering = encoder_of(in, domain);
+    if (!in->gathering)
+        return -ENOMEM;
+    ipfix_encoder_reset(in->gathering);
+    in->block = (struct spool_block){
+        .kind = SPOOL_RECORDS, .domain = domain, .latest_ms = INT64_MIN};
+    return 0;
+}
+
+static int64_t time_of(const struct record *r)
+{
+    switch (r->kind) {
+    case RECORD_COVERAGE: return r->coverage.t_ms;
+    case RECORD_MAIL: return r->mail.t_ms;
+    default: return r->flow.outcome_ms > r->flow.end_ms ? r->flow.outcome_ms : r->flow.end_ms;
+    }
+}
+
+static void note(struct spool_block *b, const struct record *r)
+{
+    if (b->records++ == 0) {
+        b->epoch = r->id.epoch;
+        b->first = r->id.sequence;
+    }
+    if (b->epoch != r->id.epoch || r->id.sequence == 0)
+        b->epoch = b->first = b->last = 0;
+    else
+        b->last = r->id.sequence;
+    if (time_of(r) > b->latest_ms)
+        b->latest_ms = time_of(r);
+}
+
+// Puts the record into a block. 0; negative errno: it is not in.
+static int log_record(struct intake *in, const struct record *r)
+{
+    int rc = 0;
+    if (in->gathering && (in->block.domain != r->id.domain || in->payload.len >= BLOCK_OCTETS))
+        rc = write_block(in);
+    if (rc == 0 && !in->gathering)
+        rc = begin_block(in, r->id.domain);
+    if (rc == 0)
+        rc = ipfix_encoder_put(in->gathering, r);
+    if (rc == -ENOBUFS && (rc = end_message(in)) == 0)
+        rc = ipfix_encoder_put(in->gathering, r);
+    if (rc == 0)
+        note(&in->block, r);
+    return rc;
+}
+
+// A segment says with which sequences it begins.
+static void put_position(void *ctx, const struct record_id *highest)
+{
+    struct buf *b = ctx;
+    buf_be(b, highest->domain, 4);
+    buf_be(b, highest->epoch, 8);
+    buf_be(b, highest->sequence, 8);
+}
+
+static void begin_segment(void *ctx, struct spool *log)
+{
+    struct intake *in = ctx;
+    struct spool_block b = {.kind = SPOOL_POSITIONS, .latest_ms = INT64_MIN};
+    struct buf positions;
+    buf_init(&positions, SPOOL_BLOCK_MAX);
+    collector_positions(in->collector, put_position, &positions);
+    if (!positions.failed && positions.len > 0)
+        spool_append(log, &b, buf_span(&positions));
+    buf_fini(&positions);
+}
+
+// ---- Durable
+
+static int before_commit(void *ctx)
+{
+    struct intake *in = ctx;
+    int rc = write_block(in);
+    return rc < 0 ? rc : spool_sync(in->log);
+}
+
+// What is older than the state needs. Rows of minutes that are not closed always need their records.
+static void trim(struct intake *in)
+{
+    uint64_t segment;
+    int64_t latest_ms, now_ms = collector_watermark(in->collector);
+    while (now_ms != WATERMARK_NONE && spool_oldest(in->log, &segment, &latest_ms)) {
+        bool old = latest_ms < now_ms - in->options.keep_ms;
+        bool large = spool_stats(in->log)->octets > in->options.octets_max &&
+                     latest_ms < now_ms - CLOSED_MS;
+        if ((!old && !large) || spool_remove(in->log, segment) == 0)
+            return;
+    }
+}
+
+static int stall(struct intake *in, int rc, bool taking)
+{
+    in->error = rc;
+    in->taking = taking;
+    return rc;
+}
+
+int intake_sync(struct intake *in)
+{
+    if (in->error)
+        return in->error;
+    int rc = before_commit(in);
+    if (rc < 0)
+        return stall(in, rc, false);
+    trim(in);
+    return 0;
+}
+
+bool intake_stalled(const struct intake *in)
+{
+    return in->error != 0;
+}
+
+int intake_retry(struct intake *in)
+{
+    int rc = before_commit(in);
+    if (rc == 0 && in->taking)
+        rc = collector_retry(in->collector);
+    if (rc == 0)
+        in->error = 0;
+    else
+        in->error = rc;
+    return rc;
+}
+
+// ---- Records
+
+int intake_put(struct intake *in, const struct record *r, bool *put)
+{
+    *put = false;
+    if (in->error)
+        return in->error;
+    // What a sensor sends again after a lost connection need not stand in the log twice.
+    if (r->id.sequence > 0 && collector_knows(in->collector, &r->id)) {
+        *put = true;
+        in->repeats++;
+        return 0;
+    }
+    int rc = log_record(in, r);
+    if (rc == -EINVAL) { // record_check says no: the collector counts it, and needs no log for that
+        *put = true;
+        rc = collector_take(in->collector, r);
+        return rc < 0 ? stall(in, rc, true) : 0;
+    }
+    if (rc < 0)
+        return stall(in, rc, false);
+    *put = true;
+    journal_writer_at(collector_journal(in->collector),
+                      spool_ordinal(in->log) + in->block.records - 1);
+    rc = collector_take(in->collector, r);
+    return rc < 0 ? stall(in, rc, true) : 0;
+}
+
+int intake_silent(struct intake *in, int64_t now_ms)
+{
+    struct spool_block b = {.kind = SPOOL_EVENT, .records = 1, .latest_ms = INT64_MIN};
+    uint8_t event[12] = {0, 0, 0, EVENT_SILENT};
+    for (unsigned i = 0; i < 8; i++)
+        event[4 + i] = (uint8_t)((uint64_t)now_ms >> (56 - 8 * i));
+    int rc = in->error ? in->error : write_block(in);
+    uint64_t ordinal = spool_ordinal(in->log);
+    if (rc == 0)
+        rc = spool_append(in->log, &b, span_of(event, sizeof event));
+    if (rc < 0)
+        return stall(in, rc, false);
+    journal_writer_at(collector_journal(in->collector), ordinal);
+    rc = collector_silent(in->collector);
+    return rc < 0 ? stall(in, rc, true) : 0;
+}
+
+// ---- Replay
+
+static void seed(struct intake *in, struct span payload)
+{
+    struct cursor c = cursor_of(payload);
+    while (cursor_left(&c) >= 20) {
+        struct record_id highest = {.domain = cursor_u32(&c)};
+        highest.epoch = cursor_u64(&c);
+        highest.sequence = cursor_u64(&c);
+        collector_seed(in->collector, &highest);
+    }
+}
+
+static int replay_records(struct intake *in, struct ipfix_decoder *d, const struct spool_block *b,
+                          struct span payload)
+{
+    struct journal_writer *journal = collector_journal(in->collector);
+    uint64_t ordinal = b->ordinal;
+    struct record r;
+    int rc = 0;
+    ipfix_decoder_reset(d);
+    while (payload.len > 0 && rc == 0) {
+        size_t n = ipfix_decoder_feed(d, payload);
+        payload = span_cut(payload, n, payload.len);
+        while (rc == 0 && ipfix_decoder_next(d, &r) == 1) {
+            journal_writer_at(journal, ordinal++);
+            rc = collector_take(in->collector, &r);
+            in->replayed++;
+        }
+    }
+    return rc;
+}
+
+static int replay(struct intake *in)
+{
+    struct spool_reader *reader = spool_reader_new(in->log);
+    struct ipfix_decoder *d = ipfix_decoder_new();
+    struct spool_block b;
+    struct span payload;
+    bool first = true;
+    int rc = reader && d ? 0 : -ENOMEM;
+    while (rc == 0 && (rc = spool_reader_next(reader, &b, &payload)) == 1) {
+        rc = 0;
+        if (b.kind == SPOOL_POSITIONS && first)
+            seed(in, payload);
+        first = false;
+        if (b.kind == SPOOL_RECORDS)
+            rc = replay_records(in, d, &b, payload);
+        if (b.kind == SPOOL_EVENT) {
+            journal_writer_at(collector_journal(in->collector), b.ordinal);
+            rc = collector_silent(in->collector);
+        }
+    }
+    ipfix_decoder_free(d);
+    spool_reader_free(reader);
+    return rc;
+}
+
+int intake_open(const struct intake_options *options, struct collector *c, FILE *errors,
+                struct intake **out)
+{
+    struct intake *in = calloc(1, sizeof *in);
+    if (!in)
+        return -ENOMEM;
+    struct spool_options o = {
+        .octets_max = UINT64_MAX, .segment_octets = SEGMENT_OCTETS, .caller_turns = true};
+    in->options = *options;
+    in->collector = c;
+    buf_init(&in->payload, SPOOL_BLOCK_MAX);
+    int rc = spool_open(options->dir, &o, &in->log);
+    struct journal_position done = {0};
+    if (rc == 0)
+        rc = journal_find_position(options->journal, options->journal_keys, spool_id(in->log),
+                                   &done);
+    if (rc == -ENOENT)
+        rc = 0;
+    if (rc == 0) {
+        spool_on_segment(in->log, begin_segment, in);
+        journal_writer_live(collector_journal(c), spool_id(in->log), &done, before_commit, in);
+        rc = replay(in);
+    }
+    if (rc < 0) {
+        fprintf(errors, "%s: %s\n", options->dir,
+                rc == -EBUSY ? "another collector has it; use another folder" : strerror(-rc));
+        intake_close(in);
+        return rc;
+    }
+    *out = in;
+    return 0;
+}
+
+void intake_close(struct intake *in)
+{
+    if (!in)
+        return;
+    spool_close(in->log);
+    for (size_t i = 0; i < ENCODERS; i++)
+        ipfix_encoder_free(in->encoder[i]);
+    buf_fini(&in->payload);
+    free(in);
+}
+
+void intake_status(const struct intake *in, struct control_status *s)
+{
+    const struct spool_stats *p = spool_stats(in->log);
+    char text[160];
+    control_status_counter(s, "intake_octets", p->octets);
+    control_status_counter(s, "intake_segments", p->segments);
+    control_status_counter(s, "intake_syncs", p->syncs);
+    control_status_counter(s, "intake_failures", p->failures);
+    control_status_counter(s, "intake_bad_blocks", p->bad_blocks);
+    control_status_counter(s, "intake_torn_octets", p->torn_octets);
+    control_status_counter(s, "intake_replayed", in->replayed);
+    control_status_counter(s, "intake_repeats", in->repeats);
+    if (in->error) {
+        snprintf(text, sizeof text, "the %s cannot be written: %s; nothing is acknowledged",
+                 in->taking ? "journal" : "intake", strerror(-in->error));
+        control_status_problem(s, 2, "disk", text,
+                               "make room; it goes on by itself, sensors keep their records");
+    }
+    if (p->bad_blocks > 0)
+        control_status_problem(s, 1, "intake-damaged",
+                               "a part of the intake was damaged and could not be counted again",
+                               "see whether the disk of collector.intake is sound");
+}

@@ -1,0 +1,36 @@
+// The log in front of the counting (docs/adr/0007): a record is put here, then taken. What was put is durable
+// after intake_sync and may be acknowledged. At the start what the log holds is taken again, in the same order; blocks that
+// the journal has are not written again.
+//
+// When the disk refuses (intake_stalled), nothing more may be put until intake_retry says so: whoever reads stops reading.
+#pragma once
+
+#include "collector.h"
+#include "common/spool.h"
+
+struct intake;
+
+struct intake_options {
+    const char *dir;
+    const char *journal, *journal_keys; // where positions are looked for
+    int64_t keep_ms;
+    uint64_t octets_max; // trims beyond what the minutes need
+};
+
+// Replays into `c`, which must be new. Errors are written to `errors`. Negative errno.
+int intake_open(const struct intake_options *options, struct collector *c, FILE *errors,
+                struct intake **out);
+void intake_close(struct intake *in);
+
+// Logs the record and takes it. 0: done; negative errno: stalled. `*put` says whether the record is in the log: if not, it must be
+// offered again.
+int intake_put(struct intake *in, const struct record *r, bool *put);
+// What was put so far becomes durable, and what is no longer needed is removed. Negative errno: stalled.
+int intake_sync(struct intake *in);
+bool intake_stalled(const struct intake *in);
+// Tries again what failed. 0: go on.
+int intake_retry(struct intake *in);
+// All sources are silent: logged, and all minutes close.
+int intake_silent(struct intake *in, int64_t now_ms);
+
+void intake_status(const struct intake *in, struct control_status *s);

@@ -1,0 +1,249 @@
+// Looking up: the prefix lengths that occur, longest first; in each the narrowest port block with a lease at
+// that time; then what makes the answer doubtful.
+#include <assert.h>
+
+#include "lease_index.h"
+
+// How far back a lease that began earlier and still holds is looked for.
+#define NESTED_MAX 16
+
+static const struct lease_span *span_at(const struct leases *l, const struct group *g, uint32_t i)
+{
+    return &l->span[g->span[i]];
+}
+
+// How many of the group began at or before `t_ms`.
+static uint32_t began_by(const struct leases *l, const struct group *g, int64_t t_ms)
+{
+    uint32_t low = 0, high = g->count;
+    while (low < high) {
+        uint32_t mid = (low + high) / 2;
+        if (span_at(l, g, mid)->start_ms <= t_ms)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+// What is known of the key at `t_ms` from one group. False: no lease then.
+static bool ask_group(const struct leases *l, const struct group *g, int64_t t_ms,
+                      struct lease_answer *a)
+{
+    uint32_t began = began_by(l, g, t_ms), at = 0;
+    // The last may be over while one that began before it is not.
+    const struct lease_span *s = NULL;
+    for (uint32_t i = began; i > 0 && i + NESTED_MAX > began && !s; i--)
+        if (t_ms < span_at(l, g, i - 1)->until_ms) {
+            at = i - 1;
+            s = span_at(l, g, at);
+        }
+    if (!s)
+        return false;
+    *a = (struct lease_answer){
+        .lease = g->span[at], .port_first = g->key.port_first, .port_last = g->key.port_last};
+    if (t_ms < s->overlap_until_ms)
+        a->doubts |= IDENTITY_OVERLAP;
+    const struct lease_span *prev = at > 0 ? span_at(l, g, at - 1) : NULL;
+    const struct lease_span *next = at + 1 < g->count ? span_at(l, g, at + 1) : NULL;
+    bool another_before = prev && prev->party != s->party &&
+                          t_ms - prev->until_ms < LEASES_NEAR_CHANGE_MS;
+    bool another_soon = next && next->party != s->party &&
+                        next->start_ms - t_ms <= LEASES_NEAR_CHANGE_MS;
+    if (another_before || another_soon)
+        a->doubts |= IDENTITY_NEAR_CHANGE;
+    if (s->lost_stop && t_ms > s->last_seen_ms)
+        a->doubts |= IDENTITY_LOST_STOP;
+    if (s->clock_differs)
+        a->doubts |= IDENTITY_CLOCKS_DIFFER;
+    return true;
+}
+
+static void judge(const struct leases *l, int64_t t_ms, struct lease_answer *a)
+{
+    const struct lease_span *s = &l->span[a->lease];
+    // What a stop has ended was alive until then; what nobody ended must be seen again and again.
+    bool ended = s->until_ms != INT64_MAX && !s->lost_stop;
+    bool stale = !ended && s->interim_s > 0 &&
+                 t_ms - s->last_seen_ms > 2000 * (int64_t)s->interim_s;
+    if (s->pop_index >= 0 && lease_churn_reboot(l->churn[s->pop_index + 1], t_ms))
+        a->doubts |= IDENTITY_BNG_REBOOT;
+    if (a->doubts & (IDENTITY_OVERLAP | IDENTITY_NEAR_CHANGE | IDENTITY_NO_PORT))
+        a->confidence = IDENTITY_AMBIGUOUS;
+    else if (stale)
+        a->confidence = IDENTITY_STALE;
+    else
+        a->confidence = a->doubts ? IDENTITY_LIKELY : IDENTITY_CERTAIN;
+}
+
+// The next group of the place, from group `g` of its chain on; 0: none.
+static uint32_t of_place(const struct leases *l, uint32_t g, const struct span_key *place)
+{
+    while (g && !same_place(&l->group[g].key, place))
+        g = l->group[g].next;
+    return g;
+}
+
+static bool holds_port(const struct group *g, uint16_t port)
+{
+    return port == 0 || (port >= g->key.port_first && port <= g->key.port_last);
+}
+
+// Groups of one prefix. Of those whose port block holds `port` the narrowest with a lease is taken, of two
+// as narrow the one of lower ports; with port blocks and no port any of them may be it.
+static bool ask_place(const struct leases *l, const struct span_key *place, uint16_t port,
+                      int64_t t_ms, struct lease_answer *best)
+{
+    unsigned fit = 0;
+    uint32_t g = l->place[place_hash(place) & l->place_mask];
+    for (g = of_place(l, g, place); g; g = of_place(l, l->group[g].next, place)) {
+        struct lease_answer a;
+        if (!holds_port(&l->group[g], port) || !ask_group(l, &l->group[g], t_ms, &a))
+            continue;
+        int wider = (a.port_last - a.port_first) - (best->port_last - best->port_first);
+        if (fit == 0 || wider < 0 || (wider == 0 && a.port_first < best->port_first))
+            *best = a;
+        fit++;
+    }
+    bool whole = fit > 0 && best->port_first == 0 && best->port_last == 65535;
+    if (fit > 0 && port == 0 && !whole)
+        best->doubts |= IDENTITY_NO_PORT;
+    return fit > 0;
+}
+
+static struct lease_answer find_direct(const struct leases *l, const struct realm *realm,
+                                       const struct ip_addr *addr, uint16_t port, int64_t t_ms)
+{
+    struct lease_answer a = {.confidence = IDENTITY_UNKNOWN, .port_last = 65535};
+    struct span_key place = {0};
+    if (l->count == 0 || !strings_find(l->strings, realm->name, &place.realm))
+        return a;
+    int six = addr->family == IP_V6;
+    for (size_t i = 0; i < l->length_count[six]; i++) {
+        place.prefix = prefix_of(addr, l->lengths[six][i]);
+        if (ask_place(l, &place, port, t_ms, &a)) {
+            judge(l, t_ms, &a);
+            return a;
+        }
+    }
+    return a;
+}
+
+struct lease_answer leases_find(const struct leases *l, const struct realm *realm,
+                                const struct ip_addr *addr, uint16_t port, int64_t t_ms)
+{
+    struct cgnat_inside in;
+    switch (l->cgnat ? cgnat_find(l->cgnat, realm, addr, port, t_ms, &in) : CGNAT_NOT) {
+    case CGNAT_NO_PORT:
+        return (struct lease_answer){
+            .confidence = IDENTITY_AMBIGUOUS, .doubts = IDENTITY_NO_PORT, .port_last = 65535};
+    case CGNAT_UNUSED: return (struct lease_answer){.port_last = 65535};
+    case CGNAT_INSIDE: break;
+    default: return find_direct(l, realm, addr, port, t_ms);
+    }
+    // The row is of the outside block, the party of the inside address.
+    struct lease_answer a = find_direct(l, &in.realm, &in.addr, 0, t_ms);
+    if (in.near_change) {
+        a.doubts |= IDENTITY_NEAR_CHANGE;
+        a.confidence = IDENTITY_AMBIGUOUS;
+    }
+    a.port_first = in.port_first;
+    a.port_last = in.port_last;
+    return a;
+}
+
+static void set_text(char *out, size_t size, const char *text)
+{
+    size_t len = strnlen(text, size - 1);
+    memcpy(out, text, len);
+}
+
+struct identity leases_identity(const struct leases *l, const struct lease_answer *a,
+                                const struct subscriber_key *key)
+{
+    struct identity id = {.confidence = a->confidence, .doubts = a->doubts};
+    id.party = party_provisional(key);
+    if (a->lease == LEASES_NONE)
+        return id;
+    assert(a->lease <= l->used);
+    const struct lease_span *s = &l->span[a->lease];
+    set_text(id.pop, sizeof id.pop, strings_get(l->strings, s->pop));
+    set_text(id.network_class, sizeof id.network_class, strings_get(l->strings, s->network_class));
+    id.source = s->source;
+    if (a->confidence != IDENTITY_AMBIGUOUS &&
+        party_parse(strings_get(l->strings, s->party), &id.party) == 0)
+        id.lease_start_ms = s->start_ms;
+    return id;
+}
+
+void leases_get(const struct leases *l, uint32_t lease, struct lease *out)
+{
+    assert(lease >= 1 && lease <= l->used);
+    const struct lease_span *s = &l->span[lease];
+    const struct span_key *k = &l->group[s->group].key;
+    *out = (struct lease){.source = s->source,
+                          .start_ms = s->start_ms,
+                          .end_ms = s->until_ms == INT64_MAX ? 0 : s->until_ms,
+                          .last_seen_ms = s->last_seen_ms,
+                          .interim_ms = 1000 * (int64_t)s->interim_s};
+    out->key.kind = SUBSCRIBER_ADDRESS;
+    out->key.prefix = k->prefix;
+    out->key.port_first = k->port_first;
+    out->key.port_last = k->port_last;
+    set_text(out->key.realm.name, REALM_MAX, strings_get(l->strings, k->realm));
+    party_parse(strings_get(l->strings, s->party), &out->party);
+    set_text(out->nas, sizeof out->nas, strings_get(l->strings, s->nas));
+    set_text(out->pop, sizeof out->pop, strings_get(l->strings, s->pop));
+    set_text(out->network_class, sizeof out->network_class,
+             strings_get(l->strings, s->network_class));
+}
+
+static int window_of_group(const struct leases *l, const struct group *g, int64_t from_ms,
+                           int64_t to_ms, leases_fn fn, void *ctx)
+{
+    uint32_t last = began_by(l, g, to_ms);
+    for (uint32_t i = 0; i < last; i++) {
+        if (span_at(l, g, i)->until_ms <= from_ms)
+            continue;
+        struct lease lease;
+        leases_get(l, g->span[i], &lease);
+        int rc = fn(&lease, ctx);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int leases_window(const struct leases *l, const struct realm *realm, const struct ip_addr *addr,
+                  uint16_t port, int64_t from_ms, int64_t to_ms, leases_fn fn, void *ctx)
+{
+    struct span_key place = {0};
+    struct cgnat_inside in = {.realm = *realm, .addr = *addr};
+    if (l->cgnat && cgnat_find(l->cgnat, realm, addr, port, to_ms, &in) == CGNAT_INSIDE)
+        port = 0;
+    else
+        in = (struct cgnat_inside){.realm = *realm, .addr = *addr};
+    if (!strings_find(l->strings, in.realm.name, &place.realm))
+        return 0;
+    int six = in.addr.family == IP_V6, rc = 0;
+    for (size_t i = 0; i < l->length_count[six] && rc == 0; i++) {
+        place.prefix = prefix_of(&in.addr, l->lengths[six][i]);
+        uint32_t g = l->place[place_hash(&place) & l->place_mask];
+        for (g = of_place(l, g, &place); g && rc == 0; g = of_place(l, l->group[g].next, &place))
+            if (holds_port(&l->group[g], port))
+                rc = window_of_group(l, &l->group[g], from_ms, to_ms, fn, ctx);
+    }
+    return rc;
+}
+
+uint32_t leases_party(const struct leases *l, const struct lease_answer *a)
+{
+    if (a->lease == LEASES_NONE || a->confidence == IDENTITY_AMBIGUOUS)
+        return 0;
+    return l->span[a->lease].party;
+}
+
+int leases_pop_of(const struct leases *l, const struct lease_answer *a)
+{
+    return a->lease == LEASES_NONE ? -1 : l->span[a->lease].pop_index;
+}

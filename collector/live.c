@@ -1,0 +1,130 @@
+// Listening sockets and certificates are opened with rights; then the tables are made and the intake is counted again, and only
+// then is anybody let in.
+#include "live.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "intake.h"
+#include "listen.h"
+
+struct live {
+    struct listen *listen;
+    struct collector *collector;
+    struct intake *intake;
+};
+
+bool live_wanted(const struct daemon *d)
+{
+    const struct collector_conf *conf = d->conf;
+    return conf->listen.count > 0 && !daemon_has(d->args, "records") &&
+           !daemon_has(d->args, "dump") && !daemon_has(d->args, "verify") &&
+           !daemon_has(d->args, "stat") && !daemon_has(d->args, "lookup");
+}
+
+static const char *journal_of(const struct daemon *d)
+{
+    const struct collector_conf *conf = d->conf;
+    const char *given = daemon_value(d->args, "journal");
+    return given ? given : conf->journal;
+}
+
+int live_open(struct daemon *d)
+{
+    if (!live_wanted(d))
+        return 0;
+    if (!journal_of(d)) {
+        log_error("where do minutes go? give -j DIR or collector.journal");
+        return EX_USAGE;
+    }
+    struct live *v = calloc(1, sizeof *v);
+    if (!v)
+        return EX_OSERR;
+    d->state = v;
+    return listen_open(d->conf, d->site, loop_clock_ms(), &v->listen);
+}
+
+int live_start(struct daemon *d)
+{
+    struct live *v = d->state;
+    const struct collector_conf *conf = d->conf;
+    struct intake_options o = {.dir = conf->intake,
+                               .journal = journal_of(d),
+                               .journal_keys = conf->journal_keys,
+                               .keep_ms = conf->intake_keep,
+                               .octets_max = (uint64_t)conf->intake_max};
+    int rc = collector_open(conf, d->site, o.journal, daemon_value(d->args, "leases"), stderr,
+                            &v->collector);
+    if (rc == 0)
+        rc = intake_open(&o, v->collector, stderr, &v->intake);
+    if (rc == 0)
+        rc = listen_start(v->listen, d->loop, v->intake, conf->silent_after);
+    if (rc == 0)
+        return 0;
+    log_error("cannot start: %s", strerror(-rc));
+    live_stop(d);
+    return rc == -EINVAL ? EX_CONFIG : rc == -ENOMEM ? EX_OSERR : EX_IOERR;
+}
+
+int live_reload(struct daemon *d, void *new_conf)
+{
+    struct live *v = d->state;
+    collector_reload(v->collector, new_conf);
+    listen_reload(v->listen, new_conf);
+    return 0;
+}
+
+void live_status_fill(struct daemon *d, struct control_status *s)
+{
+    const struct live *v = d->state;
+    if (!v)
+        return;
+    collector_status(v->collector, s);
+    intake_status(v->intake, s);
+    listen_status(v->listen, s, loop_clock_ms());
+}
+
+// For who has no control socket: the document goes to the file of --status.
+void live_status(struct daemon *d)
+{
+    const char *path = daemon_value(d->args, "status");
+    struct control_status *s = path ? control_status_new(d->spec->name) : NULL;
+    if (!s)
+        return;
+    control_status_conf_hash(s, d->conf_hash);
+    live_status_fill(d, s);
+    int rc = control_status_write(s, path);
+    if (rc < 0)
+        log_warning("%s: %s", path, strerror(-rc));
+    control_status_free(s);
+}
+
+json_t *live_command(struct daemon *d, const char *command, const json_t *request, int64_t now_ms,
+                     struct control_error *error)
+{
+    struct live *v = d->state;
+    if (strcmp(command, "enroll") == 0 || strcmp(command, "revoke") == 0)
+        return listen_control(v->listen, command, request, now_ms, error);
+    error->code = "unknown-command";
+    return NULL;
+}
+
+void live_stop(struct daemon *d)
+{
+    struct live *v = d->state;
+    if (!v)
+        return;
+    // What is logged is counted again at the next start: minutes that are open stay open.
+    if (v->intake) {
+        if (intake_sync(v->intake) < 0)
+            log_warning("the intake could not be synced; sensors will send the rest again");
+        live_status(d);
+    }
+    listen_close(v->listen);
+    intake_close(v->intake);
+    collector_close(v->collector);
+    free(v);
+    d->state = NULL;
+}

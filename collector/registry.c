@@ -1,0 +1,472 @@
+// sensors.json is read at the start and written whole at each change (temporary file, fsync, rename). A token is kept as a
+// digest only, so that who reads the file cannot redeem it.
+#include "registry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/control.h"
+
+#define TOKEN_MS        (INT64_C(24) * 3600 * 1000)
+#define AUTHORITY_DAYS  3650
+#define SERVER_DAYS     1825
+#define RENEW_MS        (INT64_C(60) * 86400 * 1000)
+#define WARN_MS         (INT64_C(30) * 86400 * 1000)
+#define PATH_MAX_OCTETS 512
+
+struct permit {
+    char name[TLS_NAME_MAX];
+    char serial[41]; // "": no certificate
+    char token[33];  // digest; "": none
+    int64_t token_until_ms, not_after_ms;
+    uint32_t domain[REGISTRY_DOMAINS_MAX];
+    size_t domains;      // 0: any
+    json_t *prefix_list; // owned; NULL: any
+    struct prefix_set *prefixes;
+    uint64_t foreign_domain, foreign_prefix;
+};
+
+struct registry {
+    char dir[PATH_MAX_OCTETS - 16];
+    char ca_key[PATH_MAX_OCTETS], ca[PATH_MAX_OCTETS], key[PATH_MAX_OCTETS], cert[PATH_MAX_OCTETS];
+    struct permit **permit;
+    size_t count;
+};
+
+static struct permit *find(const struct registry *r, const char *name)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (strcmp(r->permit[i]->name, name) == 0)
+            return r->permit[i];
+    return NULL;
+}
+
+static struct permit *get(struct registry *r, const char *name)
+{
+    struct permit *p = find(r, name);
+    if (p)
+        return p;
+    struct permit **more = realloc(r->permit, (r->count + 1) * sizeof(struct permit *));
+    p = calloc(1, sizeof *p);
+    if (more)
+        r->permit = more;
+    if (!more || !p) {
+        free(p);
+        return NULL;
+    }
+    snprintf(p->name, sizeof p->name, "%s", name);
+    r->permit[r->count++] = p;
+    return p;
+}
+
+// ---- What a sensor may say
+
+static int parse_domains(const json_t *list, uint32_t *out, size_t *count)
+{
+    size_t n = list ? json_array_size(list) : 0;
+    if ((list && !json_is_array(list)) || n > REGISTRY_DOMAINS_MAX)
+        return -EINVAL;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *v = json_array_get(list, i);
+        json_int_t d = json_integer_value(v);
+        if (!json_is_integer(v) || d < 1 || d > UINT32_MAX)
+            return -EINVAL;
+        out[i] = (uint32_t)d;
+    }
+    *count = n;
+    return 0;
+}
+
+static int parse_prefixes(const json_t *list, struct prefix_set **out)
+{
+    size_t n = list ? json_array_size(list) : 0;
+    if ((list && !json_is_array(list)) || n > REGISTRY_PREFIXES_MAX)
+        return -EINVAL;
+    struct prefix_set *set = NULL;
+    int rc = 0;
+    if (n > 0 && !(set = prefix_set_new()))
+        return -ENOMEM;
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        struct ip_prefix p;
+        rc = text && prefix_parse(text, &p) == 0 ? prefix_set_add(set, &p, 0) : -EINVAL;
+    }
+    if (rc < 0) {
+        prefix_set_free(set);
+        return rc;
+    }
+    if (set)
+        prefix_set_freeze(set);
+    *out = set;
+    return 0;
+}
+
+static int allow(struct permit *p, const json_t *domains, const json_t *prefixes)
+{
+    uint32_t domain[REGISTRY_DOMAINS_MAX];
+    size_t count;
+    struct prefix_set *set = NULL;
+    int rc = parse_domains(domains, domain, &count);
+    if (rc == 0)
+        rc = parse_prefixes(prefixes, &set);
+    if (rc < 0)
+        return rc;
+    memcpy(p->domain, domain, count * sizeof *domain);
+    p->domains = count;
+    prefix_set_free(p->prefixes);
+    json_decref(p->prefix_list);
+    p->prefixes = set;
+    p->prefix_list = set ? json_deep_copy(prefixes) : NULL;
+    return 0;
+}
+
+static bool inside(const struct permit *p, const struct ip_addr *a)
+{
+    return prefix_set_find(p->prefixes, a, NULL);
+}
+
+enum permit_answer permit_check(const struct permit *p, const struct record *r)
+{
+    size_t i = 0;
+    while (i < p->domains && p->domain[i] != r->id.domain)
+        i++;
+    if (p->domains > 0 && i == p->domains)
+        return PERMIT_DOMAIN;
+    if (!p->prefixes || r->kind == RECORD_COVERAGE)
+        return PERMIT_YES;
+    if (r->kind == RECORD_MAIL)
+        return r->mail.client.family == 0 || inside(p, &r->mail.client) ? PERMIT_YES
+                                                                        : PERMIT_PREFIX;
+    const struct record_flow *f = &r->flow;
+    bool a = inside(p, &f->initiator), b = inside(p, &f->responder);
+    switch (f->side) {
+    case RECORD_SIDE_INITIATOR: return a ? PERMIT_YES : PERMIT_PREFIX;
+    case RECORD_SIDE_RESPONDER: return b ? PERMIT_YES : PERMIT_PREFIX;
+    case RECORD_SIDE_BOTH: return a && b ? PERMIT_YES : PERMIT_PREFIX;
+    // The collector will find out by its own prefixes which side is a subscriber: neither may be one
+    // of another sensor.
+    default: return a || b ? PERMIT_YES : PERMIT_PREFIX;
+    }
+}
+
+void permit_count(struct permit *p, enum permit_answer why)
+{
+    p->foreign_domain += why == PERMIT_DOMAIN;
+    p->foreign_prefix += why == PERMIT_PREFIX;
+}
+
+const char *permit_name(const struct permit *p)
+{
+    return p->name;
+}
+
+bool permit_valid(const struct permit *p, const char *serial)
+{
+    return p->serial[0] && strcmp(p->serial, serial) == 0;
+}
+
+struct permit *registry_find(struct registry *r, const struct tls_identity *id)
+{
+    struct permit *p = find(r, id->name);
+    if (!p || !permit_valid(p, id->serial))
+        return NULL;
+    p->not_after_ms = id->not_after_ms;
+    return p;
+}
+
+// ---- The file
+
+static json_t *to_json(const struct registry *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->count; i++) {
+        const struct permit *p = r->permit[i];
+        json_t *domains = json_array();
+        for (size_t d = 0; d < p->domains; d++)
+            json_array_append_new(domains, json_integer(p->domain[d]));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:O?}", "name",
+                                              p->name, "serial", p->serial, "token", p->token,
+                                              "token_until_ms", (json_int_t)p->token_until_ms,
+                                              "not_after_ms", (json_int_t)p->not_after_ms,
+                                              "domains", domains, "prefixes", p->prefix_list));
+    }
+    return json_pack("{s:i, s:o}", "v", 1, "sensors", list);
+}
+
+static int save(const struct registry *r)
+{
+    char path[PATH_MAX_OCTETS], fresh[PATH_MAX_OCTETS + 4];
+    snprintf(path, sizeof path, "%s/sensors.json", r->dir);
+    snprintf(fresh, sizeof fresh, "%s.new", path);
+    json_t *doc = to_json(r);
+    if (!doc)
+        return -ENOMEM;
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+    int rc = f ? json_write_line(f, doc) : -errno;
+    if (f) {
+        if (rc == 0 && (fflush(f) != 0 || fsync(fd) != 0))
+            rc = -errno;
+        if (fclose(f) != 0 && rc == 0)
+            rc = -errno;
+    }
+    if (rc == 0 && rename(fresh, path) < 0)
+        rc = -errno;
+    json_decref(doc);
+    return rc;
+}
+
+static int read_permit(struct registry *r, const json_t *item)
+{
+    const char *name, *serial, *token;
+    json_int_t until, not_after;
+    json_t *domains, *prefixes;
+    if (json_unpack((json_t *)item, "{s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "name", &name, "serial",
+                    &serial, "token", &token, "token_until_ms", &until, "not_after_ms", &not_after,
+                    "domains", &domains, "prefixes", &prefixes) != 0 ||
+        strlen(name) >= TLS_NAME_MAX)
+        return -EINVAL;
+    struct permit *p = get(r, name);
+    if (!p)
+        return -ENOMEM;
+    snprintf(p->serial, sizeof p->serial, "%s", serial);
+    snprintf(p->token, sizeof p->token, "%s", token);
+    p->token_until_ms = until;
+    p->not_after_ms = not_after;
+    return allow(p, domains, json_is_array(prefixes) ? prefixes : NULL);
+}
+
+static int load(struct registry *r, char error[static 300])
+{
+    char path[PATH_MAX_OCTETS], why[160];
+    snprintf(path, sizeof path, "%s/sensors.json", r->dir);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return errno == ENOENT ? 0 : -errno;
+    json_t *doc = NULL;
+    int rc = json_read_line(f, 16 << 20, &doc, why) == 1 ? 0 : -EINVAL;
+    fclose(f);
+    json_t *list = json_object_get(doc, "sensors");
+    if (rc == 0 && !json_is_array(list))
+        rc = -EINVAL;
+    for (size_t i = 0; rc == 0 && i < json_array_size(list); i++)
+        rc = read_permit(r, json_array_get(list, i));
+    json_decref(doc);
+    if (rc == -EINVAL)
+        snprintf(error, 300,
+                 "%.200s: is damaged; take it from a backup, or enrol the sensors again", path);
+    return rc;
+}
+
+// ---- Whole
+
+// A certificate of the collector's own, renewed in time.
+static int make_server(const struct registry *r, const char *server_names, int64_t now_ms)
+{
+    char *request = NULL, *pem = NULL, serial[41];
+    int64_t until = tls_cert_expiry(r->cert);
+    if (until > now_ms + RENEW_MS)
+        return 0;
+    if (until < 0 && until != -ENOENT)
+        return (int)until;
+    unlink(r->key);
+    unlink(r->cert);
+    int rc = tls_cert_request(r->key, "postern-collector", &request);
+    if (rc == 0)
+        rc = tls_cert_sign(r->ca_key, r->ca, span_of_text(request), "postern-collector",
+                           server_names, SERVER_DAYS, now_ms, &pem, serial);
+    FILE *f = rc == 0 ? fopen(r->cert, "wxe") : NULL;
+    FILE *ca = f ? fopen(r->ca, "re") : NULL;
+    if (rc == 0 && (!f || !ca))
+        rc = -errno;
+    // The authority's certificate is sent along: who enrols knows it by its fingerprint.
+    if (rc == 0 && fputs(pem, f) >= 0)
+        for (int c; (c = fgetc(ca)) != EOF;)
+            fputc(c, f);
+    if (ca)
+        fclose(ca);
+    if (f && fclose(f) != 0 && rc == 0)
+        rc = -errno;
+    free(request);
+    free(pem);
+    return rc;
+}
+
+int registry_open(const char *dir, const char *site, const char *server_names, int64_t now_ms,
+                  struct registry **out, char error[static 300])
+{
+    struct registry *r = calloc(1, sizeof *r);
+    if (!r)
+        return -ENOMEM;
+    error[0] = '\0';
+    int rc = strlen(dir) < sizeof r->dir ? 0 : -ENAMETOOLONG;
+    snprintf(r->dir, sizeof r->dir, "%s", dir);
+    snprintf(r->ca_key, sizeof r->ca_key, "%s/ca.key", r->dir);
+    snprintf(r->ca, sizeof r->ca, "%s/ca.pem", r->dir);
+    snprintf(r->key, sizeof r->key, "%s/key.pem", r->dir);
+    snprintf(r->cert, sizeof r->cert, "%s/cert.pem", r->dir);
+    if (rc == 0 && mkdir(dir, 0700) < 0 && errno != EEXIST)
+        rc = -errno;
+    if (rc == 0 && access(r->ca, F_OK) < 0) {
+        char name[TLS_NAME_MAX];
+        snprintf(name, sizeof name, "Postern %.40s", site ? site : "");
+        unlink(r->ca_key); // without its certificate it signed nothing
+        rc = tls_cert_make_authority(r->ca_key, r->ca, name, AUTHORITY_DAYS, now_ms);
+    }
+    if (rc == 0)
+        rc = make_server(r, server_names, now_ms);
+    if (rc == 0)
+        rc = load(r, error);
+    if (rc < 0) {
+        if (!error[0])
+            snprintf(error, 300, "%.200s: %s", dir, strerror(-rc));
+        registry_close(r);
+        return rc;
+    }
+    *out = r;
+    return 0;
+}
+
+void registry_close(struct registry *r)
+{
+    if (!r)
+        return;
+    for (size_t i = 0; i < r->count; i++) {
+        prefix_set_free(r->permit[i]->prefixes);
+        json_decref(r->permit[i]->prefix_list);
+        free(r->permit[i]);
+    }
+    free(r->permit);
+    free(r);
+}
+
+struct tls_files registry_files(const struct registry *r)
+{
+    return (struct tls_files){.cert = r->cert, .key = r->key, .authority = r->ca};
+}
+
+// ---- Invited, enrolled, revoked
+
+static bool name_is_good(const char *name)
+{
+    size_t n = strlen(name);
+    return n > 0 && n < COVERAGE_NAME_MAX &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == n;
+}
+
+static void hex(const uint8_t *octet, size_t len, char *out)
+{
+    for (size_t i = 0; i < len; i++)
+        snprintf(out + 2 * i, 3, "%02x", octet[i]);
+}
+
+int registry_invite(struct registry *r, const char *name, const json_t *domains,
+                    const json_t *prefixes, int64_t now_ms, char token[static REGISTRY_TOKEN_MAX],
+                    char error[static 160])
+{
+    uint8_t secret[16], fingerprint[32];
+    char secret_text[33], fingerprint_text[65];
+    if (!name_is_good(name)) {
+        snprintf(error, 160, "a sensor's name has letters, digits, - and _, at most %d",
+                 COVERAGE_NAME_MAX - 1);
+        return -EINVAL;
+    }
+    snprintf(error, 160, "cannot make a token");
+    int rc = tls_cert_fingerprint(r->ca, fingerprint);
+    if (rc == 0 && getrandom(secret, sizeof secret, 0) != (ssize_t)sizeof secret)
+        rc = -EIO;
+    struct permit *p = rc == 0 ? get(r, name) : NULL;
+    if (rc < 0 || !p)
+        return rc < 0 ? rc : -ENOMEM;
+    rc = allow(p, domains, prefixes);
+    if (rc < 0) {
+        snprintf(error, 160, "domains are numbers from 1, prefixes are ADDRESS/LENGTH");
+        return rc;
+    }
+    hex(secret, sizeof secret, secret_text);
+    hex(fingerprint, sizeof fingerprint, fingerprint_text);
+    snprintf(token, REGISTRY_TOKEN_MAX, "1.%s.%s.%s", name, secret_text, fingerprint_text);
+    hash_text(span_of_text(token), p->token);
+    p->token_until_ms = now_ms + TOKEN_MS;
+    return save(r);
+}
+
+int registry_redeem(struct registry *r, const char *token, struct span request, int days,
+                    int64_t now_ms, char **pem)
+{
+    char digest[33], serial[41], *text = NULL;
+    struct permit *p = NULL;
+    hash_text(span_of_text(token), digest);
+    for (size_t i = 0; i < r->count; i++)
+        if (r->permit[i]->token[0] && strcmp(r->permit[i]->token, digest) == 0)
+            p = r->permit[i];
+    if (!p)
+        return -EACCES;
+    if (now_ms > p->token_until_ms)
+        return -ETIMEDOUT;
+    int rc = tls_cert_sign(r->ca_key, r->ca, request, p->name, NULL, days, now_ms, &text, serial);
+    if (rc < 0)
+        return rc;
+    char before[33], serial_before[41];
+    memcpy(before, p->token, sizeof before);
+    memcpy(serial_before, p->serial, sizeof serial_before);
+    p->token[0] = '\0';
+    memcpy(p->serial, serial, sizeof p->serial);
+    p->not_after_ms = now_ms + (int64_t)days * 86400000;
+    rc = save(r);
+    if (rc < 0) { // nothing was given away: the token is still good
+        memcpy(p->token, before, sizeof before);
+        memcpy(p->serial, serial_before, sizeof serial_before);
+        free(text);
+        return rc;
+    }
+    *pem = text;
+    return 0;
+}
+
+int registry_revoke(struct registry *r, const char *name)
+{
+    struct permit *p = find(r, name);
+    if (!p)
+        return -ENOENT;
+    p->serial[0] = p->token[0] = '\0';
+    return save(r);
+}
+
+void registry_status(const struct registry *r, struct control_status *s, int64_t now_ms)
+{
+    uint64_t domain = 0, prefix = 0;
+    char text[200];
+    int64_t until = tls_cert_expiry(r->cert);
+    for (size_t i = 0; i < r->count; i++) {
+        const struct permit *p = r->permit[i];
+        domain += p->foreign_domain;
+        prefix += p->foreign_prefix;
+        if (p->foreign_domain + p->foreign_prefix > 0) {
+            snprintf(text, sizeof text,
+                     "sensor %s sent %llu records of a domain and %llu of prefixes not its own",
+                     p->name, (unsigned long long)p->foreign_domain,
+                     (unsigned long long)p->foreign_prefix);
+            control_status_problem(
+                s, 1, "foreign-records", text,
+                "enrol it with its domains and prefixes, or look who uses its key");
+        }
+        if (p->serial[0] && p->not_after_ms - now_ms < WARN_MS) {
+            snprintf(text, sizeof text, "the certificate of sensor %s ends within 30 days",
+                     p->name);
+            control_status_problem(s, 1, "certificate", text,
+                                   "enrol it again: postern sensor enroll NAME");
+        }
+    }
+    if (until - now_ms < WARN_MS)
+        control_status_problem(s, 1, "certificate",
+                               "the collector's own certificate ends within 30 days",
+                               "restart the collector: it makes itself a new one");
+    control_status_counter(s, "foreign_domain", domain);
+    control_status_counter(s, "foreign_prefix", prefix);
+}

@@ -1,0 +1,46 @@
+// The sensors that may speak, and for what: `sensors.json` beside the authority's key. Who was invited has a token; who
+// redeemed it has a certificate, of which only the last counts; who was revoked has none.
+#pragma once
+
+#include "common/json.h"
+#include "common/record.h"
+#include "common/tls_peer.h"
+
+#define REGISTRY_DOMAINS_MAX  64
+#define REGISTRY_PREFIXES_MAX 4096
+#define REGISTRY_TOKEN_MAX    192
+
+struct registry;
+struct permit; // of one sensor; lives as long as the registry
+
+enum permit_answer { PERMIT_YES, PERMIT_DOMAIN, PERMIT_PREFIX };
+
+// Makes folder, authority and the collector's own certificate when they are not there. `server_names`: separated by commas.
+// `error` says why not. Negative errno.
+int registry_open(const char *dir, const char *site, const char *server_names, int64_t now_ms,
+                  struct registry **out, char error[static 300]);
+void registry_close(struct registry *r);
+// Paths of the files for TLS; borrowed.
+struct tls_files registry_files(const struct registry *r);
+
+// Who showed this certificate; NULL: nobody we know, or no longer.
+struct permit *registry_find(struct registry *r, const struct tls_identity *id);
+const char *permit_name(const struct permit *p);
+// Is this still the sensor's certificate?
+bool permit_valid(const struct permit *p, const char *serial);
+enum permit_answer permit_check(const struct permit *p, const struct record *r);
+// Counted by reason, told in the status.
+void permit_count(struct permit *p, enum permit_answer why);
+
+// A token, good once and for a day. Replaces an earlier one; a certificate in use goes on until the token is redeemed.
+// `domains` and `prefixes` are JSON lists, NULL: any. -EINVAL: `error` says what is wrong.
+int registry_invite(struct registry *r, const char *name, const json_t *domains,
+                    const json_t *prefixes, int64_t now_ms, char token[static REGISTRY_TOKEN_MAX],
+                    char error[static 160]);
+// Signs the request of who shows the token. -EACCES: no such token; -ETIMEDOUT: too old; -EINVAL: no request. `*pem`: the caller's.
+int registry_redeem(struct registry *r, const char *token, struct span request, int days,
+                    int64_t now_ms, char **pem);
+int registry_revoke(struct registry *r, const char *name); // -ENOENT: no such sensor
+
+struct control_status;
+void registry_status(const struct registry *r, struct control_status *s, int64_t now_ms);

@@ -1,0 +1,287 @@
+// libssl behind tls_peer.h: contexts, handshakes, octets.
+#include "common/tls_peer.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/loop.h"
+
+struct tls_context {
+    SSL_CTX *ssl;
+    uint8_t fingerprint[32]; // TLS_FIRST_TIME
+    enum tls_side side;
+    int64_t expiry_ms;
+};
+
+struct tls_peer {
+    SSL *ssl; // NULL: without TLS
+    int fd;
+    unsigned wants;
+    bool shaken, failed;
+    char error[TLS_TEXT_MAX];
+};
+
+// ---- Contexts
+
+// The library's last reason, and its list emptied.
+static const char *reason(void)
+{
+    unsigned long e = ERR_peek_last_error();
+    const char *text = e ? ERR_reason_error_string(e) : NULL;
+    ERR_clear_error();
+    return text ? text : "not readable";
+}
+
+static int fail(char error[static TLS_TEXT_MAX], const char *path)
+{
+    int rc = access(path, R_OK) < 0 ? -errno : -EINVAL;
+    snprintf(error, TLS_TEXT_MAX, "%.90s: %.60s", path, rc == -EINVAL ? reason() : strerror(-rc));
+    ERR_clear_error();
+    return rc;
+}
+
+static int64_t time_of(const ASN1_TIME *t)
+{
+    struct tm tm;
+    if (!t || ASN1_TIME_to_tm(t, &tm) != 1)
+        return 0;
+    return (int64_t)timegm(&tm) * 1000;
+}
+
+static int load(SSL_CTX *ssl, const struct tls_files *f, char error[static TLS_TEXT_MAX])
+{
+    if (f->cert && SSL_CTX_use_certificate_chain_file(ssl, f->cert) != 1)
+        return fail(error, f->cert);
+    if (f->key && SSL_CTX_use_PrivateKey_file(ssl, f->key, SSL_FILETYPE_PEM) != 1)
+        return fail(error, f->key);
+    if (f->cert && f->key && SSL_CTX_check_private_key(ssl) != 1)
+        return fail(error, f->key);
+    if (f->authority && SSL_CTX_load_verify_locations(ssl, f->authority, NULL) != 1)
+        return fail(error, f->authority);
+    return 0;
+}
+
+// The end of the chain is known by its fingerprint alone: that of the authority, sent along by the server.
+static int first_time(int ok, X509_STORE_CTX *store)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    const struct tls_context *c = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    int error = X509_STORE_CTX_get_error(store);
+    if (ok || (error != X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN &&
+               error != X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT))
+        return ok;
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    X509 *cert = X509_STORE_CTX_get_current_cert(store);
+    if (X509_digest(cert, EVP_sha256(), digest, &len) != 1 || len != sizeof c->fingerprint ||
+        CRYPTO_memcmp(digest, c->fingerprint, len) != 0)
+        return 0;
+    X509_STORE_CTX_set_error(store, X509_V_OK);
+    return 1;
+}
+
+static void set_up(struct tls_context *c)
+{
+    SSL_CTX *ssl = c->ssl;
+    SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION);
+    SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_num_tickets(ssl, 0);
+    SSL_CTX_set_app_data(ssl, c);
+    switch (c->side) {
+    case TLS_SERVER:
+        SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+        break;
+    case TLS_CLIENT: SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL); break;
+    case TLS_FIRST_TIME: SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, first_time); break;
+    default: break;
+    }
+}
+
+int tls_context_new(enum tls_side side, const struct tls_files *files, struct tls_context **out,
+                    char error[static TLS_TEXT_MAX])
+{
+    bool server = side == TLS_SERVER || side == TLS_ENROLLING;
+    struct tls_context *c = calloc(1, sizeof *c);
+    if (!c)
+        return -ENOMEM;
+    c->side = side;
+    memcpy(c->fingerprint, files->fingerprint, sizeof c->fingerprint);
+    c->ssl = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
+    int rc = c->ssl ? load(c->ssl, files, error) : -ENOMEM;
+    if (rc < 0) {
+        tls_context_free(c);
+        return rc;
+    }
+    set_up(c);
+    X509 *own = SSL_CTX_get0_certificate(c->ssl);
+    c->expiry_ms = own ? time_of(X509_get0_notAfter(own)) : 0;
+    *out = c;
+    return 0;
+}
+
+void tls_context_free(struct tls_context *c)
+{
+    if (!c)
+        return;
+    // Peers hold the SSL_CTX; only those of TLS_FIRST_TIME ask it for `c`, and they end before.
+    SSL_CTX_free(c->ssl);
+    free(c);
+}
+
+int64_t tls_context_expiry(const struct tls_context *c)
+{
+    return c->expiry_ms;
+}
+
+// ---- Peers
+
+struct tls_peer *tls_peer_new(struct tls_context *c, int fd)
+{
+    struct tls_peer *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->fd = fd;
+    p->wants = LOOP_READ;
+    p->shaken = !c;
+    if (!c)
+        return p;
+    p->ssl = SSL_new(c->ssl);
+    if (!p->ssl || SSL_set_fd(p->ssl, fd) != 1) {
+        SSL_free(p->ssl);
+        free(p);
+        return NULL;
+    }
+    if (c->side == TLS_SERVER || c->side == TLS_ENROLLING)
+        SSL_set_accept_state(p->ssl);
+    else
+        SSL_set_connect_state(p->ssl);
+    return p;
+}
+
+void tls_peer_free(struct tls_peer *p)
+{
+    if (!p)
+        return;
+    if (p->ssl && p->shaken && !p->failed)
+        SSL_shutdown(p->ssl); // once: the other side's answer is not waited for
+    ERR_clear_error();
+    SSL_free(p->ssl);
+    free(p);
+}
+
+static int judge(struct tls_peer *p, int result)
+{
+    int saved = errno;
+    switch (SSL_get_error(p->ssl, result)) {
+    case SSL_ERROR_WANT_READ: p->wants = LOOP_READ; return -EAGAIN;
+    case SSL_ERROR_WANT_WRITE: p->wants = LOOP_WRITE; return -EAGAIN;
+    case SSL_ERROR_ZERO_RETURN: return 0;
+    case SSL_ERROR_SYSCALL:
+        p->failed = true;
+        ERR_clear_error();
+        return saved != 0 ? -saved : -ECONNRESET;
+    default: break;
+    }
+    p->failed = true;
+    long verify = SSL_get_verify_result(p->ssl);
+    if (verify != X509_V_OK) {
+        snprintf(p->error, sizeof p->error, "certificate refused: %s",
+                 X509_verify_cert_error_string(verify));
+        ERR_clear_error();
+    } else {
+        snprintf(p->error, sizeof p->error, "TLS: %s", reason());
+    }
+    return -EACCES;
+}
+
+int tls_peer_handshake(struct tls_peer *p)
+{
+    if (p->shaken)
+        return 0;
+    ERR_clear_error();
+    errno = 0;
+    int n = SSL_do_handshake(p->ssl);
+    if (n == 1) {
+        p->shaken = true;
+        return 0;
+    }
+    int rc = judge(p, n);
+    return rc == 0 ? -ECONNRESET : rc;
+}
+
+static ssize_t plain(struct tls_peer *p, ssize_t n, unsigned wants)
+{
+    if (n >= 0)
+        return n;
+    p->wants = wants;
+    return errno == EWOULDBLOCK || errno == EINTR ? -EAGAIN : -errno;
+}
+
+ssize_t tls_peer_read(struct tls_peer *p, void *out, size_t len)
+{
+    if (!p->ssl)
+        return plain(p, recv(p->fd, out, len, 0), LOOP_READ);
+    ERR_clear_error();
+    errno = 0;
+    size_t n = 0;
+    int rc = SSL_read_ex(p->ssl, out, len, &n);
+    return rc == 1 ? (ssize_t)n : judge(p, rc);
+}
+
+ssize_t tls_peer_write(struct tls_peer *p, struct span s)
+{
+    if (!p->ssl)
+        return plain(p, send(p->fd, s.data, s.len, MSG_NOSIGNAL), LOOP_WRITE);
+    ERR_clear_error();
+    errno = 0;
+    size_t n = 0;
+    int rc = SSL_write_ex(p->ssl, s.data, s.len, &n);
+    if (rc == 1)
+        return (ssize_t)n;
+    rc = judge(p, rc);
+    return rc == 0 ? -EPIPE : rc;
+}
+
+unsigned tls_peer_wants(const struct tls_peer *p)
+{
+    return p->wants;
+}
+
+bool tls_peer_pending(const struct tls_peer *p)
+{
+    return p->ssl && SSL_has_pending(p->ssl) == 1;
+}
+
+const char *tls_peer_error(const struct tls_peer *p)
+{
+    return p->error[0] ? p->error : NULL;
+}
+
+bool tls_peer_identity(const struct tls_peer *p, struct tls_identity *out)
+{
+    X509 *cert = p->ssl ? SSL_get0_peer_certificate(p->ssl) : NULL;
+    if (!cert)
+        return false;
+    struct tls_identity id = {0};
+    int n = X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, id.name,
+                                      sizeof id.name);
+    BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert), NULL);
+    char *hex = number ? BN_bn2hex(number) : NULL;
+    if (hex)
+        snprintf(id.serial, sizeof id.serial, "%s", hex);
+    OPENSSL_free(hex);
+    BN_free(number);
+    id.not_after_ms = time_of(X509_get0_notAfter(cert));
+    if (n <= 0 || !id.serial[0] || strlen(id.name) != (size_t)n)
+        return false;
+    *out = id;
+    return true;
+}

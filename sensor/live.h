@@ -1,0 +1,14 @@
+// The sensor as a daemon: interfaces, the packet path, and time that goes on without packets. One process
+// of a port, or the first that keeps the others (workers.h). The functions are those of daemon.h.
+#pragma once
+
+#include "common/daemon.h"
+
+// The interfaces of the command line, else those of the configuration. How many; 0: none.
+size_t live_interfaces(const struct daemon *d, const char **out, size_t max);
+
+int live_open(struct daemon *d);
+int live_start(struct daemon *d);
+int live_reload(struct daemon *d, void *new_conf);
+void live_status(struct daemon *d, struct control_status *out);
+void live_stop(struct daemon *d);

@@ -1,0 +1,200 @@
+// All rings of all processes are opened and joined by the first, emptied, and then divided by fork.
+#include "live_setup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/log.h"
+#include "fanout.h"
+#include "live.h"
+
+#define LINE_OCTETS 65536
+
+size_t live_interfaces(const struct daemon *d, const char **out, size_t max)
+{
+    const struct sensor_conf *c = d->conf;
+    size_t given = daemon_count(d->args, "interface"), n = given ? given : c->interfaces.count;
+    for (size_t i = 0; i < n && i < max; i++)
+        out[i] = given ? daemon_nth(d->args, "interface", i) : c->interfaces.item[i];
+    return n;
+}
+
+// What has no default where people's mail is looked at.
+static int judge_conf(const struct sensor_conf *c)
+{
+    if (c->legal_profile == 0) {
+        log_error("sensor.legal_profile: is not chosen; set it to flow-only, "
+                  "own-smarthost-content or full-envelope, as the law of the place allows");
+        return EX_CONFIG;
+    }
+    if (!c->key_file) {
+        log_error("sensor.key_file: is missing, and names must not leave here unprotected; write a "
+                  "file with a line \"ID HEX64\" (echo 1 $(openssl rand -hex 32)), mode 600");
+        return EX_CONFIG;
+    }
+    if (c->domain + c->processes - 1 > UINT32_MAX) {
+        log_error("sensor.domain: leaves no room for %lld processes; lower it",
+                  (long long)c->processes);
+        return EX_CONFIG;
+    }
+    return 0;
+}
+
+static int judge_args(const struct daemon *d, size_t interfaces)
+{
+    const struct sensor_conf *c = d->conf;
+    const char *print = daemon_value(d->args, "print");
+    if (interfaces > SENSOR_INTERFACES_MAX) {
+        log_error("%zu interfaces are too many for one sensor; start another for those above %d",
+                  interfaces, SENSOR_INTERFACES_MAX);
+        return EX_USAGE;
+    }
+    if (print && strcmp(print, "flows") != 0) {
+        log_error("--print knows only flows; see postern-sensor --help");
+        return EX_USAGE;
+    }
+    if (!print && !daemon_has(d->args, "output") && !daemon_has(d->args, "status") && !c->spool) {
+        log_error("there is nowhere to write records to; set sensor.spool, or give -o RECORDS");
+        return EX_USAGE;
+    }
+    return 0;
+}
+
+// A filter that names no layer sees bare IP and what has one tag beside the frame; nothing else.
+static void warn_of_filter(const char *filter)
+{
+    static const char *const layers[] = {"vlan", "pppoes", "mpls", "geneve", NULL};
+    for (size_t i = 0; layers[i]; i++)
+        if (strstr(filter, layers[i]))
+            return;
+    log_warning(
+        "sensor.filter \"%s\" sees nothing under VLAN tags (QinQ), PPPoE or MPLS: write it for "
+        "them (\"... or (vlan and ...) or (pppoes and ...)\"), or leave it out",
+        filter);
+}
+
+static int exit_code(int error)
+{
+    switch (error) {
+    case -EPERM: return EX_NOPERM;
+    case -ENODEV: return EX_NOINPUT;
+    case -EINVAL: return EX_CONFIG;
+    case -ENOMEM: return EX_OSERR;
+    default: return EX_UNAVAILABLE;
+    }
+}
+
+static int open_one(const struct sensor_conf *c, const char *interface, struct ring **out)
+{
+    char text[RING_TEXT_MAX];
+    struct ring_setup setup = {.interface = interface,
+                               .snaplen = (int)c->snaplen,
+                               .buffer = c->ring,
+                               .timeout_ms = (int)c->ring_timeout,
+                               .filter = c->filter};
+    int rc = ring_open(&setup, out, text);
+    if (rc == 0)
+        return 0;
+    log_error("%s", text);
+    return exit_code(rc);
+}
+
+// `rings`: interface by interface, the processes' rings side by side.
+static int open_rings(const struct sensor_conf *c, const char *const *interface, size_t interfaces,
+                      size_t processes, struct ring **rings)
+{
+    int fd[SENSOR_PROCESSES_MAX];
+    for (size_t i = 0; i < interfaces; i++) {
+        struct ring **of = rings + i * processes;
+        for (size_t k = 0; k < processes; k++) {
+            int rc = open_one(c, interface[i], &of[k]);
+            if (rc != 0)
+                return rc;
+            fd[k] = ring_fd(of[k]);
+        }
+        int rc = processes > 1 ? fanout_join(fd, processes) : 0;
+        if (rc != 0) {
+            log_error("%s: frames cannot be shared out: %s; set sensor.processes to 1",
+                      interface[i], strerror(-rc));
+            return EX_UNAVAILABLE;
+        }
+    }
+    // What came before the last had joined may be in several.
+    for (size_t n = 0; processes > 1 && n < interfaces * processes; n++)
+        ring_drain(rings[n]);
+    return 0;
+}
+
+// The rings of this process stay, the others' are closed here.
+static void take_rings(struct live *l, struct ring **rings, size_t interfaces, size_t processes,
+                       int own)
+{
+    for (size_t i = 0; i < interfaces; i++) {
+        for (size_t k = 0; k < processes; k++) {
+            if ((int)k == own)
+                l->intake.ring[l->intake.rings++] = rings[i * processes + k];
+            else
+                ring_close(rings[i * processes + k]);
+        }
+    }
+}
+
+static int divide(struct live *l, struct ring **rings, size_t interfaces, size_t processes)
+{
+    int own = 0;
+    if (processes > 1) {
+        l->board = board_new(processes);
+        own = l->board ? workers_fork(l->board, processes, &l->workers) : -ENOMEM - 1;
+        if (own < -1) {
+            log_error("processes cannot be started: %s; lower sensor.processes",
+                      strerror(-own - 1));
+            take_rings(l, rings, interfaces, processes, -1);
+            return EX_OSERR;
+        }
+    }
+    take_rings(l, rings, interfaces, processes, own);
+    l->process = own > 0 ? (uint16_t)own : 0;
+    l->d->unasked = processes > 1 && own >= 0;
+    return 0;
+}
+
+static int open_path(struct live *l)
+{
+    struct daemon *d = l->d;
+    const struct sensor_conf *c = d->conf;
+    int rc = setup_sets(d->site, &l->job.subscribers, &l->job.smarthosts);
+    if (rc == 0)
+        rc = setup_key(c, &l->key);
+    return rc == 0 ? setup_sink(d, l->process, &l->job.sink) : rc;
+}
+
+int live_setup(struct daemon *d, struct live *l)
+{
+    const struct sensor_conf *c = d->conf;
+    const char *interface[SENSOR_INTERFACES_MAX];
+    size_t interfaces = live_interfaces(d, interface, SENSOR_INTERFACES_MAX);
+    size_t processes = (size_t)c->processes;
+    l->d = d;
+    int rc = judge_conf(c);
+    if (rc == 0)
+        rc = judge_args(d, interfaces);
+    if (rc != 0)
+        return rc;
+    if (c->filter)
+        warn_of_filter(c->filter);
+    struct ring **rings = calloc(interfaces * processes, sizeof(struct ring *));
+    if (!rings)
+        return setup_out_of_memory();
+    rc = open_rings(c, interface, interfaces, processes, rings);
+    if (rc == 0)
+        rc = divide(l, rings, interfaces, processes);
+    else
+        take_rings(l, rings, interfaces, processes, -1);
+    free(rings);
+    // A line of --print goes out whole, whoever else writes.
+    setvbuf(stdout, NULL, _IOLBF, LINE_OCTETS);
+    return rc == 0 && !l->workers ? open_path(l) : rc;
+}

@@ -1,0 +1,189 @@
+// A file job's loop runs only while it has to wait; signals end the waiting and leave the spool for the next run.
+#include "outlet.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "common/log.h"
+
+#define LOOK_MS 50
+
+struct outlet {
+    char *collector, *tls; // owned: the configuration may be another by the next connection
+    struct sensor_spool *spool;
+    struct sink inner;
+    struct sender *sender;
+    struct loop *own; // of a file job
+    bool for_room;    // what the own loop waits for: room, or the end
+    char dir[512];
+};
+
+static int spool_error(const char *dir, int rc)
+{
+    log_error("%s: %s", dir,
+              rc == -EBUSY ? "another sensor process has it; give each its own sensor.spool"
+                           : strerror(-rc));
+    return rc == -EACCES ? EX_NOPERM : EX_CANTCREAT;
+}
+
+int outlet_open(const struct sensor_conf *c, uint16_t process, struct outlet **out)
+{
+    struct outlet *o = calloc(1, sizeof *o);
+    if (!o)
+        return EX_OSERR;
+    o->collector = c->collector ? strdup(c->collector) : NULL;
+    o->tls = c->tls ? strdup(c->tls) : NULL;
+    int n = snprintf(o->dir, sizeof o->dir, process > 0 ? "%s/%u" : "%s", c->spool, process);
+    int rc = n < 0 || (size_t)n >= sizeof o->dir ? -ENAMETOOLONG : 0;
+    if (rc == 0 && process > 0 && mkdir(c->spool, 0750) < 0 && errno != EEXIST)
+        rc = -errno;
+    if (rc == 0)
+        rc = sensor_spool_open(o->dir, (uint64_t)c->spool_max, (uint32_t)c->domain + process,
+                               &o->spool);
+    if (rc < 0) {
+        rc = spool_error(o->dir, rc);
+        outlet_close(o);
+        return rc;
+    }
+    o->inner = sensor_spool_sink(o->spool);
+    *out = o;
+    return 0;
+}
+
+void outlet_close(struct outlet *o)
+{
+    if (!o)
+        return;
+    sender_close(o->sender);
+    loop_free(o->own);
+    sensor_spool_close(o->spool);
+    free(o->collector);
+    free(o->tls);
+    free(o);
+}
+
+int outlet_start(struct outlet *o, struct loop *l)
+{
+    char error[200];
+    struct sender_options options = {.collector = o->collector, .tls = o->tls};
+    if (!o->collector)
+        return 0;
+    int rc = sender_open(l, &options, sensor_spool_log(o->spool), &o->sender, error);
+    if (rc == 0)
+        return 0;
+    log_error("sensor.collector: %s", error);
+    return rc == -ENOMEM ? EX_OSERR : rc == -EHOSTUNREACH ? EX_NOHOST : EX_CONFIG;
+}
+
+// ---- The own loop of a file job
+
+static void on_signal(struct loop *l, int signo, int64_t now_ms, void *ctx)
+{
+    (void)signo;
+    (void)now_ms;
+    (void)ctx;
+    loop_stop(l, -EINTR);
+}
+
+static void on_look(struct loop *l, int64_t now_ms, void *ctx)
+{
+    struct outlet *o = ctx;
+    sender_wake(o->sender, now_ms);
+    if (o->for_room ? sensor_spool_write(o->spool) == 0 : sender_drained(o->sender))
+        loop_stop(l, 0);
+}
+
+static int begin_loop(struct outlet *o)
+{
+    if (o->own)
+        return 0;
+    o->own = loop_new();
+    int rc = o->own ? loop_every(o->own, LOOK_MS, on_look, o) : -ENOMEM;
+    if (rc > 0)
+        rc = loop_signal(o->own, SIGTERM, on_signal, o);
+    if (rc == 0)
+        rc = loop_signal(o->own, SIGINT, on_signal, o);
+    if (rc < 0) {
+        log_error("cannot set up the event loop: %s", strerror(-rc));
+        return EX_OSERR;
+    }
+    return outlet_start(o, o->own);
+}
+
+static int put_waiting(void *state, const struct record *r)
+{
+    struct outlet *o = state;
+    int rc = sink_put(&o->inner, r);
+    if (rc != -ENOSPC || !o->collector)
+        return rc;
+    o->for_room = true;
+    if (begin_loop(o) != 0)
+        return -EIO;
+    rc = loop_run(o->own);
+    return rc < 0 ? rc : sink_put(&o->inner, r);
+}
+
+int outlet_drain(struct outlet *o)
+{
+    if (!o->collector)
+        return 0;
+    o->for_room = false;
+    int rc = begin_loop(o);
+    if (rc != 0)
+        return rc;
+    if (loop_run(o->own) == 0)
+        return 0;
+    log_warning("ended before all was acknowledged; the rest waits in %s", o->dir);
+    return EX_TEMPFAIL;
+}
+
+// ---- Sinks
+
+static int flush_inner(void *state, int64_t now_ms)
+{
+    struct outlet *o = state;
+    int rc = sink_flush(&o->inner, now_ms);
+    if (o->sender)
+        sender_wake(o->sender, now_ms);
+    return rc;
+}
+
+static int put_inner(void *state, const struct record *r)
+{
+    struct outlet *o = state;
+    return sink_put(&o->inner, r);
+}
+
+static int close_inner(void *state)
+{
+    struct outlet *o = state;
+    return sink_close(&o->inner);
+}
+
+struct sink outlet_sink(struct outlet *o, bool wait)
+{
+    static const struct sink_kind daemon = {
+        .name = "spool", .put = put_inner, .flush = flush_inner, .close = close_inner};
+    static const struct sink_kind job = {
+        .name = "spool", .put = put_waiting, .flush = flush_inner, .close = close_inner};
+    return (struct sink){.kind = wait ? &job : &daemon, .state = o};
+}
+
+void outlet_status(const struct outlet *o, struct control_status *s, int64_t now_ms)
+{
+    const struct sensor_spool_stats *t = sensor_spool_stats(o->spool);
+    control_status_counter(s, "spooled", t->records);
+    control_status_counter(s, "spool_refused", t->refused);
+    if (t->error == -ENOSPC)
+        control_status_problem(
+            s, 2, "spool-full", "the spool is full: records are lost",
+            "restore the connection to the collector, or raise sensor.spool_max");
+    else if (t->error < 0)
+        control_status_problem(s, 2, "spool-write", "the spool cannot be written",
+                               "see whether the disk of sensor.spool is sound");
+    if (o->sender)
+        sender_status(o->sender, s, now_ms);
+}

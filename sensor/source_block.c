@@ -1,0 +1,117 @@
+// Reads into a buffer that stays in a second-level cache; frames are handed out where they lie.
+#include "source_block.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_SIZE   (256u << 10)
+#define RECORD_HEAD 16
+// The longest frame that is taken: libpcap's own maximum for most links.
+#define FRAME_MAX 262144u
+
+struct source_block {
+    int fd;
+    bool nanoseconds;
+    uint32_t longest;
+    int linktype;
+    uint64_t offset; // in the file, of octet[at]
+    size_t at, have; // in `octet`
+    uint8_t octet[READ_SIZE + FRAME_MAX + RECORD_HEAD];
+};
+
+static uint32_t word(const uint8_t *p)
+{
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+bool source_block_fits(const uint8_t header[static 24], bool *nanoseconds)
+{
+    uint16_t version[2];
+    memcpy(version, header + 4, sizeof version);
+    *nanoseconds = word(header) == 0xa1b23c4d;
+    return (word(header) == 0xa1b2c3d4 || *nanoseconds) && version[0] == 2 && version[1] == 4;
+}
+
+struct source_block *source_block_new(int fd, uint64_t offset, bool nanoseconds, uint32_t snaplen,
+                                      int linktype)
+{
+    struct source_block *b = malloc(sizeof *b);
+    if (!b)
+        return NULL;
+    b->fd = fd;
+    b->nanoseconds = nanoseconds;
+    b->longest = snaplen < FRAME_MAX ? snaplen : FRAME_MAX;
+    b->linktype = linktype;
+    b->offset = offset;
+    b->at = b->have = 0;
+    return b;
+}
+
+void source_block_free(struct source_block *b)
+{
+    free(b);
+}
+
+uint64_t source_block_offset(const struct source_block *b)
+{
+    return b->offset;
+}
+
+// More octets behind what is left. False: there are none.
+static bool fill(struct source_block *b)
+{
+    memmove(b->octet, b->octet + b->at, b->have - b->at);
+    b->have -= b->at;
+    b->at = 0;
+    ssize_t n;
+    do
+        n = pread(b->fd, b->octet + b->have, READ_SIZE, (off_t)(b->offset + b->have));
+    while (n < 0 && errno == EINTR);
+    if (n <= 0)
+        return false;
+    b->have += (size_t)n;
+    return true;
+}
+
+// The record at `at`, when it is whole: its length with its header. 0: not whole, or not plain.
+static size_t record(const struct source_block *b, struct source_frame *out)
+{
+    const uint8_t *p = b->octet + b->at;
+    size_t left = b->have - b->at;
+    if (left < RECORD_HEAD)
+        return 0;
+    uint32_t seconds = word(p), part = word(p + 4), cap = word(p + 8), len = word(p + 12);
+    if (cap > b->longest || left - RECORD_HEAD < cap || seconds > INT32_MAX ||
+        part >= (b->nanoseconds ? 1000000000u : 1000000u))
+        return 0;
+    *out = (struct source_frame){.t_us = (int64_t)seconds * 1000000 +
+                                         (b->nanoseconds ? part / 1000 : part),
+                                 .linktype = b->linktype,
+                                 .data = span_of(p + RECORD_HEAD, cap),
+                                 .wire = len < cap ? cap : len};
+    return RECORD_HEAD + cap;
+}
+
+size_t source_block_next(struct source_block *b, struct source_frame *out, size_t max)
+{
+    size_t n = 0;
+    while (n < max) {
+        size_t size = record(b, &out[n]);
+        if (size == 0) {
+            // What was handed out already lies in the buffer: it must not move.
+            if (n > 0 || b->have - b->at >= FRAME_MAX + RECORD_HEAD || !fill(b))
+                break;
+            continue;
+        }
+        b->at += size;
+        b->offset += size;
+        // The next header is met again in a moment.
+        __builtin_prefetch(b->octet + b->at);
+        n++;
+    }
+    return n;
+}

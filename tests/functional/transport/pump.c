@@ -1,0 +1,142 @@
+// A sensor without packets: takes records from a file, at a pace, through the sensor's own spool and sender. Killed and started again
+// it goes on where its spool ends, under a new epoch, as a restarted sensor does; what it said it had exported (synced) must be there.
+//
+//   pump RECORDS SPOOL ADDRESS TLS|- RECORDS_A_SECOND [DOMAIN]
+//
+// Ends with 0 when all records are acknowledged; with 3 when something exported is missing in the spool.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/loop.h"
+#include "common/record.h"
+#include "sender.h"
+
+#define STEP_MS 10
+#define BASE    INT64_C(1000000000)
+
+struct pump {
+    struct record_reader *reader;
+    struct sensor_spool *spool;
+    struct sink sink;
+    struct sender *sender;
+    const char *exported_path;
+    uint64_t index, first; // records put ever; before this run
+    uint64_t per_step;
+    uint32_t domain;
+    unsigned steps;
+    bool ended, held;
+    struct record record;
+};
+
+static uint64_t read_number(const char *path)
+{
+    FILE *f = fopen(path, "re");
+    char text[32] = "0";
+    if (f && !fgets(text, sizeof text, f))
+        snprintf(text, sizeof text, "0");
+    if (f)
+        fclose(f);
+    return strtoull(text, NULL, 10);
+}
+
+static void write_number(const char *path, uint64_t n)
+{
+    char fresh[512];
+    snprintf(fresh, sizeof fresh, "%s.new", path);
+    FILE *f = fopen(fresh, "we");
+    if (!f)
+        return;
+    fprintf(f, "%llu\n", (unsigned long long)n);
+    fclose(f);
+    rename(fresh, path);
+}
+
+// Puts one record; false: no room now, or no more.
+static bool put_one(struct pump *p)
+{
+    if (!p->held && record_reader_next(p->reader, &p->record) != 1) {
+        p->ended = true;
+        return false;
+    }
+    p->held = true;
+    struct record r = p->record;
+    r.id = (struct record_id){.domain = p->domain,
+                              .epoch = (uint64_t)BASE + p->first,
+                              .sequence = p->index - p->first + 1};
+    int rc = sink_put(&p->sink, &r);
+    if (rc == -ENOSPC)
+        return false;
+    if (rc != 0) {
+        fprintf(stderr, "pump: %s\n", strerror(-rc));
+        exit(1);
+    }
+    p->held = false;
+    p->index++;
+    return true;
+}
+
+static void on_step(struct loop *l, int64_t now_ms, void *ctx)
+{
+    struct pump *p = ctx;
+    for (uint64_t i = 0; i < p->per_step && !p->ended && put_one(p); i++)
+        ;
+    if (++p->steps % 5 == 0 || p->ended) {
+        if (sink_flush(&p->sink, now_ms) == 0)
+            write_number(p->exported_path, p->index);
+        sender_wake(p->sender, now_ms);
+    }
+    if (p->ended && sender_drained(p->sender))
+        loop_stop(l, 0);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 6)
+        return 64;
+    static struct pump p;
+    char error[200], exported[512];
+    uint64_t rate = strtoull(argv[5], NULL, 10);
+    struct sender_options o = {.collector = argv[3],
+                               .tls = strcmp(argv[4], "-") == 0 ? NULL : argv[4]};
+    struct loop *l = loop_new();
+    p.domain = argc > 6 ? (uint32_t)strtoul(argv[6], NULL, 10) : 1;
+    p.per_step = rate * STEP_MS / 1000 > 0 ? rate * STEP_MS / 1000 : 1;
+    snprintf(exported, sizeof exported, "%s.exported", argv[2]);
+    p.exported_path = exported;
+    int rc = record_reader_open(argv[1], &p.reader);
+    if (rc == 0)
+        rc = sensor_spool_open(argv[2], 64 << 20, p.domain, &p.spool);
+    if (rc < 0 || !l) {
+        fprintf(stderr, "pump: %s\n", strerror(-rc));
+        return 1;
+    }
+    struct record_id last;
+    if (spool_last(sensor_spool_log(p.spool), &last))
+        p.first = last.epoch - (uint64_t)BASE + last.sequence;
+    p.index = p.first;
+    if (read_number(exported) > p.first) {
+        fprintf(stderr, "pump: %llu records were exported, the spool ends at %llu\n",
+                (unsigned long long)read_number(exported), (unsigned long long)p.first);
+        return 3;
+    }
+    for (uint64_t i = 0; i < p.first; i++)
+        if (record_reader_next(p.reader, &p.record) != 1)
+            return 2;
+    p.sink = sensor_spool_sink(p.spool);
+    rc = sender_open(l, &o, sensor_spool_log(p.spool), &p.sender, error);
+    if (rc < 0) {
+        fprintf(stderr, "pump: %s\n", error);
+        return 1;
+    }
+    loop_every(l, STEP_MS, on_step, &p);
+    rc = loop_run(l);
+    sender_close(p.sender);
+    sink_close(&p.sink);
+    sensor_spool_close(p.spool);
+    record_reader_close(p.reader);
+    loop_free(l);
+    return rc == 0 ? 0 : 1;
+}
