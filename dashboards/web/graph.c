@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <rrd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -386,21 +385,8 @@ static int render(const struct graph_request *q, const struct graph_data *d, con
         return -ENOMEM;
     common_args(a, q, d);
     view_args(a, q, d, file);
-    rrd_clear_error();
-    rrd_info_t *info = rrd_graph_v(a->argc, a->argv);
+    int rc = graph_scratch_draw(a->argc, a->argv, out, error);
     free(a);
-    int rc = -EIO;
-    for (const rrd_info_t *i = info; i; i = i->next) {
-        if (strcmp(i->key, "image") != 0 || i->type != RD_I_BLO)
-            continue;
-        buf_bytes(out, i->value.u_blo.ptr, i->value.u_blo.size);
-        rc = out->failed ? -ENOSPC : 0;
-    }
-    if (rc != 0)
-        snprintf(error, 160, "%s", rrd_test_error() ? rrd_get_error() : "no picture was made");
-    rrd_clear_error();
-    if (info)
-        rrd_info_free(info);
     return rc;
 }
 

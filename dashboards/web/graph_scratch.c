@@ -1,4 +1,5 @@
-// One archive of exactly the rows of the picture, filled by updates in batches.
+// One archive of exactly the rows of the picture, filled by updates in batches. The one place that
+// calls librrd for pictures.
 #include "web/graph_scratch.h"
 
 #include <errno.h>
@@ -142,4 +143,23 @@ int graph_scratch_write(const char *path, const struct graph_data *d, const stru
         return 0;
     snprintf(error, 160, "%s", rrd_test_error() ? rrd_get_error() : "out of memory or space");
     return -EIO;
+}
+
+int graph_scratch_draw(int argc, char **argv, struct buf *out, char error[static 160])
+{
+    rrd_clear_error();
+    rrd_info_t *info = rrd_graph_v(argc, argv);
+    int rc = -EIO;
+    for (const rrd_info_t *i = info; i; i = i->next) {
+        if (strcmp(i->key, "image") != 0 || i->type != RD_I_BLO)
+            continue;
+        buf_bytes(out, i->value.u_blo.ptr, i->value.u_blo.size);
+        rc = out->failed ? -ENOSPC : 0;
+    }
+    if (rc != 0)
+        snprintf(error, 160, "%s", rrd_test_error() ? rrd_get_error() : "no picture was made");
+    rrd_clear_error();
+    if (info)
+        rrd_info_free(info);
+    return rc;
 }

@@ -28,3 +28,6 @@ bool graph_data_has_loss(const struct graph_data *d, size_t row);
 // Writes the sources with their bit in `sources`. librrd's words in `error`: -EIO.
 int graph_scratch_write(const char *path, const struct graph_data *d, const struct graph_request *q,
                         unsigned sources, char error[static 160]);
+
+// rrd_graph_v with these arguments ("graph", "-", ...): appends the picture. -EIO with librrd's words.
+int graph_scratch_draw(int argc, char **argv, struct buf *out, char error[static 160]);

@@ -15,8 +15,8 @@ static void numbers(void **state)
     struct series_sample s[100];
     memset(s, 0, sizeof s);
     for (int i = 0; i < 100; i++) {
-        s[i].average[2] = i < 96 ? i % 4 : NAN; // 0 1 2 3, and four unknown
-        s[i].maximum[2] = i < 96 ? i : NAN;
+        s[i].average[2] = i < 96 ? (double)(i % 4) : (double)NAN; // 0 1 2 3, and four unknown
+        s[i].maximum[2] = i < 96 ? (double)i : (double)NAN;
     }
     struct graph_numbers n;
     assert_int_equal(graph_numbers(s, 100, 600, 2, &n), 0);
@@ -41,10 +41,18 @@ static void texts(void **state)
     static const struct {
         double v;
         const char *text;
-    } cases[] = {{0, "0"},         {0.2, "<1"},        {0.49, "<1"},
-                 {0.5, "1"},       {0.51, "1"},        {999, "999"},
-                 {1000, "1,000"},  {-1234, "-1,234"},  {123456, "123,456"},
-                 {NAN, "-"},       {1234567, "1,234,567"}, {1e20, "-"}};
+    } cases[] = {{0, "0"},
+                 {0.2, "<1"},
+                 {0.49, "<1"},
+                 {0.5, "1"},
+                 {0.51, "1"},
+                 {999, "999"},
+                 {1000, "1,000"},
+                 {-1234, "-1,234"},
+                 {123456, "123,456"},
+                 {NAN, "-"},
+                 {1234567, "1,234,567"},
+                 {1e20, "-"}};
     char out[GRAPH_NUMBER_MAX];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_string_equal(graph_number(cases[i].v, out), cases[i].text);
