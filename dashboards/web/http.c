@@ -37,7 +37,7 @@ struct http_peer {
     struct http_peer *older, *newer;
     int fd;
     int64_t since_ms;
-    enum { PEER_NEW, PEER_ASKED, PEER_WAITS, PEER_IDLE, PEER_ENDED } state;
+    enum peer_state { PEER_NEW, PEER_ASKED, PEER_WAITS, PEER_IDLE, PEER_ENDED } state;
 };
 
 struct http_server {
@@ -108,7 +108,7 @@ static void put_newest(struct http_peer *p)
     s->newest = p;
 }
 
-static void set_state(struct http_peer *p, int state)
+static void set_state(struct http_peer *p, enum peer_state state)
 {
     if (!p || p->state == PEER_ENDED)
         return;

@@ -285,6 +285,10 @@ test('what should be refused is refused', async () => {
   assert.equal((await ask('/graph/subscriber/connections.gif?name=1.2.3.4')).status, 404);
   assert.equal((await ask('/graph/subscriber/connections.png')).status, 400);
   assert.equal((await ask('/graph/subscriber/connections.png?name=203.0.113.250')).status, 404);
+  // A picture that cannot be is a picture that says so, with its status.
+  const none = await ask('/graph/subscriber/mail.png?name=203.0.113.250&theme=dark');
+  assert.equal(none.headers['content-type'], 'image/svg+xml');
+  assert.match(none.body.toString(), /^<svg[^]*No traffic of this name/);
   assert.equal((await ask(`/${'a'.repeat(2000)}`)).status, 414);
   const problem = await ask('/api/v1/nothing');
   assert.equal(problem.status, 404);
