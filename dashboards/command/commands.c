@@ -12,6 +12,7 @@
     X(rules)        \
     X(series)       \
     X(journal)      \
+    X(mailbox)      \
     X(check)        \
     X(version)      \
     X(help_command)

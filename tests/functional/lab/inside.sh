@@ -36,6 +36,17 @@ ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1} "$BIN/postern-sensor" -r "$LAB/wire
 awk -f "$HERE/truth_postfix.awk" "$LAB/mail.log" >"$LAB/truth_postfix.tsv"
 node "$HERE/compare.mjs" "$LAB"
 
+# The same sessions by the server's own log.
+subscribers=10.77.1.0/24,fd77:1::/64
+"$BIN/postern-sensor" --mail-log -r "$LAB/mail.log" -o "$LAB/log.records" --subscribers "$subscribers" \
+    2>"$LAB/mail_log.err" || {
+    cat "$LAB/mail_log.err"
+    exit 1
+}
+"$BIN/postern-collector" -r "$LAB/log.records" -j "$LAB/log.journal" --subscribers "$subscribers"
+"$BIN/postern-collector" -j "$LAB/log.journal" --dump >"$LAB/log.rows"
+node "$HERE/compare_log.mjs" "$LAB"
+
 # The comparison itself can fail: with one flow of mail taken away it has to.
 mkdir "$LAB/short"
 cp "$LAB"/*.tsv "$LAB/by_log" "$LAB/tls_by_log" "$LAB/mail.log" "$LAB/short"
