@@ -2,11 +2,13 @@
 #include "series/files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/rrdcached.h"
 
@@ -16,15 +18,17 @@ struct series_files {
     char *rrd_dir; // absolute
     enum series_layout layout;
     struct rrdcached *cached; // NULL: by librrd
+    bool in_bulk;
 };
 
 int series_files_open(const char *rrd_dir, enum series_layout layout, const char *rrdcached,
-                      struct series_files **out, char error[static RRDFILE_ERROR_MAX])
+                      bool in_bulk, struct series_files **out, char error[static RRDFILE_ERROR_MAX])
 {
     struct series_files *f = calloc(1, sizeof *f);
     if (!f)
         return -ENOMEM;
     f->layout = layout;
+    f->in_bulk = in_bulk;
     f->rrd_dir = realpath(rrd_dir, NULL);
     int rc = f->rrd_dir ? 0 : -errno;
     if (rc != 0)
@@ -93,6 +97,19 @@ static int make_folders(char *path)
     return 0;
 }
 
+// A file is made by large writes, whose pages the kernel keeps in large pieces: each later update would
+// write such a piece instead of one page (measured: 32 kB instead of 12). Read again they are single.
+static void forget_pages(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    sync_file_range(
+        fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    close(fd);
+}
+
 int series_files_create(struct series_files *f, struct series_key *k, int64_t start_s,
                         char error[static RRDFILE_ERROR_MAX])
 {
@@ -106,6 +123,8 @@ int series_files_create(struct series_files *f, struct series_key *k, int64_t st
         rc = series_names_add(f->rrd_dir, k->kind, k->name);
     if (rc != 0)
         return rc;
+    if (!f->in_bulk)
+        forget_pages(path);
     k->file = SERIES_FILE_THERE;
     k->last_s = start_s;
     return 0;
