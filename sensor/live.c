@@ -23,11 +23,22 @@
 #define JUMP_TOLD_MS 60000 // it is told for so long
 #define BACK_MS      10000 // back by this, and packet time would stand still: start anew
 
+static void live_free(struct live *l)
+{
+    intake_close(&l->intake);
+    setup_free(&l->job);
+    workers_stop(l->workers);
+    board_free(l->board);
+    free(l);
+}
+
 int live_open(struct daemon *d)
 {
     struct live *l = calloc(1, sizeof *l);
     int rc = l ? live_setup(d, l) : setup_out_of_memory();
-    d->state = l;
+    if (l && rc != 0)
+        live_free(l);
+    d->state = rc == 0 ? l : NULL;
     return rc;
 }
 
@@ -234,9 +245,8 @@ static int start_path(struct live *l)
     return l->job.outlet ? outlet_start(l->job.outlet, d->loop) : 0;
 }
 
-int live_start(struct daemon *d)
+static int start(struct daemon *d, struct live *l)
 {
-    struct live *l = d->state;
     if (l->workers)
         return workers_start(l->workers, d);
     if (l->board && !workers_bind())
@@ -254,6 +264,14 @@ int live_start(struct daemon *d)
     if (loop_every(d->loop, TICK_MS, on_tick, l) < 0)
         return setup_out_of_memory();
     return 0;
+}
+
+int live_start(struct daemon *d)
+{
+    int rc = start(d, d->state);
+    if (rc != 0)
+        live_free(d->state);
+    return rc;
 }
 
 // What is sized or opened at the start. NULL: nothing of it differs.
@@ -285,6 +303,10 @@ static const char *fixed_key(const struct sensor_conf *a, const struct sensor_co
     SAME(fragment_timeout)
     SAME(duplicate_window)
     SAME(duplicate_entries)
+    SAME_TEXT(spool)
+    SAME(spool_max)
+    SAME_TEXT(collector)
+    SAME_TEXT(tls)
     if (a->interfaces.count != b->interfaces.count)
         return "sensor.interfaces";
     for (size_t i = 0; i < a->interfaces.count; i++)
@@ -334,16 +356,13 @@ void live_stop(struct daemon *d)
 {
     struct live *l = d->state;
     if (l->workers) {
-        workers_stop(l->workers);
+        workers_end(l->workers);
     } else {
         take_the_rest(l);
         sensor_finish(l->job.sensor);
         write_page(l, 1);
     }
     write_status(l);
-    intake_close(&l->intake);
-    setup_free(&l->job);
-    free(l->workers);
-    free(l);
+    live_free(l);
     d->state = NULL;
 }

@@ -44,6 +44,12 @@ struct board *board_new(size_t count)
     return b;
 }
 
+void board_free(struct board *b)
+{
+    if (b)
+        munmap(b, sizeof(struct board) + b->count * sizeof(struct page));
+}
+
 void board_write(struct board *b, size_t process, const char *text, int64_t now_ms)
 {
     struct page *p = &b->page[process];
@@ -201,10 +207,8 @@ void workers_signal(const struct workers *w, int signo)
             kill(w->pid[i], signo);
 }
 
-void workers_stop(struct workers *w)
+void workers_end(struct workers *w)
 {
-    if (!w)
-        return;
     w->stopping = true;
     workers_signal(w, SIGTERM);
     size_t left = w->count;
@@ -220,6 +224,13 @@ void workers_stop(struct workers *w)
         if (left > 0)
             nap();
     }
+}
+
+void workers_stop(struct workers *w)
+{
+    if (w)
+        workers_end(w);
+    free(w);
 }
 
 // ---- One document of all.

@@ -17,6 +17,7 @@
 struct board; // pages of `count` processes
 
 struct board *board_new(size_t count); // NULL: out of memory
+void board_free(struct board *b);
 // Writes the page: the status document as text, and that the process lives.
 void board_write(struct board *b, size_t process, const char *text, int64_t now_ms);
 // When the page was last written; 0: never.
@@ -32,7 +33,9 @@ int workers_fork(struct board *board, size_t count, struct workers **out);
 // Waits until each has written its page. 0 or EX_UNAVAILABLE.
 int workers_start(struct workers *w, struct daemon *d);
 void workers_signal(const struct workers *w, int signo);
-// Ends them and waits.
+// Ends them and waits; what they said last stays on the board.
+void workers_end(struct workers *w);
+// Ends them and frees.
 void workers_stop(struct workers *w);
 // What all say, counters and lists added up, and a line for each.
 void workers_status(const struct workers *w, struct control_status *out);

@@ -128,8 +128,8 @@ cases_full_disk() {
     mkdir -p "$LIVE/disk"
     mount -t tmpfs -o size=6m none "$LIVE/disk"
     configure "spool: $LIVE/disk/spool" "spool_max: 64M"
-    dd if=/dev/zero of="$LIVE/disk/other" bs=1k count=6000 2>/dev/null || true
     sensor_start -i span || return 0
+    dd if=/dev/zero of="$LIVE/disk/other" bs=1k count=7000 2>/dev/null || true
     inject -r 4000 wire "$LIVE/plain.pcap"
     until_true has_problem spool-full || wrong "a full disk is no problem"
     expect_some "records that were not written" "$(counter spool_drops)"
