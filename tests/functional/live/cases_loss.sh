@@ -14,10 +14,10 @@ cases_overload() {
     kill -CONT "$SENSOR"
     until_true has_problem drops || wrong "drops are no problem"
     sleep 2
-    expect_some "packets dropped by the ring" "$(counter ring_drops)"
+    must_be_some "packets dropped by the ring" "$(counter ring_drops)"
     all=$(ask | jq '.counters | .packets + .ring_drops + .card_drops')
-    expect "packets seen and dropped" "$all" "$sent"
-    expect "the state" "$(ask | jq -r .state)" degraded
+    must_be "packets seen and dropped" "$all" "$sent"
+    must_be "the state" "$(ask | jq -r .state)" degraded
     sensor_stop
     span_down
     case_end
@@ -56,7 +56,7 @@ cases_mirrors() {
     sleep 1
     sensor_stop
     same_as_file "$LIVE/drop.pcap" 4000
-    expect_some "octets missing" "$(jq -s '[.[].missing_octets[]] | add' "$LIVE/flows.live")"
+    must_be_some "octets missing" "$(jq -s '[.[].missing_octets[]] | add' "$LIVE/flows.live")"
     span_down
     case_end
 }
@@ -82,8 +82,8 @@ check_finds() {
     sleep 0.8
     [ "$capture" = none ] || inject -r 4000 "${@:6}" wire "$capture"
     wait "$pid" || status=$?
-    expect "exit status of check" "$status" "$wanted"
-    expect "check of $check" "$(jq -r --arg c "$check" '.checks[] | select(.check == $c) | .result' "$LIVE/check.json")" "$result"
+    must_be "exit status of check" "$status" "$wanted"
+    must_be "check of $check" "$(jq -r --arg c "$check" '.checks[] | select(.check == $c) | .result' "$LIVE/check.json")" "$result"
     [ "$(jq '[.checks[] | select(.result != "ok") | select(.fix == "")] | length' "$LIVE/check.json")" -eq 0 ] ||
         wrong "a finding names no fix"
     span_down
@@ -95,13 +95,13 @@ cases_check() {
     check_finds "$LIVE/qinq.pcap" vlans ok 0
     [ "$(jq -c '[.vlans, .inner_vlans] | map(length > 0)' "$LIVE/check.json")" = "[true,true]" ] ||
         wrong "no VLAN is named"
-    expect "layers of PPPoE" "$(jq '.layers.pppoes > 100' "$LIVE/check.json")" true
+    must_be "layers of PPPoE" "$(jq '.layers.pppoes > 100' "$LIVE/check.json")" true
     check_finds "$LIVE/plain.pcap" vlans failed 65 "realm_layers: [qinq]"
     check_finds "$LIVE/double.pcap" doubled failed 65
     one_leg_up
     check_finds "$LIVE/plain.pcap" directions failed 65 "leg: access" -2 leg
     check_finds none packets failed 65
-    expect "a missing interface" \
+    must_be "a missing interface" \
         "$("$BIN/postern-sensor" -c "$LIVE/postern.yaml" check nothing 2>/dev/null; echo $?)" 66
     case_end
 }

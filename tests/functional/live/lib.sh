@@ -18,10 +18,10 @@ wrong() {
     if [ -s "$LIVE/sensor.log" ]; then sed 's/^/    | /' "$LIVE/sensor.log" | tail -5; fi
 }
 
-# expect WHAT GOT WANTED
-expect() { [ "$2" = "$3" ] || wrong "$1 is $2, not $3"; }
-expect_some() { [ "${2:-0}" -gt 0 ] || wrong "$1 is ${2:-nothing}, not above 0"; }
-expect_text() { grep -q -- "$2" "$1" || wrong "$1 does not say \"$2\""; }
+# must_be WHAT GOT WANTED
+must_be() { [ "$2" = "$3" ] || wrong "$1 is $2, not $3"; }
+must_be_some() { [ "${2:-0}" -gt 0 ] || wrong "$1 is ${2:-nothing}, not above 0"; }
+must_say() { grep -q -- "$2" "$1" || wrong "$1 does not say \"$2\""; }
 
 span_up() {
     span_down
@@ -62,7 +62,7 @@ sensor_stop() {
     local status=0
     kill -TERM "$SENSOR" 2>/dev/null || true
     wait "$SENSOR" || status=$?
-    expect "the sensor's exit status" "$status" "${1:-0}"
+    must_be "the sensor's exit status" "$status" "${1:-0}"
 }
 
 ask() { node "$HERE/ask.mjs" "$LIVE/run/postern-sensor.sock" "$@"; }
