@@ -20,6 +20,9 @@ enum detector_need {
 
 #define DETECTOR_CLASS(c) (1u << (c))
 
+struct calendar;
+struct site;
+
 struct detector_ctx {
     int64_t now_ms;
     const void *conf; // the detector's own section
@@ -28,6 +31,10 @@ struct detector_ctx {
     bool site_failing; // mail fails for many parties now: failures say nothing of one
     int64_t site_failing_since_ms;
     bool port25_blocked;
+    bool flagged;              // a verdict is open: what happens now is nobody's habit
+    const struct site *site;   // when was watched
+    struct calendar *calendar; // the site's clock
+    int64_t day_ms;            // when the local day began
 };
 
 struct detector_finding {

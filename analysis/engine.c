@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "calendar.h"
 #include "common/addr.h"
 
 #define EXPIRE_MS 3600000
@@ -27,16 +28,19 @@ static struct prefix_set *servers_of(const struct conf_site *site)
     return set;
 }
 
-struct engine *engine_new(const struct engine_options *options, engine_verdict_fn fn, void *ctx)
+static int configure(struct engine *e, const struct engine_options *options)
 {
     const struct settings *s = options->settings;
-    struct engine *e = calloc(1, sizeof *e);
-    if (!e)
-        return NULL;
+    struct prefix_set *servers = servers_of(options->site);
+    if (!servers)
+        return -ENOMEM;
+    prefix_set_free(e->servers);
+    e->servers = servers;
+    calendar_init(e->calendar, options->site->timezone);
     e->options = *options;
-    e->fn = fn;
-    e->ctx = ctx;
-    site_init(&e->site, &s->site_failure);
+    snprintf(e->conf_hash, sizeof e->conf_hash, "%s", options->conf_hash);
+    e->options.conf_hash = e->conf_hash;
+    e->site.rule = s->site_failure;
     for (unsigned c = 0; c < VERDICT_CLASSES; c++)
         e->rules[c] = settings_class_rule(s, c);
     for (size_t i = 0; detectors[i]; i++) {
@@ -44,13 +48,30 @@ struct engine *engine_new(const struct engine_options *options, engine_verdict_f
         e->state_offset[i] = detector_state_offset(i);
         e->conf[i] = settings_detector(s, i);
     }
+    return 0;
+}
+
+struct engine *engine_new(const struct engine_options *options, engine_verdict_fn fn, void *ctx)
+{
+    const struct settings *s = options->settings;
+    struct engine *e = calloc(1, sizeof *e);
+    if (!e)
+        return NULL;
+    e->fn = fn;
+    e->ctx = ctx;
+    site_init(&e->site, &s->site_failure);
     e->parties = party_table_new((size_t)s->parties_max, detector_state_size());
-    e->servers = servers_of(options->site);
-    if (!e->parties || !e->servers) {
+    e->calendar = calloc(1, sizeof *e->calendar);
+    if (!e->parties || !e->calendar || configure(e, options) != 0) {
         engine_free(e);
         return NULL;
     }
     return e;
+}
+
+int engine_reconfigure(struct engine *e, const struct engine_options *options)
+{
+    return configure(e, options);
 }
 
 void engine_free(struct engine *e)
@@ -59,6 +80,7 @@ void engine_free(struct engine *e)
         return;
     party_table_free(e->parties);
     prefix_set_free(e->servers);
+    free(e->calendar);
     free(e);
 }
 
@@ -78,7 +100,7 @@ bool engine_works(const struct engine *e, size_t detector)
     return e->on[detector] && (detectors[detector]->needs & ~sight) == 0;
 }
 
-static struct detector_ctx context(const struct engine *e, const struct party_state *p,
+struct detector_ctx engine_context(const struct engine *e, const struct party_state *p,
                                    int64_t now_ms)
 {
     return (struct detector_ctx){
@@ -88,6 +110,10 @@ static struct detector_ctx context(const struct engine *e, const struct party_st
         .site_failing = site_failing(&e->site, now_ms),
         .site_failing_since_ms = e->site.failing_since * MINUTE_MS,
         .port25_blocked = e->options.site->port25 != SITE_PORT25_OPEN,
+        .flagged = p->verdicts != NULL,
+        .site = &e->site,
+        .calendar = e->calendar,
+        .day_ms = calendar_day_ms(e->calendar, now_ms),
     };
 }
 
@@ -121,14 +147,14 @@ static void update_party(struct party_state *p, const struct minute_row *r,
 int engine_row(struct engine *e, const struct minute_row *r, const struct journal_cursor *from,
                const struct journal_cursor *to)
 {
-    e->rows++;
+    e->counters.rows++;
     if (r->flags & MINUTE_AMENDMENT)
-        e->amendments++;
+        e->counters.amendments++;
     if (r->flags & MINUTE_UNOBSERVED)
-        e->unobserved++;
+        e->counters.unobserved++;
     struct party_state *p = party_find(e->parties, &r->party);
     if (!p && !window_concerns(r)) {
-        e->passed_over++;
+        e->counters.passed_over++;
         return 0;
     }
     if (!p && !(p = party_get(e->parties, &r->party)))
@@ -145,9 +171,9 @@ int engine_row(struct engine *e, const struct minute_row *r, const struct journa
     window_add(&p->window, r, &options, &e->contacts);
     if (!window_moves(r))
         return 0;
-    struct detector_ctx ctx = context(e, p, r->cut_ms);
+    struct detector_ctx ctx = engine_context(e, p, r->cut_ms);
     observe(e, p, r, &ctx);
-    return judge_party(e, p, &ctx, to);
+    return window_tells(r) ? judge_party(e, p, &ctx, to) : 0;
 }
 
 void engine_site(struct engine *e, const struct minute_site *m)
@@ -165,7 +191,7 @@ void engine_site(struct engine *e, const struct minute_site *m)
 
 void engine_mark(struct engine *e, int64_t mark_ms)
 {
-    if (e->opened > e->closed && mark_ms - e->looked_ms >= LOOK_MS) {
+    if (e->counters.opened > e->counters.closed && mark_ms - e->looked_ms >= LOOK_MS) {
         struct party_state *p = NULL;
         while ((p = party_older(e->parties, p))) {
             if (p->verdicts)
@@ -174,9 +200,21 @@ void engine_mark(struct engine *e, int64_t mark_ms)
         e->looked_ms = mark_ms;
     }
     if (mark_ms - e->expired_ms >= EXPIRE_MS) {
-        e->expired += party_expire(e->parties, mark_ms - e->options.settings->memory_ms);
+        e->counters.expired += party_expire(e->parties, mark_ms - e->options.settings->memory_ms);
         e->expired_ms = mark_ms;
     }
+}
+
+bool engine_why_off(const struct engine *e, size_t detector, char out[static 200])
+{
+    uint32_t sight = site_sight(&e->site, e->options.site->port25);
+    if (engine_works(e, detector))
+        return false;
+    if (e->on[detector])
+        snprintf(out, 200, "off: not visible: %s", site_why(detectors[detector]->needs & ~sight));
+    else
+        snprintf(out, 200, "%s", site_why(0));
+    return true;
 }
 
 void engine_status(const struct engine *e, struct control_status *out)
@@ -185,31 +223,27 @@ void engine_status(const struct engine *e, struct control_status *out)
         const char *name;
         uint64_t value;
     } counters[] = {
-        {"rows", e->rows},
-        {"rows_amended", e->amendments},
-        {"rows_passed_over", e->passed_over},
-        {"rows_unobserved", e->unobserved},
+        {"rows", e->counters.rows},
+        {"rows_amended", e->counters.amendments},
+        {"rows_passed_over", e->counters.passed_over},
+        {"rows_unobserved", e->counters.unobserved},
         {"parties", party_count(e->parties)},
         {"parties_evicted", party_evicted(e->parties)},
-        {"parties_expired", e->expired},
+        {"parties_expired", e->counters.expired},
         {"party_octets", party_octets(e->parties)},
-        {"verdicts_opened", e->opened},
-        {"verdicts_updated", e->updated},
-        {"verdicts_closed", e->closed},
-        {"verdicts_exempt", e->exempted},
-        {"verdicts_retracted", e->retracted},
+        {"verdicts_opened", e->counters.opened},
+        {"verdicts_updated", e->counters.updated},
+        {"verdicts_closed", e->counters.closed},
+        {"verdicts_exempt", e->counters.exempted},
+        {"verdicts_retracted", e->counters.retracted},
         {"site_failing_minutes", e->site.failing_minutes},
     };
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++)
         control_status_counter(out, counters[i].name, counters[i].value);
-    uint32_t sight = site_sight(&e->site, e->options.site->port25);
     for (size_t i = 0; detectors[i]; i++) {
         char why[200];
-        if (engine_works(e, i))
-            continue;
-        snprintf(why, sizeof why, "off: not visible: %s",
-                 site_why(e->on[i] ? detectors[i]->needs & ~sight : 0));
-        control_status_not_visible(out, detectors[i]->name, e->on[i] ? why : site_why(0));
+        if (engine_why_off(e, i, why))
+            control_status_not_visible(out, detectors[i]->name, why);
     }
     if (party_evicted(e->parties) > 0)
         control_status_problem(out, 1, "parties-evicted",

@@ -7,14 +7,14 @@
 #include "common/verdict.h"
 #include "settings.h"
 
-#define ENGINE_RULES_VERSION "2026.1" // changes when a detector or the policy judges otherwise
+#define ENGINE_RULES_VERSION "2026.2" // changes when a detector or the policy judges otherwise
 
 struct engine;
 
 struct engine_options {
     const struct settings *settings; // borrowed for good
     const struct conf_site *site;    // borrowed for good
-    const char *conf_hash;           // 32 hex digits
+    const char *conf_hash;           // 32 hex digits; copied
 };
 
 typedef void (*engine_verdict_fn)(const struct verdict *v, void *ctx);
@@ -22,6 +22,10 @@ typedef void (*engine_verdict_fn)(const struct verdict *v, void *ctx);
 struct engine *engine_new(const struct engine_options *options, engine_verdict_fn fn,
                           void *ctx); // NULL: out of memory
 void engine_free(struct engine *e);
+
+// Another configuration from here on; what is remembered stays, and so does analysis.parties_max. 0 or
+// -ENOMEM, then the old one stays.
+int engine_reconfigure(struct engine *e, const struct engine_options *options);
 
 // `from` and `to`: journal positions before and behind the entry, for a verdict's inputs. 0 or
 // -ENOMEM.

@@ -4,11 +4,18 @@
 #include "engine.h"
 #include "party.h"
 
+struct engine_counters {
+    uint64_t rows, amendments, opened, updated, closed, exempted, expired, unobserved, retracted,
+        passed_over;
+};
+
 struct engine {
     struct engine_options options;
+    char conf_hash[33];
     engine_verdict_fn fn;
     void *ctx;
     struct site site;
+    struct calendar *calendar;
     struct party_table *parties;
     struct prefix_set *servers; // site.mail_servers
     struct policy_class rules[VERDICT_CLASSES];
@@ -17,12 +24,31 @@ struct engine {
     const void *conf[DETECTORS_MAX];
     int64_t expired_ms, looked_ms;
     struct window_contacts contacts; // of the row at hand
-    uint64_t rows, amendments, opened, updated, closed, exempted, expired, unobserved, retracted,
-        passed_over;
+    struct engine_counters counters;
 };
 
 // Is the detector on, and is what it needs seen?
 bool engine_works(const struct engine *e, size_t detector);
+
+// Why a detector is off or blind here, in words. False: it works.
+bool engine_why_off(const struct engine *e, size_t detector, char out[static 200]);
+
+// What detectors are told of the party at that time.
+struct detector_ctx engine_context(const struct engine *e, const struct party_state *p,
+                                   int64_t now_ms);
+
+// One class in question for a party: what policy makes of it now.
+struct judge_view {
+    unsigned class_;
+    double open; // score from which it opens
+    struct judgement judgement;
+    const struct verdict *verdict; // open; borrowed; NULL: none
+    const char *explained_by;      // class that is open and its cause; NULL: none
+};
+
+// All classes that anything is found for, or that are open; changes nothing. How many.
+size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
+                  struct judge_view out[static VERDICT_CLASSES]);
 
 // Evaluates all detectors on the party and opens or goes on with its verdicts. 0 or -ENOMEM.
 int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ctx,

@@ -133,11 +133,11 @@ static void emit(struct engine *e, struct party_verdict *pv, enum verdict_event 
     pv->verdict.event = (uint8_t)event;
     pv->written_ms = pv->verdict.made_ms;
     if (event == VERDICT_OPENED)
-        e->opened++;
+        e->counters.opened++;
     else if (event == VERDICT_UPDATED)
-        e->updated++;
+        e->counters.updated++;
     else
-        e->closed++;
+        e->counters.closed++;
     e->fn(&pv->verdict, e->ctx);
 }
 
@@ -157,7 +157,7 @@ static int open_verdict(struct engine *e, struct party_state *p, unsigned class_
     pv->supported_ms = pv->opened_ms = ctx->now_ms;
     pv->families = j->families;
     if (j->limitations & VERDICT_EXEMPT)
-        e->exempted++;
+        e->counters.exempted++;
     emit(e, pv, VERDICT_OPENED);
     return 0;
 }
@@ -195,14 +195,51 @@ static const uint8_t order[VERDICT_CLASSES] = {
     VERDICT_POLICY_LIMIT,
 };
 
-static bool is_explained(struct party_state *p, unsigned class_)
+// The class that is open and causes this one; NULL: none.
+static const char *explained_by(struct party_state *p, unsigned class_)
 {
-    if (class_ == VERDICT_SPAMBOT_DIRECT)
-        return *find_verdict(p, VERDICT_SOCKS_RELAY) || *find_verdict(p, VERDICT_OPEN_RELAY);
-    if (class_ == VERDICT_COMPROMISED_ACCOUNT)
-        return *find_verdict(p, VERDICT_SPAMBOT_SMARTHOST) ||
-               *find_verdict(p, VERDICT_AUTH_GUESSING);
-    return false;
+    static const struct {
+        uint8_t effect, cause;
+    } pairs[] = {
+        {VERDICT_SPAMBOT_DIRECT, VERDICT_SOCKS_RELAY},
+        {VERDICT_SPAMBOT_DIRECT, VERDICT_OPEN_RELAY},
+        {VERDICT_SPAMBOT_DIRECT, VERDICT_PROXY_ABUSE},
+        {VERDICT_COMPROMISED_ACCOUNT, VERDICT_SPAMBOT_SMARTHOST},
+        {VERDICT_COMPROMISED_ACCOUNT, VERDICT_AUTH_GUESSING},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        if (pairs[i].effect == class_ && *find_verdict(p, pairs[i].cause))
+            return verdict_class_name(pairs[i].cause);
+    }
+    return NULL;
+}
+
+size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
+                  struct judge_view out[static VERDICT_CLASSES])
+{
+    struct detector_finding findings[FINDINGS_MAX];
+    struct detector_ctx ctx = engine_context(e, p, now_ms);
+    size_t n = evaluate(e, p, &ctx, findings), views = 0;
+    struct policy_facts facts = facts_of(e, p, &ctx);
+    uint32_t supported = 0;
+    for (size_t i = 0; i < n; i++)
+        supported |= findings[i].supports;
+    for (size_t i = 0; i < VERDICT_CLASSES; i++) {
+        unsigned c = order[i];
+        const struct party_verdict *pv = *find_verdict(p, c);
+        if (!pv && !(supported & DETECTOR_CLASS(c)))
+            continue;
+        struct judge_view *v = &out[views++];
+        *v = (struct judge_view){.class_ = c,
+                                 .open = e->rules[c].open,
+                                 .verdict = pv ? &pv->verdict : NULL,
+                                 .explained_by = pv ? NULL : explained_by(p, c)};
+        facts.exempt = exempt_find(&e->options.settings->exemptions, c, &p->party, &p->key,
+                                   now_ms) != NULL;
+        policy_judge(c, &e->rules[c], &e->options.settings->priors, &facts, findings, n,
+                     &v->judgement);
+    }
+    return views;
 }
 
 int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ctx,
@@ -227,7 +264,7 @@ int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ct
         policy_judge(c, &e->rules[c], &e->options.settings->priors, &facts, findings, n, &j);
         if (pv)
             go_on(e, p, pv, &j, ctx, to);
-        else if (j.found && !is_explained(p, c) && open_verdict(e, p, c, &j, ctx, to) != 0)
+        else if (j.found && !explained_by(p, c) && open_verdict(e, p, c, &j, ctx, to) != 0)
             return -ENOMEM;
     }
     return 0;
@@ -273,7 +310,7 @@ void judge_retract(struct engine *e, struct party_state *p, int64_t since_ms, in
             pv->verdict.made_ms = now_ms;
         pv->verdict.limitations |= VERDICT_SITE_FAILURE;
         emit(e, pv, VERDICT_CLOSED);
-        e->retracted++;
+        e->counters.retracted++;
         *at = pv->next;
         free(pv);
     }

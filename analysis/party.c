@@ -110,11 +110,17 @@ static void evict(struct party_table *t)
     t->evicted++;
 }
 
-struct party_state *party_find(struct party_table *t, const struct party *p)
+struct party_state *party_peek(const struct party_table *t, const struct party *p)
 {
     struct party_state *s = t->bucket[place(t, p)];
     while (s && (s->party.kind != p->kind || strcmp(s->party.id, p->id) != 0))
         s = s->chain;
+    return s;
+}
+
+struct party_state *party_find(struct party_table *t, const struct party *p)
+{
+    struct party_state *s = party_peek(t, p);
     if (s && t->newest != s) {
         unlink_use(t, s);
         link_newest(t, s);
@@ -186,4 +192,24 @@ size_t party_expire(struct party_table *t, int64_t before_ms)
 struct party_state *party_older(const struct party_table *t, const struct party_state *s)
 {
     return s ? s->older : t->newest;
+}
+
+struct party_state *party_newer(const struct party_table *t, const struct party_state *s)
+{
+    return s ? s->newer : t->oldest;
+}
+
+struct party_state *party_restore(struct party_table *t, const struct party_state *saved)
+{
+    struct party_state *s = party_get(t, &saved->party);
+    if (!s)
+        return NULL;
+    struct party_state links = {
+        .chain = s->chain, .newer = s->newer, .older = s->older, .verdicts = s->verdicts};
+    memcpy(s, saved, party_octets(t));
+    s->chain = links.chain;
+    s->newer = links.newer;
+    s->older = links.older;
+    s->verdicts = links.verdicts;
+    return s;
 }

@@ -46,6 +46,9 @@ struct party_state *party_get(struct party_table *t, const struct party *p);
 // The same without making one: NULL when the party is not known.
 struct party_state *party_find(struct party_table *t, const struct party *p);
 
+// The same, and the order of use stays.
+struct party_state *party_peek(const struct party_table *t, const struct party *p);
+
 // Forgets what the window and the detectors know: the address went to somebody else.
 void party_forget(struct party_table *t, struct party_state *s);
 
@@ -57,6 +60,12 @@ size_t party_octets(const struct party_table *t); // of one party
 
 // Parties silent since before `before_ms` and without open verdicts are forgotten. How many.
 size_t party_expire(struct party_table *t, int64_t before_ms);
+
+// A party as it was saved, with the state that follows it; it becomes the latest. NULL: out of memory.
+struct party_state *party_restore(struct party_table *t, const struct party_state *saved);
+
+// The party used after `s` (NULL: the longest silent one), for walking the other way.
+struct party_state *party_newer(const struct party_table *t, const struct party_state *s);
 
 // The party used before `s` (NULL: the latest), for walking from the latest to the oldest.
 struct party_state *party_older(const struct party_table *t, const struct party_state *s);

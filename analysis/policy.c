@@ -45,6 +45,10 @@ static struct sum add_up(unsigned class_, const struct detector_finding *finding
 {
     struct sum s = {.ceiling = VERDICT_OBSERVE};
     uint64_t taken = 0;
+    bool conclusive = false;
+    for (size_t i = 0; i < count; i++)
+        conclusive |= findings[i].evidence.conclusive &&
+                      (findings[i].supports & DETECTOR_CLASS(class_));
     for (unsigned family = 0; family < VERDICT_FAMILIES; family++) {
         size_t best = count;
         for (size_t i = 0; i < count; i++) {
@@ -58,11 +62,15 @@ static struct sum add_up(unsigned class_, const struct detector_finding *finding
         if (best == count)
             continue;
         const struct detector_finding *f = &findings[best];
+        // What is usual for a party is no excuse for what is conclusive.
+        if (f->evidence.log_odds < 0 && conclusive)
+            continue;
         taken |= (uint64_t)1 << best;
         s.log_odds += f->evidence.log_odds;
         if (f->evidence.log_odds > 0) {
             s.families |= 1u << family;
-            s.family_count++;
+            // Its own past raises or lowers; two witnesses it does not make.
+            s.family_count += family != VERDICT_FAMILY_BASELINE;
         }
         s.conclusive |= f->evidence.conclusive;
         s.defines |= (f->defines & DETECTOR_CLASS(class_)) != 0;
@@ -169,6 +177,7 @@ void policy_judge(unsigned class_, const struct policy_class *rule,
     out->log_odds = out->prior + all.log_odds;
     out->score = policy_score(out->log_odds);
     out->families = all.families;
+    out->defines = all.defines;
     out->found = convicts(&all, out->prior, rule->open);
     out->supported = supports(&all, out->prior, rule->close);
     out->limitations = all.limitations;

@@ -38,6 +38,7 @@ struct judgement {
     double prior, log_odds, score;
     uint8_t ceiling;
     uint32_t limitations;
+    bool defines;      // a detector that may open the class takes part
     uint32_t families; // bits of families counted
     uint32_t count;
     struct verdict_evidence evidence[VERDICT_EVIDENCE_MAX]; // with `counted` set, strongest first

@@ -16,6 +16,7 @@ extern const struct detector_descriptor detector_auth_guessing;
 extern const struct detector_descriptor detector_open_relay;
 extern const struct detector_descriptor detector_socks_relay;
 extern const struct detector_descriptor detector_backconnect;
+extern const struct detector_descriptor detector_surge;
 
 // clang-format off
 const struct detector_descriptor *const detectors[] = {
@@ -34,6 +35,7 @@ const struct detector_descriptor *const detectors[] = {
     &detector_open_relay,
     &detector_socks_relay,
     &detector_backconnect,
+    &detector_surge,
     NULL,
 };
 // clang-format on

@@ -3,8 +3,9 @@
 
 #include "hash.h"
 
-#define DAY_MINUTES 1440
-#define FORGET_DAYS 30 // without inbound mail a server is none any more
+#define DAY_MINUTES   1440
+#define ANSWER_OCTETS 300 // headers of a handshake and its end, and a greeting or a command
+#define FORGET_DAYS   30  // without inbound mail a server is none any more
 
 const char *role_name(unsigned role)
 {
@@ -19,6 +20,14 @@ static void enough(struct role_state *s, uint32_t day)
     s->last_day = day;
     if (s->days < UINT8_MAX)
         s->days++;
+}
+
+// Answered, by its greeting; where dialogues may not be read, by octets both ways.
+static bool is_answer(const struct minute_digest *d)
+{
+    return d->outcome == MINUTE_OUTCOME_GREETED ||
+           (d->outcome == MINUTE_OUTCOME_ESTABLISHED && d->octets_up >= ANSWER_OCTETS &&
+            d->octets_down >= ANSWER_OCTETS);
 }
 
 static void answered(struct role_state *s, const struct ip_addr *peer)
@@ -48,8 +57,7 @@ void role_observe(struct role_state *s, const struct minute_row *r, bool named)
         s->days = 0;
     for (uint32_t i = 0; i < r->digest_count; i++) {
         const struct minute_digest *d = &r->digest[i];
-        if (d->direction == MINUTE_IN && d->role == MINUTE_MX &&
-            d->outcome == MINUTE_OUTCOME_GREETED)
+        if (d->direction == MINUTE_IN && d->role == MINUTE_MX && is_answer(d))
             answered(s, &d->peer);
     }
     if (s->networks >= ROLE_NETWORKS ||

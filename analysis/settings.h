@@ -29,6 +29,8 @@ struct settings {
     struct conf_list profiles;   // struct settings_profile
     struct conf_list exemptions; // struct exempt_entry
     struct conf_strings detectors_off;
+    char *journal, *verdicts, *state; // of the running program
+    int64_t poll_ms, snapshot_ms;
     char *journal_keys; // folder of the journal's day keys; NULL: not encrypted
     // Behind this follow the detectors' sections: settings_detector.
 };

@@ -59,6 +59,19 @@ static uint32_t sight_of(const struct coverage_minute *c)
     return seen;
 }
 
+// One more minute of the hour was watched.
+static void note_hour(struct site *s, uint32_t stamp)
+{
+    size_t place = stamp % SITE_HOURS;
+    if (stamp < s->hour[place])
+        return;
+    if (stamp > s->hour[place]) {
+        s->hour[place] = stamp;
+        s->hour_minutes[place] = 0;
+    }
+    s->hour_minutes[place]++;
+}
+
 void site_coverage(struct site *s, const struct coverage_minute *c)
 {
     if (c->closed_by_timeout && c->seconds == 0)
@@ -76,11 +89,13 @@ void site_coverage(struct site *s, const struct coverage_minute *c)
     uint32_t stamp = (uint32_t)c->minute + 1;
     if (stamp < s->watched_minute[place])
         return;
+    uint8_t seconds = c->seconds > 60 ? 60 : c->seconds;
     if (stamp > s->watched_minute[place]) {
         s->watched_minute[place] = stamp;
         s->watched_s[place] = 0;
     }
-    uint8_t seconds = c->seconds > 60 ? 60 : c->seconds;
+    if (s->watched_s[place] < 30 && seconds >= 30)
+        note_hour(s, (uint32_t)(c->minute / 60) + 1);
     if (seconds > s->watched_s[place])
         s->watched_s[place] = seconds;
 }
@@ -108,6 +123,16 @@ const char *site_why(uint32_t missing)
     if (missing & DETECTOR_ENVELOPE)
         return "the legal profile forbids to look at dialogues with others' servers";
     return "switched off in the configuration";
+}
+
+uint32_t site_hour_minutes(const struct site *s, int64_t hour_ms)
+{
+    if (!s->covered)
+        return 60;
+    // Zones half an hour off: the hour that holds its middle.
+    uint32_t stamp = (uint32_t)((hour_ms + 30 * MINUTE_MS) / (60 * MINUTE_MS)) + 1;
+    size_t place = stamp % SITE_HOURS;
+    return s->hour[place] == stamp ? s->hour_minutes[place] : 0;
 }
 
 uint32_t site_watched(const struct site *s, int64_t from_ms, int64_t to_ms)

@@ -17,7 +17,7 @@ struct site_rule {
 };
 
 #define SITE_MINUTES 1440
-#define SITE_SENSORS 64
+#define SITE_HOURS   1008 // six weeks
 
 struct site {
     struct site_rule rule;
@@ -33,6 +33,8 @@ struct site {
     uint32_t sampling;                     // largest
     uint32_t watched_minute[SITE_MINUTES]; // minute + 1
     uint8_t watched_s[SITE_MINUTES];
+    uint32_t hour[SITE_HOURS]; // hours since 1970, + 1
+    uint8_t hour_minutes[SITE_HOURS];
 };
 
 void site_init(struct site *s, const struct site_rule *rule);
@@ -47,6 +49,9 @@ uint32_t site_sight(const struct site *s, int port25);
 
 // Why a detector that needs `missing` cannot work: a sentence.
 const char *site_why(uint32_t missing);
+
+// Minutes watched of the hour that begins then, of the last six weeks; all of them when there is no coverage.
+uint32_t site_hour_minutes(const struct site *s, int64_t hour_ms);
 
 // Seconds watched between two times, at most a day; all of it when there is no coverage.
 uint32_t site_watched(const struct site *s, int64_t from_ms, int64_t to_ms);

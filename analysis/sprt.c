@@ -53,6 +53,7 @@ void sprt_decay(struct sprt *s, int64_t now_ms, int64_t half_life_ms)
         s->walk *= exp2(-(double)(now_ms - s->moved_ms) / (double)half_life_ms);
     if (now_ms > s->moved_ms)
         s->moved_ms = now_ms;
-    if (s->walk > 0 && s->walk < 0.5)
+    // What is left of a climb after so long is none; a young one may begin low.
+    if (s->walk > 0 && s->walk < 0.5 && now_ms - s->last_ms > half_life_ms)
         *s = (struct sprt){.moved_ms = s->moved_ms};
 }

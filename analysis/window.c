@@ -210,6 +210,29 @@ bool window_moves(const struct minute_row *r)
     return false;
 }
 
+bool window_tells(const struct minute_row *r)
+{
+    static const uint8_t mail[] = {MINUTE_SMARTHOST, MINUTE_MX, MINUTE_SUBMISSION};
+    const uint32_t telling = MINUTE_DIGEST_AUTH_FAILED | MINUTE_DIGEST_HOSTING;
+    if (r->gauge[MINUTE_socks_in] || r->gauge[MINUTE_socks_reverse] ||
+        (r->flags & MINUTE_FROM_LOG) || r->counter[MINUTE_ACCESS][MINUTE_OUT][MINUTE_auth_failed] ||
+        r->counter[MINUTE_OTHER][MINUTE_OUT][MINUTE_auth_failed])
+        return true;
+    for (size_t i = 0; i < sizeof mail; i++) {
+        if (r->counter[mail[i]][MINUTE_OUT][MINUTE_packets_up] ||
+            r->counter[mail[i]][MINUTE_OUT][MINUTE_connections])
+            return true;
+    }
+    for (uint32_t i = 0; i < r->digest_count; i++) {
+        const struct minute_digest *d = &r->digest[i];
+        bool submits = d->role == MINUTE_SMARTHOST || d->role == MINUTE_MX ||
+                       d->role == MINUTE_SUBMISSION;
+        if ((d->flags & telling) || (submits && d->direction == MINUTE_OUT))
+            return true;
+    }
+    return false;
+}
+
 uint64_t window_sum(const struct window *w, enum feature feature, int64_t now_ms, int32_t window_s)
 {
     return feature_sum(&w->features, feature, now_ms, window_s);

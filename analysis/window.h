@@ -48,6 +48,9 @@ bool window_concerns(const struct minute_row *r);
 // Is there anything in the row that a detector looks at?
 bool window_moves(const struct minute_row *r);
 
+// Can the row change what is thought of the party? Reading mail and surfing cannot.
+bool window_tells(const struct minute_row *r);
+
 uint64_t window_sum(const struct window *w, enum feature feature, int64_t now_ms, int32_t window_s);
 
 // When the first event of that sum was; `now_ms` when there was none.

@@ -15,6 +15,7 @@ struct first_contact_conf {
     double theta0, theta1, alpha, beta;
     int64_t half_life_ms;
     double cap;
+    double steady0, steady1, steady_min, steady_cap;
     double retry_dead, retry_innocent;
     int64_t slow_providers, slow_tries;
 };
@@ -71,6 +72,39 @@ static const struct conf_key keys[] = {
      .def = "12",
      .unit = "log-odds",
      .help = "Most that this evidence may weigh."},
+    {.name = "steady0",
+     .type = CONF_REAL,
+     .offset = FIELD(steady0),
+     .min = 0.5,
+     .max = 0.99,
+     .def = "0.88",
+     .unit = "probability",
+     .help =
+         "Steady variant: share of first contacts that a mail server with an old list reaches."},
+    {.name = "steady1",
+     .type = CONF_REAL,
+     .offset = FIELD(steady1),
+     .min = 0.1,
+     .max = 0.95,
+     .def = "0.68",
+     .unit = "probability",
+     .help = "The same of a bot whose port 25 is open."},
+    {.name = "steady_min",
+     .type = CONF_REAL,
+     .offset = FIELD(steady_min),
+     .min = 1,
+     .max = 12,
+     .def = "3",
+     .unit = "log-odds",
+     .help = "Steady variant: below this it says nothing."},
+    {.name = "steady_cap",
+     .type = CONF_REAL,
+     .offset = FIELD(steady_cap),
+     .min = 0,
+     .max = 6.5,
+     .def = "6",
+     .unit = "log-odds",
+     .help = "Most that the steady variant may weigh: never enough alone."},
     {.name = "retry_dead",
      .type = CONF_REAL,
      .offset = FIELD(retry_dead),
@@ -107,9 +141,10 @@ static const struct conf_key keys[] = {
 };
 
 struct first_contact_state {
-    struct sprt first; // first contacts
-    struct sprt slow;  // first contacts and repeats, while nobody answers
-    int64_t mixed_ms;  // the slow climb last saw silence beside refusals
+    struct sprt first;  // first contacts
+    struct sprt slow;   // first contacts and repeats, while nobody answers
+    struct sprt steady; // first contacts of one who reaches most of them
+    int64_t mixed_ms;   // the slow climb last saw silence beside refusals
     bool slow_silent, slow_refused;
     uint32_t known_failed;   // failures with providers that used to answer, since anybody answered
     int64_t known_failed_ms; // the first of them
@@ -117,6 +152,8 @@ struct first_contact_state {
 
 #define LINE_BROKEN_MIN 2
 #define LINE_BROKEN_MS  21600000 // a line that stays so for six hours is how things are
+#define DAY_S           86400
+#define STEADY_REACHED  10 // whom nobody answers is the first test's business
 #define SLOW_RECENT_MS  300000
 #define MIXED_MS        21600000
 
@@ -163,14 +200,17 @@ static void observe(void *state, const struct window *w, const struct minute_row
     const struct first_contact_conf *c = ctx->conf;
     struct first_contact_state *s = state;
     struct sprt_rule rule = sprt_rule(c->theta0, c->theta1, c->alpha, c->beta);
+    struct sprt_rule steady = sprt_rule(c->steady0, c->steady1, c->alpha, c->beta);
     double retry = log(c->retry_dead / c->retry_innocent) / rule.failure;
     if (window_scans(w, ctx->now_ms)) {
-        s->first = s->slow = (struct sprt){0};
+        s->first = s->slow = s->steady = (struct sprt){0};
         return;
     }
     // Climbs that began with the failure, before it was known, are void.
     if (ctx->site_failing && s->first.first_ms >= ctx->site_failing_since_ms)
         s->first = (struct sprt){0};
+    if (ctx->site_failing && s->steady.first_ms >= ctx->site_failing_since_ms)
+        s->steady = (struct sprt){0};
     if (ctx->site_failing && s->slow.first_ms >= ctx->site_failing_since_ms)
         s->slow = (struct sprt){0};
     bool site_mute = ctx->site_failing ||
@@ -183,11 +223,13 @@ static void observe(void *state, const struct window *w, const struct minute_row
         bool mute = site_mute || line_broken(s, k->t_ms);
         sprt_decay(&s->first, k->t_ms, c->half_life_ms);
         sprt_decay(&s->slow, k->t_ms, c->half_life_ms);
+        sprt_decay(&s->steady, k->t_ms, 2 * c->half_life_ms);
         switch (k->kind) {
         case CONTACT_FIRST_FAILED:
             if (mute)
                 break;
             sprt_fail(&s->first, &rule, k->t_ms, k->start_ms, 1);
+            sprt_fail(&s->steady, &steady, k->t_ms, k->start_ms, 1);
             if (!slow_mute)
                 sprt_fail(&s->slow, &rule, k->t_ms, k->start_ms, 1);
             break;
@@ -199,10 +241,12 @@ static void observe(void *state, const struct window *w, const struct minute_row
         case CONTACT_CORRECTED:
             // Taken back, then counted as what it was.
             sprt_succeed(&s->first, &rule, k->t_ms, 2);
+            sprt_succeed(&s->steady, &steady, k->t_ms, 1);
             s->slow = (struct sprt){0};
             break;
         case CONTACT_FIRST_ANSWERED:
             sprt_succeed(&s->first, &rule, k->t_ms, 1);
+            sprt_succeed(&s->steady, &steady, k->t_ms, 1);
             s->slow = (struct sprt){0};
             break;
         case CONTACT_AGAIN_ANSWERED: s->slow = (struct sprt){0}; break;
@@ -233,6 +277,32 @@ static double failures_needed(const struct sprt *s, const struct sprt_rule *rule
     return ceil(height / rule->failure);
 }
 
+// Most are reached, and yet more fail than a list of real correspondents has dead ones: for a bot whose
+// port 25 is open that is all that shows where the dialogue may not be read.
+static bool find_steady(const struct window *w, const struct first_contact_state *state,
+                        const struct detector_ctx *ctx, struct detector_finding *out)
+{
+    const struct first_contact_conf *c = ctx->conf;
+    struct sprt s = state->steady;
+    char span[DETECTOR_SPAN_MAX];
+    sprt_decay(&s, ctx->now_ms, 2 * c->half_life_ms);
+    if (s.walk < c->steady_min ||
+        window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms, DAY_S) < STEADY_REACHED)
+        return false;
+    double share = 100.0 * s.failures / (s.failures + s.successes);
+    *out = finding(&s, 100 * (1 - c->steady0), "percent failed", c->steady_cap);
+    out->evidence.measured = share;
+    out->supports = detector_classes_of(w, ctx->now_ms);
+    out->defines = out->supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
+    snprintf(
+        out->evidence.sentence, sizeof out->evidence.sentence,
+        "%u of %u first contacts with mail providers failed within %s (%.0f %%); a mail server "
+        "with an old list stays near %.0f %%.",
+        s.failures, s.failures + s.successes, detector_span(out->evidence.window_s, span), share,
+        100 * (1 - c->steady0));
+    return true;
+}
+
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX])
 {
@@ -259,7 +329,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     uint32_t dead = providers_dead(&w->providers, ctx->now_ms, SLOW_RECENT_MS,
                                    (uint8_t)c->slow_tries);
     if (!sprt_convicts(&slow, &rule) || dead < c->slow_providers)
-        return 0;
+        return find_steady(w, s, ctx, out);
     struct detector_finding f = finding(&slow, (double)(c->slow_providers * c->slow_tries),
                                         "failed contacts", c->cap);
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence,

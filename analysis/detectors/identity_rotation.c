@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 struct rotation_conf {
-    int64_t auth_users, sender_domains, senders_day, helo_names;
+    int64_t auth_users, sender_domains, senders_day, senders_of_one, helo_names;
     double cap;
 };
 
@@ -46,6 +46,14 @@ static const struct conf_key keys[] = {
      .def = "12",
      .unit = "senders",
      .help = "Sender addresses in a day, when a minute has seen several sender domains."},
+    {.name = "senders_of_one",
+     .type = CONF_INT,
+     .offset = FIELD(senders_of_one),
+     .min = 1,
+     .max = 20,
+     .def = "4",
+     .unit = "senders",
+     .help = "The same where one and the same account logged in for all of them."},
     {.name = "helo_names",
      .type = CONF_INT,
      .offset = FIELD(helo_names),
@@ -127,6 +135,8 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     // A newsletter gives each recipient a sender of its own, all of one domain.
     double domains = (double)window_sum(w, FEATURE_SENDER_DOMAINS, ctx->now_ms, DAY_S);
     double senders = domains >= 2 ? names_within(&s->senders, ctx->now_ms, DAY_S) : 0;
+    // A person has a few addresses behind an account, an office has as many accounts as addresses.
+    bool of_one = names_within(&s->users, ctx->now_ms, DAY_S) == 1;
     double set = (double)window_sum(w, FEATURE_AUTH_USERS, ctx->now_ms, HOUR_S);
     const struct {
         double measured, limit;
@@ -139,8 +149,8 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         {(double)window_sum(w, FEATURE_SENDER_DOMAINS, ctx->now_ms, HOUR_S),
          (double)c->sender_domains, "domains", "sender domains in a minute", HOUR_S,
          FEATURE_SENDER_DOMAINS},
-        {senders, (double)c->senders_day, "senders", "sender addresses of several domains in a day",
-         DAY_S, FEATURE_SENDER_DOMAINS},
+        {senders, (double)(of_one ? c->senders_of_one : c->senders_day), "senders",
+         "sender addresses of several domains in a day", DAY_S, FEATURE_SENDER_DOMAINS},
         {(double)window_sum(w, FEATURE_HELO_NAMES, ctx->now_ms, HOUR_S), (double)c->helo_names,
          "names", "HELO names in a minute", HOUR_S, FEATURE_HELO_NAMES},
     };

@@ -40,7 +40,7 @@ static const struct conf_key keys[] = {
      .max = 60000,
      .def = "0",
      .unit = "messages",
-     .help = "Messages in a day; 0: no limit."},
+     .help = "Messages in a day of the site's time zone; 0: no limit."},
     {.name = "recipients_10min",
      .type = CONF_INT,
      .offset = FIELD(recipients_10min),
@@ -64,7 +64,7 @@ static const struct conf_key keys[] = {
      .max = 60000,
      .def = "0",
      .unit = "recipients",
-     .help = "Recipients in a day; 0: no limit."},
+     .help = "Recipients in a day of the site's time zone; 0: no limit."},
     {.name = NULL},
 };
 
@@ -77,6 +77,8 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
                                             FEATURE_MX_MESSAGES};
     static const enum feature recipients[] = {FEATURE_OWN_RCPT_OK, FEATURE_OTHER_RCPT_OK,
                                               FEATURE_MX_RCPT_OK};
+    // A day is the site's own, from midnight: 23 hours long in one night of the year, 25 in another.
+    int32_t day_s = (int32_t)((ctx->now_ms - ctx->day_ms) / 1000);
     const struct {
         int64_t limit;
         int32_t window_s;
@@ -85,10 +87,10 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     } rules[] = {
         {c->messages_10min, 600, messages, "messages"},
         {c->messages_hour, 3600, messages, "messages"},
-        {c->messages_day, 86400, messages, "messages"},
+        {c->messages_day, day_s, messages, "messages"},
         {c->recipients_10min, 600, recipients, "recipients"},
         {c->recipients_hour, 3600, recipients, "recipients"},
-        {c->recipients_day, 86400, recipients, "recipients"},
+        {c->recipients_day, day_s, recipients, "recipients"},
     };
     double worst = 1;
     size_t n = 0;

@@ -13,6 +13,7 @@ struct ratware_conf {
     int64_t providers_min;
     double share;
     double early, pipelining, helo, unasked, no_quit, tls_short, tls_short_long;
+    int64_t small_octets;
     int64_t long_ms;
     double cap;
 };
@@ -50,6 +51,16 @@ static const struct conf_key keys[] = {
     WEIGHT("tls_short", tls_short, "3", "Weight of TLS sessions too small for a message."),
     WEIGHT("tls_short_long", tls_short_long, "6",
            "The same once it has lasted, without inbound mail and without coming back."),
+    {.name = "small",
+     .type = CONF_INT,
+     .offset = FIELD(small_octets),
+     .min = 0,
+     .max = 100000,
+     .def = "2000",
+     .unit = "octets",
+     .help =
+         "Where dialogues may not be read: sessions that send fewer on average, headers included, "
+         "carry no messages, and weigh as tls_short; 0: never."},
     {.name = "long",
      .type = CONF_DURATION,
      .offset = FIELD(long_ms),
@@ -68,7 +79,9 @@ static const struct conf_key keys[] = {
     {.name = NULL},
 };
 
-#define HOUR_S       3600
+#define HOUR_S 3600
+#define BLIND_CAP \
+    4.5 // a verifier of senders, unread, looks the same: spread and size do not suffice
 #define REVISITS_MAX 3 // a probe comes back to the same few servers, a bot does not
 
 // Too small for mail, for half an hour, by one whom nobody writes to (a verifier of senders acts on
@@ -77,9 +90,19 @@ static double short_weight(const struct window *w, const struct ratware_conf *c,
                            const struct detector_ctx *ctx, double sessions, double providers)
 {
     bool lasted = ctx->now_ms - w->first_ms >= c->long_ms;
-    bool written_to = window_sum(w, FEATURE_IN25_ANSWERED, ctx->now_ms, HOUR_S) > 0;
+    bool written_to = ctx->role != ROLE_HOUSEHOLD ||
+                      window_sum(w, FEATURE_IN25_ANSWERED, ctx->now_ms, HOUR_S) > 0;
     bool returns = sessions > REVISITS_MAX * providers;
     return lasted && !written_to && !returns ? c->tls_short_long : c->tls_short;
+}
+
+// Octets a session sends on average, where nothing else is seen of it; 0: dialogues are read.
+static double blind_size(const struct window *w, const struct detector_ctx *ctx, double established)
+{
+    if (established <= 0 || window_sum(w, FEATURE_MX_GREETED, ctx->now_ms, HOUR_S) > 0)
+        return 0;
+    return FEATURE_OCTETS_UNIT * (double)window_sum(w, FEATURE_MX_OCTETS, ctx->now_ms, HOUR_S) /
+           established;
 }
 
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
@@ -94,6 +117,23 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     double greeted = (double)window_sum(w, FEATURE_MX_GREETED, now, HOUR_S);
     if (providers < (double)c->providers_min)
         return 0;
+    double established = (double)window_sum(w, FEATURE_MX_ESTABLISHED, now, HOUR_S);
+    double size = blind_size(w, ctx, established);
+    if (established >= (double)c->providers_min && size > 0 && size < (double)c->small_octets) {
+        double weight = short_weight(w, c, ctx, established, providers);
+        *out = detector_finding_of(&detector_ratware, size, (double)c->small_octets, "octets",
+                                   HOUR_S, weight < BLIND_CAP ? weight : BLIND_CAP);
+        out->supports = detector_classes_of(w, now);
+        out->defines = out->supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
+        out->evidence.first_ms = first_ms;
+        out->evidence.last_ms = now;
+        snprintf(
+            out->evidence.sentence, sizeof out->evidence.sentence,
+            "%.0f sessions with %.0f mail providers sent %.0f octets each on average within an "
+            "hour; a session that carries a message sends more than %.0f.",
+            established, providers, size, (double)c->small_octets);
+        return 1;
+    }
     const struct {
         enum feature feature;
         double of; // sessions that could have shown it

@@ -179,15 +179,23 @@ static int take(struct feed *f, const struct verdict *v, struct ticket_change *c
     return put(f, c, TICKET_CHANGED, "analysis");
 }
 
-int feed_take(struct feed *f, const struct verdict *v)
+int feed_advance(struct feed *f, int64_t now_ms)
 {
-    if (v->made_ms > f->now_ms)
-        f->now_ms = v->made_ms;
+    if (now_ms > f->now_ms)
+        f->now_ms = now_ms;
     while (f->now_ms >= f->next_expiry_ms) {
         int rc = expire(f);
         if (rc != 0)
             return rc;
     }
+    return 0;
+}
+
+int feed_take(struct feed *f, const struct verdict *v)
+{
+    int advanced = feed_advance(f, v->made_ms);
+    if (advanced != 0)
+        return advanced;
     struct ticket_change *c = calloc(1, sizeof *c);
     int rc = c ? take(f, v, c) : -ENOMEM;
     free(c);

@@ -23,5 +23,8 @@ struct feed {
 int feed_init(struct feed *f, struct ticket_store *store, const struct feed_rule *rule,
               const struct keyed_hash_key *key);
 
+// Time has passed, verdicts or none: desired actions that nobody renews end. Within a transaction.
+int feed_advance(struct feed *f, int64_t now_ms);
+
 // One verdict, within a transaction of the store. 0 or a negative errno.
 int feed_take(struct feed *f, const struct verdict *v);

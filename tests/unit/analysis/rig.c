@@ -138,6 +138,7 @@ static struct minute_digest *digest_of(struct player *p, size_t i)
         .flags = f->digest_flags,
         .user = f->user,
         .recipient = f->recipient,
+        .sender = f->sender,
         .socks_port = f->socks_port,
         .socks_inner = f->socks_inner,
         .relay_first = f->relay_first,
@@ -237,6 +238,8 @@ static void count_sets(struct player *p, const struct rig_flow *f, const struct 
         return;
     if (role == MINUTE_MX)
         distinct_add(&p->row->set[MINUTE_SET_providers_mx], 0, d->provider, &p->budget);
+    if (f->sender) // each of a domain of its own
+        distinct_add(&p->row->set[MINUTE_SET_sender_domains], 1, f->sender, &p->budget);
     if (role == MINUTE_SUBMISSION)
         distinct_add(&p->row->set[MINUTE_SET_providers_submission], 0, d->provider, &p->budget);
     if (f->auth) {
@@ -261,6 +264,7 @@ static void take(struct player *p, const struct step *s)
         return;
     }
     if (s->kind == ENDS) {
+        p->row->counter[role_of_flow(f)][f->direction][MINUTE_octets_up] += f->octets_up;
         if (d) {
             d->flags |= MINUTE_DIGEST_END;
             d->end_ms = within;

@@ -208,6 +208,32 @@ static void bot_at_the_smarthost(void **state)
     assert_non_null(rig_evidence(&v, "rejections"));
 }
 
+static void senders_of_one_account(void **state)
+{
+    (void)state;
+    // One account, four hundred and eighty recipients in ten minutes: six senders are a person's.
+    for (uint32_t senders = 6; senders <= 7; senders++) {
+        for (uint32_t users = 1; users <= 2; users++) {
+            struct verdict v;
+            struct rig_flow f[12] = {0};
+            for (uint32_t k = 0; k < 12; k++)
+                f[k] = (struct rig_flow){.start_ms = k * 30000,
+                                         .provider = 1,
+                                         .port = 587,
+                                         .role = MINUTE_SMARTHOST,
+                                         .outcome = MINUTE_OUTCOME_GREETED,
+                                         .user = 1 + k % users,
+                                         .sender = 1 + k % senders,
+                                         .digest_flags = MINUTE_DIGEST_AUTH,
+                                         .auth = 1,
+                                         .rcpt_ok = 40,
+                                         .messages_ok = 1};
+            assert_int_equal(plays_as(NULL, &play_somebody, f, 12, VERDICT_SPAMBOT_SMARTHOST, &v),
+                             senders == 7 && users == 1);
+        }
+    }
+}
+
 static void submission_spread(void **state)
 {
     (void)state;
@@ -296,11 +322,17 @@ static void backconnect(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(harvester),         cmocka_unit_test(backscatter),
-        cmocka_unit_test(open_relay),        cmocka_unit_test(socks_relay),
-        cmocka_unit_test(backconnect),       cmocka_unit_test(auth_guessing),
-        cmocka_unit_test(stolen_accounts),   cmocka_unit_test(bot_at_the_smarthost),
-        cmocka_unit_test(submission_spread), cmocka_unit_test(policy_limits),
+        cmocka_unit_test(harvester),
+        cmocka_unit_test(backscatter),
+        cmocka_unit_test(open_relay),
+        cmocka_unit_test(socks_relay),
+        cmocka_unit_test(backconnect),
+        cmocka_unit_test(auth_guessing),
+        cmocka_unit_test(stolen_accounts),
+        cmocka_unit_test(bot_at_the_smarthost),
+        cmocka_unit_test(submission_spread),
+        cmocka_unit_test(policy_limits),
+        cmocka_unit_test(senders_of_one_account),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,7 +91,8 @@ static void port_25_blocked(void **state)
 static void first_contact_limits(void **state)
 {
     (void)state;
-    // Eight failures are not enough, nine are; after good contacts it takes twelve.
+    // Eight failures are not enough, nine are; after twenty good contacts it takes eleven:
+    // the steady test is at -4.6 then, and 6.2 are enough beside the fan-out (the first test takes twelve).
     for (uint32_t good = 0; good <= 20; good += 20) {
         for (uint32_t bad = 8; bad <= 12; bad++) {
             struct rig_flow f[40] = {0};
@@ -102,7 +103,7 @@ static void first_contact_limits(void **state)
                                          .outcome = k < good ? MINUTE_OUTCOME_GREETED
                                                              : MINUTE_OUTCOME_REFUSED};
             bool found = plays_as(NULL, &play_somebody, f, good + bad, VERDICT_SPAMBOT_DIRECT, &v);
-            assert_int_equal(found, bad >= (good ? 12 : 9));
+            assert_int_equal(found, bad >= (good ? 11 : 9));
         }
     }
 }

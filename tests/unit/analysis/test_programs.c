@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -204,7 +205,7 @@ static void what_is_not_visible(void **state)
 static void what_is_wrong_is_said(void **state)
 {
     (void)state;
-    assert_int_equal(run(ANALYSIS, NULL), EX_USAGE);
+    assert_int_equal(run(ANALYSIS, "-j", "x", NULL), EX_USAGE);
     assert_said("-j");
     assert_int_equal(run(FEED, "-r", "x", NULL), EX_USAGE);
     assert_int_equal(run(ANALYSIS, "-j", "nowhere", "-o", "v.jsonl", NULL), EX_NOINPUT);
@@ -245,13 +246,113 @@ static void what_is_wrong_is_said(void **state)
         EX_CONFIG);
 }
 
+// Changes an octet in the middle of the journal's only segment.
+static void damage_journal(void)
+{
+    char name[300] = "";
+    DIR *d = opendir("journal");
+    for (struct dirent *e; (e = readdir(d));) {
+        if (e->d_name[0] == '2')
+            snprintf(name, sizeof name, "journal/%s", e->d_name);
+    }
+    closedir(d);
+    struct stat st;
+    int fd = open(name, O_RDWR);
+    char c;
+    assert_true(fd >= 0 && fstat(fd, &st) == 0);
+    assert_int_equal(pread(fd, &c, 1, st.st_size / 2), 1);
+    c = (char)(c ^ 0x55);
+    assert_int_equal(pwrite(fd, &c, 1, st.st_size / 2), 1);
+    close(fd);
+}
+
+static void a_damaged_journal(void **state)
+{
+    (void)state;
+    write_journal();
+    damage_journal();
+    // What can be read is used; where it is damaged is said, and the code tells of it.
+    assert_int_equal(run(ANALYSIS, "-j", "journal", "-o", "v.jsonl", NULL), EX_DATAERR);
+    assert_said("journal/2026");
+    assert_said("octet");
+    char *verdicts = read_whole("v.jsonl");
+    assert_non_null(strstr(verdicts, "\"party\":\"line:7\""));
+    free(verdicts);
+    assert_int_equal(mkdir("empty", 0700), 0);
+    assert_int_equal(run(ANALYSIS, "-j", "empty", "-o", "e.jsonl", NULL), EX_NOINPUT);
+    assert_said("empty");
+    assert_int_not_equal(access("e.jsonl", F_OK), 0);
+}
+
+static void a_full_disk(void **state)
+{
+    (void)state;
+    write_journal();
+    assert_int_equal(symlink("/dev/full", "v.jsonl.new"), 0);
+    assert_int_equal(run(ANALYSIS, "-j", "journal", "-o", "v.jsonl", NULL), EX_IOERR);
+    assert_said("v.jsonl: No space left on device");
+}
+
+// Everything in the folder, to see what a program has left behind.
+static bool is_left(const char *name)
+{
+    return access(name, F_OK) == 0;
+}
+
+static void what_is_no_verdict(void **state)
+{
+    (void)state;
+    write_journal();
+    assert_int_equal(run(ANALYSIS, "-j", "journal", "-o", "v.jsonl", NULL), 0);
+    // A line of garbage between the good ones: told by its number, counted, the others are used.
+    char *verdicts = read_whole("v.jsonl"), *second = strchr(verdicts, '\n') + 1;
+    FILE *f = fopen("mixed.jsonl", "w");
+    fprintf(f, "%.*s{\"no\":\"verdict\"}\n%s", (int)(second - verdicts), verdicts, second);
+    fclose(f);
+    free(verdicts);
+    assert_int_equal(
+        run(FEED, "-r", "mixed.jsonl", "-d", "t.db", "-o", "t.jsonl", "--status", "s.json", NULL),
+        EX_DATAERR);
+    assert_said("mixed.jsonl: line 2");
+    char *tickets = read_whole("t.jsonl");
+    assert_non_null(strstr(tickets, "\"kind\":\"ended\""));
+    free(tickets);
+    char *status = read_whole("s.json");
+    assert_non_null(strstr(status, "\"bad_lines\":1"));
+    free(status);
+    // Nothing but garbage leaves nothing behind.
+    f = fopen("garbage.jsonl", "w");
+    fputs("hello\nworld\n", f);
+    fclose(f);
+    assert_int_equal(run(FEED, "-r", "garbage.jsonl", "-d", "new.db", "-o", "new.jsonl", NULL),
+                     EX_DATAERR);
+    assert_said("garbage.jsonl: line 1");
+    assert_false(is_left("new.db") || is_left("new.db-wal") || is_left("new.jsonl"));
+    assert_int_equal(run(FEED, "-r", "nowhere", "-d", "new.db", "-o", "new.jsonl", NULL),
+                     EX_NOINPUT);
+    assert_false(is_left("new.db"));
+    assert_int_equal(run(FEED, "-r", "v.jsonl", "-d", "new.db", "-o", "no/such/file", NULL),
+                     EX_CANTCREAT);
+    assert_said("no/such/file");
+    assert_false(is_left("new.db"));
+    // A damaged store is the one that is named.
+    f = fopen("t.db", "r+");
+    fseek(f, 100, SEEK_SET);
+    for (int i = 0; i < 8000; i++)
+        putc(0xff, f);
+    fclose(f);
+    assert_int_equal(run(FEED, "-r", "v.jsonl", "-d", "t.db", "-o", "t.jsonl", NULL), EX_DATAERR);
+    assert_said("t.db");
+    assert_true(is_left("t.db"));
+}
+
 int main(void)
 {
 #define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
-        FOLDER_TEST(journal_to_tickets),
-        FOLDER_TEST(what_is_not_visible),
-        FOLDER_TEST(what_is_wrong_is_said),
+        FOLDER_TEST(journal_to_tickets),    FOLDER_TEST(what_is_not_visible),
+        FOLDER_TEST(what_is_wrong_is_said), FOLDER_TEST(a_damaged_journal),
+        FOLDER_TEST(a_full_disk),           FOLDER_TEST(what_is_no_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,131 @@
+// `postern why`: why a subscriber has a verdict, or none. One sentence, then for each class the sum as
+// analysis made it. Asks the running postern-analysis, or has it read a journal (-j, or for --at).
+#include <errno.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "command/analysis_answer.h"
+#include "command/command.h"
+#include "command/outcome.h"
+#include "common/control_socket.h"
+
+static const struct command_option options[] = {
+    {'j', "journal", "DIR", "from this journal; the running analysis is not asked"},
+    {0, "at", "TIME", "as of this time (RFC 3339); reads the journal"},
+    {'c', "config", "FILE", "configuration to judge by, with -j or --at"},
+    {0, "run", "DIR", "folder of the control sockets (default: /run/postern)"},
+    {0, "json", NULL, "the answer as one JSON object"},
+    {0},
+};
+
+static int ask_running(const struct command_args *a, json_t **out)
+{
+    char path[108], error[400];
+    const char *run = command_has(a, "run") ? command_value(a, "run") : "/run/postern";
+    if (control_socket_path(run, "postern-analysis", path, sizeof path) < 0) {
+        fprintf(stderr, "postern why: %s: too long for the name of a socket\n", run);
+        return EX_USAGE;
+    }
+    json_t *request = json_pack("{s:i, s:s, s:s}", "v", 1, "command", "why", "who", a->operands[0]);
+    int rc = request ? control_ask(path, request, 10000, out, error) : -ENOMEM;
+    json_decref(request);
+    if (rc == 0)
+        return 0;
+    fprintf(stderr, "postern why: %s\n", rc == -ENOMEM ? strerror(ENOMEM) : error);
+    if (rc != -EPROTO)
+        fprintf(stderr, "postern why: -j DIR reads a journal instead\n");
+    return rc == -EPROTO ? EX_DATAERR : EX_UNAVAILABLE;
+}
+
+static int ask_journal(const struct command_args *a, json_t **out)
+{
+    const char *words[ANALYSIS_WORDS_MAX];
+    size_t n = 0;
+    static const char *const passed[][2] = {{"config", "-c"}, {"journal", "-j"}, {"at", "--at"}};
+    words[n++] = "--why";
+    words[n++] = a->operands[0];
+    for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++) {
+        if (!command_has(a, passed[i][0]))
+            continue;
+        words[n++] = passed[i][1];
+        words[n++] = command_value(a, passed[i][0]);
+    }
+    words[n] = NULL;
+    return analysis_answer("why", words, out);
+}
+
+static const char *get(const json_t *o, const char *name)
+{
+    const char *text = json_string_value(json_object_get(o, name));
+    return text ? text : "";
+}
+
+static double number(const json_t *o, const char *name)
+{
+    return json_number_value(json_object_get(o, name));
+}
+
+static void print_class(const json_t *c)
+{
+    size_t i;
+    json_t *e;
+    const char *verdict = get(c, "verdict");
+    printf("\n%s: ", get(c, "class"));
+    if (verdict[0])
+        printf("verdict %s, up to %s\n", verdict, get(c, "ceiling"));
+    else
+        printf("no verdict: %s\n", get(c, "why_not"));
+    printf("  %s; score %.4f, opens at %.4f\n", get(c, "sum"), number(c, "score"),
+           number(c, "opens_at"));
+    json_array_foreach(json_object_get(c, "evidence"), i, e)
+    {
+        bool counted = json_is_true(json_object_get(e, "counted"));
+        printf("  %+6.2f  %-18s ", number(e, "log_odds"), get(e, "detector"));
+        print_text(get(e, "sentence"), stdout);
+        puts(counted ? "" : " (not counted: a stronger one of its family is)");
+    }
+    json_array_foreach(json_object_get(c, "limitations"), i, e)
+        printf("%s%s", i ? ", " : "  limited by: ", json_string_value(e));
+    if (i > 0)
+        putchar('\n');
+}
+
+static void print_answer(const json_t *o)
+{
+    size_t i;
+    json_t *e;
+    print_text(get(o, "sentence"), stdout);
+    putchar('\n');
+    if (json_is_true(json_object_get(o, "known")))
+        printf("%s, address %s, role %s, seen from %s to %s; rules %s, configuration %s\n",
+               get(o, "party"), get(o, "subscriber"), get(o, "role"), get(o, "first_row"),
+               get(o, "last_row"), get(o, "rules_version"), get(o, "conf_hash"));
+    json_array_foreach(json_object_get(o, "classes"), i, e) print_class(e);
+    json_array_foreach(json_object_get(o, "not_visible"), i, e)
+        printf("%s%s: %s\n", i ? "" : "\n", get(e, "detector"), get(e, "why"));
+}
+
+static int run(const struct command_args *a)
+{
+    json_t *answer = NULL;
+    bool offline = command_has(a, "journal") || command_has(a, "at");
+    int code = offline ? ask_journal(a, &answer) : ask_running(a, &answer);
+    if (!answer)
+        return code;
+    if (command_has(a, "json"))
+        code = json_write_line(stdout, answer) == 0 ? code : EX_IOERR;
+    else
+        print_answer(answer);
+    json_decref(answer);
+    return code;
+}
+
+const struct command command_why = {
+    .name = "why",
+    .synopsis = "SUBSCRIBER|PARTY [--at TIME] [-j DIR]",
+    .summary = "explain a verdict, or why there is none",
+    .options = options,
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run,
+};
