@@ -60,7 +60,7 @@ void live_status(struct daemon *d, struct control_status *out)
     }
 }
 
-static void write_page(struct live *l, int64_t now_ms)
+static void write_page(struct live *l)
 {
     struct control_status *s = l->board ? control_status_new("postern-sensor") : NULL;
     if (!s)
@@ -69,7 +69,7 @@ static void write_page(struct live *l, int64_t now_ms)
     json_t *doc = control_status_json(s);
     char *text = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
     if (text)
-        board_write(l->board, l->process, text, now_ms);
+        board_write(l->board, l->process, text);
     free(text);
     json_decref(doc);
     control_status_free(s);
@@ -196,7 +196,7 @@ static void on_tick(struct loop *loop, int64_t now_ms, void *ctx)
         l->looked_ms = now_ms;
         look_at_clock(l, now_ms);
         look_at_links(l, now_ms);
-        write_page(l, now_ms);
+        write_page(l);
     }
     if (result != INTAKE_MORE && !l->paused)
         sensor_advance(l->job.sensor, now_ms * 1000 - l->intake.lag_us);
@@ -249,10 +249,8 @@ static int start(struct daemon *d, struct live *l)
 {
     if (l->workers)
         return workers_start(l->workers, d);
-    if (l->board && !workers_bind())
-        return EX_UNAVAILABLE;
-    setenv("TZ", d->site->timezone, 1);
-    tzset();
+    if (l->board && workers_follow(d->loop) != 0)
+        return setup_out_of_memory();
     int rc = start_path(l);
     if (rc != 0)
         return rc;
@@ -328,7 +326,7 @@ int live_reload(struct daemon *d, void *new_conf)
         return EX_CONFIG;
     }
     if (l->workers) {
-        workers_signal(l->workers, SIGHUP);
+        workers_reload(l->workers);
         return 0;
     }
     int rc = setup_sets(d->site, &subscribers, &smarthosts);
@@ -360,7 +358,7 @@ void live_stop(struct daemon *d)
     } else {
         take_the_rest(l);
         sensor_finish(l->job.sensor);
-        write_page(l, 1);
+        write_page(l);
     }
     write_status(l);
     live_free(l);
