@@ -128,9 +128,7 @@ static void on_frame(void *ctx, const struct source_frame *frame)
 
 static int64_t wall_us(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+    return loop_clock_ms() * 1000;
 }
 
 static void on_second(void *ctx, struct sensor *s, int64_t t_us)

@@ -92,13 +92,6 @@ static void write_status(struct live *l)
 
 // ---- Time and links.
 
-static int64_t monotonic_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void set_alarms(struct live *l, int64_t now_ms)
 {
     uint32_t alarms = now_ms < l->clock_until_ms ? COVERAGE_CLOCK : 0;
@@ -110,7 +103,7 @@ static void set_alarms(struct live *l, int64_t now_ms)
 
 static void look_at_clock(struct live *l, int64_t now_ms)
 {
-    int64_t offset_ms = now_ms - monotonic_ms(), jump_ms = offset_ms - l->offset_ms;
+    int64_t offset_ms = now_ms - loop_monotonic_ms(), jump_ms = offset_ms - l->offset_ms;
     if (l->offset_ms != 0 && (jump_ms > JUMP_MS || jump_ms < -JUMP_MS)) {
         log_warning("the clock jumped by %lld ms; let NTP or PTP run on this host",
                     (long long)jump_ms);
@@ -236,7 +229,7 @@ static int start_path(struct live *l)
         .second_ctx = l,
     };
     if (getrandom(&setup.hash_seed, sizeof setup.hash_seed, 0) != sizeof setup.hash_seed)
-        setup.hash_seed = (uint64_t)monotonic_ms() | 1;
+        setup.hash_seed = (uint64_t)loop_monotonic_ms() | 1;
     l->job.sensor = sensor_new(&setup);
     if (!l->job.sensor)
         return setup_out_of_memory();

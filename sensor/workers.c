@@ -45,13 +45,6 @@ struct board *board_new(size_t count)
     return b;
 }
 
-static int64_t monotonic_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 void board_free(struct board *b)
 {
     if (b)
@@ -68,13 +61,13 @@ void board_write(struct board *b, size_t process, const char *text)
     memcpy(p->text, text, len);
     p->len = (uint32_t)len;
     atomic_fetch_add(&p->turn, 1);
-    atomic_store(&p->written_ms, monotonic_ms());
+    atomic_store(&p->written_ms, loop_monotonic_ms());
 }
 
 int64_t board_age_ms(const struct board *b, size_t process)
 {
     int64_t written_ms = atomic_load(&b->page[process].written_ms);
-    return written_ms == 0 ? -1 : monotonic_ms() - written_ms;
+    return written_ms == 0 ? -1 : loop_monotonic_ms() - written_ms;
 }
 
 json_t *board_read(const struct board *b, size_t process)
