@@ -28,6 +28,7 @@ elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
 endif()
 if(POSTERN_COVERAGE)
   target_compile_options(postern_flags INTERFACE --coverage)
+  target_compile_definitions(postern_flags INTERFACE POSTERN_COVERAGE)
   target_link_options(postern_flags INTERFACE --coverage)
 endif()
 
@@ -51,6 +52,19 @@ function(postern_program name)
   else()
     install(TARGETS ${name} DESTINATION ${CMAKE_INSTALL_SBINDIR})
   endif()
+endfunction()
+
+# postern_whole_program(PROGRAM LIBRARY ...): in a Release build by gcc the program is optimised across its
+# libraries' files. The libraries keep their ordinary code beside, for everybody else who links them.
+function(postern_whole_program program)
+  if(NOT CMAKE_C_COMPILER_ID STREQUAL "GNU" OR NOT CMAKE_BUILD_TYPE STREQUAL "Release"
+      OR POSTERN_SANITIZE OR POSTERN_COVERAGE)
+    return()
+  endif()
+  foreach(target ${program} ${ARGN})
+    target_compile_options(${target} PRIVATE -flto=auto -ffat-lto-objects)
+  endforeach()
+  target_link_options(${program} PRIVATE -flto=auto)
 endfunction()
 
 # postern_test(NAME ROOM room SOURCES ... [LIBS ...]): a cmocka program, one ctest entry

@@ -23,7 +23,7 @@ struct aggregate_stats {
 // Everything is borrowed until aggregate_free.
 struct aggregate_parts {
     const struct prefix_set *smarthosts, *hosting, *subscribers;
-    const struct provider_table *providers;
+    const struct network_file *providers;
     const struct leases *leases;
     struct minutes *minutes;
     struct actives *actives;

@@ -39,7 +39,6 @@ static void count_blocklist(struct aggregate *g, const struct row *r, const stru
 
 static void count_envelope(struct aggregate *g, const struct row *r, const struct record_mail *e)
 {
-    add(g, r, MINUTE_mail, 1);
     add(g, r, MINUTE_rcpt, (uint64_t)e->recipients + e->recipients_4xx + e->recipients_5xx);
     add(g, r, MINUTE_rcpt_ok, e->recipients);
     add(g, r, MINUTE_rcpt_4xx, e->recipients_4xx);
@@ -63,13 +62,18 @@ static void count_event(struct aggregate *g, const struct row *r, const struct r
         if (!r->envelopes)
             break;
         add(g, r, MINUTE_messages_ok, 1);
+        add(g, r, MINUTE_mail, 1);
         count_envelope(g, r, e);
         break;
     case RECORD_MAIL_REJECT:
         count_filter(g, r, e);
         if (!r->envelopes)
             break;
-        add(g, r, reply == 4 ? MINUTE_messages_4xx : MINUTE_messages_5xx, 1);
+        // A recipient that was refused is no message refused.
+        if (e->recipients_4xx + e->recipients_5xx == 0) {
+            add(g, r, reply == 4 ? MINUTE_messages_4xx : MINUTE_messages_5xx, 1);
+            add(g, r, MINUTE_mail, 1);
+        }
         count_envelope(g, r, e);
         break;
     case RECORD_MAIL_AUTH:
@@ -83,6 +87,8 @@ static void count_event(struct aggregate *g, const struct row *r, const struct r
         add(g, r, MINUTE_deferred, reply == 4);
         add(g, r, MINUTE_destination_5xx, reply == 5);
         count_blocklist(g, r, e);
+        if (r->envelopes) // servers that name recipients only when they deliver
+            count_hashes(g, r->acc, e->hash, e->hash_count);
         break;
     case RECORD_MAIL_BOUNCE: add(g, r, MINUTE_bounces, 1); break;
     default: break;
@@ -153,7 +159,8 @@ static void digest_event(struct aggregate *g, const struct row *r, const struct 
     d->rcpt += e->recipients + e->recipients_4xx + e->recipients_5xx;
     d->rcpt_5xx += e->recipients_5xx;
     d->messages_ok += e->event == RECORD_MAIL_MESSAGE;
-    d->messages_5xx += e->event == RECORD_MAIL_REJECT && e->reply_code / 100 != 4;
+    d->messages_5xx += e->event == RECORD_MAIL_REJECT && e->reply_code / 100 != 4 &&
+                       e->recipients_5xx == 0;
     if (!d->user)
         d->user = e->mailbox.kind ? e->mailbox.value : first_hash(e, KEYED_HASH_AUTH_USER);
     if (!d->recipient)

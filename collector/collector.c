@@ -23,7 +23,7 @@ enum refusal {
 struct collector {
     const struct collector_conf *conf;
     struct prefix_set *smarthosts, *hosting, *subscribers;
-    struct provider_table *providers;
+    struct network_file *providers;
     struct lease_sources *sources;
     struct leases *leases; // of `sources`
     struct journal_writer *journal;
@@ -126,7 +126,7 @@ int collector_open(const struct collector_conf *conf, const struct conf_site *si
     c->expired_ms = WATERMARK_NONE;
     int rc = make_prefixes(c, site);
     if (rc == 0)
-        rc = provider_load(site->provider_file, errors, &c->providers);
+        rc = network_file_load(site->provider_file, errors, &c->providers);
     if (rc == 0)
         rc = lease_sources_open(conf, leases, errors, &c->sources);
     if (rc == 0)
@@ -155,7 +155,7 @@ void collector_close(struct collector *c)
     watermark_free(c->watermark);
     journal_writer_close(c->journal);
     lease_sources_close(c->sources);
-    provider_free(c->providers);
+    network_file_free(c->providers);
     prefix_set_free(c->smarthosts);
     prefix_set_free(c->hosting);
     prefix_set_free(c->subscribers);

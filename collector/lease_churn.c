@@ -204,14 +204,16 @@ void lease_churn_forget(struct lease_churn *c, int64_t before_ms)
     int64_t s = second_of(before_ms);
     size_t gone = up_to(c, s - 1);
     c->base = open_at(c, s - 1);
-    memmove(c->at, c->at + gone, (c->count - gone) * sizeof *c->at);
+    if (gone > 0)
+        memmove(c->at, c->at + gone, (c->count - gone) * sizeof *c->at);
     c->count -= gone;
     c->walked = 0;
     c->open = 0;
     size_t old = 0;
     while (old < c->reboots && c->reboot[old] < s - LEASES_REBOOT_HOLD_MS / 1000)
         old++;
-    memmove(c->reboot, c->reboot + old, (c->reboots - old) * sizeof *c->reboot);
+    if (old > 0)
+        memmove(c->reboot, c->reboot + old, (c->reboots - old) * sizeof *c->reboot);
     c->reboots -= old;
 }
 

@@ -8,6 +8,7 @@
 
 #define FIELD(member) offsetof(struct conf_site, member)
 
+static const char *const sandbox_names[] = {"on", "off", NULL};
 static const char *const port25_names[] = {"open", "blocked-before", "blocked-after", NULL};
 
 const struct conf_key conf_site_keys[] = {
@@ -84,6 +85,13 @@ const struct conf_key conf_site_keys[] = {
      .offset = FIELD(run_directory),
      .def = "/run/postern",
      .help = "Folder of the control sockets; only its owner may ask the programs."},
+    {.name = "sandbox",
+     .type = CONF_ENUM,
+     .offset = FIELD(sandbox),
+     .def = "on",
+     .names = sandbox_names,
+     .help =
+         "Whether a daemon shuts itself in (landlock, seccomp) once it has opened what it needs."},
     {.name = "provider_file",
      .type = CONF_PATH,
      .offset = FIELD(provider_file),

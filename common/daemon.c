@@ -21,6 +21,7 @@ struct skeleton {
     struct daemon d;
     struct loaded *conf;
     struct daemon_control *control;
+    struct sandbox *rules;   // NULL: the program has no sandbox
     const char *config_path; // NULL: defaults
 };
 
@@ -157,9 +158,8 @@ static int not_reloaded(int rc, struct control_error *e)
     return rc;
 }
 
-static int reload(void *ctx, struct control_error *error)
+static int reload_now(struct skeleton *s, struct control_error *error)
 {
-    struct skeleton *s = ctx;
     struct loaded *fresh = NULL;
     if (!s->d.spec->reload) {
         log_warning("this program does not reload; restart it to change its configuration");
@@ -184,6 +184,14 @@ static int reload(void *ctx, struct control_error *error)
     loaded_free(s->d.spec, old);
     log_info("configuration reloaded, hash %s", s->d.conf_hash);
     return 0;
+}
+
+static int reload(void *ctx, struct control_error *error)
+{
+    daemon_notify("RELOADING=1");
+    int rc = reload_now(ctx, error);
+    daemon_notify("READY=1");
+    return rc;
 }
 
 static void on_reload(struct loop *l, int signo, int64_t now_ms, void *ctx)
@@ -236,10 +244,14 @@ static int prepare(struct skeleton *s)
     int rc = s->d.loop ? watch_signals(s) : -ENOMEM;
     if (rc == 0)
         rc = daemon_control_open(&s->d, reload, s, &s->control);
-    if (rc == 0)
-        return 0;
-    log_error("cannot set up the event loop: %s", strerror(-rc));
-    return EX_OSERR;
+    if (rc != 0) {
+        log_error("cannot set up the event loop: %s", strerror(-rc));
+        return EX_OSERR;
+    }
+    struct sandbox_result result = {0};
+    rc = daemon_sandbox_apply(&s->d, s->rules, &result);
+    daemon_control_sandbox(s->control, &result);
+    return rc;
 }
 
 static int run_loop(struct skeleton *s)
@@ -283,7 +295,9 @@ static int work(struct skeleton *s)
     if (rc == 0 && !daemon_has(s->d.args, "status"))
         daemon_make_run_directory(s->d.site);
     if (rc == 0)
-        rc = daemon_drop_rights(s->d.site->user);
+        rc = daemon_sandbox_rules(&s->d, s->config_path, &s->rules);
+    if (rc == 0)
+        rc = daemon_drop_rights(s->d.site->user, s->rules);
     if (rc != 0)
         return rc;
     bool done = false;
@@ -335,6 +349,7 @@ int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
             rc = daemon_has(args, "check") ? print_check(&s) : work(&s);
         }
     }
+    sandbox_free(s.rules);
     loaded_free(spec, s.conf);
     daemon_args_free(args);
     return rc;

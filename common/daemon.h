@@ -4,7 +4,8 @@
 //   1. options; --help and --version answer and end
 //   2. configuration, all errors at once; --check prints the effective one and ends
 //   3. `open`: what needs rights (sockets, capture, files)
-//   4. rights drop to `user`, no new privileges, capabilities cleared
+//   4. rights drop to `user`, no new privileges; capabilities go but for those `sandbox` keeps; the
+//      control socket; then paths and system calls are shut in as `sandbox` says
 //   5. `start`: the first outside byte may be read from here on
 //   6. the loop, until SIGTERM or SIGINT; SIGHUP calls `reload`, SIGUSR1 logs the status; the control
 //      socket in site.run_directory answers status, reload and loglevel, and the program's `command`
@@ -21,6 +22,7 @@
 #include "common/conf.h"
 #include "common/control_socket.h"
 #include "common/loop.h"
+#include "common/sandbox.h"
 
 struct daemon_option {
     char letter;          // 0: long form only
@@ -66,10 +68,13 @@ struct conf_site {
     int port25;                   // enum site_port25
     char *user;                   // runs as; NULL: stays who it is
     char *run_directory;          // of the control sockets
+    int sandbox;                  // enum site_sandbox
     char *provider_file;          // operator's prefix-to-ASN file; NULL: /24 and /48 are providers
 };
 
 enum site_port25 { SITE_PORT25_OPEN, SITE_PORT25_BLOCKED_BEFORE, SITE_PORT25_BLOCKED_AFTER };
+
+enum site_sandbox { SITE_SANDBOX_ON, SITE_SANDBOX_OFF };
 
 extern const struct conf_key conf_site_keys[];
 
@@ -86,6 +91,10 @@ struct daemon_spec {
     int (*check)(struct daemon *d); // what a table cannot express: contradictions between keys
     int (*run)(struct daemon *d, bool *done); // sets *done when the job was a file job
     int (*open)(struct daemon *d);
+    // Adds what the program, once open, still needs (sandbox.h). The skeleton adds the configuration's
+    // folder, the socket's and site's files. NULL: only rights are dropped. Called after `open`, as root
+    // still; a reload does not widen it, so paths that changed need a restart.
+    void (*sandbox)(const struct daemon *d, struct sandbox *s);
     int (*start)(struct daemon *d);
     // 0: takes it over, and the old one (still d->conf) is freed on return, so nothing may point into
     // it any more; else the old one stays. d->site is already the new one.

@@ -21,9 +21,11 @@ struct daemon_control {
     daemon_reload_fn reload;
     void *ctx;
     struct control_server *server; // NULL: no socket
+    struct sandbox_result sandbox;
     int64_t since_ms;
     // Counters as they were at the last two looks, for the rates.
     json_t *earlier, *later;
+    char told[200]; // what the service manager heard last
     int64_t earlier_ms, later_ms;
 };
 
@@ -75,6 +77,10 @@ static json_t *document(struct daemon_control *c)
     bool whole = j && json_object_set_new(j, "pid", json_integer(getpid())) == 0 &&
                  json_object_set_new(j, "loglevel", json_string(log_level_name(log_get_level()))) ==
                      0;
+    if (whole)
+        whole = json_object_set_new(j, "sandbox",
+                                    json_pack("{s:i, s:b}", "landlock", c->sandbox.landlock_abi,
+                                              "seccomp", c->sandbox.calls_filtered)) == 0;
     if (whole && instance)
         whole = json_object_set_new(j, "instance", control_text(instance)) == 0;
     if (whole && c->since_ms > 0)
@@ -103,6 +109,21 @@ static json_t *rates(const struct daemon_control *c, const json_t *counters, int
     return out;
 }
 
+// State and first problem, when they have changed.
+static void tell_manager(struct daemon_control *c, const json_t *document)
+{
+    const json_t *problem = json_array_get(json_object_get(document, "problems"), 0);
+    const char *state = json_string_value(json_object_get(document, "state"));
+    const char *text = json_string_value(json_object_get(problem, "text"));
+    char now[sizeof c->told];
+    snprintf(now, sizeof now, "%s%s%s", state ? state : "unknown", text ? ": " : "",
+             text ? text : "");
+    if (strcmp(now, c->told) == 0)
+        return;
+    memcpy(c->told, now, sizeof now);
+    daemon_notify_status(now);
+}
+
 static void look(struct loop *l, int64_t now_ms, void *ctx)
 {
     struct daemon_control *c = ctx;
@@ -119,6 +140,7 @@ static void look(struct loop *l, int64_t now_ms, void *ctx)
         c->earlier = json_incref(c->later);
         c->earlier_ms = now_ms;
     }
+    tell_manager(c, j);
     json_decref(j);
 }
 
@@ -137,6 +159,11 @@ static json_t *do_status(struct daemon_control *c, int64_t now_ms, struct contro
         return j;
     json_decref(j);
     return failed(error, "failed", "out of memory", "ask again later");
+}
+
+void daemon_control_sandbox(struct daemon_control *c, const struct sandbox_result *result)
+{
+    c->sandbox = *result;
 }
 
 void daemon_control_log_status(struct daemon_control *c)

@@ -1,5 +1,6 @@
 // The service manager's notification socket (sd_notify(3)): one datagram a message. Written here in
-// thirty lines rather than linked, since it is all that would be used of libsystemd.
+// forty lines rather than linked: it is all that would be used of libsystemd, the protocol is promised to
+// stay, and a library that every program loads (with what it loads in turn) is more to be shut in.
 #include "common/daemon_parts.h"
 
 #include <errno.h>
@@ -27,6 +28,17 @@ void daemon_notify(const char *text)
     // A manager that does not listen changes nothing about the service.
     (void)sendto(fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&to, size);
     close(fd);
+}
+
+void daemon_notify_status(const char *text)
+{
+    char line[256];
+    int n = snprintf(line, sizeof line, "STATUS=%s", text);
+    // A newline would begin another variable, and what is told may come from outside.
+    for (int i = 0; i < n && line[i]; i++)
+        if ((unsigned char)line[i] < ' ')
+            line[i] = ' ';
+    daemon_notify(line);
 }
 
 int64_t daemon_watchdog_ms(void)

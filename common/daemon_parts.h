@@ -16,12 +16,23 @@ void daemon_help(const struct daemon_spec *spec, const struct conf_section *sect
                  FILE *out);
 
 // Gives up what a program no longer needs: becomes `user` when it was started by root (NULL: stays),
-// clears capabilities, forbids new privileges, and checks that this held. 0 or a sysexits code after a
-// line in the log.
-int daemon_drop_rights(const char *user);
+// clears capabilities but for those of `rules` (NULL: none) that are held, forbids new privileges, and
+// checks that this held. 0 or a sysexits code after a line in the log.
+int daemon_drop_rights(const char *user, const struct sandbox *rules);
+
+// What the program's `sandbox` says, and the skeleton's own needs. `*out` is NULL when the program has no
+// sandbox. 0 or EX_OSERR after a line in the log.
+int daemon_sandbox_rules(const struct daemon *d, const char *config_path, struct sandbox **out);
+
+// Shuts the program in. What the kernel lacks is a warning; 0 or EX_OSERR after a line in the log.
+int daemon_sandbox_apply(const struct daemon *d, const struct sandbox *rules,
+                         struct sandbox_result *out);
 
 // Tells the service manager (sd_notify protocol) `text`; nothing when there is none.
 void daemon_notify(const char *text);
+
+// What `systemctl status` shows of it, on one line whatever `text` holds.
+void daemon_notify_status(const char *text);
 
 // How often the service manager's watchdog wants to hear "WATCHDOG=1", halved; 0: there is none.
 int64_t daemon_watchdog_ms(void);
@@ -47,6 +58,8 @@ int daemon_control_open(struct daemon *d, daemon_reload_fn reload, void *ctx,
                         struct daemon_control **out);
 // Begins to look at the program's counters, once it has started. Negative errno.
 int daemon_control_start(struct daemon_control *c);
+// What the status says of the sandbox.
+void daemon_control_sandbox(struct daemon_control *c, const struct sandbox_result *result);
 void daemon_control_log_status(struct daemon_control *c);
 void daemon_control_close(struct daemon_control *c);
 

@@ -104,6 +104,9 @@ struct keyed_hash keyed_hash(const struct keyed_hash_key *key, enum keyed_hash_k
     }
     crypto_generichash_update(&state, chunk, used);
     crypto_generichash_final(&state, digest, sizeof digest);
+    // The name must not stay on the stack.
+    explicit_bzero(chunk, sizeof chunk);
+    explicit_bzero(&state, sizeof state);
     struct keyed_hash h = {.kind = (uint8_t)kind, .key_id = key->id};
     for (size_t i = 0; i < 8; i++)
         h.value = h.value << 8 | digest[i];

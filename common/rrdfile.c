@@ -2,86 +2,207 @@
 #include "common/rrdfile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <rrd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static int failed(int code, char error[static RRDFILE_ERROR_MAX])
+enum {
+    DAY_MINUTES = 1440,
+    FORECAST_ROWS = 3 * DAY_MINUTES,
+    ARCHIVES = 2 * SERIES_ARCHIVES - 1, // AVERAGE of all, MAX of all but the minutes
+    FORECAST_ARCHIVES = 5,
+    ARGUMENTS_MAX = SERIES_SOURCES + ARCHIVES + FORECAST_ARCHIVES,
+    FILE_OCTETS = 400000,
+};
+
+// librrd says nothing when a disk is full: so it is tried.
+static int write_trial(const char *path)
 {
-    const char *text = rrd_test_error() ? rrd_get_error() : "unknown error";
-    snprintf(error, RRDFILE_ERROR_MAX, "%s", text);
+    char trial[4096];
+    static const char page[4096];
+    if (snprintf(trial, sizeof trial, "%s.trial", path) >= (int)sizeof trial)
+        return ENAMETOOLONG;
+    int fd = open(trial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), code = 0;
+    if (fd < 0)
+        return errno;
+    for (size_t n = 0; code == 0 && n < FILE_OCTETS; n += sizeof page)
+        if (write(fd, page, sizeof page) < 0)
+            code = errno;
+    if (close(fd) != 0 && code == 0)
+        code = errno;
+    unlink(trial);
+    return code;
+}
+
+static int failed(const char *path, int code, char error[static RRDFILE_ERROR_MAX])
+{
+    const char *text = rrd_test_error() ? rrd_get_error() : "";
+    if (*text)
+        snprintf(error, RRDFILE_ERROR_MAX, "%s", text);
+    else {
+        int why = write_trial(path);
+        snprintf(error, RRDFILE_ERROR_MAX, "%.120s: %s", path,
+                 why ? strerror(why) : "librrd gives no reason");
+    }
     rrd_clear_error();
     return code;
 }
 
-int rrdfile_create(const char *path, int64_t start_s, char error[static RRDFILE_ERROR_MAX])
+struct rrdfile_shape rrdfile_shape_of(enum series_kind kind, enum series_layout layout)
 {
-    if (access(path, F_OK) == 0) {
-        snprintf(error, RRDFILE_ERROR_MAX, "%s: exists", path);
-        return -EEXIST;
-    }
-    // Sources, then AVERAGE for each archive, MAX for all but the first: a minute is its own maximum.
-    char text[SERIES_SOURCES + 2 * SERIES_ARCHIVES][64];
-    const char *argv[SERIES_SOURCES + 2 * SERIES_ARCHIVES];
-    int argc = 0;
+    return (struct rrdfile_shape){
+        .reduced = kind == SERIES_SUBSCRIBER && layout == SERIES_REDUCED,
+        .sensor = kind == SERIES_SENSOR,
+        .forecast = kind != SERIES_SUBSCRIBER,
+    };
+}
+
+struct arguments {
+    char text[ARGUMENTS_MAX][64];
+    const char *argv[ARGUMENTS_MAX];
+    int argc;
+};
+
+// Sources, AVERAGE of each archive, MAX of all but the first (a minute is its own maximum), then the
+// forecast: a season is a day of minutes; slow weights, since a minute is noisy.
+static void put_arguments(struct arguments *a, struct rrdfile_shape shape)
+{
+    const struct series_archive *archive =
+        series_archives[shape.reduced ? SERIES_REDUCED : SERIES_FULL];
+    enum { TEXT = sizeof a->text[0] };
+    enum series_kind kind = shape.sensor ? SERIES_SENSOR : SERIES_SUBSCRIBER;
+    a->argc = 0;
     for (unsigned s = 0; s < SERIES_SOURCES; s++)
-        snprintf(text[argc++], sizeof text[0], "DS:%s:GAUGE:%d:0:U", series_source_name(s),
+        snprintf(a->text[a->argc++], TEXT, "DS:%s:GAUGE:%d:0:U", series_source_name_of(kind, s),
                  SERIES_HEARTBEAT_S);
     for (int maximum = 0; maximum < 2; maximum++)
-        for (int a = maximum; a < SERIES_ARCHIVES; a++)
-            snprintf(text[argc++], sizeof text[0], "RRA:%s:0.5:%d:%d", maximum ? "MAX" : "AVERAGE",
-                     (int)(series_archives[a].step_s / SERIES_STEP_S),
-                     (int)series_archives[a].rows);
-    for (int i = 0; i < argc; i++)
-        argv[i] = text[i];
+        for (int i = maximum; i < SERIES_ARCHIVES; i++)
+            snprintf(a->text[a->argc++], TEXT, "RRA:%s:0.5:%d:%d", maximum ? "MAX" : "AVERAGE",
+                     (int)(archive[i].step_s / SERIES_STEP_S), (int)archive[i].rows);
+    if (shape.forecast) {
+        // Archives refer to each other by their number from 1 on.
+        int seasonal = ARCHIVES + 2;
+        snprintf(a->text[a->argc++], TEXT, "RRA:HWPREDICT:%d:0.01:0.0001:%d:%d", FORECAST_ROWS,
+                 DAY_MINUTES, seasonal);
+        snprintf(a->text[a->argc++], TEXT, "RRA:SEASONAL:%d:0.2:%d", DAY_MINUTES, seasonal - 1);
+        snprintf(a->text[a->argc++], TEXT, "RRA:DEVSEASONAL:%d:0.2:%d", DAY_MINUTES, seasonal - 1);
+        snprintf(a->text[a->argc++], TEXT, "RRA:DEVPREDICT:%d:%d", FORECAST_ROWS, seasonal + 1);
+        snprintf(a->text[a->argc++], TEXT, "RRA:FAILURES:%d:7:9:%d", FORECAST_ROWS, seasonal + 1);
+    }
+    for (int i = 0; i < a->argc; i++)
+        a->argv[i] = a->text[i];
+}
+
+// How far from the forecast is a failure: four deviations (librrd's two cry wolf on small counts).
+static int widen(const char *path, char error[static RRDFILE_ERROR_MAX])
+{
+    char *copy = strdup(path);
+    if (!copy)
+        return -ENOMEM;
+    char words[][12] = {"tune", "--deltapos", "4", "--deltaneg", "4"};
+    char *argv[] = {words[0], copy, words[1], words[2], words[3], words[4]};
     rrd_clear_error();
-    if (rrd_create_r(path, SERIES_STEP_S, (time_t)start_s, argc, argv) != 0)
-        return failed(-EIO, error);
-    return 0;
+    int rc = rrd_tune((int)(sizeof argv / sizeof argv[0]), argv) != 0 ? failed(path, -EIO, error)
+                                                                      : 0;
+    free(copy);
+    return rc;
+}
+
+int rrdfile_create(const char *path, struct rrdfile_shape shape, int64_t start_s,
+                   char error[static RRDFILE_ERROR_MAX])
+{
+    if (access(path, F_OK) == 0) {
+        snprintf(error, RRDFILE_ERROR_MAX, "%.120s: exists", path);
+        return -EEXIST;
+    }
+    struct arguments a;
+    put_arguments(&a, shape);
+    rrd_clear_error();
+    if (rrd_create_r(path, SERIES_STEP_S, (time_t)start_s, a.argc, a.argv) != 0) {
+        unlink(path);
+        return failed(path, -EIO, error);
+    }
+    return shape.forecast ? widen(path, error) : 0;
+}
+
+int rrdfile_convert(const char *path, struct rrdfile_shape shape,
+                    char error[static RRDFILE_ERROR_MAX])
+{
+    char fresh[4096];
+    const char *sources[] = {path, NULL};
+    struct arguments a;
+    int64_t last_s;
+    if (snprintf(fresh, sizeof fresh, "%s.new", path) >= (int)sizeof fresh)
+        return -ENAMETOOLONG;
+    int rc = rrdfile_last(path, &last_s, error);
+    if (rc != 0)
+        return rc;
+    put_arguments(&a, shape);
+    unlink(fresh);
+    rrd_clear_error();
+    if (rrd_create_r2(fresh, SERIES_STEP_S, (time_t)last_s, 1, sources, NULL, a.argc, a.argv) != 0)
+        rc = failed(fresh, -EIO, error);
+    if (rc == 0 && shape.forecast)
+        rc = widen(fresh, error);
+    if (rc == 0 && rename(fresh, path) != 0) {
+        rc = -errno;
+        snprintf(error, RRDFILE_ERROR_MAX, "%.120s: %s", path, strerror(-rc));
+    }
+    if (rc != 0)
+        unlink(fresh);
+    return rc;
+}
+
+int rrdfile_update_text(const struct rrdfile_update *u, char out[static RRDFILE_UPDATE_TEXT_MAX])
+{
+    int n = snprintf(out, RRDFILE_UPDATE_TEXT_MAX, "%lld", (long long)u->t_s);
+    for (unsigned s = 0; s < SERIES_SOURCES; s++) {
+        size_t room = (size_t)(RRDFILE_UPDATE_TEXT_MAX - n);
+        n += isnan(u->value[s]) ? snprintf(out + n, room, ":U")
+                                : snprintf(out + n, room, ":%.17g", u->value[s]);
+    }
+    return n;
 }
 
 int rrdfile_update(const char *path, const struct rrdfile_update *update, size_t count,
                    char error[static RRDFILE_ERROR_MAX])
 {
-    enum { BATCH = 64, TEXT_MAX = 24 + SERIES_SOURCES * 26 };
-    char text[BATCH][TEXT_MAX];
+    enum { BATCH = 64 };
+    char text[BATCH][RRDFILE_UPDATE_TEXT_MAX];
     const char *argv[BATCH];
     for (size_t done = 0; done < count;) {
         int argc = 0;
         for (; argc < BATCH && done < count; argc++, done++) {
-            int n = snprintf(text[argc], TEXT_MAX, "%lld", (long long)update[done].t_s);
-            for (unsigned s = 0; s < SERIES_SOURCES; s++) {
-                double v = update[done].value[s];
-                n += isnan(v) ? snprintf(text[argc] + n, (size_t)(TEXT_MAX - n), ":U")
-                              : snprintf(text[argc] + n, (size_t)(TEXT_MAX - n), ":%.17g", v);
-            }
+            rrdfile_update_text(&update[done], text[argc]);
             argv[argc] = text[argc];
         }
         rrd_clear_error();
         if (rrd_update_r(path, NULL, argc, argv) != 0)
-            return failed(-EIO, error);
+            return failed(path, -EIO, error);
     }
     return 0;
 }
 
-int rrdfile_fetch(const char *path, bool maximum, int64_t start_s, int64_t end_s, int64_t step_s,
-                  struct rrdfile_rows *out, char error[static RRDFILE_ERROR_MAX])
+int rrdfile_fetch(const char *path, enum rrdfile_cf cf, int64_t start_s, int64_t end_s,
+                  int64_t step_s, struct rrdfile_rows *out, char error[static RRDFILE_ERROR_MAX])
 {
+    static const char *const cfs[] = {"AVERAGE", "MAX", "FAILURES"};
     time_t start = (time_t)start_s, end = (time_t)end_s;
     unsigned long step = (unsigned long)step_s, sources = 0;
     char **names = NULL;
     rrd_value_t *data = NULL;
     rrd_clear_error();
-    if (rrd_fetch_r(path, maximum ? "MAX" : "AVERAGE", &start, &end, &step, &sources, &names,
-                    &data) != 0)
-        return failed(access(path, F_OK) != 0 ? -ENOENT : -EIO, error);
+    if (rrd_fetch_r(path, cfs[cf], &start, &end, &step, &sources, &names, &data) != 0)
+        return failed(path, access(path, F_OK) != 0 ? -ENOENT : -EIO, error);
     int rc = 0;
     struct rrdfile_rows rows = {0};
     if (sources != SERIES_SOURCES || step == 0) {
-        snprintf(error, RRDFILE_ERROR_MAX, "%s: another layout (%lu sources)", path, sources);
+        snprintf(error, RRDFILE_ERROR_MAX, "%.120s: another layout (%lu sources)", path, sources);
         rc = -EPROTO;
     } else {
         rows.first_s = (int64_t)start + (int64_t)step;
@@ -106,46 +227,76 @@ int rrdfile_fetch(const char *path, bool maximum, int64_t start_s, int64_t end_s
 int rrdfile_last(const char *path, int64_t *out_s, char error[static RRDFILE_ERROR_MAX])
 {
     if (access(path, F_OK) != 0) {
-        snprintf(error, RRDFILE_ERROR_MAX, "%s: no such series", path);
-        return -ENOENT;
+        snprintf(error, RRDFILE_ERROR_MAX, "%.120s: %s", path,
+                 errno == ENOENT ? "no such series" : strerror(errno));
+        return -errno;
     }
     rrd_clear_error();
     time_t last = rrd_last_r(path);
     if (last == (time_t)-1)
-        return failed(-EIO, error);
+        return failed(path, -EIO, error);
     *out_s = (int64_t)last;
     return 0;
 }
 
-int rrdfile_check(const char *path, char error[static RRDFILE_ERROR_MAX])
+bool rrdfile_reaches(const char *path, unsigned archive, int64_t t_s)
+{
+    rrd_clear_error();
+    time_t first = rrd_first_r(path, (int)archive);
+    rrd_clear_error();
+    return first != (time_t)-1 && t_s >= (int64_t)first - series_archives[0][archive].step_s;
+}
+
+static bool has_sources(const rrd_info_t *info, enum series_kind kind)
+{
+    for (unsigned s = 0; s < SERIES_SOURCES; s++) {
+        char key[64];
+        bool found = false;
+        snprintf(key, sizeof key, "ds[%s].type", series_source_name_of(kind, s));
+        for (const rrd_info_t *i = info; i && !found; i = i->next)
+            found = strcmp(i->key, key) == 0;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+int rrdfile_check(const char *path, struct rrdfile_shape *out, char error[static RRDFILE_ERROR_MAX])
 {
     rrd_clear_error();
     rrd_info_t *info = rrd_info_r(path);
     if (!info)
-        return failed(access(path, F_OK) != 0 ? -ENOENT : -EPROTO, error);
+        return failed(path, access(path, F_OK) != 0 ? -ENOENT : -EPROTO, error);
     unsigned sources = 0, archives = 0;
-    bool step_right = false, names_right = true;
+    unsigned long rows[ARCHIVES + FORECAST_ARCHIVES] = {0};
+    bool step_right = false;
     for (const rrd_info_t *i = info; i; i = i->next) {
         if (strcmp(i->key, "step") == 0)
             step_right = i->value.u_cnt == SERIES_STEP_S;
         else if (strncmp(i->key, "ds[", 3) == 0 && strstr(i->key, "].index"))
             sources++;
-        else if (strncmp(i->key, "rra[", 4) == 0 && strstr(i->key, "].rows"))
+        else if (strncmp(i->key, "rra[", 4) == 0 && strstr(i->key, "].rows")) {
+            if (archives < ARCHIVES + FORECAST_ARCHIVES)
+                rows[archives] = i->value.u_cnt;
             archives++;
+        }
     }
-    for (unsigned s = 0; s < SERIES_SOURCES; s++) {
-        char key[64];
-        bool found = false;
-        snprintf(key, sizeof key, "ds[%s].type", series_source_name(s));
-        for (const rrd_info_t *i = info; i && !found; i = i->next)
-            found = strcmp(i->key, key) == 0;
-        names_right = names_right && found;
-    }
+    struct rrdfile_shape shape = {
+        .sensor = has_sources(info, SERIES_SENSOR),
+        .forecast = archives == ARCHIVES + FORECAST_ARCHIVES,
+        .reduced = rows[0] == (unsigned long)series_archives[SERIES_REDUCED][0].rows,
+    };
+    bool right = step_right && sources == SERIES_SOURCES &&
+                 (archives == ARCHIVES || shape.forecast) &&
+                 (shape.sensor || has_sources(info, SERIES_SUBSCRIBER));
+    for (unsigned a = 0; a < SERIES_ARCHIVES; a++)
+        right = right && rows[a] == (unsigned long)series_archives[shape.reduced][a].rows;
     rrd_info_free(info);
-    if (step_right && names_right && sources == SERIES_SOURCES &&
-        archives == 2 * SERIES_ARCHIVES - 1)
-        return 0;
-    snprintf(error, RRDFILE_ERROR_MAX, "%s: another layout (%u sources, %u archives)", path,
-             sources, archives);
-    return -EPROTO;
+    if (!right) {
+        snprintf(error, RRDFILE_ERROR_MAX, "%.120s: another layout (%u sources, %u archives)", path,
+                 sources, archives);
+        return -EPROTO;
+    }
+    *out = shape;
+    return 0;
 }

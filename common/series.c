@@ -11,22 +11,59 @@
 #include "common/keyed_hash.h"
 #include "common/timefmt.h"
 
-const struct series_archive series_archives[SERIES_ARCHIVES] = {
-    {60, 1440},
-    {600, 1008},
-    {3600, 744},
-    {86400, 366},
+const struct series_archive series_archives[SERIES_LAYOUTS][SERIES_ARCHIVES] = {
+    [SERIES_FULL] = {{60, 1440}, {600, 1008}, {3600, 744}, {86400, 366}},
+    [SERIES_REDUCED] = {{60, 240}, {600, 288}, {3600, 336}, {86400, 366}},
 };
+
+const char *series_source_name_of(enum series_kind kind, unsigned source)
+{
+    static const char *const names[2][SERIES_SOURCES] = {
+        {
+            [SERIES_ESTABLISHED] = "established",
+            [SERIES_REFUSED] = "refused",
+            [SERIES_UNANSWERED] = "unanswered",
+            [SERIES_PEERS] = "peers",
+            [SERIES_MESSAGES] = "messages",
+            [SERIES_RECIPIENTS] = "recipients",
+            [SERIES_SOCKS_IN] = "socks_in",
+            [SERIES_SOCKS_OUT] = "socks_out",
+        },
+        {
+            [SERIES_SENSOR_PACKETS] = "packets",
+            [SERIES_SENSOR_OCTETS] = "octets",
+            [SERIES_SENSOR_DROPPED] = "dropped",
+            [SERIES_SENSOR_TCP_FLOWS] = "tcp_flows",
+            [SERIES_SENSOR_MAIL_FLOWS] = "mail_flows",
+            [SERIES_SENSOR_SUBSCRIBER_FLOWS] = "subscriber_flows",
+            [SERIES_SENSOR_RECORDS] = "records",
+            [SERIES_SENSOR_LOSS_PPM] = "loss_ppm",
+        },
+    };
+    return source < SERIES_SOURCES ? names[kind == SERIES_SENSOR][source] : NULL;
+}
 
 const char *series_source_name(unsigned source)
 {
-    static const char *const names[SERIES_SOURCES] = {
-        [SERIES_ESTABLISHED] = "established", [SERIES_REFUSED] = "refused",
-        [SERIES_UNANSWERED] = "unanswered",   [SERIES_PEERS] = "peers",
-        [SERIES_MESSAGES] = "messages",       [SERIES_RECIPIENTS] = "recipients",
-        [SERIES_SOCKS_IN] = "socks_in",       [SERIES_SOCKS_OUT] = "socks_out",
-    };
-    return source < SERIES_SOURCES ? names[source] : NULL;
+    return series_source_name_of(SERIES_SUBSCRIBER, source);
+}
+
+static const char *const kinds[] = {
+    [SERIES_SUBSCRIBER] = "subscriber", [SERIES_SITE] = "site",     [SERIES_POP] = "pop",
+    [SERIES_CLASS] = "class",           [SERIES_SENSOR] = "sensor",
+};
+
+const char *series_kind_name(enum series_kind kind)
+{
+    return kinds[kind];
+}
+
+int series_kind_parse(const char *name)
+{
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+        if (strcmp(name, kinds[k]) == 0)
+            return (int)k;
+    return -EINVAL;
 }
 
 static bool plain_name(const char *name)
@@ -42,10 +79,6 @@ static bool plain_name(const char *name)
 
 const char *series_path(enum series_kind kind, const char *name, char out[static SERIES_PATH_MAX])
 {
-    static const char *const folders[] = {
-        [SERIES_SUBSCRIBER] = "subscriber", [SERIES_SITE] = "site",     [SERIES_POP] = "pop",
-        [SERIES_CLASS] = "class",           [SERIES_SENSOR] = "sensor",
-    };
     char hex[33];
     hash_text(span_of_text(name), hex);
     char file[128];
@@ -53,7 +86,7 @@ const char *series_path(enum series_kind kind, const char *name, char out[static
     for (char *c = file; *c; c++)
         if (*c == '/')
             *c = '_';
-    snprintf(out, SERIES_PATH_MAX, "%s/%.2s/%.2s/%s.rrd", folders[kind], hex, hex + 2, file);
+    snprintf(out, SERIES_PATH_MAX, "%s/%.2s/%.2s/%s.rrd", kinds[kind], hex, hex + 2, file);
     return out;
 }
 

@@ -8,7 +8,7 @@
 #include "common/coverage.h"
 #include "common/identity.h"
 
-#define SERIES_LAYOUT_VERSION 1
+#define SERIES_LAYOUT_VERSION 2
 #define SERIES_STEP_S         60
 #define SERIES_HEARTBEAT_S    (366 * 86400)
 
@@ -24,7 +24,17 @@ enum series_source {
     SERIES_SOURCES,
 };
 
-const char *series_source_name(unsigned source); // RRD data source name: "established", ...
+// The same places of a sensor's series: what it says of itself in coverage, a minute.
+enum series_sensor_source {
+    SERIES_SENSOR_PACKETS,
+    SERIES_SENSOR_OCTETS,
+    SERIES_SENSOR_DROPPED, // by card and ring
+    SERIES_SENSOR_TCP_FLOWS,
+    SERIES_SENSOR_MAIL_FLOWS,
+    SERIES_SENSOR_SUBSCRIBER_FLOWS,
+    SERIES_SENSOR_RECORDS,
+    SERIES_SENSOR_LOSS_PPM,
+};
 
 struct series_archive {
     int32_t step_s;
@@ -32,14 +42,23 @@ struct series_archive {
 };
 
 #define SERIES_ARCHIVES 4
-// 1 min x 1 d, 10 min x 7 d, 1 h x 31 d, 1 d x 366 as AVERAGE, all but the first as MAX too (a minute is its
-// own maximum): 371 kB a file.
-extern const struct series_archive series_archives[SERIES_ARCHIVES];
+// Full: 1 min x 1 d, 10 min x 7 d, 1 h x 31 d, 1 d x 366 as AVERAGE, all but the first as MAX too (a
+// minute is its own maximum): 371 kB a file. Reduced, for subscribers by the hundred thousand: 4 h,
+// 2 d, 14 d, 366 d: 150 kB. The steps are the same.
+enum series_layout { SERIES_FULL, SERIES_REDUCED, SERIES_LAYOUTS };
+extern const struct series_archive series_archives[SERIES_LAYOUTS][SERIES_ARCHIVES];
 
 // A folder belongs to one site, whose own series has this name whatever the site is called.
 #define SERIES_SITE_NAME "site"
 
 enum series_kind { SERIES_SUBSCRIBER, SERIES_SITE, SERIES_POP, SERIES_CLASS, SERIES_SENSOR };
+
+const char *series_kind_name(enum series_kind kind); // "subscriber", "site", "pop", ...
+int series_kind_parse(const char *name);             // -EINVAL
+
+// RRD data source name: "established", ...; of a sensor "packets", ...
+const char *series_source_name_of(enum series_kind kind, unsigned source);
+const char *series_source_name(unsigned source); // of a subscriber
 
 #define SERIES_PATH_MAX 256
 
@@ -58,18 +77,34 @@ struct series_sample {
 struct series_range {
     int64_t start_s, end_s; // aligned outwards to `step_s` by series_fetch
     int32_t step_s;         // 0: the finest that covers the range in at most 1,500 points
+    // A party sees only its own time: what lies before and after is unknown. 0: no such limit.
+    int64_t own_start_s, own_end_s;
 };
 
-// Readers of the coverage beside the RRD files: which intervals were watched, with what loss.
-// `lease_start_s` (0: none) cuts off what came before: a party sees only its own time.
+// The values of a range, as they are now known: rows of the file, amendments that came after, zero
+// where somebody watched and nothing was written, unknown where nobody did.
 // On success `*out` is an array of `*count` samples, oldest first, which the caller frees.
 // -ENOENT: no series of this name. A file of another layout: -EPROTO.
 int series_fetch(const char *rrd_dir, enum series_kind kind, const char *name,
-                 int64_t lease_start_s, struct series_range *range, struct series_sample **out,
-                 size_t *count);
+                 struct series_range *range, struct series_sample **out, size_t *count);
 
 // When the file last took a value; 0: none. -ENOENT.
 int series_last(const char *rrd_dir, enum series_kind kind, const char *name, int64_t *out_s);
+
+// Whose a key was, as far as the journal said; oldest first. No file, no lease: none.
+struct series_lease {
+    int64_t start_s, end_s; // 0: lasts
+    char party[PARTY_TEXT_MAX];
+};
+
+int series_leases(const char *rrd_dir, enum series_kind kind, const char *name,
+                  struct series_lease **out, size_t *count);
+
+// Names of the POPs, classes or sensors that have a series: an array of texts, one block to free.
+#define SERIES_NAMES_MAX 4096
+int series_names(const char *rrd_dir, enum series_kind kind, char ***out, size_t *count);
+// Notes the name of one; what is there already is not written again.
+int series_names_add(const char *rrd_dir, enum series_kind kind, const char *name);
 
 // Band of the coverage file between two times; used by graphs for hatching.
 struct series_band {

@@ -13,6 +13,7 @@
 #include "common/rrdfile.h"
 #include "common/series.h"
 #include "common/series_coverage.h"
+#include "common/series_notes.h"
 
 enum { POINTS_MAX = 1500, MINUTE_S = 60, PATH_OCTETS = 4096 };
 
@@ -21,7 +22,6 @@ struct request {
     char path[PATH_OCTETS];
     char error[RRDFILE_ERROR_MAX];
     int64_t last_s; // last update of the file
-    int64_t lease_start_s;
 };
 
 static int64_t align_down(int64_t t, int64_t step)
@@ -30,21 +30,22 @@ static int64_t align_down(int64_t t, int64_t step)
 }
 
 // The finest archive that still holds the start and gives no more than POINTS_MAX rows.
-static int32_t choose_step(const struct series_range *r, int64_t last_s)
+static int32_t choose_step(const struct request *q, const struct series_range *r)
 {
-    for (int a = 0; a < SERIES_ARCHIVES; a++) {
-        const struct series_archive *s = &series_archives[a];
-        bool reaches = r->start_s >= last_s - (int64_t)s->step_s * s->rows;
-        if ((r->end_s - r->start_s) / s->step_s <= POINTS_MAX && reaches)
-            return s->step_s;
+    for (unsigned a = 0; a < SERIES_ARCHIVES; a++) {
+        int32_t step_s = series_archives[SERIES_FULL][a].step_s;
+        if ((r->end_s - r->start_s) / step_s > POINTS_MAX)
+            continue;
+        if (r->start_s >= q->last_s || rrdfile_reaches(q->path, a, r->start_s))
+            return step_s;
     }
-    return series_archives[SERIES_ARCHIVES - 1].step_s;
+    return series_archives[SERIES_FULL][SERIES_ARCHIVES - 1].step_s;
 }
 
 static bool is_archive_step(int32_t step_s)
 {
     for (int a = 0; a < SERIES_ARCHIVES; a++)
-        if (series_archives[a].step_s == step_s)
+        if (series_archives[SERIES_FULL][a].step_s == step_s)
             return true;
     return false;
 }
@@ -56,7 +57,8 @@ static int read_rows(struct request *q, bool maximum, const struct series_range 
     // A minute is its own maximum: the finest archive has no MAX.
     bool use_maximum = maximum && r->step_s > MINUTE_S;
     struct rrdfile_rows rows;
-    int rc = rrdfile_fetch(q->path, use_maximum, r->start_s, r->end_s, r->step_s, &rows, q->error);
+    enum rrdfile_cf cf = use_maximum ? RRDFILE_MAXIMUM : RRDFILE_AVERAGE;
+    int rc = rrdfile_fetch(q->path, cf, r->start_s, r->end_s, r->step_s, &rows, q->error);
     if (rc != 0)
         return rc;
     for (size_t i = 0; i < rows.count && rows.step_s == r->step_s; i++) {
@@ -169,14 +171,8 @@ static int fetch_step(struct request *q, struct series_range *r, struct series_s
         rc = fill_tail(q, r, samples, n);
     if (rc == 0)
         rc = series_coverage_get(q->rrd_dir, r->start_s / MINUTE_S, minutes, coverage);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
+    for (size_t i = 0; rc == 0 && i < n; i++)
         apply_coverage(&samples[i], r->step_s, coverage + i * (size_t)(r->step_s / MINUTE_S));
-        // Before the lease the address was somebody else's.
-        if (q->lease_start_s > 0 &&
-            samples[i].t_s - r->step_s < align_down(q->lease_start_s, MINUTE_S))
-            for (unsigned v = 0; v < SERIES_SOURCES; v++)
-                samples[i].average[v] = samples[i].maximum[v] = NAN;
-    }
     free(coverage);
     if (rc != 0) {
         free(samples);
@@ -185,6 +181,39 @@ static int fetch_step(struct request *q, struct series_range *r, struct series_s
     *out = samples;
     *count = n;
     return 0;
+}
+
+// What came after its minute had been written: its share of the average, and its peak.
+static void amend(struct series_sample *samples, size_t count, const struct series_range *r,
+                  const struct series_notes *notes)
+{
+    for (size_t i = 0; i < notes->amendments; i++) {
+        const struct series_amendment *a = &notes->amendment[i];
+        int64_t t = a->minute * MINUTE_S;
+        size_t at = t < r->start_s ? count : (size_t)((t - r->start_s) / r->step_s);
+        if (at >= count)
+            continue;
+        struct series_sample *s = &samples[at];
+        for (unsigned v = 0; v < SERIES_SOURCES; v++) {
+            double before = isnan(s->average[v]) ? 0 : s->average[v];
+            s->average[v] = before + a->delta[v] * MINUTE_S / r->step_s;
+            if (isnan(s->maximum[v]) || a->total[v] > s->maximum[v])
+                s->maximum[v] = a->total[v];
+        }
+    }
+}
+
+// Before its lease and after it the address was somebody else's.
+static void hide_others(struct series_sample *samples, size_t count, const struct series_range *r)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t start_s = samples[i].t_s - r->step_s;
+        bool before = r->own_start_s > 0 && start_s < align_down(r->own_start_s, MINUTE_S);
+        if (!before && (r->own_end_s == 0 || samples[i].t_s <= r->own_end_s))
+            continue;
+        for (unsigned v = 0; v < SERIES_SOURCES; v++)
+            samples[i].average[v] = samples[i].maximum[v] = NAN;
+    }
 }
 
 static int open_request(struct request *q, const char *rrd_dir, enum series_kind kind,
@@ -199,10 +228,9 @@ static int open_request(struct request *q, const char *rrd_dir, enum series_kind
 }
 
 int series_fetch(const char *rrd_dir, enum series_kind kind, const char *name,
-                 int64_t lease_start_s, struct series_range *range, struct series_sample **out,
-                 size_t *count)
+                 struct series_range *range, struct series_sample **out, size_t *count)
 {
-    struct request q = {.lease_start_s = lease_start_s};
+    struct request q = {0};
     if (range->start_s < 0 || range->end_s <= range->start_s ||
         (range->step_s != 0 && !is_archive_step(range->step_s)))
         return -EINVAL;
@@ -210,11 +238,19 @@ int series_fetch(const char *rrd_dir, enum series_kind kind, const char *name,
     if (rc != 0)
         return rc;
     struct series_range r = *range;
+    struct series_notes notes;
     if (r.step_s == 0)
-        r.step_s = choose_step(&r, q.last_s);
+        r.step_s = choose_step(&q, &r);
+    rc = series_notes_read(rrd_dir, kind, name, &notes);
+    if (rc != 0)
+        return rc;
     rc = fetch_step(&q, &r, out, count);
-    if (rc == 0)
+    if (rc == 0) {
+        amend(*out, *count, &r, &notes);
+        hide_others(*out, *count, &r);
         *range = r;
+    }
+    series_notes_free(&notes);
     return rc;
 }
 

@@ -297,10 +297,14 @@ void spool_close(struct spool *s)
 
 // ---- Appending
 
+static bool turn_is_due(struct spool *s)
+{
+    return !s->in_callback && newest(s)->octets >= s->options.segment_octets;
+}
+
 int spool_turn(struct spool *s)
 {
-    bool due = !s->in_callback && newest(s)->octets >= s->options.segment_octets;
-    return due ? begin_segment(s) : 0;
+    return turn_is_due(s) ? begin_segment(s) : 0;
 }
 
 int spool_append(struct spool *s, const struct spool_block *b, struct span payload)
@@ -309,10 +313,12 @@ int spool_append(struct spool *s, const struct spool_block *b, struct span paylo
     if (payload.len > SPOOL_BLOCK_MAX)
         return -EMSGSIZE;
     uint64_t need = sizeof header + payload.len;
+    bool turn = !s->options.caller_turns && turn_is_due(s);
+    uint64_t more = need + (turn ? SPOOL_SEGMENT_HEADER : 0);
     // What a segment begins with is small, and what follows needs it.
-    if (!s->in_callback && s->stats.octets + need > s->options.octets_max)
+    if (!s->in_callback && s->stats.octets + more > s->options.octets_max)
         return -ENOSPC;
-    int rc = s->options.caller_turns ? 0 : spool_turn(s);
+    int rc = turn ? begin_segment(s) : 0;
     struct spool_segment *g = newest(s);
     if (rc == 0) {
         spool_block_put(b, payload, header);

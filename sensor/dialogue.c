@@ -72,6 +72,31 @@ struct dialogue *dialogue_of(struct dialogues *d, const struct flow *f)
     return f->dialogue ? &d->dialogue[f->dialogue] : NULL;
 }
 
+void dialogue_prefetch(const struct dialogues *d, const struct flow *f)
+{
+    if (f->dialogue == 0)
+        return;
+    const char *at = (const char *)&d->dialogue[f->dialogue];
+    for (size_t i = 0; i < sizeof(struct dialogue); i += 64)
+        __builtin_prefetch(at + i, 1);
+}
+
+void dialogue_prefetch_tracker(const struct dialogues *d, const struct flow *f)
+{
+    if (f->dialogue == 0)
+        return;
+    const struct proto_flow *p = &d->dialogue[f->dialogue].proto;
+    for (unsigned i = 0; i < p->depth; i++) {
+        const char *at = (const char *)p->stack[i].state - 32;
+        for (size_t n = 0; n < p->stack[i].proto->state_size + 32; n += 64)
+            __builtin_prefetch(at + n, 1);
+    }
+    const char *at = (const char *)p->out;
+    if (at)
+        for (size_t n = 0; n < 512; n += 64)
+            __builtin_prefetch(at + n, 1);
+}
+
 // ---- What the stream hands out.
 
 struct feeding {

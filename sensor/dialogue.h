@@ -30,6 +30,9 @@ void dialogues_free(struct dialogues *d);
 size_t dialogues_in_use(const struct dialogues *d);
 struct proto_pool *dialogues_proto_pool(struct dialogues *d);
 const struct stream_pool *dialogues_stream_pool(const struct dialogues *d);
+// Fetches what the flow's next segment will look at.
+void dialogue_prefetch(const struct dialogues *d, const struct flow *f);
+void dialogue_prefetch_tracker(const struct dialogues *d, const struct flow *f);
 struct dialogue *dialogue_of(struct dialogues *d, const struct flow *f); // NULL: it has none
 
 // Beside enum stream_verdict:

@@ -58,10 +58,22 @@ void flow_table_free(struct flow_table *t)
     free(t);
 }
 
-static int compare_ends(const struct packet *p)
+static uint64_t be64(const uint8_t *p)
 {
-    int c = memcmp(p->addr[0], p->addr[1], 16);
-    return c != 0 ? c : (p->port[0] > p->port[1]) - (p->port[0] < p->port[1]);
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return __builtin_bswap64(v);
+}
+
+// Is the source end 1 of the key?
+static bool is_swapped(const struct packet *p)
+{
+    uint64_t x = be64(p->addr[0]), y = be64(p->addr[1]);
+    if (x == y) {
+        x = be64(p->addr[0] + 8);
+        y = be64(p->addr[1] + 8);
+    }
+    return x != y ? x > y : p->port[0] > p->port[1];
 }
 
 static bool is_subscriber(const struct flow_table *t, const struct packet *p, unsigned end)
@@ -71,7 +83,7 @@ static bool is_subscriber(const struct flow_table *t, const struct packet *p, un
     return prefix_set_find(t->config.subscribers, &a, NULL);
 }
 
-static uint32_t realm_of(struct flow_table *t, const struct packet *p)
+uint32_t flow_realm(struct flow_table *t, const struct packet *p)
 {
     struct intern_value value;
     unsigned ends = 0;
@@ -86,15 +98,21 @@ static uint32_t realm_of(struct flow_table *t, const struct packet *p)
     return realm;
 }
 
+void flow_key_in(uint32_t realm, const struct packet *p, struct flow_key *out, bool *swapped)
+{
+    bool high = is_swapped(p);
+    memcpy(out->addr[high], p->addr[0], 16);
+    memcpy(out->addr[!high], p->addr[1], 16);
+    out->port[high] = p->port[0];
+    out->port[!high] = p->port[1];
+    out->realm_and_proto = realm << 8 | p->ip_proto;
+    *swapped = high;
+}
+
 struct flow_key flow_key_of(struct flow_table *t, const struct packet *p, bool *swapped)
 {
     struct flow_key k;
-    *swapped = compare_ends(p) > 0;
-    memcpy(k.addr[*swapped], p->addr[0], 16);
-    memcpy(k.addr[!*swapped], p->addr[1], 16);
-    k.port[*swapped] = p->port[0];
-    k.port[!*swapped] = p->port[1];
-    k.realm_and_proto = realm_of(t, p) << 8 | p->ip_proto;
+    flow_key_in(flow_realm(t, p), p, &k, swapped);
     return k;
 }
 

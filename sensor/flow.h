@@ -144,8 +144,27 @@ struct flow_table *flow_table_new(const struct flow_config *config, struct stats
                                   flow_report_fn report, void *ctx); // NULL: out of memory
 void flow_table_free(struct flow_table *t);
 
+// Where a packet's flow stands: worked out ahead for a batch of packets, so that what they will touch is
+// fetched while others are unwrapped. Changes nothing in the table.
+struct flow_place {
+    struct flow_key key;
+    uint64_t hash;
+    uint64_t number; // of mirror.h
+    bool swapped;
+    bool known; // the rest is set
+};
+
+// First for each packet of a batch, then flow_fetch for each, then flow_packet_at for each.
+void flow_locate(const struct flow_table *t, const struct packet *p, struct flow_place *out);
+void flow_fetch(const struct flow_table *t, const struct flow_place *place);
+// The same again for what hangs on the flow.
+void flow_fetch_dialogue(const struct flow_table *t, const struct flow_place *place);
+void flow_fetch_tracker(const struct flow_table *t, const struct flow_place *place);
+
 // A complete packet (DECAP_PACKET). Deadlines up to its time have been fired.
 void flow_packet(struct flow_table *t, const struct packet *p);
+// The same with what flow_locate told of it.
+void flow_packet_at(struct flow_table *t, const struct packet *p, const struct flow_place *place);
 // Fires what is due up to `t_us`, in order.
 void flow_run(struct flow_table *t, int64_t t_us);
 // Tells of every flow that counted something in the minute that ends at `t_us`.
@@ -178,6 +197,10 @@ static inline uint8_t flow_proto(const struct flow *f)
 
 // `*swapped`: the packet's source is end 1.
 struct flow_key flow_key_of(struct flow_table *t, const struct packet *p, bool *swapped);
+// Number of the packet's realm in `realms`, 0: the default one.
+uint32_t flow_realm(struct flow_table *t, const struct packet *p);
+// flow_key_of for a packet whose realm is known.
+void flow_key_in(uint32_t realm, const struct packet *p, struct flow_key *out, bool *swapped);
 uint64_t flow_hash(const struct flow_table *t, const struct flow_key *key);
 struct flow *flow_find(struct flow_table *t, const struct flow_key *key, uint64_t hash);
 // A zeroed flow with its key, in the list of its state; evicts when the table is full.

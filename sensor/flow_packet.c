@@ -88,13 +88,11 @@ static void describe(struct flow_table *t, struct flow *f, const struct packet *
     intern_hold(t->paths, f->path);
 }
 
-static void tcp_packet(struct flow_table *t, const struct packet *p)
+static void tcp_packet(struct flow_table *t, const struct packet *p, const struct flow_place *at)
 {
-    bool swapped;
-    struct flow_key key = flow_key_of(t, p, &swapped);
-    uint64_t hash = flow_hash(t, &key);
-    struct flow *f = flow_find(t, &key, hash);
-    if (mirror_repeats(t->mirror, p, hash)) {
+    bool swapped = at->swapped;
+    struct flow *f = flow_find(t, &at->key, at->hash);
+    if (mirror_seen(t->mirror, at->number, p->t_us)) {
         t->stats->duplicates++;
         if (f)
             f->duplicates++;
@@ -115,7 +113,7 @@ static void tcp_packet(struct flow_table *t, const struct packet *p)
         }
     }
     if (!f) {
-        f = flow_tcp_new(t, p, &key, hash, swapped);
+        f = flow_tcp_new(t, p, &at->key, at->hash, swapped);
         if (!f) {
             t->stats->stray_packets++;
             return;
@@ -135,20 +133,18 @@ static void tcp_packet(struct flow_table *t, const struct packet *p)
     tell_before_overflow(t, f, p->t_us);
 }
 
-static void datagram(struct flow_table *t, const struct packet *p)
+static void datagram(struct flow_table *t, const struct packet *p, const struct flow_place *at)
 {
-    bool swapped;
-    struct flow_key key = flow_key_of(t, p, &swapped);
-    uint64_t hash = flow_hash(t, &key);
-    struct flow *f = flow_find(t, &key, hash);
-    if (mirror_repeats(t->mirror, p, hash)) {
+    bool swapped = at->swapped;
+    struct flow *f = flow_find(t, &at->key, at->hash);
+    if (mirror_seen(t->mirror, at->number, p->t_us)) {
         t->stats->duplicates++;
         if (f)
             f->duplicates++;
         return;
     }
     if (!f) {
-        f = flow_new(t, &key, hash, FLOW_DATAGRAM, p->t_us);
+        f = flow_new(t, &at->key, at->hash, FLOW_DATAGRAM, p->t_us);
         // Who sends first asks, unless it sends from a server's port to another.
         bool answers = flow_is_server_port(p->port[0]) && !flow_is_server_port(p->port[1]);
         if (answers != swapped)
@@ -226,11 +222,71 @@ static void icmp(struct flow_table *t, const struct packet *p)
         flow_tcp_icmp(t, f, seq, p->t_us);
 }
 
+// ---- Batches.
+
+static void locate(const struct flow_table *t, const struct packet *p, uint32_t realm,
+                   struct flow_place *out)
+{
+    flow_key_in(realm, p, &out->key, &out->swapped);
+    out->hash = flow_hash(t, &out->key);
+    out->number = mirror_number(t->mirror, p, out->hash);
+    out->known = true;
+}
+
+void flow_locate(const struct flow_table *t, const struct packet *p, struct flow_place *out)
+{
+    // To number a realm changes the table of realms: that waits until it is the packet's turn.
+    out->known = false;
+    if ((p->ip_proto != 6 && p->ip_proto != 17) || path_has_realm(p, t->config.realm_layers))
+        return;
+    locate(t, p, 0, out);
+    __builtin_prefetch(&t->head[out->hash & t->mask]);
+}
+
+void flow_fetch(const struct flow_table *t, const struct flow_place *place)
+{
+    uint32_t i = place->known ? t->head[place->hash & t->mask] : FLOW_NONE;
+    if (i == FLOW_NONE)
+        return;
+    const char *f = (const char *)&t->flow[i];
+    __builtin_prefetch(f, 1);
+    __builtin_prefetch(f + 64, 1);
+    __builtin_prefetch(f + sizeof(struct flow) - 1, 1);
+    wheel_prefetch(t->wheel, i);
+}
+
+void flow_fetch_dialogue(const struct flow_table *t, const struct flow_place *place)
+{
+    uint32_t i = place->known ? t->head[place->hash & t->mask] : FLOW_NONE;
+    if (i != FLOW_NONE)
+        dialogue_prefetch(t->dialogues, &t->flow[i]);
+}
+
+void flow_fetch_tracker(const struct flow_table *t, const struct flow_place *place)
+{
+    uint32_t i = place->known ? t->head[place->hash & t->mask] : FLOW_NONE;
+    if (i != FLOW_NONE)
+        dialogue_prefetch_tracker(t->dialogues, &t->flow[i]);
+}
+
+void flow_packet_at(struct flow_table *t, const struct packet *p, const struct flow_place *place)
+{
+    struct flow_place here;
+    if (p->ip_proto != 6 && p->ip_proto != 17) {
+        icmp(t, p);
+        return;
+    }
+    if (!place->known) {
+        locate(t, p, flow_realm(t, p), &here);
+        place = &here;
+    }
+    if (p->ip_proto == 6)
+        tcp_packet(t, p, place);
+    else
+        datagram(t, p, place);
+}
+
 void flow_packet(struct flow_table *t, const struct packet *p)
 {
-    switch (p->ip_proto) {
-    case 6: tcp_packet(t, p); break;
-    case 17: datagram(t, p); break;
-    default: icmp(t, p); break;
-    }
+    flow_packet_at(t, p, &(struct flow_place){.known = false});
 }

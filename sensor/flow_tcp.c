@@ -341,8 +341,18 @@ static void on_close(struct flow_table *t, struct flow *f, const struct packet *
         flow_end_now(t, f, PROTO_END_FIN, p->t_us);
 }
 
+// An open connection without a dialogue: a packet only moves its deadline away, and the one that is set
+// may stay.
+static bool is_steady(const struct flow *f)
+{
+    const uint16_t ending = FLOW_FIN_INITIATOR | FLOW_FIN_RESPONDER | FLOW_RESET;
+    return f->state == FLOW_OPEN && f->dialogue == 0 && !(f->flags & ending) &&
+           f->handshake != RECORD_HANDSHAKE_PENDING;
+}
+
 void flow_tcp(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
 {
+    bool steady = is_steady(f);
     if (p->tcp_flags & PACKET_RST) {
         on_reset(t, f, p, dir);
         return;
@@ -369,7 +379,8 @@ void flow_tcp(struct flow_table *t, struct flow *f, const struct packet *p, unsi
     }
     on_octets(t, f, p, dir);
     on_close(t, f, p, dir);
-    flow_arm(t, f);
+    if (!steady || !is_steady(f))
+        flow_arm(t, f);
 }
 
 void flow_tcp_icmp(struct flow_table *t, struct flow *f, uint32_t seq, int64_t t_us)

@@ -7,12 +7,15 @@
 #include "enroll.h"
 #include "file_job.h"
 #include "live.h"
+#include "maillog/mail_job.h"
+#include "maillog/mail_live.h"
 #include "sensor_conf.h"
 
 static const struct daemon_option options[] = {
     {'i', "interface", "IFACE", true, "Interface to capture from; may be repeated."},
     {'r', "read", "CAPTURE", true, "Capture to read (pcap, pcapng, .gz); may be repeated."},
     {'o', "output", "RECORDS", false, "File of records to write, - for standard output."},
+    {0, "mail-log", NULL, false, "Read logs of mail servers: -r FILE, or sensor.mail_log live."},
     {0, "print", "flows", false, "Print a JSON object for every mail and SOCKS flow."},
     {0, "seconds", "N", false, "check: how long to look (default 60)."},
     {0, "json", NULL, false, "check: say it as JSON."},
@@ -21,7 +24,15 @@ static const struct daemon_option options[] = {
     {0},
 };
 
-enum task { TASK_FILES, TASK_LIVE, TASK_CHECK, TASK_ENROLL, TASK_NONE };
+enum task {
+    TASK_FILES,
+    TASK_LIVE,
+    TASK_MAIL_FILES,
+    TASK_MAIL_LIVE,
+    TASK_CHECK,
+    TASK_ENROLL,
+    TASK_NONE,
+};
 
 static enum task task_of(const struct daemon *d)
 {
@@ -32,6 +43,8 @@ static enum task task_of(const struct daemon *d)
         return TASK_NONE;
     if (daemon_has(d->args, "enroll"))
         return TASK_ENROLL;
+    if (daemon_has(d->args, "mail-log") && !daemon_has(d->args, "interface"))
+        return daemon_has(d->args, "read") ? TASK_MAIL_FILES : TASK_MAIL_LIVE;
     if (daemon_has(d->args, "read"))
         return daemon_has(d->args, "interface") ? TASK_NONE : TASK_FILES;
     return live_interfaces(d, none, 0) > 0 ? TASK_LIVE : TASK_NONE;
@@ -53,8 +66,10 @@ static int open_job(struct daemon *d)
 {
     switch (task_of(d)) {
     case TASK_LIVE: return live_open(d);
+    case TASK_MAIL_LIVE: return mail_live_open(d);
     case TASK_CHECK: return check_open(d);
     case TASK_ENROLL:
+    case TASK_MAIL_FILES:
     case TASK_FILES: return 0;
     default: return usage(d);
     }
@@ -64,10 +79,41 @@ static int run(struct daemon *d, bool *done)
 {
     enum task task = task_of(d);
     const struct sensor_conf *c = d->conf;
-    *done = task != TASK_LIVE;
+    *done = task != TASK_LIVE && task != TASK_MAIL_LIVE;
     if (task == TASK_ENROLL)
         return enroll_job(daemon_value(d->args, "enroll"), c->tls);
+    if (task == TASK_MAIL_FILES)
+        return mail_job(d);
     return task == TASK_FILES ? file_job(d) : task == TASK_CHECK ? check_run(d) : 0;
+}
+
+static int start(struct daemon *d)
+{
+    return task_of(d) == TASK_MAIL_LIVE ? mail_live_start(d) : live_start(d);
+}
+
+static int reload(struct daemon *d, void *new_conf)
+{
+    if (task_of(d) != TASK_MAIL_LIVE)
+        return live_reload(d, new_conf);
+    log_error("a sensor that reads mail logs takes a new configuration when it is restarted");
+    return EX_CONFIG;
+}
+
+static void status(struct daemon *d, struct control_status *out)
+{
+    if (task_of(d) == TASK_MAIL_LIVE)
+        mail_live_status(d, out);
+    else
+        live_status(d, out);
+}
+
+static void stop(struct daemon *d)
+{
+    if (task_of(d) == TASK_MAIL_LIVE)
+        mail_live_stop(d);
+    else
+        live_stop(d);
 }
 
 int main(int argc, char **argv)
@@ -75,8 +121,9 @@ int main(int argc, char **argv)
     static const struct daemon_spec spec = {
         .name = "postern-sensor",
         .summary = "Sees from mirrored packets who speaks SMTP and SOCKS, and counts it.",
-        .synopsis = "[-c FILE] -i IFACE ... | -r CAPTURE ... [-o RECORDS] [--print flows] "
-                    "[--status FILE] | check IFACE [--seconds N] [--json]",
+        .synopsis =
+            "[-c FILE] -i IFACE ... | -r CAPTURE ... [-o RECORDS] [--print flows] "
+            "[--status FILE] | --mail-log [-r LOG ...] | check IFACE [--seconds N] [--json]",
         .options = options,
         .section = "sensor",
         .keys = sensor_conf_keys,
@@ -84,10 +131,10 @@ int main(int argc, char **argv)
         .check = sensor_conf_check,
         .run = run,
         .open = open_job,
-        .start = live_start,
-        .reload = live_reload,
-        .status_fill = live_status,
-        .stop = live_stop,
+        .start = start,
+        .reload = reload,
+        .status_fill = status,
+        .stop = stop,
     };
     return daemon_main(argc, argv, &spec);
 }

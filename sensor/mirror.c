@@ -44,7 +44,7 @@ static uint64_t mix(uint64_t h, uint64_t v)
     return h ^ h >> 32;
 }
 
-bool mirror_repeats(struct mirror *m, const struct packet *p, uint64_t tuple)
+uint64_t mirror_number(const struct mirror *m, const struct packet *p, uint64_t tuple)
 {
     uint64_t h = mix(tuple, (uint64_t)p->ip_id << 48 | (uint64_t)p->checksum << 32 | p->ip_octets);
     // The table's key is the same for both directions of a flow.
@@ -54,11 +54,22 @@ bool mirror_repeats(struct mirror *m, const struct packet *p, uint64_t tuple)
         h = mix(h, (uint64_t)p->seq << 32 | p->ack);
         h = mix(h, (uint64_t)p->window << 8 | p->tcp_flags);
     }
-    struct seen *s = &m->seen[h & m->mask];
-    uint32_t digest = (uint32_t)(h >> 32) | 1, now = (uint32_t)p->t_us;
+    __builtin_prefetch(&m->seen[h & m->mask], 1);
+    return h;
+}
+
+bool mirror_seen(struct mirror *m, uint64_t number, int64_t t_us)
+{
+    struct seen *s = &m->seen[number & m->mask];
+    uint32_t digest = (uint32_t)(number >> 32) | 1, now = (uint32_t)t_us;
     bool repeats = s->digest == digest && now - s->t_us <= m->window_us;
     // A copy does not prolong the window: the third of three comes when it comes.
     if (!repeats)
         *s = (struct seen){.digest = digest, .t_us = now};
     return repeats;
+}
+
+bool mirror_repeats(struct mirror *m, const struct packet *p, uint64_t tuple)
+{
+    return mirror_seen(m, mirror_number(m, p, tuple), p->t_us);
 }

@@ -20,4 +20,8 @@ struct mirror *mirror_new(size_t entries, int64_t window_us); // NULL: out of me
 void mirror_free(struct mirror *m);
 // Remembers the packet; true when the same was there within the window. `tuple` is a hash of its
 // addresses, ports and realm.
+// The packet's number for mirror_seen; fetches the place where it would stand.
+uint64_t mirror_number(const struct mirror *m, const struct packet *p, uint64_t tuple);
+// mirror_repeats with the number that mirror_number gave.
+bool mirror_seen(struct mirror *m, uint64_t number, int64_t t_us);
 bool mirror_repeats(struct mirror *m, const struct packet *p, uint64_t tuple);

@@ -30,6 +30,16 @@ extern const char *const path_realm_names[];
 // source, bit 1 destination): on its side stands the B4. False: the default realm.
 bool path_realm(const struct packet *p, unsigned layers, unsigned inner_subscriber,
                 struct intern_value *out);
+// Does path_realm find any?
+static inline bool path_has_realm(const struct packet *p, unsigned layers)
+{
+    const uint32_t any = PACKET_HAS_VLAN | PACKET_HAS_PPPOE | PACKET_HAS_MPLS | PACKET_HAS_VNI |
+                         PACKET_HAS_L2TP | PACKET_HAS_GTP | PACKET_HAS_OUTER;
+    uint32_t has = p->has & any;
+    if (layers == PATH_REALM_B4)
+        return has & PACKET_HAS_OUTER;
+    return layers != 0 && has != 0;
+}
 void path_realm_text(const struct intern_value *value, struct realm *out);
 
 // The layers and numbers around the packet. `subscriber` is the end (0 source, 1 destination) whose MAC

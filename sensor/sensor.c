@@ -33,7 +33,10 @@ struct sensor {
     uint64_t proto_counters[PROTO_COUNTER_N];
     int64_t now_us, next_second_us;
     bool begun;
-    struct packet packet;
+    // A batch: unwrapped and located, not yet counted in its flows.
+    struct packet packet[BATCH];
+    struct flow_place place[BATCH];
+    size_t batch;
 };
 
 static struct coverage declared(const struct sensor_setup *setup)
@@ -222,25 +225,62 @@ void sensor_declare(struct sensor *s, const struct sensor_conf *conf,
 
 // ---- Frames.
 
-void sensor_frame(struct sensor *s, const struct source_frame *frame)
+// Counts what was unwrapped. Three passes, each fetching what the next will touch.
+static void settle(struct sensor *s)
+{
+    for (size_t i = 0; i < s->batch; i++)
+        flow_fetch(s->flows, &s->place[i]);
+    for (size_t i = 0; i < s->batch; i++)
+        flow_fetch_dialogue(s->flows, &s->place[i]);
+    for (size_t i = 0; i < s->batch; i++)
+        if (s->packet[i].payload_wire > 0)
+            flow_fetch_tracker(s->flows, &s->place[i]);
+    for (size_t i = 0; i < s->batch; i++) {
+        if (s->packet[i].t_us >= wheel_quiet(s->flows->wheel))
+            flow_run(s->flows, s->packet[i].t_us);
+        flow_packet_at(s->flows, &s->packet[i], &s->place[i]);
+    }
+    s->batch = 0;
+}
+
+// Unwraps the frame. What it gave waits in the batch, but never beyond the end of its second, nor
+// longer than its octets stand: a joined datagram's until the next fragment.
+static void unwrap(struct sensor *s, const struct source_frame *frame)
 {
     int64_t t_us = frame->t_us < 0                ? 0
                    : frame->t_us > WHEEL_TIME_MAX ? WHEEL_TIME_MAX
                                                   : frame->t_us;
     s->stats.clock_back += s->begun && t_us < s->now_us;
-    sensor_advance(s, t_us);
+    if (!s->begun || t_us >= s->next_second_us) {
+        settle(s);
+        sensor_advance(s, t_us);
+    } else if (t_us > s->now_us) {
+        s->now_us = t_us;
+    }
     s->stats.packets++;
     s->stats.octets += frame->wire;
-    s->packet.t_us = s->now_us;
-    if (decap_frame(&s->decap, frame->linktype, frame->data, frame->wire, &s->packet) ==
-        DECAP_PACKET)
-        flow_packet(s->flows, &s->packet);
+    struct packet *p = &s->packet[s->batch];
+    uint64_t joined = frag_stats(s->frag)->joined;
+    p->t_us = s->now_us;
+    if (decap_frame(&s->decap, frame->linktype, frame->data, frame->wire, p) != DECAP_PACKET)
+        return;
+    flow_locate(s->flows, p, &s->place[s->batch]);
+    if (++s->batch == BATCH || frag_stats(s->frag)->joined != joined)
+        settle(s);
+}
+
+void sensor_frame(struct sensor *s, const struct source_frame *frame)
+{
+    sensor_frames(s, frame, 1);
 }
 
 void sensor_frames(struct sensor *s, const struct source_frame *frame, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        sensor_frame(s, &frame[i]);
+        unwrap(s, &frame[i]);
+    settle(s);
+    if (s->begun)
+        flow_run(s->flows, s->now_us);
 }
 
 void sensor_read(struct sensor *s, struct source *source)

@@ -138,6 +138,11 @@ const struct conf_key sensor_conf_keys[] = {
      .offset = FIELD(tls),
      .optional = true,
      .help = "Folder with key.pem, cert.pem and ca.pem, which --enroll fills."},
+    {.name = "mail_log",
+     .type = CONF_SECTION,
+     .offset = FIELD(mail_log),
+     .sub = mail_conf_keys,
+     .help = "Logs of the site's own mail servers, read by postern-sensor --mail-log."},
     {0},
 };
 

@@ -5,6 +5,7 @@
 #include "common/daemon.h"
 #include "export.h"
 #include "flow.h"
+#include "maillog/mail_conf.h"
 
 struct sensor_conf {
     char *name;
@@ -27,6 +28,7 @@ struct sensor_conf {
     char *spool; // NULL: none
     int64_t spool_max;
     char *collector, *tls; // NULL: none
+    struct mail_conf mail_log;
 };
 
 extern const struct conf_key sensor_conf_keys[];

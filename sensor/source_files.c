@@ -28,16 +28,20 @@ static int64_t time_of(const struct part *p)
     return p->frame[p->at].t_us;
 }
 
+static void end(struct part *p)
+{
+    source_file_close(p->file);
+    p->file = NULL;
+    p->done = true;
+}
+
 // What was handed out is no longer borrowed.
 static void read_next(struct part *p, size_t max)
 {
     p->at = 0;
     p->count = source_file_next(p->file, p->frame, max);
-    if (p->count > 0)
-        return;
-    source_file_close(p->file);
-    p->file = NULL;
-    p->done = true;
+    if (p->count == 0)
+        end(p);
 }
 
 // When does it begin? The file is closed again: there may be more of them than descriptors.
@@ -100,8 +104,16 @@ static struct part *choose(struct files *s, int64_t *limit)
 static size_t next_batch(void *state, struct source_frame *out, size_t max)
 {
     struct files *s = state;
-    if (s->last && s->last->file && s->last->at == s->last->count)
-        read_next(s->last, READ_AHEAD);
+    struct part *used = s->last && s->last->file && s->last->at == s->last->count ? s->last : NULL;
+    // A file that is alone hands out its frames itself.
+    if (used && s->count == 1) {
+        size_t n = source_file_next(used->file, out, max);
+        if (n == 0)
+            end(used);
+        return n;
+    }
+    if (used)
+        read_next(used, READ_AHEAD);
     int64_t limit;
     struct part *p = s->last = choose(s, &limit);
     size_t n = 0;

@@ -27,6 +27,7 @@ struct wheel {
     uint32_t *heap;
     uint32_t heap_len;
     uint64_t tick;
+    uint64_t quiet; // nothing is due before this: asking costs one comparison
     uint32_t list[LISTS];
     uint64_t occupied[LEVELS][SLOTS / 64];
 };
@@ -165,7 +166,14 @@ void wheel_set(struct wheel *w, uint32_t entry, int64_t deadline_us)
     if (deadline_us > WHEEL_TIME_MAX)
         deadline_us = WHEEL_TIME_MAX;
     w->node[entry].deadline = (uint64_t)deadline_us & (uint64_t)WHEEL_TIME_MAX;
+    if ((uint64_t)deadline_us < w->quiet)
+        w->quiet = (uint64_t)deadline_us;
     enter(w, entry);
+}
+
+void wheel_prefetch(const struct wheel *w, uint32_t entry)
+{
+    __builtin_prefetch(&w->node[entry], 1);
 }
 
 void wheel_cancel(struct wheel *w, uint32_t entry)
@@ -237,9 +245,26 @@ static int advance(struct wheel *w, uint64_t target)
     return 0;
 }
 
+int64_t wheel_quiet(const struct wheel *w)
+{
+    return (int64_t)w->quiet;
+}
+
+// Nothing is due up to the present tick but what stands in the heap; up to where is nothing at all?
+static uint64_t quiet_until(const struct wheel *w)
+{
+    unsigned here = (unsigned)w->tick & (SLOTS - 1), slot = next_slot(w, 0, here);
+    uint64_t until = (w->tick - here + slot) << TICK_BITS;
+    if (w->heap_len > 0 && w->node[w->heap[0]].deadline < until)
+        until = w->node[w->heap[0]].deadline;
+    return until;
+}
+
 uint32_t wheel_pop(struct wheel *w, int64_t now_us, int64_t *deadline_us)
 {
     uint64_t now = now_us > 0 ? (uint64_t)now_us : 0;
+    if (now < w->quiet)
+        return WHEEL_NONE;
     for (;;) {
         if (w->heap_len > 0 && w->node[w->heap[0]].deadline <= now) {
             uint32_t entry = w->heap[0];
@@ -248,7 +273,9 @@ uint32_t wheel_pop(struct wheel *w, int64_t now_us, int64_t *deadline_us)
             return entry;
         }
         if (!advance(w, now >> TICK_BITS) &&
-            (w->heap_len == 0 || w->node[w->heap[0]].deadline > now))
+            (w->heap_len == 0 || w->node[w->heap[0]].deadline > now)) {
+            w->quiet = quiet_until(w);
             return WHEEL_NONE;
+        }
     }
 }

@@ -17,7 +17,7 @@ void series_keys_fini(struct series_keys *t, struct distinct_budget *budget)
     for (size_t i = 0; i < t->count; i++) {
         struct series_key *k = t->key[i];
         for (size_t m = 0; m < k->count; m++)
-            series_minute_finish(&k->minute[m], budget);
+            series_minute_fini(&k->minute[m], budget);
         free(k->minute);
         free(k);
     }
@@ -47,6 +47,14 @@ static size_t find_slot(const struct series_keys *t, uint64_t hash, enum series_
     return at;
 }
 
+static void fill_slots(struct series_keys *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        const struct series_key *k = t->key[i];
+        t->slot[find_slot(t, k->hash, k->kind, k->name)] = (uint32_t)i + 1;
+    }
+}
+
 static bool grow_slots(struct series_keys *t)
 {
     size_t slots = t->slots * 2;
@@ -56,10 +64,7 @@ static bool grow_slots(struct series_keys *t)
     free(t->slot);
     t->slot = slot;
     t->slots = slots;
-    for (size_t i = 0; i < t->count; i++) {
-        const struct series_key *k = t->key[i];
-        slot[find_slot(t, k->hash, k->kind, k->name)] = (uint32_t)i + 1;
-    }
+    fill_slots(t);
     return true;
 }
 
@@ -98,15 +103,35 @@ struct series_key *series_keys_get(struct series_keys *t, enum series_kind kind,
     return k;
 }
 
+size_t series_keys_evict(struct series_keys *t, struct distinct_budget *budget)
+{
+    size_t kept = 0, target = t->max - t->max / 4, over = t->count > target ? t->count - target : 0;
+    size_t evicted = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        struct series_key *k = t->key[i];
+        if (evicted == over || k->earned || k->queued || k->file == SERIES_FILE_THERE) {
+            t->key[kept++] = k;
+            continue;
+        }
+        series_key_drop(k, k->count, budget);
+        free(k);
+        evicted++;
+    }
+    t->count = kept;
+    memset(t->slot, 0, t->slots * sizeof *t->slot);
+    fill_slots(t);
+    return evicted;
+}
+
 struct series_minute *series_key_minute(struct series_key *k, int64_t minute)
 {
-    size_t at = k->count;
+    uint32_t at = k->count;
     while (at > 0 && k->minute[at - 1].minute > minute)
         at--;
     if (at > 0 && k->minute[at - 1].minute == minute)
         return &k->minute[at - 1];
     if (k->count == k->cap) {
-        size_t cap = k->cap ? k->cap * 2 : 4;
+        uint32_t cap = k->cap ? k->cap * 2 : 2;
         struct series_minute *m = realloc(k->minute, cap * sizeof *m);
         if (!m)
             return NULL;
@@ -119,13 +144,16 @@ struct series_minute *series_key_minute(struct series_key *k, int64_t minute)
     return &k->minute[at];
 }
 
-void series_key_drop(struct series_key *k, size_t n)
+void series_key_drop(struct series_key *k, size_t n, struct distinct_budget *budget)
 {
-    memmove(k->minute, k->minute + n, (k->count - n) * sizeof *k->minute);
-    k->count -= n;
+    for (size_t i = 0; i < n; i++)
+        series_minute_fini(&k->minute[i], budget);
+    k->count -= (uint32_t)n;
     if (k->count == 0) {
         free(k->minute);
         k->minute = NULL;
         k->cap = 0;
+        return;
     }
+    memmove(k->minute, k->minute + n, k->count * sizeof *k->minute);
 }

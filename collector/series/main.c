@@ -1,8 +1,7 @@
 // postern-series: minute series of every subscriber that mails, as RRD files, from the journal.
 //
-// Follows the journal by cursor. What it writes is derived: wiped, it is built again from the oldest
-// segment. The cursor it keeps beside the files never runs ahead of a minute not yet written, so a
-// restart repeats rows (which the files refuse as old) and misses none.
+// What it writes is derived: wiped, it is built again from the oldest segment. Long work is done in
+// portions of some milliseconds, so that signals and status never wait for it.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +9,9 @@
 
 #include "common/control.h"
 #include "common/daemon.h"
+#include "common/journal.h"
 #include "common/log.h"
-#include "series/writer.h"
+#include "series/follower.h"
 
 struct series_conf {
     char *journal;
@@ -20,9 +20,14 @@ struct series_conf {
     int64_t creations_a_minute;
     int64_t burst_connections;
     int64_t waiting_minutes;
+    int64_t waiting_total;
     int64_t keys;
+    int layout;
+    char *rrdcached;
     int64_t poll_ms;
 };
+
+static const char *const layouts[] = {"full", "reduced", NULL};
 
 #define AT(member) offsetof(struct series_conf, member)
 static const struct conf_key series_keys_table[] = {
@@ -74,6 +79,27 @@ static const struct conf_key series_keys_table[] = {
      .def = "2000000",
      .unit = "subscribers",
      .help = "series known at most"},
+    {.name = "waiting_total",
+     .type = CONF_INT,
+     .offset = AT(waiting_total),
+     .min = 1000,
+     .max = 1e9,
+     .def = "1000000",
+     .unit = "minutes",
+     .help = "minutes kept for all subscribers without a file together; beyond, one each"},
+    {.name = "layout",
+     .type = CONF_ENUM,
+     .offset = AT(layout),
+     .names = layouts,
+     .def = "full",
+     .help = "rows of a subscriber's file: full is 371 kB, reduced is 150 kB"},
+    {.name = "rrdcached",
+     .type = CONF_STRING,
+     .offset = AT(rrdcached),
+     .optional = true,
+     .help =
+         "socket of rrdcached (unix:/run/rrdcached.sock), which writes subscribers' files; absent: "
+         "written directly"},
     {.name = "poll",
      .type = CONF_DURATION,
      .offset = AT(poll_ms),
@@ -84,193 +110,152 @@ static const struct conf_key series_keys_table[] = {
     {0},
 };
 
-enum { MARKS = 256, PATH_OCTETS = 4096 };
-
-// A place in the journal and the mark it was reached at.
-struct place {
-    struct journal_cursor cursor;
-    int64_t mark_ms;
+enum {
+    TOGETHER = 32,         // a file job writes so many minutes of a file at once
+    BEHIND_MS = 5 * 60000, // from here on it is said
+    SAY_EVERY_MS = 60000,
 };
 
-struct follower {
+struct state {
     struct series_writer *writer;
-    struct journal_reader *reader;
-    char *cursor_path;
-    struct place place[MARKS]; // ring, oldest first from `place_first`
-    size_t place_first, places;
-    int64_t last_mark_ms;
-    bool stops_on_error; // a file job has nobody to wait for
+    struct follower *follower;
+    char *journal;
+    bool at_end;
+    int64_t behind_ms; // the newest mark read lies so far back, and there is more to read
+    int64_t said_ms;
+    int again; // of the loop; 0: none
 };
 
-static void note_place(struct follower *f, int64_t mark_ms)
+static void series_stop(struct daemon *d)
 {
-    struct place *last = f->places ? &f->place[(f->place_first + f->places - 1) % MARKS] : NULL;
-    // One a minute is enough: the cursor only moves by whole minutes.
-    if (last && mark_ms / 60000 == last->mark_ms / 60000)
+    struct state *s = d->state;
+    if (!s)
         return;
-    if (f->places == MARKS) {
-        f->place_first = (f->place_first + 1) % MARKS;
-        f->places--;
-    }
-    f->place[(f->place_first + f->places++) % MARKS] = (struct place){
-        journal_reader_cursor(f->reader), mark_ms};
+    follower_close(s->follower);
+    series_writer_close(s->writer);
+    free(s->journal);
+    free(s);
+    d->state = NULL;
 }
 
-static int save_cursor(const char *path, const struct journal_cursor *c)
-{
-    char text[JOURNAL_CURSOR_MAX], temporary[PATH_OCTETS];
-    journal_cursor_format(c, text);
-    if (snprintf(temporary, sizeof temporary, "%s.new", path) >= (int)sizeof temporary)
-        return -ENAMETOOLONG;
-    FILE *out = fopen(temporary, "w");
-    if (!out)
-        return -errno;
-    int rc = fprintf(out, "%s\n", text) < 0 ? -EIO : 0;
-    if (fclose(out) != 0 && rc == 0)
-        rc = -errno;
-    if (rc == 0 && rename(temporary, path) != 0)
-        rc = -errno;
-    return rc;
-}
-
-// Everything before minute `written_before` is in the files: the newest place not beyond it is safe.
-static void advance_cursor(struct follower *f, int64_t written_before)
-{
-    const struct place *safe = NULL;
-    while (f->places > 0 && f->place[f->place_first].mark_ms / 60000 < written_before) {
-        safe = &f->place[f->place_first];
-        f->place_first = (f->place_first + 1) % MARKS;
-        f->places--;
-    }
-    if (!safe)
-        return;
-    int rc = save_cursor(f->cursor_path, &safe->cursor);
-    if (rc != 0)
-        log_error("%s: %s: after a restart older minutes are read again", f->cursor_path,
-                  strerror(-rc));
-}
-
-static bool load_cursor(const char *path, struct journal_cursor *out)
-{
-    char text[JOURNAL_CURSOR_MAX] = "";
-    FILE *in = fopen(path, "r");
-    if (!in)
-        return false;
-    bool read = fgets(text, sizeof text, in) != NULL;
-    fclose(in);
-    text[strcspn(text, "\n")] = '\0';
-    if (read && journal_cursor_parse(text, out) == 0)
-        return true;
-    log_warning("%s: no cursor in it; reading the journal from its start", path);
-    return false;
-}
-
-// Reads what there is now. 0 at the journal's present end, or a negative errno.
-static int follow(struct follower *f)
-{
-    const struct journal_entry *e;
-    int rc;
-    while ((rc = journal_next(f->reader, &e)) > 0) {
-        int put = 0;
-        if (e->kind == JOURNAL_ROW)
-            put = series_writer_row(f->writer, &e->row);
-        else if (e->kind == JOURNAL_COVERAGE)
-            put = series_writer_coverage(f->writer, &e->coverage);
-        if (put == -ENOMEM)
-            return put;
-        if (e->kind != JOURNAL_MARK)
-            continue;
-        f->last_mark_ms = e->mark_ms;
-        note_place(f, e->mark_ms);
-        uint64_t errors = series_writer_stats(f->writer)->errors;
-        int64_t written = series_writer_mark(f->writer, e->mark_ms);
-        if (series_writer_stats(f->writer)->errors > errors && f->stops_on_error)
-            return -EIO;
-        advance_cursor(f, written);
-    }
-    return rc;
-}
-
-static int follower_open(struct daemon *d, const char *journal, const char *rrd, int64_t settle_ms)
+static int open_writer(const struct daemon *d, const char *rrd, bool is_job, struct state *s)
 {
     const struct series_conf *c = d->conf;
-    struct follower *f = calloc(1, sizeof *f);
-    if (!f)
-        return EX_OSERR;
-    d->state = f;
     struct series_options o = {.rrd_dir = rrd,
-                               .settle_ms = settle_ms,
+                               .layout = (enum series_layout)c->layout,
+                               .rrdcached = is_job ? NULL : c->rrdcached,
+                               .settle_ms = c->settle_ms,
                                .creations_a_minute = (uint32_t)c->creations_a_minute,
                                .burst_connections = (uint32_t)c->burst_connections,
                                .waiting_minutes_max = (uint32_t)c->waiting_minutes,
+                               .waiting_total_max = (size_t)c->waiting_total,
+                               .together = is_job ? TOGETHER : 1,
                                .keys_max = (size_t)c->keys};
-    int rc = series_writer_open(&o, &f->writer);
-    if (rc != 0) {
-        log_error("%s: %s; name a folder that can be written with -d or series.rrd", rrd,
-                  strerror(-rc));
-        return EX_CANTCREAT;
-    }
-    if (asprintf(&f->cursor_path, "%s/cursor", rrd) < 0)
+    char why[300];
+    int rc = series_writer_open(&o, &s->writer, why);
+    if (rc == 0)
+        return 0;
+    log_error("%s", why);
+    return rc == -EBUSY ? EX_UNAVAILABLE : rc == -EPROTO ? EX_CONFIG : EX_CANTCREAT;
+}
+
+static bool is_file_job(const struct daemon *d)
+{
+    return daemon_has(d->args, "journal") || daemon_has(d->args, "rrd");
+}
+
+static int open_state(struct daemon *d)
+{
+    const struct series_conf *c = d->conf;
+    const char *journal = daemon_value(d->args, "journal"), *rrd = daemon_value(d->args, "rrd");
+    struct state *s = calloc(1, sizeof *s);
+    if (!s)
         return EX_OSERR;
-    struct journal_cursor cursor;
-    bool resumed = load_cursor(f->cursor_path, &cursor);
-    rc = journal_reader_open(journal, resumed ? &cursor : NULL, NULL, &f->reader);
+    d->state = s;
+    rrd = rrd ? rrd : c->rrd;
+    s->journal = strdup(journal ? journal : c->journal);
+    if (!s->journal)
+        return EX_OSERR;
+    int rc = is_file_job(d) ? journal_check(s->journal) : 0;
     if (rc != 0) {
-        log_error("%s: %s; name the collector's journal with -j or series.journal", journal,
+        log_error("%s: %s", s->journal, journal_check_text(rc));
+        return EX_NOINPUT;
+    }
+    int code = open_writer(d, rrd, is_file_job(d), s);
+    if (code != 0)
+        return code;
+    rc = follower_open(s->journal, rrd, s->writer, (uint32_t)c->waiting_minutes, &s->follower);
+    if (rc != 0) {
+        log_error("%s: %s; name the collector's journal with -j or series.journal", s->journal,
                   strerror(-rc));
         return EX_NOINPUT;
     }
     return 0;
 }
 
-static void follower_close(struct daemon *d)
+static int series_open(struct daemon *d)
 {
-    struct follower *f = d->state;
-    if (!f)
-        return;
-    series_writer_close(f->writer);
-    journal_reader_close(f->reader);
-    free(f->cursor_path);
-    free(f);
-    d->state = NULL;
+    int code = open_state(d);
+    if (code != 0)
+        series_stop(d);
+    return code;
+}
+
+static void put_problems(const struct state *s, struct control_status *status)
+{
+    const struct series_stats *w = series_writer_stats(s->writer);
+    char text[160];
+    if (w->errors > 0)
+        control_status_problem(status, 1, "rrd-write", w->last_error,
+                               "check space and rights of the RRD folder; postern series fsck "
+                               "names broken files");
+    if (w->keys_refused > 0)
+        control_status_problem(status, 1, "series-table-full", "more subscribers than series.keys",
+                               "raise series.keys");
+    if (follower_journal(s->follower)->bad_blocks > 0)
+        control_status_problem(status, 1, "journal-damaged",
+                               "blocks of the journal were passed over",
+                               "the log names them, and postern-collector --verify");
+    if (s->behind_ms > BEHIND_MS) {
+        snprintf(text, sizeof text, "%lld s behind, catching up", (long long)s->behind_ms / 1000);
+        control_status_problem(
+            status, 1, "behind", text,
+            "a faster disk, or rrdcached (series.rrdcached) for many subscribers");
+    }
 }
 
 static void series_status_fill(struct daemon *d, struct control_status *status)
 {
-    const struct follower *f = d->state;
-    const struct series_stats *s = series_writer_stats(f->writer);
-    const struct journal_stats *j = journal_reader_stats(f->reader);
+    const struct state *s = d->state;
+    const struct series_stats *w = series_writer_stats(s->writer);
+    const struct journal_stats *j = follower_journal(s->follower);
     const struct {
         const char *name;
         uint64_t value;
     } counters[] = {
-        {"rows", s->rows},
-        {"minutes_written", s->minutes_written},
-        {"updates", s->updates},
-        {"files_created", s->files_created},
-        {"files_waiting", s->files_waiting},
-        {"late_rows", s->late_rows},
-        {"dropped_minutes", s->dropped_minutes},
-        {"series", s->keys},
-        {"series_refused", s->keys_refused},
-        {"errors", s->errors},
+        {"rows", w->rows},
+        {"minutes_written", w->minutes_written},
+        {"updates", w->updates},
+        {"files_created", w->files_created},
+        {"files_waiting", w->files_waiting},
+        {"amendments", w->amendments},
+        {"repeated", w->repeated},
+        {"dropped_minutes", w->dropped_minutes},
+        {"series", w->keys},
+        {"series_refused", w->keys_refused},
+        {"series_evicted", w->keys_evicted},
+        {"anomalies", w->anomalies},
+        {"errors", w->errors},
+        {"behind_s", (uint64_t)(s->behind_ms / 1000)},
         {"journal_blocks", j->blocks},
         {"journal_bad_blocks", j->bad_blocks},
+        {"journal_shredded", j->shredded},
     };
-    if (f->last_mark_ms > 0)
-        control_status_time(status, f->last_mark_ms);
+    if (follower_mark_ms(s->follower) > 0)
+        control_status_time(status, follower_mark_ms(s->follower));
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++)
         control_status_counter(status, counters[i].name, counters[i].value);
-    if (s->errors > 0)
-        control_status_problem(status, 1, "rrd-write", s->last_error,
-                               "check space and rights of the RRD folder, then rebuild it");
-    if (s->keys_refused > 0)
-        control_status_problem(status, 1, "series-table-full", "more subscribers than series.keys",
-                               "raise series.keys");
-    if (j->bad_blocks > 0)
-        control_status_problem(status, 1, "journal-damaged",
-                               "blocks of the journal were passed over",
-                               "postern-collector --verify names them");
+    put_problems(s, status);
 }
 
 static int write_status(struct daemon *d, const char *path)
@@ -285,48 +270,38 @@ static int write_status(struct daemon *d, const char *path)
     return rc;
 }
 
-static bool is_file_job(const struct daemon *d)
+static void say_damage(struct state *s)
 {
-    return daemon_has(d->args, "journal") || daemon_has(d->args, "rrd");
-}
-
-static int series_open(struct daemon *d)
-{
-    const struct series_conf *c = d->conf;
-    const char *journal = daemon_value(d->args, "journal"), *rrd = daemon_value(d->args, "rrd");
-    int code = follower_open(d, journal ? journal : c->journal, rrd ? rrd : c->rrd,
-                             is_file_job(d) ? 0 : c->settle_ms);
-    if (code != 0)
-        follower_close(d);
-    return code;
+    char text[JOURNAL_DAMAGE_TEXT_MAX];
+    while (follower_damage(s->follower, text))
+        log_error("%s/%s", s->journal, text);
 }
 
 // From the journal to its present end.
-static int file_job(struct daemon *d, struct follower *f)
+static int file_job(struct daemon *d, struct state *s)
 {
-    f->stops_on_error = true;
-    int rc = follow(f);
-    if (rc == 0) {
-        series_writer_finish(f->writer);
-        advance_cursor(f, INT64_MAX);
-    }
+    int rc;
+    while ((rc = follower_step(s->follower, true)) == FOLLOWER_MORE) {}
+    if (rc == FOLLOWER_AT_END)
+        follower_finish(s->follower);
+    say_damage(s);
     const char *status = daemon_value(d->args, "status");
     int wrote = status ? write_status(d, status) : 0;
-    const struct series_stats *s = series_writer_stats(f->writer);
-    if (rc != 0 && s->errors == 0) {
+    const struct series_stats *w = series_writer_stats(s->writer);
+    if (rc < 0 && w->errors == 0) {
         log_error("reading the journal: %s", strerror(-rc));
         return rc == -ENOMEM ? EX_OSERR : EX_IOERR;
     }
-    if (s->errors > 0) {
-        log_error("%llu series could not be written, last: %s", (unsigned long long)s->errors,
-                  s->last_error);
+    if (w->errors > 0) {
+        log_error("%llu series could not be written, last: %s", (unsigned long long)w->errors,
+                  w->last_error);
         return EX_IOERR;
     }
     if (wrote != 0) {
         log_error("%s: %s", status, strerror(-wrote));
         return EX_CANTCREAT;
     }
-    return 0;
+    return follower_journal(s->follower)->bad_blocks > 0 ? EX_DATAERR : 0;
 }
 
 static int series_run(struct daemon *d, bool *done)
@@ -335,18 +310,60 @@ static int series_run(struct daemon *d, bool *done)
         return 0;
     *done = true;
     int code = file_job(d, d->state);
-    follower_close(d);
+    series_stop(d);
     return code;
+}
+
+// How far the journal's time lies back while there is more to read; said when it is much.
+static void measure(struct state *s, int64_t now_ms)
+{
+    int64_t mark_ms = follower_mark_ms(s->follower);
+    int64_t before_ms = s->behind_ms;
+    s->behind_ms = s->at_end || mark_ms == 0 || now_ms < mark_ms ? 0 : now_ms - mark_ms;
+    if (s->behind_ms > BEHIND_MS && now_ms - s->said_ms >= SAY_EVERY_MS) {
+        log_warning("%lld s behind the journal, catching up", (long long)s->behind_ms / 1000);
+        s->said_ms = now_ms;
+    } else if (s->at_end && before_ms > BEHIND_MS) {
+        log_info("caught up with the journal");
+        s->said_ms = 0;
+    }
+}
+
+static void on_portion(struct loop *l, int64_t now_ms, void *ctx)
+{
+    struct state *s = ctx;
+    s->again = 0;
+    int rc = follower_step(s->follower, false);
+    say_damage(s);
+    if (rc < 0) {
+        log_error("reading the journal: %s", strerror(-rc));
+        loop_stop(l, rc == -ENOMEM ? EX_OSERR : EX_IOERR);
+        return;
+    }
+    s->at_end = rc == FOLLOWER_AT_END;
+    measure(s, now_ms);
+    if (s->at_end) // until the next look at the journal
+        return;
+    s->again = loop_after(l, 0, on_portion, s);
+    if (s->again < 0) {
+        log_error("timer: %s", strerror(-s->again));
+        loop_stop(l, EX_OSERR);
+    }
 }
 
 static void poll_journal(struct loop *l, int64_t now_ms, void *ctx)
 {
-    (void)now_ms;
-    int rc = follow(ctx);
-    if (rc == 0)
-        return;
-    log_error("reading the journal: %s", strerror(-rc));
-    loop_stop(l, rc == -ENOMEM ? EX_OSERR : EX_IOERR);
+    struct state *s = ctx;
+    if (s->again == 0)
+        on_portion(l, now_ms, s);
+}
+
+static void series_sandbox(const struct daemon *d, struct sandbox *s)
+{
+    const struct series_conf *c = d->conf;
+    sandbox_allow(s, SANDBOX_WRITES);
+    sandbox_read(s, c->journal);
+    sandbox_write(s, c->rrd);
 }
 
 static int series_start(struct daemon *d)
@@ -355,7 +372,7 @@ static int series_start(struct daemon *d)
     int id = loop_every(d->loop, c->poll_ms, poll_journal, d->state);
     if (id < 0) {
         log_error("timer: %s", strerror(-id));
-        follower_close(d);
+        series_stop(d);
         return EX_OSERR;
     }
     return 0;
@@ -382,9 +399,10 @@ int main(int argc, char **argv)
         .conf_size = sizeof(struct series_conf),
         .run = series_run,
         .open = series_open,
+        .sandbox = series_sandbox,
         .start = series_start,
         .status_fill = series_status_fill,
-        .stop = follower_close,
+        .stop = series_stop,
     };
     return daemon_main(argc, argv, &spec);
 }

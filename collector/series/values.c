@@ -2,6 +2,7 @@
 #include "series/values.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static double mail_sum(const struct minute_row *r, enum minute_counter c)
 {
@@ -61,13 +62,43 @@ void series_minute_add(struct series_minute *m, const struct minute_row *r,
     row_values(r, v);
     for (unsigned s = 0; s < SERIES_SOURCES; s++)
         m->value[s] += v[s];
+    if (r->cut_ms > m->cut_ms)
+        m->cut_ms = r->cut_ms;
     distinct_merge(&m->peers, &r->set[MINUTE_SET_peers_mx], budget);
     distinct_merge(&m->providers, &r->set[MINUTE_SET_providers_submission], budget);
 }
 
+void series_minute_add_sensor(struct series_minute *m, const struct coverage_minute *c)
+{
+    const struct coverage *s = &c->sum;
+    m->value[SERIES_SENSOR_PACKETS] += (double)s->packets;
+    m->value[SERIES_SENSOR_OCTETS] += (double)s->octets;
+    m->value[SERIES_SENSOR_DROPPED] += (double)(s->dropped_card + s->dropped_ring);
+    m->value[SERIES_SENSOR_TCP_FLOWS] += (double)s->tcp_flows;
+    m->value[SERIES_SENSOR_MAIL_FLOWS] += (double)s->mail_flows;
+    m->value[SERIES_SENSOR_SUBSCRIBER_FLOWS] += (double)s->subscriber_flows;
+    m->value[SERIES_SENSOR_RECORDS] += (double)s->records;
+    if (c->loss_ppm > m->value[SERIES_SENSOR_LOSS_PPM])
+        m->value[SERIES_SENSOR_LOSS_PPM] = c->loss_ppm;
+    if (s->t_ms > m->cut_ms)
+        m->cut_ms = s->t_ms;
+    m->finished = true; // there are no sets to count
+}
+
 void series_minute_finish(struct series_minute *m, struct distinct_budget *budget)
 {
+    if (m->finished)
+        return;
+    m->finished = true;
     m->value[SERIES_PEERS] = round(distinct_count(&m->peers) + distinct_count(&m->providers));
     distinct_clear(&m->peers, budget);
     distinct_clear(&m->providers, budget);
+}
+
+void series_minute_fini(struct series_minute *m, struct distinct_budget *budget)
+{
+    distinct_clear(&m->peers, budget);
+    distinct_clear(&m->providers, budget);
+    free(m->party);
+    m->party = NULL;
 }

@@ -8,9 +8,12 @@
 // sets are kept until the minute is written.
 struct series_minute {
     int64_t minute;
+    int64_t cut_ms; // newest watermark of its rows: tells an amendment from its repetition
     double value[SERIES_SOURCES]; // SERIES_PEERS is taken from the sets at the end
     struct distinct peers;
     struct distinct providers;
+    char *party; // owned; whose the key is from this minute on, when that changed; else NULL
+    bool finished;
 };
 
 // Does the row hold anything that a series shows?
@@ -24,5 +27,9 @@ uint32_t series_row_attempts(const struct minute_row *r);
 
 void series_minute_add(struct series_minute *m, const struct minute_row *r,
                        struct distinct_budget *budget);
-// The values to write: peers counted, sets freed.
+// A minute of a sensor process; the processes of a sensor add up.
+void series_minute_add_sensor(struct series_minute *m, const struct coverage_minute *c);
+// The values to write: peers counted, sets freed. Twice is once.
 void series_minute_finish(struct series_minute *m, struct distinct_budget *budget);
+// Everything it owns.
+void series_minute_fini(struct series_minute *m, struct distinct_budget *budget);

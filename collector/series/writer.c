@@ -1,56 +1,106 @@
-// Minutes wait in memory until no more rows are due, then go to the files as sparse updates.
+// Keys with minutes to write stand in a queue; a round goes through it once.
 #include "series/writer.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
-#include "common/rrdfile.h"
-#include "common/series_coverage.h"
-#include "series/keys.h"
-#include "series/values.h"
+#include "series/files.h"
+#include "series/layout.h"
+#include "series/write_key.h"
 
 enum {
-    PATH_OCTETS = 4096,
     MINUTE_MS = 60000,
-    COVERAGE_RING = 4096,
     ATTEMPTS_MAX = 1000000,
     SLOW_BURSTS = 3,
-    ERRORS_A_ROUND = 16, // then the disk is the matter, not a file
+    ERRORS_IN_A_ROW = 16, // then the disk is the matter, not a file: the rest waits for a round
+    WAITING_TOTAL = 1000000,
+    SKETCHES_MAX = 4096,
+    COMMIT_KEYS = 2000, // in one batch of rrdcached
 };
 
 struct series_writer {
     struct series_options o;
     struct series_keys keys;
+    struct key_writer kw;
     struct series_stats stats;
     struct distinct_budget budget;
+    int lock;
     int64_t mark_ms;
-    int64_t written_before; // minutes before this one are written
-    int64_t creation_minute;
-    uint32_t creations;
-    // Seconds watched of the latest minutes, so that a gap is read from disk only when it is long.
-    struct series_coverage_minute ring[COVERAGE_RING];
-    int64_t ring_minute[COVERAGE_RING];
+    int64_t written_before;    // minutes before this one are written, but for those in the queue
+    size_t waiting;            // minutes held for keys without a file
+    bool evict;                // the table was full since the last round
+    struct series_key **queue; // borrowed
+    size_t queued, queue_cap;
+    // The round: `at` of the queue is next, what stays is moved to `kept`.
+    bool in_round;
+    size_t at, kept;
+    int64_t safe_before, round_safe;
 };
 
-int series_writer_open(const struct series_options *o, struct series_writer **out)
+// Series of everybody together go on from minute to minute, so they are known from the start.
+static int know_aggregates(struct series_writer *w)
+{
+    static const enum series_kind kinds[] = {SERIES_POP, SERIES_CLASS, SERIES_SENSOR};
+    bool known = series_keys_get(&w->keys, SERIES_SITE, SERIES_SITE_NAME) != NULL;
+    for (size_t i = 0; known && i < sizeof kinds / sizeof kinds[0]; i++) {
+        char **names;
+        size_t count;
+        int rc = series_names(w->o.rrd_dir, kinds[i], &names, &count);
+        if (rc != 0)
+            return rc;
+        for (size_t n = 0; known && n < count; n++)
+            known = series_keys_get(&w->keys, kinds[i], names[n]) != NULL;
+        free(names);
+    }
+    return known ? 0 : -ENOMEM;
+}
+
+static bool enqueue(struct series_writer *w, struct series_key *k)
+{
+    if (k->queued)
+        return true;
+    if (w->queued == w->queue_cap) {
+        size_t cap = w->queue_cap ? w->queue_cap * 2 : 1024;
+        struct series_key **q = reallocarray(w->queue, cap, sizeof(struct series_key *));
+        if (!q)
+            return false;
+        w->queue = q;
+        w->queue_cap = cap;
+    }
+    w->queue[w->queued++] = k;
+    k->queued = true;
+    return true;
+}
+
+int series_writer_open(const struct series_options *o, struct series_writer **out,
+                       char why[static 300])
 {
     struct series_writer *w = calloc(1, sizeof *w);
+    char error[RRDFILE_ERROR_MAX] = "";
     if (!w)
         return -ENOMEM;
-    w->o = *o;
-    w->budget.sketches_max = 4096;
-    w->written_before = INT64_MIN;
-    w->creation_minute = INT64_MIN;
-    for (size_t i = 0; i < COVERAGE_RING; i++)
-        w->ring_minute[i] = -1;
-    int rc = series_keys_init(&w->keys, o->keys_max);
-    if (rc == 0 && mkdir(o->rrd_dir, 0750) != 0 && errno != EEXIST)
-        rc = -errno;
+    *w = (struct series_writer){.o = *o, .lock = -1, .written_before = INT64_MIN};
+    w->safe_before = INT64_MIN;
+    w->budget.sketches_max = SKETCHES_MAX;
+    if (w->o.waiting_total_max == 0)
+        w->o.waiting_total_max = WAITING_TOTAL;
+    why[0] = '\0';
+    int rc = layout_open(o->rrd_dir, o->layout, &w->lock, why);
+    if (rc == 0)
+        rc = series_keys_init(&w->keys, o->keys_max);
+    if (rc == 0)
+        rc = key_writer_init(&w->kw, o, &w->budget, &w->stats, error);
+    if (rc == 0)
+        rc = know_aggregates(w);
+    for (size_t i = 0; rc == 0 && i < w->keys.count; i++)
+        if (!enqueue(w, w->keys.key[i]))
+            rc = -ENOMEM;
     if (rc != 0) {
+        if (!why[0])
+            snprintf(why, 300, "%s", error[0] ? error : strerror(-rc));
         series_writer_close(w);
         return rc;
     }
@@ -58,42 +108,77 @@ int series_writer_open(const struct series_options *o, struct series_writer **ou
     return 0;
 }
 
-static void note_error(struct series_writer *w, const char *text)
+// Of a key that has no file, the latest minutes alone are held: fewer when all together are many.
+static void forget_oldest(struct series_writer *w, struct series_key *k)
 {
-    w->stats.errors++;
-    snprintf(w->stats.last_error, sizeof w->stats.last_error, "%s", text);
+    uint32_t most = w->waiting > w->o.waiting_total_max ? 1 : w->o.waiting_minutes_max;
+    if (k->count <= most)
+        return;
+    uint32_t n = k->count - most;
+    series_key_drop(k, n, &w->budget);
+    w->waiting -= n;
+    w->stats.dropped_minutes += n;
 }
 
-static int add_to(struct series_writer *w, enum series_kind kind, const char *name,
-                  const struct minute_row *r)
+static void count_waiting(struct series_writer *w)
+{
+    w->waiting = 0;
+    for (size_t i = 0; i < w->keys.count; i++)
+        if (w->keys.key[i]->file != SERIES_FILE_THERE)
+            w->waiting += w->keys.key[i]->count;
+}
+
+static struct series_key *key_for(struct series_writer *w, enum series_kind kind, const char *name)
 {
     struct series_key *k = series_keys_get(&w->keys, kind, name);
     if (!k) {
         w->stats.keys_refused++;
-        return 0;
+        w->evict = true;
     }
+    return k;
+}
+
+static struct series_minute *minute_for(struct series_writer *w, struct series_key *k,
+                                        int64_t minute)
+{
+    uint32_t before = k->count;
+    struct series_minute *m = series_key_minute(k, minute);
+    if (m && k->count > before && k->file != SERIES_FILE_THERE)
+        w->waiting++;
+    return m;
+}
+
+// A minute that has been written and comes again is an amendment to it; its rows are added up
+// among themselves only.
+static int add_to(struct series_writer *w, enum series_kind kind, const char *name,
+                  const struct minute_row *r)
+{
+    struct series_key *k = key_for(w, kind, name);
+    if (!k)
+        return 0;
     uint32_t attempts = series_row_attempts(r);
     k->attempts += k->attempts < ATTEMPTS_MAX ? attempts : 0;
     // A burst, or as many as several bursts one by one: who is slow may be ticketed too.
-    if (series_row_earns_file(r, w->o.burst_connections) ||
+    if (kind != SERIES_SUBSCRIBER || series_row_earns_file(r, w->o.burst_connections) ||
         k->attempts >= SLOW_BURSTS * w->o.burst_connections)
         k->earned = true;
-    struct series_minute *m = series_key_minute(k, r->minute);
+    struct series_minute *m = minute_for(w, k, r->minute);
     if (!m)
         return -ENOMEM;
     series_minute_add(m, r, &w->budget);
+    if (kind == SERIES_SUBSCRIBER && key_writer_lease(k, m, r) != 0)
+        return -ENOMEM;
+    if (k->earned || k->file != SERIES_FILE_NONE)
+        return enqueue(w, k) ? 0 : -ENOMEM;
+    forget_oldest(w, k);
     return 0;
 }
 
 int series_writer_row(struct series_writer *w, const struct minute_row *r)
 {
     w->stats.rows++;
-    if (!series_row_matters(r))
+    if (r->minute < 0 || !series_row_matters(r))
         return 0;
-    if (r->minute < w->written_before) {
-        w->stats.late_rows++;
-        return 0;
-    }
     char name[SUBSCRIBER_TEXT_MAX];
     int rc = add_to(w, SERIES_SUBSCRIBER, subscriber_key_format(&r->key, name), r);
     if (rc == 0)
@@ -107,187 +192,131 @@ int series_writer_row(struct series_writer *w, const struct minute_row *r)
 
 int series_writer_coverage(struct series_writer *w, const struct coverage_minute *c)
 {
-    size_t at = (size_t)(c->minute % COVERAGE_RING);
-    struct series_coverage_minute m = {0};
-    if (w->ring_minute[at] == c->minute)
-        m = w->ring[at];
-    // Several sensors: watched when any was, and as bad as the worst.
-    if (c->seconds > m.seconds)
-        m.seconds = c->seconds;
-    if (c->loss_ppm > m.loss_ppm)
-        m.loss_ppm = c->loss_ppm;
-    m.alarms |= c->alarms;
-    w->ring[at] = m;
-    w->ring_minute[at] = c->minute;
-    int rc = series_coverage_put(w->o.rrd_dir, c->minute, &m);
-    if (rc != 0)
-        note_error(w, strerror(-rc));
-    return rc;
-}
-
-static bool was_watched(const struct series_writer *w, int64_t minute)
-{
-    size_t at = (size_t)(minute % COVERAGE_RING);
-    if (w->ring_minute[at] == minute)
-        return w->ring[at].seconds > 0;
-    struct series_coverage_minute m;
-    return series_coverage_get(w->o.rrd_dir, minute, 1, &m) == 0 && m.seconds > 0;
-}
-
-// The folders of a file, two levels below the kind's own.
-static int make_folders(const char *path)
-{
-    char dir[PATH_OCTETS];
-    snprintf(dir, sizeof dir, "%s", path);
-    for (char *slash = strchr(dir + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(dir, 0750) != 0 && errno != EEXIST)
-            return -errno;
-        *slash = '/';
-    }
-    return 0;
-}
-
-// A key without file: is it one already (an earlier run made it), may it be made now?
-static bool ensure_file(struct series_writer *w, struct series_key *k, const char *path)
-{
-    char error[RRDFILE_ERROR_MAX];
-    if (k->has_file)
-        return true;
-    if (rrdfile_last(path, &k->last_s, error) == 0) {
-        k->has_file = true;
-        return true;
-    }
-    if (!k->earned || k->count == 0)
-        return false;
-    if (w->creations >= w->o.creations_a_minute) {
-        w->stats.files_waiting++;
-        return false;
-    }
-    w->creations++;
-    int64_t start_s = k->minute[0].minute * SERIES_STEP_S;
-    int rc = make_folders(path);
-    if (rc == 0)
-        rc = rrdfile_create(path, start_s, error);
-    else
-        snprintf(error, sizeof error, "%.100s: %s", path, strerror(-rc));
+    int rc = watched_put(w->kw.watched, c);
     if (rc != 0) {
-        note_error(w, error);
-        return false;
+        key_writer_error(&w->kw, strerror(-rc));
+        return rc;
     }
-    w->stats.files_created++;
-    k->has_file = true;
-    k->last_s = start_s;
-    return true;
+    if (c->seconds == 0 || !c->sum.sensor[0])
+        return 0;
+    struct series_key *k = key_for(w, SERIES_SENSOR, c->sum.sensor);
+    struct series_minute *m = k ? minute_for(w, k, c->minute) : NULL;
+    if (k && !m)
+        return -ENOMEM;
+    if (!k)
+        return 0;
+    k->earned = true;
+    series_minute_add_sensor(m, c);
+    return enqueue(w, k) ? 0 : -ENOMEM;
 }
 
-// The updates of a silence from `from` to `to` (both on a step): one at the end of each stretch that
-// was watched (0) or not (unknown).
-static size_t gap_updates(const struct series_writer *w, int64_t from_s, int64_t to_s,
-                          struct rrdfile_update *out, size_t max)
+void series_writer_repeating(struct series_writer *w, bool repeating)
 {
-    size_t n = 0;
-    for (int64_t t = from_s; t < to_s;) {
-        bool watched = was_watched(w, t / SERIES_STEP_S);
-        while (t < to_s && was_watched(w, t / SERIES_STEP_S) == watched)
-            t += SERIES_STEP_S;
-        // Out of room: the rest of the gap is one stretch that ends unknown.
-        struct rrdfile_update *u = &out[n < max ? n : max - 1];
-        u->t_s = t;
-        for (unsigned s = 0; s < SERIES_SOURCES; s++)
-            u->value[s] = watched && n < max ? 0.0 : NAN;
-        n += n < max;
-    }
-    return n;
+    for (size_t i = 0; w->kw.repeating && !repeating && i < w->queued; i++)
+        key_writer_drop_repeated(&w->kw, w->queue[i]);
+    w->kw.repeating = repeating;
+    count_waiting(w);
 }
 
-static void write_minute(struct series_writer *w, struct series_key *k, const char *path,
-                         struct series_minute *m)
+static void begin(struct series_writer *w, int64_t before_minute)
 {
-    enum { GAP_UPDATES_MAX = 255 };
-    struct rrdfile_update updates[GAP_UPDATES_MAX + 1];
-    char error[RRDFILE_ERROR_MAX];
-    int64_t start_s = m->minute * SERIES_STEP_S, end_s = start_s + SERIES_STEP_S;
-    series_minute_finish(m, &w->budget);
-    if (end_s <= k->last_s) {
-        w->stats.late_rows++;
-        return;
-    }
-    size_t n = gap_updates(w, k->last_s, start_s, updates, GAP_UPDATES_MAX);
-    updates[n].t_s = end_s;
-    memcpy(updates[n].value, m->value, sizeof m->value);
-    if (rrdfile_update(path, updates, n + 1, error) != 0) {
-        note_error(w, error);
-        return;
-    }
-    k->last_s = end_s;
-    w->stats.minutes_written++;
-    w->stats.updates += n + 1;
-}
-
-static void forget_oldest(struct series_writer *w, struct series_key *k)
-{
-    while (k->count > w->o.waiting_minutes_max) {
-        series_minute_finish(&k->minute[0], &w->budget);
-        series_key_drop(k, 1);
-        w->stats.dropped_minutes++;
-    }
-}
-
-static void write_key(struct series_writer *w, struct series_key *k, int64_t before_minute)
-{
-    if (k->count == 0 || k->minute[0].minute >= before_minute)
-        return;
-    char relative[SERIES_PATH_MAX], path[PATH_OCTETS];
-    series_path(k->kind, k->name, relative);
-    snprintf(path, sizeof path, "%s/%s", w->o.rrd_dir, relative);
-    if (!ensure_file(w, k, path)) {
-        forget_oldest(w, k);
-        return;
-    }
-    size_t done = 0;
-    while (done < k->count && k->minute[done].minute < before_minute)
-        write_minute(w, k, path, &k->minute[done++]);
-    series_key_drop(k, done);
-}
-
-// All keys once; a full disk ends the round, and what was not written waits for the next.
-static void write_round(struct series_writer *w, int64_t before_minute)
-{
-    uint64_t errors = w->stats.errors;
-    w->stats.files_waiting = 0;
-    for (size_t i = 0; i < w->keys.count && w->stats.errors - errors < ERRORS_A_ROUND; i++)
-        write_key(w, w->keys.key[i], before_minute);
-}
-
-static void write_before(struct series_writer *w, int64_t before_minute)
-{
-    if (before_minute <= w->written_before)
-        return;
     w->written_before = before_minute;
-    w->creations = 0;
-    write_round(w, before_minute);
+    w->stats.files_waiting = 0;
+    w->kw.errors_in_a_row = 0;
+    w->kw.before_minute = before_minute;
+    w->kw.creations = 0;
+    w->at = w->kept = 0;
+    w->round_safe = before_minute;
+    w->in_round = true;
 }
 
-int64_t series_writer_mark(struct series_writer *w, int64_t mark_ms)
+bool series_writer_begin(struct series_writer *w, int64_t mark_ms)
 {
     if (mark_ms > w->mark_ms)
         w->mark_ms = mark_ms;
     int64_t settled_ms = w->mark_ms - w->o.settle_ms;
-    if (settled_ms > 0)
-        write_before(w, settled_ms / MINUTE_MS);
-    return w->written_before;
+    if (w->in_round || settled_ms <= 0 || settled_ms / MINUTE_MS <= w->written_before)
+        return false;
+    begin(w, settled_ms / MINUTE_MS);
+    return true;
+}
+
+static void stay(struct series_writer *w, struct series_key *k)
+{
+    w->queue[w->kept++] = k;
+    if (k->count > 0 && k->minute[0].minute < w->round_safe &&
+        (k->earned || k->file == SERIES_FILE_THERE))
+        w->round_safe = k->minute[0].minute;
+}
+
+static void end_round(struct series_writer *w)
+{
+    if (w->kw.uncommitted_count > 0)
+        key_writer_commit(&w->kw);
+    w->queued = w->kept;
+    w->safe_before = w->round_safe;
+    w->in_round = false;
+    if (w->evict) {
+        w->stats.keys_evicted += series_keys_evict(&w->keys, &w->budget);
+        w->evict = false;
+        count_waiting(w);
+    }
+}
+
+static void work_one(struct series_writer *w, struct series_key *k)
+{
+    bool full = w->kw.errors_in_a_row >= ERRORS_IN_A_ROW;
+    bool had_file = k->file == SERIES_FILE_THERE;
+    uint32_t before = k->count;
+    bool stays = full || key_writer_write(&w->kw, k);
+    if (!had_file && k->file == SERIES_FILE_THERE)
+        w->waiting -= before;
+    if (k->file == SERIES_FILE_NONE)
+        forget_oldest(w, k);
+    if (stays && (k->earned || k->file != SERIES_FILE_NONE))
+        stay(w, k);
+    else
+        k->queued = false;
+}
+
+bool series_writer_work(struct series_writer *w, size_t keys)
+{
+    if (!w->in_round)
+        return true;
+    for (; keys > 0 && w->at < w->queued; keys--, w->at++) {
+        work_one(w, w->queue[w->at]);
+        if (w->kw.uncommitted_count >= COMMIT_KEYS)
+            key_writer_commit(&w->kw);
+    }
+    if (w->at < w->queued)
+        return false;
+    end_round(w);
+    return true;
+}
+
+int64_t series_writer_safe_before(const struct series_writer *w)
+{
+    return w->safe_before;
+}
+
+int64_t series_writer_mark(struct series_writer *w, int64_t mark_ms)
+{
+    if (series_writer_begin(w, mark_ms))
+        series_writer_work(w, SIZE_MAX);
+    return w->safe_before;
 }
 
 void series_writer_finish(struct series_writer *w)
 {
-    write_before(w, w->mark_ms / MINUTE_MS + 1);
+    series_writer_work(w, SIZE_MAX);
+    int64_t before = w->mark_ms / MINUTE_MS + 1;
+    w->kw.together = 1;
     // The creation rate spreads a burst over minutes; at the journal's end there are none left.
     uint64_t created;
     do {
         created = w->stats.files_created;
-        w->creations = 0;
-        write_round(w, w->written_before);
+        begin(w, before > w->written_before ? before : w->written_before);
+        series_writer_work(w, SIZE_MAX);
     } while (w->stats.files_waiting > 0 && w->stats.files_created > created);
 }
 
@@ -302,6 +331,10 @@ void series_writer_close(struct series_writer *w)
 {
     if (!w)
         return;
+    key_writer_fini(&w->kw);
     series_keys_fini(&w->keys, &w->budget);
+    free(w->queue);
+    if (w->lock >= 0)
+        close(w->lock);
     free(w);
 }

@@ -3,14 +3,26 @@
 
 #include "command/command.h"
 
-extern const struct command command_lookup, command_journal, command_why, command_rules;
-extern const struct command command_replay, command_tickets, command_check, command_version,
-    command_help_command;
+#define COMMANDS(X) \
+    X(replay)       \
+    X(tickets)      \
+    X(sensor)       \
+    X(lookup)       \
+    X(why)          \
+    X(rules)        \
+    X(series)       \
+    X(journal)      \
+    X(check)        \
+    X(version)      \
+    X(help_command)
 
-const struct command *const command_table[] = {
-    &command_replay, &command_tickets, &command_check,   &command_lookup,       &command_why,
-    &command_rules,  &command_journal, &command_version, &command_help_command, NULL,
-};
+#define X(name) extern const struct command command_##name;
+COMMANDS(X)
+#undef X
+
+#define X(name) &command_##name,
+const struct command *const command_table[] = {COMMANDS(X) NULL};
+#undef X
 
 const struct command *command_find(const char *name)
 {

@@ -8,13 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "common/sandbox.h"
 
 enum { SANDBOX_FILES = 1024 };
 
@@ -57,19 +58,6 @@ static void limit(int resource, rlim_t most)
     setrlimit((__rlimit_resource_t)resource, &(struct rlimit){.rlim_cur = most, .rlim_max = most});
 }
 
-static int refuse_sockets(void)
-{
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-    if (!filter)
-        return -ENOMEM;
-    struct scmp_arg_cmp outside = {.arg = 0, .op = SCMP_CMP_NE, .datum_a = AF_UNIX};
-    int rc = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 1, &outside);
-    if (rc == 0)
-        rc = seccomp_load(filter);
-    seccomp_release(filter);
-    return rc;
-}
-
 int sandbox_enter(void)
 {
     leave_network();
@@ -80,5 +68,5 @@ int sandbox_enter(void)
 #endif
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return -errno;
-    return refuse_sockets();
+    return sandbox_refuse_network();
 }

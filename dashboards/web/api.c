@@ -163,7 +163,7 @@ static void series(const struct web *w, const struct http_request *r, const char
     struct series_range sr = {.start_s = range.start_s, .end_s = range.end_s};
     struct series_sample *samples;
     size_t count;
-    int rc = series_fetch(w->rrd_dir, (enum series_kind)kind, name, 0, &sr, &samples, &count);
+    int rc = series_fetch(w->rrd_dir, (enum series_kind)kind, name, &sr, &samples, &count);
     if (rc == -ENOENT) {
         problem(a, 404, "No such series", "No traffic of this name has been recorded.");
     } else if (rc != 0) {

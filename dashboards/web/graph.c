@@ -246,10 +246,11 @@ static int render(const struct graph_request *q, const char *file, struct buf *o
 int graph_draw(const struct graph_request *q, const char *rrd_dir, const char *scratch,
                struct buf *out, char error[static 160])
 {
-    struct series_range range = {.start_s = q->start_s, .end_s = q->end_s};
+    struct series_range range = {
+        .start_s = q->start_s, .end_s = q->end_s, .own_start_s = q->lease_start_s};
     struct series_sample *samples;
     size_t count;
-    int rc = series_fetch(rrd_dir, q->kind, q->name, q->lease_start_s, &range, &samples, &count);
+    int rc = series_fetch(rrd_dir, q->kind, q->name, &range, &samples, &count);
     if (rc != 0) {
         snprintf(error, 160, "%s: %s", q->name, strerror(-rc));
         return rc;

@@ -144,6 +144,25 @@ static int web_open(struct daemon *d)
     return code;
 }
 
+// Drawing processes have a share in it. The store is read in its write-ahead mode, for which SQLite makes
+// files beside it.
+static void web_sandbox(const struct daemon *d, struct sandbox *s)
+{
+    static const char *const fonts[] = {"/etc/fonts", "/usr/share/fonts", "/usr/share/fontconfig",
+                                        "/usr/local/share/fonts", "/var/cache/fontconfig"};
+    const struct web_conf *c = d->conf;
+    const struct state *st = d->state;
+    const char *slash = strrchr(st->tickets, '/');
+    char *folder = slash ? strndup(st->tickets, (size_t)(slash - st->tickets) + 1) : strdup(".");
+    sandbox_allow(s, SANDBOX_WRITES | SANDBOX_PROCESSES);
+    sandbox_write(s, folder);
+    sandbox_write(s, c->scratch);
+    sandbox_read(s, st->rrd);
+    for (size_t i = 0; i < sizeof fonts / sizeof fonts[0]; i++)
+        sandbox_read(s, fonts[i]);
+    free(folder);
+}
+
 static int web_start(struct daemon *d)
 {
     int code = start_state(d);
@@ -176,6 +195,7 @@ int main(int argc, char **argv)
         .keys = keys,
         .conf_size = sizeof(struct web_conf),
         .open = web_open,
+        .sandbox = web_sandbox,
         .start = web_start,
         .stop = web_stop,
     };

@@ -106,7 +106,7 @@ void page_subscriber(const struct web *w, const struct http_request *r, const ch
     struct series_range sr = {.start_s = range.start_s, .end_s = range.end_s};
     struct series_sample *samples;
     size_t count;
-    int rc = series_fetch(w->rrd_dir, SERIES_SUBSCRIBER, text, 0, &sr, &samples, &count);
+    int rc = series_fetch(w->rrd_dir, SERIES_SUBSCRIBER, text, &sr, &samples, &count);
     if (rc == -ENOENT) {
         a->status = 404;
         html(&a->body, "<p>No mail traffic of this subscriber has been recorded.</p>\n", NULL);

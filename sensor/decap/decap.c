@@ -171,9 +171,18 @@ bool decap_looks_like_ip(const struct decap_run *r)
     return r->at[0] >> 4 == 6 && r->cap >= 40 && 40u + be16(r->at + 4) <= r->wire;
 }
 
+// Where only Ethernet's padding was cut off nothing is missing.
+static void note_slicing(struct decap *d, bool cut, enum decap_result result, struct packet *p)
+{
+    if (cut && (result != DECAP_PACKET || packet_sliced_octets(p) > 0)) {
+        p->has |= PACKET_SLICED;
+        d->sliced++;
+    }
+}
+
 // One layer after another, until there is a transport header or an end.
-enum decap_result decap_frame(struct decap *d, int linktype, struct span frame, uint32_t wire,
-                              struct packet *p)
+enum decap_result decap_layers(struct decap *d, int linktype, struct span frame, uint32_t wire,
+                               struct packet *p)
 {
     uint32_t cap = frame.len < wire ? (uint32_t)frame.len : wire;
     struct decap_run r = {.at = frame.data, .cap = cap, .wire = wire, .packet = p, .decap = d};
@@ -194,10 +203,16 @@ enum decap_result decap_frame(struct decap *d, int linktype, struct span frame, 
     }
     if (result == DECAP_NO_IP)
         d->no_ip++;
-    // Where only Ethernet's padding was cut off nothing is missing.
-    if (cap < wire && (result != DECAP_PACKET || packet_sliced_octets(p) > 0)) {
-        p->has |= PACKET_SLICED;
-        d->sliced++;
-    }
+    note_slicing(d, cap < wire, result, p);
     return result;
+}
+
+enum decap_result decap_frame(struct decap *d, int linktype, struct span frame, uint32_t wire,
+                              struct packet *p)
+{
+    uint32_t cap = frame.len < wire ? (uint32_t)frame.len : wire;
+    if (linktype != 1 || !decap_straight(d, frame.data, cap, wire, p))
+        return decap_layers(d, linktype, frame, wire, p);
+    note_slicing(d, cap < wire, DECAP_PACKET, p);
+    return DECAP_PACKET;
 }

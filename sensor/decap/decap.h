@@ -86,6 +86,15 @@ void decap_init(struct decap *d, struct frag *frag);
 enum decap_result decap_frame(struct decap *d, int linktype, struct span frame, uint32_t wire,
                               struct packet *p);
 
+// The same, layer by layer, whatever the frame holds: what decap_frame does with frames that
+// decap_straight leaves.
+enum decap_result decap_layers(struct decap *d, int linktype, struct span frame, uint32_t wire,
+                               struct packet *p);
+// straight.c: `cap` octets of an Ethernet frame that had `wire` (not less). False: not for it, and `*p` is
+// undefined but for t_us.
+bool decap_straight(const struct decap *d, const uint8_t *frame, uint32_t cap, uint32_t wire,
+                    struct packet *p);
+
 // A layer by its registry index.
 const struct decap_descriptor *decap_layer(uint8_t index);
 // Words a number of SKIPPED_BROKEN.

@@ -192,6 +192,7 @@ struct span smtp_helo_name(struct span args, bool *literal, struct ip_addr *addr
         text[inner.len] = '\0';
         if (ip_parse(text, addr) == 0)
             *literal = true;
+        explicit_bzero(text, sizeof text);
     }
     return name;
 }

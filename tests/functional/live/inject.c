@@ -2,8 +2,11 @@
 // sensor; or writes the capture anew with the times that this rate would give, so that a file job can say
 // what has to be counted.
 //
-// usage: postern-inject [-n REPEAT] [-r PACKETS_PER_SECOND] IFACE CAPTURE
-//        postern-inject [-n REPEAT] [-r PACKETS_PER_SECOND] -w OUT CAPTURE
+// usage: postern-inject [-n REPEAT] [-r PACKETS_PER_SECOND | -x SPEED] [-2 OTHER] IFACE CAPTURE
+//        postern-inject [-n REPEAT] -r PACKETS_PER_SECOND -w OUT CAPTURE
+//        postern-inject -c CAPTURE (says how many frames it has)
+//
+// With -x 1 frames go at the capture's own pace, with -x 2 twice as fast. With -2 a frame whose source address (MAC) is the greater of its two goes to OTHER: a tap.
 //
 // Without -r as fast as it goes. Frames are kept in memory: captures of some hundred megabytes. With -n the
 // same frames are sent again; the sensor sees new copies of old packets, which is good for load alone.
@@ -29,6 +32,8 @@
 
 struct frames {
     struct iovec *at;
+    int64_t *t_ns; // since the first
+    int64_t first_ns;
     size_t count, room;
 };
 
@@ -38,21 +43,32 @@ static int fail(int status, const char *what, const char *why)
     return status;
 }
 
-static bool keep(struct frames *f, const u_char *data, size_t len)
+static bool make_room(struct frames *f)
 {
-    if (f->count == f->room) {
-        size_t room = f->room ? f->room * 2 : 4096;
-        struct iovec *more = realloc(f->at, room * sizeof *more);
-        if (!more)
-            return false;
-        f->at = more;
-        f->room = room;
-    }
-    void *copy = malloc(len);
+    size_t room = f->room ? f->room * 2 : 4096;
+    struct iovec *at = realloc(f->at, room * sizeof *at);
+    if (at)
+        f->at = at;
+    int64_t *t_ns = realloc(f->t_ns, room * sizeof *t_ns);
+    if (t_ns)
+        f->t_ns = t_ns;
+    f->room = at && t_ns ? room : f->room;
+    return at && t_ns;
+}
+
+static bool keep(struct frames *f, const struct pcap_pkthdr *h, const u_char *data)
+{
+    int64_t t_ns = (int64_t)h->ts.tv_sec * 1000000000 + (int64_t)h->ts.tv_usec * 1000;
+    if (f->count == f->room && !make_room(f))
+        return false;
+    void *copy = malloc(h->caplen);
     if (!copy)
         return false;
-    memcpy(copy, data, len);
-    f->at[f->count++] = (struct iovec){.iov_base = copy, .iov_len = len};
+    memcpy(copy, data, h->caplen);
+    if (f->count == 0)
+        f->first_ns = t_ns;
+    f->t_ns[f->count] = t_ns - f->first_ns;
+    f->at[f->count++] = (struct iovec){.iov_base = copy, .iov_len = h->caplen};
     return true;
 }
 
@@ -66,7 +82,7 @@ static int read_frames(const char *path, struct frames *f)
         return fail(EX_NOINPUT, path, error);
     int rc = 0, got = 0;
     while (rc == 0 && (got = pcap_next_ex(p, &h, &data)) == 1)
-        if (!keep(f, data, h->caplen))
+        if (!keep(f, h, data))
             rc = fail(EX_OSERR, path, "out of memory");
     if (rc == 0 && (got == PCAP_ERROR || f->count == 0))
         rc = fail(EX_DATAERR, path, got == PCAP_ERROR ? pcap_geterr(p) : "has no frame");
@@ -143,18 +159,48 @@ static size_t allowance(int64_t start_ns, double rate, size_t sent, size_t left)
     }
 }
 
-static int send_frames(const struct frames *f, int fd, unsigned repeat, double rate)
+// Does the frame go the other way, as seen by its MAC addresses?
+static bool is_back(const struct iovec *v)
+{
+    const unsigned char *mac = v->iov_base;
+    return v->iov_len >= 12 && memcmp(mac + 6, mac, 6) > 0;
+}
+
+// Up to `n` frames from number `first` on, to the wire or, where there are two, a frame to its own.
+static int send_some(const struct frames *f, const int fd[2], size_t first, size_t n)
 {
     struct mmsghdr message[BATCH_MAX] = {0};
+    if (fd[1] >= 0)
+        n = 1;
+    for (size_t i = 0; i < n; i++) {
+        message[i].msg_hdr.msg_iov = &f->at[(first + i) % f->count];
+        message[i].msg_hdr.msg_iovlen = 1;
+    }
+    bool back = fd[1] >= 0 && is_back(message[0].msg_hdr.msg_iov);
+    return sendmmsg(fd[back ? 1 : 0], message, (unsigned)n, 0);
+}
+
+// Until frame `n` is due at the capture's own pace.
+static void wait_for(const struct frames *f, int64_t start_ns, size_t n, double speed)
+{
+    int64_t due_ns = start_ns + (int64_t)((double)f->t_ns[n] / speed);
+    for (int64_t left; (left = due_ns - now_ns(CLOCK_MONOTONIC)) > 0;)
+        nanosleep(&(struct timespec){.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000},
+                  NULL);
+}
+
+static int send_frames(const struct frames *f, const int fd[2], unsigned repeat, double rate,
+                       double speed)
+{
     size_t total = f->count * repeat, sent = 0;
     int64_t start_ns = now_ns(CLOCK_MONOTONIC);
     while (sent < total) {
-        size_t n = allowance(start_ns, rate, sent, total - sent);
-        for (size_t i = 0; i < n; i++) {
-            message[i].msg_hdr.msg_iov = &f->at[(sent + i) % f->count];
-            message[i].msg_hdr.msg_iovlen = 1;
-        }
-        int rc = sendmmsg(fd, message, (unsigned)n, 0);
+        size_t n = 1;
+        if (speed > 0)
+            wait_for(f, start_ns, sent % f->count, speed);
+        else
+            n = allowance(start_ns, rate, sent, total - sent);
+        int rc = send_some(f, fd, sent, n);
         if (rc < 0 && errno != ENOBUFS && errno != EAGAIN && errno != EINTR)
             return fail(EX_IOERR, "send", strerror(errno));
         sent += rc > 0 ? (size_t)rc : 0;
@@ -164,32 +210,59 @@ static int send_frames(const struct frames *f, int fd, unsigned repeat, double r
     return 0;
 }
 
+struct request {
+    unsigned repeat;
+    double rate, speed;
+    const char *out, *other, *interface, *capture;
+    bool count;
+};
+
+static int work(const struct request *q, const struct frames *f)
+{
+    int fd[2] = {-1, -1}, rc;
+    if (q->count) {
+        printf("%zu\n", f->count);
+        return 0;
+    }
+    if (q->out)
+        return write_capture(f, q->out, q->repeat, q->rate);
+    rc = open_wire(q->interface, &fd[0]);
+    if (rc == 0 && q->other)
+        rc = open_wire(q->other, &fd[1]);
+    if (rc == 0)
+        rc = send_frames(f, fd, q->repeat, q->rate, q->speed);
+    for (int i = 0; i < 2; i++)
+        if (fd[i] >= 0)
+            close(fd[i]);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     struct frames f = {0};
-    unsigned repeat = 1;
-    double rate = 0;
-    const char *out = NULL;
-    int option, fd = -1;
-    while ((option = getopt(argc, argv, "n:r:w:")) != -1) {
+    struct request q = {.repeat = 1};
+    int option;
+    while ((option = getopt(argc, argv, "2:cn:r:w:x:")) != -1) {
         switch (option) {
-        case 'n': repeat = (unsigned)strtoul(optarg, NULL, 10); break;
-        case 'r': rate = strtod(optarg, NULL); break;
-        case 'w': out = optarg; break;
+        case '2': q.other = optarg; break;
+        case 'c': q.count = true; break;
+        case 'n': q.repeat = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 'r': q.rate = strtod(optarg, NULL); break;
+        case 'w': q.out = optarg; break;
+        case 'x': q.speed = strtod(optarg, NULL); break;
         default: return EX_USAGE;
         }
     }
-    if (argc - optind != (out ? 1 : 2) || repeat == 0 || (out && rate <= 0))
+    if (argc - optind != (q.out || q.count ? 1 : 2) || q.repeat == 0 || (q.out && q.rate <= 0))
         return fail(EX_USAGE, "arguments", "see the head of inject.c");
-    int rc = read_frames(argv[argc - 1], &f);
-    if (rc == 0 && out)
-        rc = write_capture(&f, out, repeat, rate);
-    else if (rc == 0 && (rc = open_wire(argv[optind], &fd)) == 0)
-        rc = send_frames(&f, fd, repeat, rate);
-    if (fd >= 0)
-        close(fd);
+    q.interface = argv[optind];
+    q.capture = argv[argc - 1];
+    int rc = read_frames(q.capture, &f);
+    if (rc == 0)
+        rc = work(&q, &f);
     for (size_t i = 0; i < f.count; i++)
         free(f.at[i].iov_base);
     free(f.at);
+    free(f.t_ns);
     return rc;
 }

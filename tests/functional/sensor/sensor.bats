@@ -194,3 +194,27 @@ refused() {
     "$POSTERN_BIN/postern-collector" -j journal --dump 2>/dev/null |
         jq -se '[.[] | select(.kind == "row") | .counters["mx/out"].unanswered // 0] | add > 20'
 }
+
+@test "no address, name or password is in logs, status, flows or records, however talkative" {
+    {
+        pcap_header
+        pcap_packet 100 "$(tcp 40000 25 02 1000 0)"
+        pcap_packet 100 "$(tcp 25 40000 12 5000 1001)"
+        pcap_packet 101 "$(tcp 25 40000 18 5001 1001 "$(hex "220 mx.far.example")0d0a")"
+        at=1001
+        for line in "EHLO host.near.example" "AUTH PLAIN AGN1c3RvbWVyMQBwYXNzd29yZDE=" \
+            "MAIL FROM:<sender@near.example>" "RCPT TO:<recipient@far.example>" "EXPN secret-list" "nonsense-line"; do
+            pcap_packet 102 "$(tcp 40000 25 18 "$at" 5021 "$(hex "$line")0d0a")"
+            at=$((at + ${#line} + 2))
+        done
+    } >a.pcap
+    for profile in flow-only own-smarthost-content full-envelope; do
+        printf 'sensor:\n  legal_profile: %s\n' "$profile" >postern.yaml
+        "$sensor" -v -v -c postern.yaml -r a.pcap --print flows -o records --status status.json >flows 2>log
+        [ -s flows ]
+        run grep -aE 'near|far|customer1|password1|AGN1c3|secret|nonsense' flows log records status.json
+        [ "$status" -eq 1 ]
+    done
+    [ "$(jq .smtp.rcpt flows)" = 1 ]
+    [ "$(jq .smtp.auth flows)" = 1 ]
+}

@@ -16,12 +16,12 @@ static const struct ip_addr six = {.family = IP_V6, .octet = {0x20, 1, 0xd, 0xb8
 
 static void providers(const char *path, FILE *errors)
 {
-    struct provider_table *t;
-    if (provider_load(path, errors, &t) < 0)
+    struct network_file *t;
+    if (network_file_load(path, errors, &t) < 0)
         return;
     provider_of(t, &four, "");
     provider_of(t, &six, "");
-    provider_free(t);
+    network_file_free(t);
 }
 
 static void leases(const char *path, FILE *errors)

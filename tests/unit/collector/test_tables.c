@@ -198,14 +198,14 @@ static void destinations(void **state)
 
 // ---- Providers
 
-static int load(const char *text, char *said, size_t size, struct provider_table **out)
+static int load(const char *text, char *said, size_t size, struct network_file **out)
 {
     char path[] = "/tmp/test_provider.XXXXXX";
     int fd = mkstemp(path);
     assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
     close(fd);
     FILE *errors = fmemopen(said, size, "w");
-    int rc = provider_load(path, errors, out);
+    int rc = network_file_load(path, errors, out);
     fclose(errors);
     unlink(path);
     return rc;
@@ -215,9 +215,9 @@ static void providers(void **state)
 {
     (void)state;
     char said[512] = "";
-    struct provider_table *t;
+    struct network_file *t;
     assert_int_equal(load("# prefix asn\n192.0.2.0/24 64496\n\n192.0.2.128/25\tAS64497 # half\r\n"
-                          "2001:db8::/32 64498\n",
+                          "2001:db8::/32 64498 de # with its country\n",
                           said, sizeof said, &t),
                      0);
     static const struct {
@@ -240,7 +240,12 @@ static void providers(void **state)
         if (p.kind == MINUTE_PROVIDER_ASN)
             assert_true(p.hash == hash_number(HASH_ASN, cases[i].asn));
     }
-    provider_free(t);
+    struct ip_addr a;
+    ip_parse("2001:db8::1", &a);
+    assert_string_equal(network_file_find(t, &a)->country, "DE");
+    ip_parse("192.0.2.1", &a);
+    assert_string_equal(network_file_find(t, &a)->country, "");
+    network_file_free(t);
 }
 
 static void wrong_provider_files(void **state)
@@ -254,12 +259,14 @@ static void wrong_provider_files(void **state)
         {"192.0.2.0/24 64496\n\n  nonsense 1\n", ":3:3: no prefix"},
         {"192.0.2.0/24 0\n", ":1:14: no AS number"},
         {"192.0.2.0/24 4294967296\n", ":1:14: no AS number"},
-        {"192.0.2.0/24 64496 more\n", ":1:20: more than"},
+        {"192.0.2.0/24 64496 more\n", ":1:20: no country"},
+        {"192.0.2.0/24 64496 D1\n", ":1:20: no country"},
+        {"192.0.2.0/24 64496 DE more\n", ":1:23: more than"},
         {"192.0.2.0/24 64496x\n", ":1:14: no AS number"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char said[512] = "";
-        struct provider_table *t;
+        struct network_file *t;
         assert_int_equal(load(cases[i].text, said, sizeof said, &t), -EINVAL);
         if (!strstr(said, cases[i].where))
             fail_msg("case %zu: %s", i, said);

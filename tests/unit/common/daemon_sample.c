@@ -4,11 +4,13 @@
 
 #include <assert.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,6 +47,8 @@ static const struct daemon_option options[] = {
     {0, "fail-start", NULL, false, "Starting fails."},
     {0, "refuse-reload", NULL, false, "A reload is refused."},
     {0, "rights", NULL, false, "Shows its rights, ends."},
+    {0, "keep", NULL, false, "Keeps CAP_NET_RAW."},
+    {0, "try", NULL, false, "Tries what its sandbox forbids, ends."},
     {0},
 };
 
@@ -107,9 +111,30 @@ static int show_rights(void)
     return 0;
 }
 
+static void sandbox(const struct daemon *d, struct sandbox *s)
+{
+    sandbox_read(s, "/proc/self");
+    if (daemon_has(d->args, "keep"))
+        sandbox_keep(s, 13); // CAP_NET_RAW
+}
+
+static void try_what_is_forbidden(void)
+{
+    int rc = open("/etc/passwd", O_RDONLY) < 0 ? errno : 0;
+    say("open %s\n", rc ? strerror(rc) : "done");
+    rc = socket(AF_INET, SOCK_STREAM, 0) < 0 ? errno : 0;
+    say("socket %s\n", rc ? strerror(rc) : "done");
+    execl("/bin/true", "true", NULL);
+    say("exec %s\n", strerror(errno));
+}
+
 static int start(struct daemon *d)
 {
     const struct sensor_conf *c = d->conf;
+    if (daemon_has(d->args, "try")) {
+        try_what_is_forbidden();
+        loop_stop(d->loop, 0);
+    }
     say("start loop=%d flows=%lld\n", d->loop != NULL, (long long)c->flows);
     if (daemon_has(d->args, "rights")) {
         show_rights();
@@ -172,6 +197,7 @@ const struct daemon_spec sample_spec = {
     .check = check,
     .run = run,
     .open = open_all,
+    .sandbox = sandbox,
     .start = start,
     .reload = reload,
     .status = status,

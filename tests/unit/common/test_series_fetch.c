@@ -47,7 +47,7 @@ static void create(int64_t start_s)
         mkdir(command, 0700);
         *c = '/';
     }
-    assert_int_equal(rrdfile_create(path, start_s, error), 0);
+    assert_int_equal(rrdfile_create(path, (struct rrdfile_shape){0}, start_s, error), 0);
 }
 
 static void put(int64_t t_s, double v)
@@ -63,9 +63,10 @@ static void put(int64_t t_s, double v)
 static struct series_sample *fetch(int64_t start_s, int64_t end_s, int32_t step_s, int64_t lease_s,
                                    size_t *count)
 {
-    struct series_range r = {.start_s = start_s, .end_s = end_s, .step_s = step_s};
+    struct series_range r = {
+        .start_s = start_s, .end_s = end_s, .step_s = step_s, .own_start_s = lease_s};
     struct series_sample *out = NULL;
-    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, name, lease_s, &r, &out, count), 0);
+    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, name, &r, &out, count), 0);
     assert_int_equal(*count, (r.end_s - r.start_s) / r.step_s);
     return out;
 }
@@ -202,7 +203,7 @@ static void unaligned_start(void **state)
     size_t n;
     struct series_range r = {.start_s = BASE_S + 17, .end_s = BASE_S + 61};
     struct series_sample *s;
-    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, name, 0, &r, &s, &n), 0);
+    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, name, &r, &s, &n), 0);
     assert_true(r.start_s == BASE_S && r.end_s == BASE_S + 120 && r.step_s == 60);
     assert_true(s[0].average[0] == 1 && s[1].average[0] == 0);
     free(s);
@@ -219,7 +220,7 @@ static void month_of_zeros(void **state)
     size_t n;
     struct series_range r = {.start_s = BASE_S, .end_s = BASE_S + 31 * 86400};
     struct series_sample *s;
-    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, name, 0, &r, &s, &n), 0);
+    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, name, &r, &s, &n), 0);
     assert_int_equal(r.step_s, 3600);
     assert_float_equal(s[0].average[0], 1440.0 / 60, 1e-9);
     for (size_t i = 1; i < 30 * 24; i++)
@@ -234,16 +235,17 @@ static void errors(void **state)
     struct series_range r = {.start_s = BASE_S, .end_s = BASE_S + 60};
     struct series_sample *s;
     size_t n;
-    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, "10.9.9.9", 0, &r, &s, &n), -ENOENT);
+    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, "10.9.9.9", &r, &s, &n), -ENOENT);
     create(BASE_S);
     char path[512], error[RRDFILE_ERROR_MAX];
+    struct rrdfile_shape shape;
     rrd_path_of(path);
-    assert_int_equal(rrdfile_check(path, error), 0);
-    assert_int_equal(rrdfile_create(path, BASE_S, error), -EEXIST);
+    assert_int_equal(rrdfile_check(path, &shape, error), 0);
+    assert_int_equal(rrdfile_create(path, shape, BASE_S, error), -EEXIST);
     struct series_range bad = {.start_s = BASE_S, .end_s = BASE_S};
-    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, name, 0, &bad, &s, &n), -EINVAL);
+    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, name, &bad, &s, &n), -EINVAL);
     struct series_range odd = {.start_s = BASE_S, .end_s = BASE_S + 60, .step_s = 61};
-    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, name, 0, &odd, &s, &n), -EINVAL);
+    assert_int_equal(series_fetch(dir, SERIES_SUBSCRIBER, name, &odd, &s, &n), -EINVAL);
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     assert_in_range(st.st_size, 360000, 380000); // the layout's 371 kB

@@ -1,0 +1,198 @@
+// Lines appended with one write each; a torn last line is passed over like any other that is none.
+#include "common/series_notes.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_OCTETS = 4096, LINE_MAX_OCTETS = 600 };
+
+static int notes_path(const char *rrd_dir, enum series_kind kind, const char *name,
+                      char out[static PATH_OCTETS])
+{
+    char relative[SERIES_PATH_MAX];
+    series_path(kind, name, relative);
+    relative[strlen(relative) - strlen("rrd")] = '\0';
+    int n = snprintf(out, PATH_OCTETS, "%s/%snotes", rrd_dir, relative);
+    return n < PATH_OCTETS ? 0 : -ENAMETOOLONG;
+}
+
+static int append(const char *rrd_dir, enum series_kind kind, const char *name, const char *line)
+{
+    char path[PATH_OCTETS];
+    int rc = notes_path(rrd_dir, kind, name, path);
+    if (rc != 0)
+        return rc;
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return -errno;
+    size_t len = strlen(line);
+    ssize_t n = write(fd, line, len);
+    rc = n < 0 ? -errno : n < (ssize_t)len ? -ENOSPC : 0;
+    if (close(fd) != 0 && rc == 0)
+        rc = -errno;
+    return rc;
+}
+
+int series_notes_put_lease(const char *rrd_dir, enum series_kind kind, const char *name,
+                           int64_t minute, const char *party)
+{
+    char line[LINE_MAX_OCTETS];
+    snprintf(line, sizeof line - 1, "lease %lld %s", (long long)minute, party);
+    for (char *c = line; *c; c++)
+        if (iscntrl((unsigned char)*c))
+            *c = '?';
+    size_t n = strlen(line);
+    memcpy(line + n, "\n", 2);
+    return append(rrd_dir, kind, name, line);
+}
+
+int series_notes_put_amendment(const char *rrd_dir, enum series_kind kind, const char *name,
+                               const struct series_amendment *a)
+{
+    char line[LINE_MAX_OCTETS];
+    int n = snprintf(line, sizeof line, "amend %lld %lld", (long long)a->minute,
+                     (long long)a->cut_ms);
+    for (unsigned i = 0; i < 2 * SERIES_SOURCES; i++) {
+        double v = i < SERIES_SOURCES ? a->delta[i] : a->total[i - SERIES_SOURCES];
+        n += snprintf(line + n, sizeof line - (size_t)n, " %.17g", v);
+    }
+    snprintf(line + n, sizeof line - (size_t)n, "\n");
+    return append(rrd_dir, kind, name, line);
+}
+
+static bool take_number(const char **at, int64_t *out)
+{
+    char *end;
+    errno = 0;
+    long long n = strtoll(*at, &end, 10);
+    if (errno != 0 || end == *at || n < 0)
+        return false;
+    *out = n;
+    *at = end;
+    return true;
+}
+
+static bool parse_amendment(const char *at, struct series_amendment *out)
+{
+    if (!take_number(&at, &out->minute) || !take_number(&at, &out->cut_ms))
+        return false;
+    for (unsigned i = 0; i < 2 * SERIES_SOURCES; i++) {
+        char *end;
+        double v = strtod(at, &end);
+        if (end == at || !isfinite(v) || v < 0)
+            return false;
+        *(i < SERIES_SOURCES ? &out->delta[i] : &out->total[i - SERIES_SOURCES]) = v;
+        at = end;
+    }
+    return *at == '\0';
+}
+
+static int add_lease(struct series_notes *n, const char *at)
+{
+    int64_t minute;
+    if (!take_number(&at, &minute) || minute > INT64_MAX / 60 || *at != ' ' || !at[1])
+        return 0;
+    struct series_lease *more = reallocarray(n->lease, n->leases + 1, sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    n->lease = more;
+    struct series_lease *l = &more[n->leases++];
+    *l = (struct series_lease){.start_s = minute * 60};
+    snprintf(l->party, sizeof l->party, "%s", at + 1);
+    return 0;
+}
+
+static int add_amendment(struct series_notes *n, const char *at)
+{
+    struct series_amendment a;
+    if (!parse_amendment(at, &a) || a.minute > INT64_MAX / 60)
+        return 0;
+    struct series_amendment *more = reallocarray(n->amendment, n->amendments + 1, sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    n->amendment = more;
+    more[n->amendments++] = a;
+    return 0;
+}
+
+int series_notes_parse(char *text, struct series_notes *out)
+{
+    *out = (struct series_notes){0};
+    char *rest;
+    int rc = 0;
+    for (char *line = strtok_r(text, "\n", &rest); line && rc == 0;
+         line = strtok_r(NULL, "\n", &rest)) {
+        if (strncmp(line, "lease ", 6) == 0)
+            rc = add_lease(out, line + 6);
+        else if (strncmp(line, "amend ", 6) == 0)
+            rc = add_amendment(out, line + 6);
+    }
+    if (rc != 0)
+        series_notes_free(out);
+    for (size_t i = 1; i < out->leases; i++)
+        out->lease[i - 1].end_s = out->lease[i].start_s;
+    return rc;
+}
+
+static int read_end(int fd, char *text)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return -errno;
+    off_t from = st.st_size > SERIES_NOTES_OCTETS_MAX ? st.st_size - SERIES_NOTES_OCTETS_MAX : 0;
+    ssize_t n = pread(fd, text, SERIES_NOTES_OCTETS_MAX, from);
+    if (n < 0)
+        return -errno;
+    text[n] = '\0';
+    char *first = from > 0 ? strchr(text, '\n') : NULL;
+    if (first) // the line that was cut
+        memmove(text, first + 1, strlen(first + 1) + 1);
+    return 0;
+}
+
+int series_notes_read(const char *rrd_dir, enum series_kind kind, const char *name,
+                      struct series_notes *out)
+{
+    char path[PATH_OCTETS];
+    *out = (struct series_notes){0};
+    int rc = notes_path(rrd_dir, kind, name, path);
+    if (rc != 0)
+        return rc;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    char *text = malloc(SERIES_NOTES_OCTETS_MAX + 1);
+    rc = text ? read_end(fd, text) : -ENOMEM;
+    close(fd);
+    if (rc == 0)
+        rc = series_notes_parse(text, out);
+    free(text);
+    return rc;
+}
+
+void series_notes_free(struct series_notes *n)
+{
+    free(n->lease);
+    free(n->amendment);
+    *n = (struct series_notes){0};
+}
+
+int series_leases(const char *rrd_dir, enum series_kind kind, const char *name,
+                  struct series_lease **out, size_t *count)
+{
+    struct series_notes n;
+    int rc = series_notes_read(rrd_dir, kind, name, &n);
+    if (rc != 0)
+        return rc;
+    free(n.amendment);
+    *out = n.lease;
+    *count = n.leases;
+    return 0;
+}

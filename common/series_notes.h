@@ -1,0 +1,40 @@
+// What a subscriber's RRD file cannot say, in a text file beside it: whose the key was, and what
+// came for a minute after it had been written. postern-series appends, series_fetch reads.
+//
+//   lease MINUTE PARTY             from this minute on the key is the party's
+//   amend MINUTE CUT D... T...     CUT: watermark of the rows, in milliseconds; eight numbers that
+//                                  were added, and the eight that the minute then had
+//
+// Lines that are none of these are passed over. Of a file longer than SERIES_NOTES_OCTETS_MAX only the
+// end is read.
+#pragma once
+
+#include "common/series.h"
+
+#define SERIES_NOTES_OCTETS_MAX (256 * 1024)
+
+struct series_amendment {
+    int64_t minute;
+    int64_t cut_ms;
+    double delta[SERIES_SOURCES];
+    double total[SERIES_SOURCES];
+};
+
+struct series_notes {
+    struct series_lease *lease; // owned, in order of the file
+    size_t leases;
+    struct series_amendment *amendment; // owned
+    size_t amendments;
+};
+
+// No file: no notes. Negative errno.
+int series_notes_read(const char *rrd_dir, enum series_kind kind, const char *name,
+                      struct series_notes *out);
+// The same from text, which is changed. -ENOMEM.
+int series_notes_parse(char *text, struct series_notes *out);
+void series_notes_free(struct series_notes *n);
+
+int series_notes_put_lease(const char *rrd_dir, enum series_kind kind, const char *name,
+                           int64_t minute, const char *party);
+int series_notes_put_amendment(const char *rrd_dir, enum series_kind kind, const char *name,
+                               const struct series_amendment *a);

@@ -1,0 +1,154 @@
+// See mail_journal.h.
+#include "mail_journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mail_text.h"
+
+#define CHUNK      65536
+#define PAUSE_MS   1000
+#define PAUSE_MOST 60000
+
+extern char **environ;
+
+struct mail_journal {
+    char command[4096];
+    char cursor[MAIL_CURSOR_MAX];
+    pid_t child; // 0: none
+    int fd;
+    int64_t again_ms, pause_ms;
+    uint64_t restarts;
+    struct mail_lines lines;
+    mail_lines_fn fn;
+    void *ctx;
+    uint8_t chunk[CHUNK];
+};
+
+static int start(struct mail_journal *j)
+{
+    char after[MAIL_CURSOR_MAX + 32];
+    int ends[2];
+    snprintf(after, sizeof after, "--after-cursor=%s", j->cursor);
+    char *argv[] = {j->command,   "--output=json",     "--follow",
+                    "--no-pager", "SYSLOG_FACILITY=2", j->cursor[0] ? after : "--lines=0",
+                    NULL};
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return -errno;
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+    int rc = posix_spawn(&j->child, j->command, &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    if (rc != 0) {
+        j->child = 0;
+        close(ends[0]);
+        return -rc;
+    }
+    j->fd = ends[0];
+    fcntl(j->fd, F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+static void stop(struct mail_journal *j)
+{
+    if (j->fd >= 0)
+        close(j->fd);
+    j->fd = -1;
+    if (j->child > 0) {
+        kill(j->child, SIGTERM);
+        while (waitpid(j->child, NULL, 0) < 0 && errno == EINTR) {}
+    }
+    j->child = 0;
+    j->lines.len = 0;
+}
+
+int mail_journal_open(const char *command, const char *cursor, struct mail_journal **out)
+{
+    struct mail_journal *j = calloc(1, sizeof *j);
+    if (!j)
+        return -ENOMEM;
+    j->fd = -1;
+    j->pause_ms = PAUSE_MS;
+    snprintf(j->command, sizeof j->command, "%s", command);
+    snprintf(j->cursor, sizeof j->cursor, "%s", cursor);
+    int rc = start(j);
+    if (rc < 0) {
+        free(j);
+        return rc;
+    }
+    *out = j;
+    return 0;
+}
+
+void mail_journal_close(struct mail_journal *j)
+{
+    if (!j)
+        return;
+    stop(j);
+    free(j);
+}
+
+static void on_line(void *ctx, struct span line)
+{
+    struct mail_journal *j = ctx;
+    struct span cursor;
+    j->fn(j->ctx, line);
+    // journalctl escapes quotes within values, so the key cannot be a value's text.
+    if (mail_text_between(line, "\"__CURSOR\":\"", "\"", &cursor) ||
+        mail_text_between(line, "\"__CURSOR\" : \"", "\"", &cursor)) {
+        if (cursor.len < sizeof j->cursor) {
+            memcpy(j->cursor, cursor.data, cursor.len);
+            j->cursor[cursor.len] = '\0';
+        }
+    }
+}
+
+int mail_journal_read(struct mail_journal *j, int64_t now_ms, mail_lines_fn fn, void *ctx)
+{
+    if (j->fd < 0) {
+        if (now_ms < j->again_ms)
+            return 0;
+        j->restarts++;
+        if (start(j) != 0) {
+            j->again_ms = now_ms + j->pause_ms;
+            return 0;
+        }
+    }
+    j->fn = fn;
+    j->ctx = ctx;
+    ssize_t n = read(j->fd, j->chunk, CHUNK);
+    if (n > 0) {
+        j->pause_ms = PAUSE_MS;
+        mail_lines_feed(&j->lines, span_of(j->chunk, (size_t)n), on_line, j);
+        return 1;
+    }
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    stop(j); // it ended; a half line is read again from the cursor
+    j->again_ms = now_ms + j->pause_ms;
+    j->pause_ms = j->pause_ms * 2 < PAUSE_MOST ? j->pause_ms * 2 : PAUSE_MOST;
+    return 0;
+}
+
+const char *mail_journal_cursor(const struct mail_journal *j)
+{
+    return j->cursor;
+}
+
+uint64_t mail_journal_restarts(const struct mail_journal *j)
+{
+    return j->restarts;
+}
+
+bool mail_journal_running(const struct mail_journal *j)
+{
+    return j->fd >= 0;
+}

@@ -1,0 +1,19 @@
+// The mail facility of systemd's journal, followed through journalctl -o json: a child whose output is read
+// as it comes, started again when it ends, from the cursor of the last entry that was read.
+#pragma once
+
+#include "mail_lines.h"
+#include "mail_state.h"
+
+struct mail_journal;
+
+// `command` is the program, `cursor` "" begins at the journal's end. Negative errno.
+int mail_journal_open(const char *command, const char *cursor, struct mail_journal **out);
+void mail_journal_close(struct mail_journal *j); // ends the child, by its number
+
+// Hands out whole lines. 1: there may be more; 0: none for now. Starts the child again after a pause.
+int mail_journal_read(struct mail_journal *j, int64_t now_ms, mail_lines_fn fn, void *ctx);
+// Of the last entry handed out; "": none yet.
+const char *mail_journal_cursor(const struct mail_journal *j);
+uint64_t mail_journal_restarts(const struct mail_journal *j);
+bool mail_journal_running(const struct mail_journal *j);

@@ -1,0 +1,257 @@
+// The daemon that follows mail logs. Files are looked at four times a second; once a second what was told is
+// made durable, and only then the position moves: after a crash lines may be read twice, and what is told
+// of them has the identity of a new epoch. See mail_live.h.
+#include "mail_live.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "mail_job.h"
+#include "mail_journal.h"
+
+#define TICK_MS     250
+#define SAVE_MS     1000
+#define LAG_MS      2000 // what a server has logged has come through syslog by then
+#define OCTETS_TURN (4u << 20)
+
+struct followed {
+    const char *path; // of the configuration
+    struct mail_follow *follow;
+    int error;
+};
+
+struct live {
+    struct daemon *d;
+    struct mail_setup setup;
+    struct mail_state *state;
+    struct mail_journal *journal;
+    struct followed *file;
+    size_t files;
+    int64_t saved_ms;
+    int save_error;
+};
+
+static const struct mail_conf *conf_of(const struct live *l)
+{
+    const struct sensor_conf *c = l->d->conf;
+    return &c->mail_log;
+}
+
+static void on_line(void *ctx, struct span line)
+{
+    mail_log_line(ctx, line);
+}
+
+// ---- Opening.
+
+static int judge(const struct sensor_conf *c)
+{
+    if (c->mail_log.files.count == 0 && !c->mail_log.journal) {
+        log_error("sensor.mail_log.files: names no log; name some, set sensor.mail_log.journal, or "
+                  "give -r FILE");
+        return EX_CONFIG;
+    }
+    if (c->legal_profile == 0) {
+        log_error("sensor.legal_profile: is not chosen; set it to flow-only, "
+                  "own-smarthost-content or full-envelope, as the law of the place allows");
+        return EX_CONFIG;
+    }
+    if (!c->key_file) {
+        log_error("sensor.key_file: is missing, and names must not leave here unprotected; write a "
+                  "file with a line \"ID HEX64\" (echo 1 $(openssl rand -hex 32)), mode 600");
+        return EX_CONFIG;
+    }
+    return 0;
+}
+
+static int open_state(struct live *l)
+{
+    const char *path = conf_of(l)->state;
+    int rc = mail_state_load(path, &l->state);
+    if (rc == 0)
+        rc = mail_state_write(l->state, path); // better now than after the first minute
+    if (rc == 0)
+        return 0;
+    log_error("sensor.mail_log.state: %s: %s", path,
+              rc == -EINVAL
+                  ? "is no state of logs; move it away, and the logs are read from their end"
+                  : strerror(-rc));
+    return EX_CANTCREAT;
+}
+
+static int open_files(struct live *l)
+{
+    const struct conf_strings *names = &conf_of(l)->files;
+    l->file = calloc(names->count + 1, sizeof *l->file);
+    if (!l->file)
+        return setup_out_of_memory();
+    mail_log_quiet(l->setup.log, true);
+    for (size_t i = 0; i < names->count; i++) {
+        struct mail_position at;
+        bool known = mail_state_get(l->state, names->item[i], &at);
+        struct followed *f = &l->file[i];
+        f->path = names->item[i];
+        int rc = mail_follow_open(f->path, known ? &at : NULL, true, (size_t)conf_of(l)->warm_up,
+                                  on_line, l->setup.log, &f->follow);
+        if (rc < 0) {
+            log_error("%s: %s; let the sensor's user read it (group adm on Debian)", f->path,
+                      rc == -EINVAL ? "is no plain file" : strerror(-rc));
+            return EX_NOINPUT;
+        }
+        l->files++;
+        if (!mail_follow_present(f->follow))
+            log_warning("%s: is not there yet; it is waited for", f->path);
+        if (mail_follow_lost(f->follow))
+            log_warning(
+                "%s: is not the file that was read before, nor is that one beside it; lines "
+                "may be missing",
+                f->path);
+    }
+    mail_log_quiet(l->setup.log, false);
+    return 0;
+}
+
+int mail_live_open(struct daemon *d)
+{
+    const struct sensor_conf *c = d->conf;
+    struct live *l = calloc(1, sizeof *l);
+    if (!l)
+        return setup_out_of_memory();
+    d->state = l;
+    l->d = d;
+    int rc = judge(c);
+    if (rc == 0)
+        rc = mail_setup_open(d, (uint8_t)(c->legal_profile - 1), false, loop_clock_ms(), &l->setup);
+    if (rc == 0)
+        rc = open_state(l);
+    if (rc == 0)
+        rc = open_files(l);
+    if (rc == 0 && c->mail_log.journal) {
+        int error = mail_journal_open(c->mail_log.journal_command, mail_state_cursor(l->state),
+                                      &l->journal);
+        if (error != 0) {
+            log_error("sensor.mail_log.journal_command: %s: %s", c->mail_log.journal_command,
+                      strerror(-error));
+            rc = EX_UNAVAILABLE;
+        }
+    }
+    return rc;
+}
+
+// ---- Running.
+
+static void say_change(struct followed *f, int error)
+{
+    if (error == f->error)
+        return;
+    f->error = error;
+    if (error != 0)
+        log_error("%s: %s; it is tried again", f->path, strerror(-error));
+    else
+        log_info("%s: can be read again", f->path);
+}
+
+// Durable first, then the position.
+static void save(struct live *l, int64_t now_ms)
+{
+    struct sink *sink = &l->setup.job.sink;
+    int rc = sink->kind ? sink_flush(sink, now_ms) : 0;
+    for (size_t i = 0; rc == 0 && i < l->files; i++) {
+        struct mail_position at = mail_follow_position(l->file[i].follow);
+        if (at.inode)
+            rc = mail_state_put(l->state, l->file[i].path, &at);
+    }
+    if (rc == 0 && l->journal)
+        rc = mail_state_put_cursor(l->state, mail_journal_cursor(l->journal));
+    if (rc == 0)
+        rc = mail_state_write(l->state, conf_of(l)->state);
+    if (rc != l->save_error && rc != 0)
+        log_error("the position in the logs cannot be kept: %s; it is tried again", strerror(-rc));
+    l->save_error = rc;
+    l->saved_ms = now_ms;
+}
+
+static void on_tick(struct loop *loop, int64_t now_ms, void *ctx)
+{
+    struct live *l = ctx;
+    (void)loop;
+    bool more = false;
+    for (size_t i = 0; i < l->files; i++) {
+        int rc = mail_follow_read(l->file[i].follow, OCTETS_TURN, on_line, l->setup.log);
+        say_change(&l->file[i], rc < 0 ? rc : 0);
+        more |= rc == 1;
+    }
+    if (l->journal && mail_journal_read(l->journal, now_ms, on_line, l->setup.log) == 1)
+        more = true;
+    // What lies behind is read first; its own stamps move the time.
+    if (!more)
+        mail_log_advance(l->setup.log, now_ms - LAG_MS);
+    if (now_ms - l->saved_ms >= SAVE_MS || now_ms < l->saved_ms)
+        save(l, now_ms);
+}
+
+int mail_live_start(struct daemon *d)
+{
+    struct live *l = d->state;
+    for (size_t i = 0; i < l->files; i++)
+        log_info("follows %s", l->file[i].path);
+    if (loop_every(d->loop, TICK_MS, on_tick, l) < 0)
+        return setup_out_of_memory();
+    return l->setup.job.outlet ? outlet_start(l->setup.job.outlet, d->loop) : 0;
+}
+
+void mail_live_status(struct daemon *d, struct control_status *out)
+{
+    const struct live *l = d->state;
+    uint64_t rotations = 0, truncations = 0, lost = 0;
+    mail_log_status(l->setup.log, out);
+    for (size_t i = 0; i < l->files; i++) {
+        const struct followed *f = &l->file[i];
+        bool there = mail_follow_present(f->follow);
+        control_status_input(out, f->path,
+                             f->error ? "broken"
+                             : there  ? "whole"
+                                      : "empty",
+                             f->error ? strerror(-f->error)
+                             : there  ? ""
+                                      : "is not there");
+        rotations += mail_follow_rotations(f->follow);
+        truncations += mail_follow_truncations(f->follow);
+        lost += mail_follow_lost(f->follow);
+    }
+    control_status_counter(out, "rotations", rotations);
+    control_status_counter(out, "truncations", truncations);
+    control_status_counter(out, "positions_lost", lost);
+    if (l->journal) {
+        bool runs = mail_journal_running(l->journal);
+        control_status_input(out, "journal", runs ? "whole" : "broken",
+                             runs ? "" : "journalctl ended; it is started again");
+        control_status_counter(out, "journal_restarts", mail_journal_restarts(l->journal));
+    }
+    if (l->save_error)
+        control_status_problem(out, 1, "position", strerror(-l->save_error),
+                               "make room for sensor.mail_log.state and sensor.spool");
+    if (l->setup.map_error)
+        control_status_problem(out, 1, "mailbox-map", strerror(-l->setup.map_error),
+                               "make room for sensor.mail_log.mailbox_map");
+    if (l->setup.job.outlet)
+        outlet_status(l->setup.job.outlet, out, loop_clock_ms());
+}
+
+void mail_live_stop(struct daemon *d)
+{
+    struct live *l = d->state;
+    on_tick(d->loop, loop_clock_ms(), l);
+    mail_log_finish(l->setup.log);
+    save(l, loop_clock_ms());
+    mail_journal_close(l->journal);
+    for (size_t i = 0; i < l->files; i++)
+        mail_follow_close(l->file[i].follow);
+    free(l->file);
+    mail_state_free(l->state);
+    mail_setup_close(&l->setup);
+    free(l);
+    d->state = NULL;
+}

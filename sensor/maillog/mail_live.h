@@ -1,0 +1,10 @@
+// `postern-sensor --mail-log` without -r: the files of sensor.mail_log.files and the journal are followed as
+// they grow. The functions are those of daemon_spec.
+#pragma once
+
+#include "common/daemon.h"
+
+int mail_live_open(struct daemon *d);
+int mail_live_start(struct daemon *d);
+void mail_live_status(struct daemon *d, struct control_status *out);
+void mail_live_stop(struct daemon *d);

@@ -1,0 +1,223 @@
+// See mail_log.h. The form is told line by line, for one file may hold several programs' lines.
+#include "mail_log.h"
+
+#include <stdlib.h>
+
+#include "exim.h"
+#include "mail_event.h"
+#include "mail_line.h"
+#include "postfix.h"
+
+#define CLOCK_BACK_MS 5000
+
+struct mail_log {
+    struct mail_log_config config;
+    struct mail_log_stats stats;
+    struct mail_join *join;
+    struct mail_emit *emit;
+    struct mail_clock clock;
+    struct mail_event event;
+    struct mail_note note;
+    int64_t latest_ms, advanced_ms;
+    bool quiet;
+    char last_error[160];
+};
+
+static void on_record(void *ctx, struct record_mail *r)
+{
+    struct mail_log *l = ctx;
+    if (!l->quiet)
+        mail_emit_record(l->emit, r);
+}
+
+struct mail_log *mail_log_new(const struct mail_log_config *config)
+{
+    struct mail_log *l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->config = *config;
+    l->config.join.tell = on_record;
+    l->config.join.ctx = l;
+    l->clock.now_ms = config->now_ms;
+    l->join = mail_join_new(&l->config.join);
+    l->emit = mail_emit_new(&l->config.emit);
+    if (!l->join || !l->emit) {
+        mail_log_free(l);
+        return NULL;
+    }
+    return l;
+}
+
+void mail_log_free(struct mail_log *l)
+{
+    if (!l)
+        return;
+    mail_event_fini(&l->event);
+    mail_join_free(l->join);
+    mail_emit_free(l->emit);
+    free(l);
+}
+
+// ---- Time.
+
+static void move(struct mail_log *l, int64_t t_ms)
+{
+    if (t_ms <= l->latest_ms) {
+        l->stats.clock_back += t_ms + CLOCK_BACK_MS < l->latest_ms;
+        return;
+    }
+    l->latest_ms = t_ms;
+    if (t_ms - l->advanced_ms < 1000)
+        return;
+    l->advanced_ms = t_ms;
+    mail_join_advance(l->join, t_ms);
+    if (!l->quiet)
+        mail_emit_advance(l->emit, t_ms);
+}
+
+void mail_log_advance(struct mail_log *l, int64_t t_ms)
+{
+    move(l, t_ms);
+}
+
+// ---- Lines.
+
+static void take(struct mail_log *l, struct mail_note *note, struct span host)
+{
+    move(l, note->t_ms);
+    if (note->t_ms < l->latest_ms) // lines of several processes overtake one another
+        note->t_ms = l->latest_ms;
+    if (note->kind != MAIL_NOTE_NONE)
+        mail_join_note(l->join, note, host);
+}
+
+static void take_syslog(struct mail_log *l, const struct mail_line *line)
+{
+    bool known;
+    if (span_begins(line->program, "exim") && l->config.format != MAIL_LOG_POSTFIX) {
+        l->note = (struct mail_note){.t_ms = line->t_ms, .pid = line->pid};
+        struct span text = line->message;
+        int64_t own_ms;
+        size_t n = mail_line_stamp(&l->clock, text, &own_ms);
+        if (n > 0 && n < text.len && text.data[n] == ' ') // Exim stamps what it gives to syslog too
+            text = span_cut(text, n + 1, text.len);
+        l->note.pid = 0;
+        known = exim_read(text, &l->note);
+    } else {
+        known = postfix_read(line, &l->note);
+    }
+    if (!known) {
+        l->stats.lines_other++;
+        move(l, line->t_ms);
+        return;
+    }
+    take(l, &l->note, line->host);
+}
+
+static void take_json(struct mail_log *l, struct span text)
+{
+    switch (mail_event_read(&l->event, text)) {
+    case MAIL_EVENT_NOTE: take(l, &l->event.note, l->event.server); break;
+    case MAIL_EVENT_LINE: take_syslog(l, &l->event.line); break;
+    case MAIL_EVENT_OTHER: l->stats.lines_other++; break;
+    case MAIL_EVENT_BROKEN:
+    default:
+        l->stats.lines_broken++;
+        memcpy(l->last_error, l->event.error, sizeof l->last_error);
+        break;
+    }
+}
+
+static bool take_exim(struct mail_log *l, struct span text)
+{
+    int64_t t_ms;
+    size_t n = mail_line_stamp(&l->clock, text, &t_ms);
+    if (n == 0 || n >= text.len || text.data[n] != ' ')
+        return false;
+    l->note = (struct mail_note){.t_ms = t_ms};
+    if (!exim_read(span_cut(text, n + 1, text.len), &l->note))
+        return false;
+    take(l, &l->note, (struct span){0});
+    return true;
+}
+
+void mail_log_line(struct mail_log *l, struct span text)
+{
+    struct mail_line line;
+    int format = l->config.format;
+    l->stats.lines++;
+    if (text.len > MAIL_LINE_MAX) {
+        l->stats.lines_long++;
+        text.len = MAIL_LINE_MAX;
+    }
+    while (text.len > 0 && (text.data[text.len - 1] == '\r' || text.data[text.len - 1] == '\n'))
+        text.len--;
+    if (text.len == 0)
+        return;
+    if (text.data[0] == '{' && (format == MAIL_LOG_AUTO || format == MAIL_LOG_EVENT)) {
+        take_json(l, text);
+        return;
+    }
+    if (format == MAIL_LOG_EVENT) {
+        l->stats.lines_broken++;
+        return;
+    }
+    if (format != MAIL_LOG_POSTFIX && take_exim(l, text))
+        return;
+    if (mail_line_parse(&l->clock, text, &line))
+        take_syslog(l, &line);
+    else
+        l->stats.lines_unknown++;
+}
+
+void mail_log_quiet(struct mail_log *l, bool quiet)
+{
+    l->quiet = quiet;
+}
+
+void mail_log_finish(struct mail_log *l)
+{
+    mail_join_advance(l->join, l->latest_ms + 3000);
+    mail_emit_finish(l->emit);
+}
+
+int mail_log_error(const struct mail_log *l)
+{
+    return mail_emit_error(l->emit);
+}
+
+const char *mail_log_last_error(const struct mail_log *l)
+{
+    return l->last_error;
+}
+
+const struct mail_log_stats *mail_log_stats(const struct mail_log *l)
+{
+    return &l->stats;
+}
+
+const struct mail_join_stats *mail_log_join_stats(const struct mail_log *l)
+{
+    return mail_join_stats(l->join);
+}
+
+void mail_log_status(const struct mail_log *l, struct control_status *s)
+{
+    const struct mail_join_stats *joined = mail_join_stats(l->join);
+    if (l->latest_ms > 0)
+        control_status_time(s, l->latest_ms);
+#define X(name, text) control_status_counter(s, #name, l->stats.name);
+    MAIL_LOG_STATS(X)
+#undef X
+#define X(name, text) control_status_counter(s, #name, joined->name);
+    MAIL_JOIN_STATS(X)
+#undef X
+    control_status_counter(s, "evicted", mail_join_evicted(l->join));
+    control_status_counter(s, "records", mail_emit_count(l->emit));
+    if (l->stats.lines_broken > 0)
+        control_status_problem(s, 1, "broken-line", l->last_error,
+                               "see docs/formats/mail-event.md; the line was passed over");
+    if (l->stats.lines > 100 && l->stats.lines_unknown * 2 > l->stats.lines)
+        control_status_problem(s, 1, "unknown-lines", "most lines are of no form known here",
+                               "give a mail server's log, or set sensor.mail_format");
+}

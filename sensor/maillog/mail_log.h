@@ -1,0 +1,54 @@
+// A mail server's log as a source of records: lines in, whatever wrote them; records out. Whoever feeds it
+// (a file, a followed file, the journal) gives whole lines without their ends.
+#pragma once
+
+#include "common/control.h"
+#include "mail_emit.h"
+#include "mail_join.h"
+
+enum mail_log_format { // configuration: sensor.mail_format
+    MAIL_LOG_AUTO,
+    MAIL_LOG_POSTFIX, // syslog lines of Postfix and its filters
+    MAIL_LOG_EXIM,    // Exim's main log
+    MAIL_LOG_EVENT,   // our own JSON lines
+};
+
+#define MAIL_LOG_STATS(X)                                              \
+    X(lines, "lines read")                                             \
+    X(lines_long, "lines cut at 65,536 octets")                        \
+    X(lines_unknown, "lines of no form known here")                    \
+    X(lines_other, "lines of other programs")                          \
+    X(lines_broken, "JSON lines that are none, or hold a wrong value") \
+    X(clock_back, "lines whose time lies more than five seconds behind another")
+
+struct mail_log_stats {
+#define X(name, text) uint64_t name;
+    MAIL_LOG_STATS(X)
+#undef X
+};
+
+struct mail_log_config {
+    struct mail_join_config join; // `tell` and `ctx` are the log's own
+    struct mail_emit_config emit;
+    int format;     // enum mail_log_format
+    int64_t now_ms; // names the year of stamps without one
+};
+
+struct mail_log;
+
+struct mail_log *mail_log_new(const struct mail_log_config *config); // NULL: out of memory
+void mail_log_free(struct mail_log *l);
+
+void mail_log_line(struct mail_log *l, struct span line);
+// Until told otherwise lines are joined and nothing is told: what was told before a restart.
+void mail_log_quiet(struct mail_log *l, bool quiet);
+// Time moves without a line (live). To the latest line's time at most when `t_ms` lies before it.
+void mail_log_advance(struct mail_log *l, int64_t t_ms);
+void mail_log_finish(struct mail_log *l);
+
+int mail_log_error(const struct mail_log *l);
+// Why the last broken JSON line was refused; "" when none was.
+const char *mail_log_last_error(const struct mail_log *l);
+void mail_log_status(const struct mail_log *l, struct control_status *s);
+const struct mail_log_stats *mail_log_stats(const struct mail_log *l);
+const struct mail_join_stats *mail_log_join_stats(const struct mail_log *l);

@@ -1,0 +1,101 @@
+#!/usr/bin/env bats
+# Whose an address was, from files: look-ups as the desk makes them, lease sources in a configuration, and a
+# change of hands in the middle of a minute. POSTERN_BIN is the folder of the programs.
+# shellcheck disable=SC2154 # bats sets status, output, lines
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    PATH=$POSTERN_BIN:$PATH
+    cat >leases.csv <<'CSV'
+realm,prefix,port_first,port_last,party,start,end,last_seen,interim_s,mac,nas,session,user,pop,class
+,10.0.0.1,,,line:anna,2026-01-01T00:00:00Z,2026-01-01T10:00:00Z,,,,bng-1,,,north,residential
+,10.0.0.1,,,line:bert,2026-01-01T10:00:10Z,,2026-01-01T12:30:00Z,,,bng-1,,,north,residential
+,100.64.0.5,,,line:carl,2026-01-01T00:00:00Z,2027-01-01T00:00:00Z,,,,bng-1,,,south,residential
+CSV
+    cat >kea.csv <<'CSV'
+address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context
+10.0.0.2,02:00:5e:10:00:02,,3600,1767265200,1,0,0,,0,{ "ISC": { "relay-agent-info": "0x0203616263" } }
+CSV
+    cat >isc.leases <<'LEASES'
+lease 10.0.0.3 {
+  starts 4 2026/01/01 10:00:00;
+  ends 4 2026/01/01 11:00:00;
+  binding state active;
+  hardware ethernet 02:00:5e:10:00:03;
+}
+LEASES
+    printf 'outside,port_first,port_last,inside,start,end\n198.51.100.9,2048,3071,100.64.0.5,,\n' >blocks.csv
+    cat >postern.yaml <<'YAML'
+collector:
+  leases: leases.csv
+  lease_sources:
+    - {kind: kea, path: kea.csv, pop: east}
+    - {kind: isc, path: isc.leases}
+    - {kind: cgnat-formula, outside: [198.51.100.0/30], inside: [100.64.0.0/24], ports: 512}
+    - {kind: cgnat-table, path: blocks.csv}
+YAML
+}
+
+# party ADDRESS@TIME: by the configuration's sources
+party() {
+    postern lookup "$1" -c postern.yaml --purpose test --json | jq -r '.party + " " + .confidence'
+}
+
+@test "a look-up names the party, or says why it does not" {
+    run postern lookup 10.0.0.1@2026-01-01T11:00:00Z -l leases.csv --purpose "case 12"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"line:bert, certain"* ]]
+    run postern lookup 10.0.0.1@2026-01-01T10:01:00Z -l leases.csv --purpose "case 12"
+    [[ "$output" == *"ambiguous"*"change of hands"*"line:anna"*"line:bert"* ]]
+    run postern lookup 10.0.0.1@2026-01-01T14:00:00Z -l leases.csv --purpose "case 12"
+    [[ "$output" == *"line:bert, stale"* ]]
+    # The window tells who else had it.
+    run postern lookup 10.0.0.1@2026-01-01T11:00:00Z -l leases.csv --purpose "case 12" --window 2h
+    [[ "$output" == *"also within 120 min: line:anna"* ]]
+}
+
+@test "a look-up needs a purpose, an address and a time" {
+    run postern lookup 10.0.0.1@2026-01-01T11:00:00Z -l leases.csv
+    [ "$status" -eq 64 ]
+    [[ "$output" == *"--purpose"* ]]
+    run postern lookup 10.0.0.256@2026-01-01T11:00:00Z -l leases.csv --purpose x
+    [ "$status" -eq 64 ]
+    run postern lookup 10.0.0.1 -l leases.csv --purpose x
+    [ "$status" -eq 64 ]
+    [[ "$output" == *"@2026-"* ]]
+    run postern lookup 10.0.0.1@2026-01-01T11:00:00Z -l none.csv --purpose x
+    [ "$status" -eq 66 ]
+    # Nobody runs here.
+    run postern lookup 10.0.0.1 --run "$PWD" --purpose x
+    [ "$status" -eq 69 ]
+}
+
+@test "Kea's and ISC's files, port blocks by formula and by table" {
+    [ "$(party 10.0.0.2@2026-01-01T10:30:00Z)" = "line:abc certain" ]
+    [ "$(party 10.0.0.3@2026-01-01T10:30:00Z)" = "line:02:00:5e:10:00:03 certain" ]
+    [ "$(party 10.0.0.3@2026-01-01T11:30:00Z)" = "provisional:10.0.0.3 unknown" ]
+    # 126 blocks of 512 ports an address from 1024 on: the sixth block of the first is 100.64.0.5.
+    [ "$(party 198.51.100.0:3584@2026-01-01T10:30:00Z)" = "line:carl certain" ]
+    [ "$(party 198.51.100.0:4095@2026-01-01T10:30:00Z)" = "line:carl certain" ]
+    [ "$(party 198.51.100.0:4096@2026-01-01T10:30:00Z)" = "provisional:198.51.100.0:4096-4607 unknown" ]
+    [ "$(party 198.51.100.9:3000@2026-01-01T10:30:00Z)" = "line:carl certain" ]
+    # Without a port it is anybody's.
+    [[ "$(party 198.51.100.0@2026-01-01T10:30:00Z)" == *ambiguous ]]
+}
+
+@test "what a lease source lacks is said with its entry" {
+    printf 'collector:\n  lease_sources:\n    - {kind: radius, party: client-id}\n    - {kind: kea}\n' >bad.yaml
+    run postern-collector -c bad.yaml --check
+    [ "$status" -eq 78 ]
+    [[ "$output" == *"entry 1 (radius): party"* ]]
+    [[ "$output" == *"entry 1 (radius): listen is missing"* ]]
+    [[ "$output" == *"entry 1 (radius): clients is missing"* ]]
+    [[ "$output" == *"entry 1 (radius): secret_file is missing"* ]]
+    [[ "$output" == *"entry 2 (kea): path is missing"* ]]
+    printf 'collector:\n  lease_sources:\n    - {kind: kea, path: none.csv}\n' >bad.yaml
+    run postern-collector -c bad.yaml -r /dev/null -j journal
+    [ "$status" -eq 66 ]
+    [[ "$output" == *"none.csv"* ]]
+}

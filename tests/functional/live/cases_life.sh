@@ -1,0 +1,146 @@
+# shellcheck shell=bash
+# What happens to a sensor in the course of time, and what it says of it.
+
+refused() {
+    local status=0 text=$1
+    shift
+    "$BIN/postern-sensor" -c "$LIVE/postern.yaml" "$@" >/dev/null 2>"$LIVE/sensor.log" || status=$?
+    [ "$status" -ne 0 ] || wrong "it started"
+    expect_text "$LIVE/sensor.log" "$text"
+}
+
+cases_start() {
+    case_begin "start"
+    span_up
+    configure
+    sed -i '/legal_profile/d' "$LIVE/postern.yaml"
+    refused "sensor.legal_profile: is not chosen; set it to flow-only" -i span -o "$LIVE/records"
+    configure
+    sed -i '/key_file/d' "$LIVE/postern.yaml"
+    refused "sensor.key_file: is missing" -i span -o "$LIVE/records"
+    configure
+    refused "nowhere to write records to" -i span
+    refused "name an interface that" -i nothing -o "$LIVE/records"
+    configure "filter: port port"
+    refused "sensor.filter: .*pcap-filter" -i span -o "$LIVE/records"
+    configure "filter: tcp port 25" "interfaces: [span]"
+    sensor_start -o "$LIVE/records" || return 0
+    expect_text "$LIVE/sensor.log" "sees nothing under VLAN tags"
+    sensor_stop
+    span_down
+    case_end
+}
+
+# Coverage goes out on an idle link; bad configuration keeps the old; the good one is taken.
+cases_idle() {
+    case_begin "idle and reload"
+    span_up
+    configure "leg: access" "name: first"
+    sensor_start -i span -o "$LIVE/records" || return 0
+    sleep 3
+    [ "$(counter records)" -ge 2 ] || wrong "no coverage on an idle link"
+    configure "leg: nowhere"
+    if ask reload >/dev/null; then wrong "a bad configuration was taken"; fi
+    expect_text "$LIVE/sensor.log" "the old one stays"
+    configure "leg: access" "flows: 4096"
+    if ask reload >/dev/null; then wrong "a table was to grow at run time"; fi
+    expect_text "$LIVE/sensor.log" "sensor.flows: a change needs a restart"
+    configure "leg: transit" "name: second"
+    ask reload >/dev/null || wrong "a good configuration was not taken"
+    kill -HUP "$SENSOR"
+    kill -USR1 "$SENSOR"
+    sleep 1.5
+    expect_text "$LIVE/sensor.log" "configuration reloaded"
+    expect_text "$LIVE/sensor.log" "state ok, packets 0"
+    sensor_stop
+    span_down
+    case_end
+}
+
+link_is() { [ "$(ask | jq -r '.inputs[0].state')" = "$1" ]; }
+
+# Down, up, taken away and made again: seen, said, and counted on by itself.
+cases_link() {
+    local records
+    case_begin "link"
+    span_up
+    configure
+    sensor_start -i span -o "$LIVE/records" || return 0
+    ip link set span down
+    until_true link_is down || wrong "down is not seen"
+    has_problem link-down || wrong "down is no problem"
+    expect_text "$LIVE/sensor.log" "span is down"
+    sleep 0.5
+    records=$(counter records)
+    sleep 1.5
+    expect "coverage while nothing was watched" "$(($(counter records) - records))" 0
+    ip link set span up
+    until_true link_is up || wrong "up is not seen"
+    inject -r 4000 wire "$LIVE/plain.pcap"
+    until_true counter_is packets "$FRAMES" || wrong "nothing is counted behind a link that was down"
+    ip link del span
+    until_true link_is gone || wrong "gone is not seen"
+    span_up
+    until_true link_is up || wrong "an interface made anew is not seen"
+    inject -r 4000 wire "$LIVE/plain.pcap"
+    until_true counter_is packets $((FRAMES * 2)) || wrong "nothing is counted on an interface made anew"
+    if has_problem link-down; then wrong "a link that is up is a problem"; fi
+    expect "times that went back" "$(counter clock_back)" 0
+    sensor_stop
+    span_down
+    case_end
+}
+
+# Killed and started again; one of two processes killed.
+cases_killed() {
+    local status=0 worker
+    case_begin "killed"
+    span_up
+    configure "spool: $LIVE/spool" "spool_max: 64M"
+    rm -rf "$LIVE/spool"
+    sensor_start -i span || return 0
+    inject -r 4000 wire "$LIVE/plain.pcap"
+    until_true counter_is packets "$FRAMES" || wrong "packets are missing"
+    sleep 1.2
+    kill -KILL "$SENSOR"
+    wait "$SENSOR" 2>/dev/null || true
+    sensor_start -i span || return 0
+    inject -r 4000 wire "$LIVE/plain.pcap"
+    until_true counter_is packets "$FRAMES" || wrong "a sensor behind a kill counts $(counter packets)"
+    sensor_stop
+    configure "processes: 2" "ring: 8M"
+    sensor_start -i span --print flows || return 0
+    until_true workers_there || wrong "two processes are not there"
+    worker=$(pgrep -P "$SENSOR" | head -1)
+    kill -KILL "$worker"
+    wait "$SENSOR" || status=$?
+    expect "the exit status behind a killed process" "$status" 70
+    expect_text "$LIVE/sensor.log" "was ended by signal 9"
+    span_down
+    case_end
+}
+workers_there() { [ "$(pgrep -c -P "$SENSOR")" -eq 2 ]; }
+
+# No room for records: counted, said, and over when there is room again.
+cases_full_disk() {
+    case_begin "full disk"
+    span_up
+    mkdir -p "$LIVE/disk"
+    mount -t tmpfs -o size=6m none "$LIVE/disk"
+    configure "spool: $LIVE/disk/spool" "spool_max: 64M"
+    dd if=/dev/zero of="$LIVE/disk/other" bs=1k count=6000 2>/dev/null || true
+    sensor_start -i span || return 0
+    inject -r 4000 wire "$LIVE/plain.pcap"
+    until_true has_problem spool-full || wrong "a full disk is no problem"
+    expect_some "records that were not written" "$(counter spool_drops)"
+    expect "the state" "$(ask | jq -r .state)" failed
+    rm "$LIVE/disk/other"
+    sleep 2
+    inject -r 4000 wire "$LIVE/plain.pcap"
+    sleep 2
+    expect_some "records behind it" "$(counter spooled)"
+    sensor_stop
+    umount "$LIVE/disk"
+    span_down
+    case_end
+}

@@ -1,0 +1,97 @@
+# shellcheck shell=bash
+# A pair of interfaces: what is put on "wire" arrives at "span", where the sensor listens. Cases say what
+# they found wrong and go on; the last line of inside.sh counts.
+
+WRONG=0
+CASE=
+
+# A case: its name stands before all it says.
+case_begin() {
+    CASE=$1
+    SECONDS_BEFORE=$SECONDS
+}
+case_end() { printf '%-28s %d s\n' "$CASE" $((SECONDS - SECONDS_BEFORE)); }
+
+wrong() {
+    WRONG=$((WRONG + 1))
+    printf '%s: %s\n' "$CASE" "$*"
+    if [ -s "$LIVE/sensor.log" ]; then sed 's/^/    | /' "$LIVE/sensor.log" | tail -5; fi
+}
+
+# expect WHAT GOT WANTED
+expect() { [ "$2" = "$3" ] || wrong "$1 is $2, not $3"; }
+expect_some() { [ "${2:-0}" -gt 0 ] || wrong "$1 is ${2:-nothing}, not above 0"; }
+expect_text() { grep -q -- "$2" "$1" || wrong "$1 does not say \"$2\""; }
+
+span_up() {
+    ip link add wire type veth peer name span
+    # Nothing but what the test sends.
+    sysctl -qw net.ipv6.conf.wire.disable_ipv6=1 net.ipv6.conf.span.disable_ipv6=1
+    ip link set wire mtu 9000 up
+    ip link set span mtu 9000 up
+}
+span_down() { ip link del span 2>/dev/null || true; }
+
+# configure LINE...: site of the generated captures, and the section of the sensor with these lines.
+configure() {
+    {
+        cat "$LIVE/site.yaml"
+        printf '  run_directory: %s/run\nsensor:\n  legal_profile: full-envelope\n  key_file: key\n' "$LIVE"
+        printf '  %s\n' "$@"
+    } >"$LIVE/postern.yaml"
+}
+
+# sensor_start OPTION...: on span, until its socket answers.
+sensor_start() {
+    local n
+    rm -f "$LIVE"/run/*.sock
+    : >"$LIVE/flows.live"
+    "$BIN/postern-sensor" -c "$LIVE/postern.yaml" "$@" >>"$LIVE/flows.live" 2>"$LIVE/sensor.log" &
+    SENSOR=$!
+    for n in $(seq 150); do
+        if grep -q 'captures from' "$LIVE/sensor.log" && [ -S "$LIVE/run/postern-sensor.sock" ]; then return; fi
+        kill -0 "$SENSOR" 2>/dev/null || break
+        sleep 0.1
+    done
+    wrong "the sensor did not start ($n)"
+    return 1
+}
+
+sensor_stop() {
+    local status=0
+    kill -TERM "$SENSOR" 2>/dev/null || true
+    wait "$SENSOR" || status=$?
+    expect "the sensor's exit status" "$status" "${1:-0}"
+}
+
+ask() { node "$HERE/ask.mjs" "$LIVE/run/postern-sensor.sock" "$@"; }
+counter() { ask | jq ".counters.$1"; }
+has_problem() { ask | jq -e --arg code "$1" 'any(.problems[]; .code == $code)' >/dev/null; }
+
+# Waits for at most ten seconds: until COMMAND...
+until_true() {
+    local n
+    for n in $(seq 50); do
+        if "$@" >/dev/null 2>&1; then return 0; fi
+        sleep 0.2
+    done
+    return 1
+}
+counter_is() { [ "$(counter "$1")" = "$2" ]; }
+
+inject() { "$TESTS/postern-inject" "$@" >"$LIVE/inject.out" || wrong "nothing could be sent"; }
+
+# What a flow is, without the times, one a line.
+flows_of() { jq -S -c 'del(.start, .end, .tls.time_to_close_ms)' "$1" | sort; }
+
+# same_as_file CAPTURE RATE: the flows that the live sensor printed are those of the file job.
+same_as_file() {
+    "$TESTS/postern-inject" -r "$2" -w "$LIVE/retimed.pcap" "$1"
+    "$BIN/postern-sensor" -c "$LIVE/postern.yaml" -r "$LIVE/retimed.pcap" --print flows \
+        >"$LIVE/flows.file" 2>"$LIVE/file.log" || wrong "the file job failed"
+    flows_of "$LIVE/flows.live" >"$LIVE/live.sorted"
+    flows_of "$LIVE/flows.file" >"$LIVE/file.sorted"
+    [ "$(wc -l <"$LIVE/file.sorted")" -gt 100 ] || wrong "too few flows to compare"
+    cmp -s "$LIVE/live.sorted" "$LIVE/file.sorted" ||
+        wrong "$(diff "$LIVE/live.sorted" "$LIVE/file.sorted" | grep -c '^[<>]') flows differ from the file job's"
+}

@@ -1,0 +1,125 @@
+#!/usr/bin/env bats
+# Series from a journal that is whole and one that is not; files that break; building anew; a daemon
+# that follows. POSTERN_BIN is the folder of the programs, POSTERN_SCENARIO a small generated network.
+# shellcheck disable=SC2154 # bats sets status, output, stderr, lines
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    cd "$BATS_FILE_TMPDIR" || return
+    "$POSTERN_BIN/postern-generate" --scenario "$POSTERN_SCENARIO" --seed 11 -o x.pcap \
+        --truth truth.jsonl --config-out postern.yaml
+    "$POSTERN_BIN/postern-sensor" -c postern.yaml -r x.pcap -o records
+    "$POSTERN_BIN/postern-collector" -c postern.yaml -r records -j journal
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    cp -r "$BATS_FILE_TMPDIR/journal" .
+    series=$POSTERN_BIN/postern-series
+    postern=$POSTERN_BIN/postern
+}
+
+teardown() {
+    [ -z "${daemon:-}" ] || kill "$daemon" 2>/dev/null || true
+}
+
+# all RRD-DIR: every value of every series of the hour, to be compared
+all() {
+    local file name
+    while read -r file; do
+        name=$(basename "$file" .rrd)
+        name=${name//_//}
+        case $file in
+        */subscriber/*) "$postern" series export "$name" -d "$1" --from 2026-03-02T09:30:00Z --to 2026-03-02T11:30:00Z ;;
+        */site/*) "$postern" series export --kind site -d "$1" --from 2026-03-02T09:30:00Z --to 2026-03-02T11:30:00Z ;;
+        esac
+    done < <(find "$1" -name '*.rrd' | LC_ALL=C sort | awk 'NR % 4 == 1 || /site/')
+}
+
+@test "a whole journal gives series that fsck finds nothing in" {
+    run -0 "$series" -j journal -d rrd --status status.json
+    [ "$(jq -r .state status.json)" = ok ]
+    run -0 "$postern" series fsck -d rrd
+    [[ $output == *" 0 with faults" ]]
+    all rrd >values
+    grep -q ',[1-9][0-9]*,' values
+}
+
+@test "a damaged journal is named with file and offset, and ends with 65" {
+    segment=$(find journal -name '*.pj' | LC_ALL=C sort | head -n 1)
+    printf 'XXXXXXXX' | dd of="$segment" bs=1 seek=20000 conv=notrunc status=none
+    run -65 --separate-stderr "$series" -j journal -d rrd --status status.json
+    [[ $stderr == *"$(basename "$segment")"*octet* ]]
+    [ "$(jq -r '.problems[0].code' status.json)" = journal-damaged ]
+}
+
+@test "no journal is 66, and says so" {
+    run -66 --separate-stderr "$series" -j nowhere -d rrd
+    [[ $stderr == *nowhere* ]]
+}
+
+@test "a broken file is named; a rebuild makes the same values again" {
+    "$series" -j journal -d rrd
+    all rrd >before
+    file=$(find rrd/subscriber -name '*.rrd' | LC_ALL=C sort | head -n 1)
+    truncate -s 1000 "$file"
+    : >rrd/subscriber/left.rrd.new
+    run -65 --separate-stderr "$postern" series fsck -d rrd
+    [[ $output == *"$file"* ]]
+    [[ $output == *"left over"* ]]
+    run -0 "$postern" series rebuild -d rrd/ -j journal
+    all rrd >after
+    cmp before after
+    run -0 "$postern" series fsck -d rrd
+    [ ! -e rrd.new ]
+    [ ! -e rrd.old ]
+}
+
+@test "run again, it repeats nothing" {
+    "$series" -j journal -d rrd
+    all rrd >before
+    "$series" -j journal -d rrd --status status.json
+    [ "$(jq .counters.minutes_written status.json)" -eq 0 ]
+    [ "$(jq .counters.amendments status.json)" -eq 0 ]
+    all rrd >after
+    cmp before after
+}
+
+@test "the daemon follows, keeps others out, and ends at once" {
+    mkdir run
+    printf 'site:\n  run_directory: %s\nseries:\n  journal: %s\n  rrd: %s\n  poll: 100ms\n' \
+        "$PWD/run" "$PWD/journal" "$PWD/rrd" >postern.yaml
+    "$series" -c postern.yaml 2>log &
+    daemon=$!
+    for _ in $(seq 100); do
+        [ ! -s rrd/cursor ] || break
+        sleep 0.1
+    done
+    [ -s rrd/cursor ]
+    run -69 --separate-stderr "$series" -j journal -d rrd
+    [[ $stderr == *"stop it first"* ]]
+    run -69 --separate-stderr "$postern" series rebuild -d rrd -j journal
+    [[ $stderr == *"stop it first"* ]]
+    began=$(date +%s%N)
+    kill "$daemon"
+    wait "$daemon"
+    [ $((($(date +%s%N) - began) / 1000000)) -lt 2000 ]
+    daemon=
+    # What the daemon had not settled the job writes.
+    "$series" -j journal -d rrd
+    all rrd >followed
+    "$series" -j journal -d again
+    all again >built
+    cmp followed built
+}
+
+@test "export says what it cannot do" {
+    "$series" -j journal -d rrd
+    run -66 "$postern" series export 203.0.113.9 -d rrd
+    run -64 "$postern" series export -d rrd
+    run -64 "$postern" series export 10.0.0.1 -d rrd --kind galaxy
+    run -64 "$postern" series export --kind site -d rrd --step 61
+    run -64 "$postern" series export --kind site -d rrd --from later
+    run -64 "$postern" series mend
+}

@@ -1,0 +1,246 @@
+#!/usr/bin/env bats
+# Sensor and collector over their real connection: enrolled, revoked, deceived, frozen, cut off, without disk. Whatever happens, the
+# journal is that of a file job over the same records. POSTERN_BIN and POSTERN_TOOLS are the folders of programs.
+# shellcheck disable=SC2154 # bats sets status, output, stderr, lines
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    port=$((20000 + RANDOM % 20000))
+    enroll_port=$((port + 1))
+    cat >site.yaml <<YAML
+site:
+  subscribers: [10.0.0.0/8]
+  run_directory: $PWD/run
+YAML
+    cat >live.yaml <<YAML
+$(cat site.yaml)
+collector:
+  subscribers: 20000
+  flows: 20000
+  sketches: 1000
+  journal: journal
+  intake: intake
+  listen: ["127.0.0.1:$port", "unix:$PWD/in.sock", "tcp:127.0.0.1:$((port + 2))"]
+  ca: ca
+  enroll: 127.0.0.1:$enroll_port
+sensor:
+  spool: spool
+  collector: 127.0.0.1:$port
+  tls: tls
+YAML
+    mkdir run
+}
+
+teardown() {
+    for pid in ${pids:-}; do kill -CONT "$pid" 2>/dev/null && kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
+    return 0
+}
+
+collector() { # collector [CONFIG]
+    "$POSTERN_BIN/postern-collector" -c "${1:-live.yaml}" --status status.json 2>>collector.log 3>&- &
+    collector=$!
+    pids="${pids:-} $collector"
+    for _ in $(seq 100); do
+        [ -S in.sock ] && [ -S run/postern-collector.sock ] && return 0
+        sleep 0.05
+    done
+    cat collector.log
+    return 1
+}
+
+stop() {
+    kill "$1"
+    wait "$1"
+}
+
+ask() { "$POSTERN_BIN/postern" "$@" --socket run/postern-collector.sock; }
+
+# enroll NAME FOLDER [OPTIONS]: a token from the collector, a certificate for it
+enroll() {
+    local name=$1 folder=$2
+    shift 2
+    token=$(ask sensor enroll "$name" "$@" | sed -n 's/.*--enroll \([^@]*\)@.*/\1/p')
+    [ -n "$token" ]
+    sed "s/^  tls: .*/  tls: $folder/" live.yaml >"enroll-$name.yaml"
+    "$POSTERN_BIN/postern-sensor" -c "enroll-$name.yaml" --enroll "$token@127.0.0.1:$enroll_port"
+}
+
+# What a bot does in seven minutes, as records of domain $2 and as a capture
+records() {
+    bot=$POSTERN_SHARED_DIR/captures/bots/neris-port25.csv
+    [ -r "$bot" ] || skip "no captures in $POSTERN_SHARED_DIR"
+    "$POSTERN_BIN/postern-generate" --inject "$bot@${3:-10.0.0.5}" --start 2026-11-22T00:00:00Z -o "$1.pcap" --minutes 7 2>/dev/null
+    printf '%s\nsensor:\n  domain: %s\n' "$(cat site.yaml)" "${2:-1}" >"file-$1.yaml"
+    "$POSTERN_BIN/postern-sensor" -c "file-$1.yaml" -r "$1.pcap" -o "$1.rec" 2>/dev/null
+}
+
+dump() { "$POSTERN_BIN/postern-collector" -c site.yaml -j "$1" --dump 2>/dev/null; }
+
+# The journal is that of a file job over these records.
+same_as() {
+    local files=()
+    for f in "$@"; do files+=(-r "$f"); done
+    rm -rf reference
+    sed '/^  listen:/d; /^  ca:/d; /^  enroll:/d' live.yaml >file.yaml
+    "$POSTERN_BIN/postern-collector" -c file.yaml "${files[@]}" -j reference 2>/dev/null
+    dump reference >reference.jsonl
+    dump journal >journal.jsonl
+    [ "$(wc -l <reference.jsonl)" -gt 20 ]
+    cmp reference.jsonl journal.jsonl
+}
+
+status_of() {
+    kill -USR1 "$collector"
+    sleep 0.3
+}
+
+# pump FILE SPOOL ADDRESS TLS [DOMAIN] [RATE]
+pump() { timeout 60 "$POSTERN_TOOLS/transport_pump" "$1" "$2" "$3" "$4" "${6:-20000}" "${5:-1}"; }
+
+@test "a capture goes through spool, TLS and intake, and ends in the minutes of a file job" {
+    records bot
+    collector
+    enroll edge1 tls
+    [ "$(stat -c %a tls/key.pem)" = 600 ]
+    "$POSTERN_BIN/postern-sensor" -c live.yaml -r bot.pcap --status sensor.json
+    [ "$(jq .counters.acknowledged sensor.json)" -eq "$(jq .counters.records sensor.json)" ]
+    stop "$collector"
+    same_as bot.rec
+    [ "$(jq .counters.session_records status.json)" -eq "$(jq .counters.records sensor.json)" ]
+    # The same capture again says nothing new.
+    collector
+    rm -r spool
+    "$POSTERN_BIN/postern-sensor" -c live.yaml -r bot.pcap
+    stop "$collector"
+    dump journal >again.jsonl
+    cmp again.jsonl journal.jsonl
+}
+
+@test "a token is good once, a wrong fingerprint is noticed, a revoked sensor is cut off" {
+    records bot
+    collector
+    enroll edge1 tls
+    run -77 "$POSTERN_BIN/postern-sensor" -c enroll-edge1.yaml --enroll "$token@127.0.0.1:$enroll_port"
+    [[ $output == *"the token is not known"* ]]
+    wrong=${token%????????}00000000
+    run -69 "$POSTERN_BIN/postern-sensor" -c enroll-edge1.yaml --enroll "$wrong@127.0.0.1:$enroll_port"
+    [[ $output == *"certificate refused"* ]]
+    # While it is sending.
+    pump bot.rec spool-a "127.0.0.1:$port" tls 1 100 2>pump.log &
+    sending=$!
+    pids="$pids $sending"
+    sleep 1.5
+    ask sensor revoke edge1
+    sleep 1
+    grep -q 'edge1: revoked' collector.log
+    grep -q 'collector 127.0.0.1' pump.log
+    kill -0 "$sending"
+    # Enrolled anew it goes on where it was.
+    enroll edge1 tls
+    wait "$sending"
+    run -65 ask sensor revoke nobody
+    stop "$collector"
+    same_as bot.rec
+}
+
+@test "who has no certificate of the collector's authority is refused, and harms nobody" {
+    records bot
+    collector
+    enroll edge1 tls
+    mkdir foreign
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=edge1 \
+        -keyout foreign/key.pem -out foreign/cert.pem 2>/dev/null
+    cp tls/ca.pem foreign/
+    timeout 3 "$POSTERN_TOOLS/transport_pump" bot.rec spool-f "127.0.0.1:$port" foreign 5000 7 2>foreign.log &
+    pump bot.rec spool-a "127.0.0.1:$port" tls
+    wait $! || true
+    run -1 openssl s_client -connect "127.0.0.1:$port" -tls1_2 </dev/null
+    head -c 3000 /dev/urandom | timeout 5 openssl s_client -connect "127.0.0.1:$port" -cert tls/cert.pem \
+        -key tls/key.pem -CAfile tls/ca.pem -quiet >/dev/null 2>&1 || true
+    sleep 0.5
+    stop "$collector"
+    same_as bot.rec
+    [ "$(jq .counters.sessions_refused status.json)" -ge 1 ]
+    [ "$(jq .counters.broken_messages status.json)" -ge 1 ]
+    grep -q 'what comes is no IPFIX' collector.log
+}
+
+@test "a sensor speaks only for its domains and prefixes; others go on" {
+    records own 1
+    records domain 9
+    records prefix 1 10.9.0.5
+    collector
+    enroll edge1 tls --domains 1,2 --prefixes 10.0.0.0/16
+    pump domain.rec spool-d "127.0.0.1:$port" tls 9
+    pump own.rec spool-o "127.0.0.1:$port" tls 1
+    pump prefix.rec spool-p "127.0.0.1:$port" tls 2
+    stop "$collector"
+    # Coverage names no subscriber: it is not refused by prefix.
+    [ "$(jq .counters.refused_foreign_domain status.json)" -eq 523 ]
+    "$POSTERN_BIN/postern-collector" -c site.yaml -r prefix.rec -j other --status other.json 2>/dev/null
+    [ "$(jq .counters.refused_foreign_prefix status.json)" -eq "$(jq .counters.records_flow other.json)" ]
+    jq -e '.problems[] | select(.code == "foreign-records") | .text | contains("edge1")' status.json
+    [ "$(dump journal | jq -rs '[.[] | select(.kind == "row") | .subscriber] | unique | join(" ")')" = 10.0.0.5 ]
+}
+
+@test "a frozen collector costs nothing, a cut link is mended" {
+    records bot
+    collector
+    pump bot.rec spool-a "unix:$PWD/in.sock" - 1 300 2>pump.log &
+    sending=$!
+    pids="$pids $sending"
+    sleep 0.5
+    kill -STOP "$collector"
+    sleep 1
+    kill -CONT "$collector"
+    sleep 0.3
+    kill -KILL "$collector"
+    wait "$collector" || true
+    sleep 0.5
+    collector
+    wait "$sending"
+    stop "$collector"
+    same_as bot.rec
+}
+
+@test "a full disk stops acknowledgement, says so, and recovers by itself" {
+    records bot
+    mkdir small
+    mount -t tmpfs -o size=256k tmpfs small 2>/dev/null || skip "no right to mount a small file system"
+    # shellcheck disable=SC2064
+    trap "umount -l '$PWD/small'" EXIT
+    sed -i 's#^  intake: .*#  intake: small/intake#; s#^  journal: .*#  journal: small/journal#' live.yaml
+    mkdir small/journal
+    head -c 200000 /dev/zero >small/ballast
+    collector
+    pump bot.rec spool-a "unix:$PWD/in.sock" - 2>pump.log &
+    sending=$!
+    pids="$pids $sending"
+    sleep 2
+    kill -0 "$sending" # nothing is acknowledged that is not durable
+    status_of
+    jq -e '.problems[] | select(.code == "disk")' status.json
+    grep -q 'the disk refuses' collector.log
+    rm small/ballast
+    wait "$sending"
+    grep -q 'the disk takes records again' collector.log
+    stop "$collector"
+    cp -r small/journal journal
+    sed -i 's#^  journal: .*#  journal: journal#' live.yaml
+    same_as bot.rec
+    umount -l small
+    trap - EXIT
+}
+
+@test "an exporter without identity is taken, and its limits are told" {
+    command -v softflowd >/dev/null || skip "softflowd is not installed"
+    records bot
+    collector
+    softflowd -r bot.pcap -v 10 -P tcp -n "127.0.0.1:$((port + 2))" -d 2>softflowd.log || skip "this softflowd has no TCP"
+    sleep 1
+    stop "$collector"
+    [ "$(jq .counters.records_of_exporters status.json)" -gt 0 ]
+    jq -e '.not_visible[] | select(.detector == "exactly-once")' status.json
+}
