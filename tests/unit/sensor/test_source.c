@@ -271,6 +271,63 @@ static void test_order(void **state)
     source_close(&s);
 }
 
+// Frames of a source by batches of this size.
+static size_t read_batches(const char *path, size_t max, struct source_frame *out, size_t room)
+{
+    const char *failed;
+    struct source s;
+    size_t n = 0, got;
+    struct source_frame frame[64];
+    assert_int_equal(source_files_open(&path, 1, &s, &failed), 0);
+    while ((got = source_next_batch(&s, frame, max)) > 0) {
+        assert_true(got <= max && n + got <= room);
+        for (size_t i = 0; i < got; i++) {
+            // Octets are borrowed: only what they begin with is kept.
+            out[n] = frame[i];
+            out[n++].data = (struct span){.len = frame[i].data.len};
+            assert_int_equal(frame[i].data.data[0], n - 1);
+        }
+    }
+    source_close(&s);
+    return n;
+}
+
+// What is read in blocks is what libpcap reads (a compressed file goes through it), whatever odd record
+// stands among the others.
+static void test_blocks(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t field; // of the fifth record's header
+        uint32_t value;
+        uint32_t magic, snaplen;
+    } odd[] = {{0, 103, 0xa1b2c3d4, 65535},         {0, 0x90000000, 0xa1b2c3d4, 65535},
+               {1, 1000000, 0xa1b2c3d4, 65535},     {1, 4000000000u, 0xa1b2c3d4, 65535},
+               {3, 1, 0xa1b2c3d4, 65535},           {1, 999999999, 0xa1b23c4d, 65535},
+               {1, 2000000000u, 0xa1b23c4d, 65535}, {0, 104, 0xa1b2c3d4, 16}};
+    static uint8_t packed[5000];
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        struct octets o;
+        struct source_frame plain[64], reference[64];
+        make_pcap(&o, 100, 1, 50);
+        memcpy(o.data, &odd[i].magic, 4);
+        memcpy(o.data + 16, &odd[i].snaplen, 4);
+        memcpy(o.data + 24 + 4 * 36 + odd[i].field * 4, &odd[i].value, 4);
+        size_t want = read_batches(save("a.pcap.gz", packed, gzip(&o, packed)), 1, reference, 64);
+        assert_int_equal(want, 50);
+        const char *path = save("text", o.data, o.len);
+        for (size_t max = 1; max <= 64; max += 9) {
+            assert_int_equal(read_batches(path, max, plain, 64), want);
+            for (size_t k = 0; k < want; k++) {
+                assert_int_equal(plain[k].t_us, reference[k].t_us);
+                assert_int_equal(plain[k].wire, reference[k].wire);
+                assert_int_equal(plain[k].data.len, reference[k].data.len);
+                assert_int_equal(plain[k].linktype, reference[k].linktype);
+            }
+        }
+    }
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -288,6 +345,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cuts),        cmocka_unit_test(test_gzip),
         cmocka_unit_test(test_gzip_damage), cmocka_unit_test(test_gzip_members),
-        cmocka_unit_test(test_broken),      cmocka_unit_test(test_order)};
+        cmocka_unit_test(test_broken),      cmocka_unit_test(test_order),
+        cmocka_unit_test(test_blocks)};
     return cmocka_run_group_tests(tests, NULL, tear_down);
 }
