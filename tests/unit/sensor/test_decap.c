@@ -49,6 +49,12 @@ static const struct {
     {1, "eth:86dd ip6:0 x:0400010400000000 v4", "4in6", "b4:2001:db8::9"},
     {1, "eth:86dd ip6:60 x:2900010400000000 v6", "6in6", ""},
     {1, "eth:86dd ip6:44 x:0400000000000001 v4", "4in6", "b4:2001:db8::9"},
+    {1, "eth:86dd ip6:51 x:3c0400000000000100000001000000000000000000000000 x:2900010400000000 v6",
+     "6in6", ""},
+    {1,
+     "eth:86dd ip6:0 x:3300010400000000 x:2904000000000001000000010000000000000000000000"
+     "00 v6",
+     "6in6", ""},
     {1, "eth:0800 ip4:51 x:040400000000000100000001000000000000000000000000 v4", "ipip", ""},
     {1, "eth:0800 ip4:47 x:00000800 v4", "gre", ""},
     {1, "eth:86dd ip6:47 x:000086dd v6", "gre", ""},
@@ -81,6 +87,8 @@ static const struct {
     {1, "eth:0800 ip4:17 udp:6081 x:0000655800138900 eth:86dd v6", "geneve", "vni:5001"},
     {1, "eth:0800 ip4:17 udp:6081 x:010008000013890001020001 v4", "geneve", "vni:5001"},
     {1, "eth:0800 ip4:17 udp:2152 gtp v4", "gtp", "gtp:7"},
+    {1, "eth:0800 ip4:17 udp:2152 x:34ff003300000007 x:00000085 x:01000000 v4", "gtp", "gtp:7"},
+    {1, "eth:8100 x:00650033 x:aaaa030000000800 v4", "vlan", "vlan:101"},
     {1, "eth:0800 ip4:17 udp:1701 x:000200010002 x:ff030021 v4", "l2tp+ppp", "l2tp:1.2"},
     {1, "x:000000000001000000000002 x:0033 x:aaaa030000000800 v4", "", ""},
     {0, "x:02000000 v4", "null", ""},
@@ -309,6 +317,17 @@ static void test_named(void **state)
         {1, "eth:0800 ip4:47 x:00020800", "broken gre: bad version 1"},
         {1, "eth:0800 ip4:47 x:100088be00000001 x:3001000100000000",
          "broken erspan: bad version 1"},
+        {1, "eth:0800 ip4:47 x:2001640000ff0001", "broken eoip: bad length 1"},
+        {1, "eth:0800 ip4:17 udp:2152 x:32ff000000000007", "broken gtp: ends inside the header 1"},
+        {1, "eth:0800 ip4:17 udp:2152 x:34ff000800000007 x:0000008500000085",
+         "broken gtp: bad length 1"},
+        {1, "eth:0800 ip4:17 udp:2152 x:34ff000800000007 x:0000008502000085",
+         "broken gtp: ends inside the header 1"},
+        {1,
+         "eth:0800 ip4:17 udp:2152 x:34ff002800000007 x:00000085 x:010000850100008501000085 "
+         "x:010000850100008501000085 x:010000850100008501000085",
+         "broken gtp: more layers than an encapsulation has 1"},
+        {113, "x:00000001000600000000000100000005", "ethertype 0x0005 1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct recipe r;
@@ -330,6 +349,9 @@ static void test_no_ip(void **state)
         int linktype;
         const char *words;
     } cases[] = {{1, "eth:0806 x:0001"},
+                 {1, "eth:8100 x:00050003 x:424203"},
+                 {1, "eth:0800 ip4:47 x:2001640000000001"},
+                 {113, "x:00000001000600000000000100000004 x:424203"},
                  {1, "eth:88cc x:0001"},
                  {1, "eth:8863 x:1109"},
                  {1, "eth:8100 x:00050806 x:00"},

@@ -150,8 +150,70 @@ static void test_gzip(void **state)
     source_close(&s);
     packed[len - 8] ^= 1; // a wrong checksum
     path = save("c.pcap.gz", packed, len);
-    assert_int_not_equal(read_all(&path, 1, &s, &frames, NULL)->state, SOURCE_WHOLE);
+    assert_int_equal(read_all(&path, 1, &s, &frames, NULL)->state, SOURCE_BROKEN);
+    assert_int_equal(frames, 5);
     source_close(&s);
+}
+
+// Data damaged in the middle: what comes out before the damage is used, and it is said where it is.
+static void test_gzip_damage(void **state)
+{
+    (void)state;
+    static uint8_t packed[5000];
+    struct octets o;
+    struct source s;
+    uint64_t frames;
+    const size_t kept = 24 + 3 * 36 + 10;
+    make_pcap(&o, 100, 1, 5);
+    gzip(&o, packed);
+    packed[10] = 0; // a stored block, not the last
+    packed[11] = (uint8_t)kept;
+    packed[12] = 0;
+    packed[13] = (uint8_t)~packed[11];
+    packed[14] = 0xff;
+    packed[15 + kept] = 7; // a block of no kind
+    const char *path = save("a.pcap.gz", packed, 1000);
+    const struct source_input *in = read_all(&path, 1, &s, &frames, NULL);
+    assert_int_equal(in->state, SOURCE_BROKEN);
+    assert_int_equal(frames, 3);
+    char where[64];
+    snprintf(where, sizeof where, "damaged at octet %zu, after 3 packets", 15 + kept + 1);
+    if (!strstr(in->text, where))
+        fail_msg("%s", in->text);
+    source_close(&s);
+    // Damage in the file's own header: nothing to use, and still damage.
+    gzip(&o, packed);
+    packed[10] = 7;
+    path = save("a.pcap.gz", packed, 1000);
+    assert_int_equal(read_all(&path, 1, &s, &frames, NULL)->state, SOURCE_BROKEN);
+    assert_int_equal(frames, 0);
+    source_close(&s);
+}
+
+// Members one after another are one file; padding behind the last one is none.
+static void test_gzip_members(void **state)
+{
+    (void)state;
+    static uint8_t packed[9000];
+    struct octets whole, part;
+    struct source s;
+    uint64_t frames;
+    make_pcap(&whole, 100, 1, 5);
+    for (size_t cut = 1; cut < whole.len; cut += 7) {
+        memcpy(part.data, whole.data, part.len = cut);
+        size_t len = gzip(&part, packed);
+        memcpy(part.data, whole.data + cut, part.len = whole.len - cut);
+        len += gzip(&part, packed + len);
+        memset(packed + len, 0, 100);
+        const char *path = save("a.pcap.gz", packed, len + 100);
+        assert_int_equal(read_all(&path, 1, &s, &frames, NULL)->state, SOURCE_WHOLE);
+        assert_int_equal(frames, 5);
+        source_close(&s);
+        path = save("a.pcap.gz", packed, len - 1);
+        assert_int_equal(read_all(&path, 1, &s, &frames, NULL)->state, SOURCE_TRUNCATED);
+        assert_int_equal(frames, 5);
+        source_close(&s);
+    }
 }
 
 static void test_broken(void **state)
@@ -280,8 +342,10 @@ int main(void)
 {
     if (!mkdtemp(folder))
         return 1;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cuts), cmocka_unit_test(test_gzip),
-                                       cmocka_unit_test(test_broken), cmocka_unit_test(test_order),
-                                       cmocka_unit_test(test_blocks)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cuts),        cmocka_unit_test(test_gzip),
+        cmocka_unit_test(test_gzip_damage), cmocka_unit_test(test_gzip_members),
+        cmocka_unit_test(test_broken),      cmocka_unit_test(test_order),
+        cmocka_unit_test(test_blocks)};
     return cmocka_run_group_tests(tests, NULL, tear_down);
 }
