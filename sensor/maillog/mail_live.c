@@ -1,15 +1,15 @@
 // The daemon that follows mail logs. Files are looked at four times a second; once a second what was told is
 // made durable, and only then the position moves: after a crash lines may be read twice, and what is told
 // of them has the identity of a new epoch. See mail_live.h.
-#include "mail_live.h"
+#include "maillog/mail_live.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
-#include "mail_job.h"
-#include "mail_journal.h"
+#include "maillog/mail_job.h"
+#include "maillog/mail_journal.h"
 
 #define TICK_MS     250
 #define SAVE_MS     1000
@@ -113,30 +113,50 @@ static int open_files(struct live *l)
     return 0;
 }
 
-int mail_live_open(struct daemon *d)
+static void free_live(struct live *l)
 {
-    const struct sensor_conf *c = d->conf;
-    struct live *l = calloc(1, sizeof *l);
-    if (!l)
-        return setup_out_of_memory();
-    d->state = l;
-    l->d = d;
+    mail_journal_close(l->journal);
+    for (size_t i = 0; i < l->files; i++)
+        mail_follow_close(l->file[i].follow);
+    free(l->file);
+    mail_state_free(l->state);
+    mail_setup_close(&l->setup);
+    free(l);
+}
+
+static int open_parts(struct live *l)
+{
+    const struct sensor_conf *c = l->d->conf;
     int rc = judge(c);
     if (rc == 0)
-        rc = mail_setup_open(d, (uint8_t)(c->legal_profile - 1), false, loop_clock_ms(), &l->setup);
+        rc = mail_setup_open(l->d, (uint8_t)(c->legal_profile - 1), false, loop_clock_ms(),
+                             &l->setup);
     if (rc == 0)
         rc = open_state(l);
     if (rc == 0)
         rc = open_files(l);
-    if (rc == 0 && c->mail_log.journal) {
-        int error = mail_journal_open(c->mail_log.journal_command, mail_state_cursor(l->state),
-                                      &l->journal);
-        if (error != 0) {
-            log_error("sensor.mail_log.journal_command: %s: %s", c->mail_log.journal_command,
-                      strerror(-error));
-            rc = EX_UNAVAILABLE;
-        }
-    }
+    if (rc != 0 || !c->mail_log.journal)
+        return rc;
+    int error = mail_journal_open(c->mail_log.journal_command, mail_state_cursor(l->state),
+                                  &l->journal);
+    if (error == 0)
+        return 0;
+    log_error("sensor.mail_log.journal_command: %s: %s", c->mail_log.journal_command,
+              strerror(-error));
+    return EX_UNAVAILABLE;
+}
+
+int mail_live_open(struct daemon *d)
+{
+    struct live *l = calloc(1, sizeof *l);
+    if (!l)
+        return setup_out_of_memory();
+    l->d = d;
+    int rc = open_parts(l);
+    if (rc == 0)
+        d->state = l;
+    else
+        free_live(l);
     return rc;
 }
 
@@ -240,18 +260,28 @@ void mail_live_status(struct daemon *d, struct control_status *out)
         outlet_status(l->setup.job.outlet, out, loop_clock_ms());
 }
 
+// What remains when the sensor has ended: --status.
+static void write_status(struct live *l)
+{
+    const char *path = daemon_value(l->d->args, "status");
+    struct control_status *s = path ? control_status_new("postern-sensor") : NULL;
+    if (!s)
+        return;
+    control_status_conf_hash(s, l->d->conf_hash);
+    mail_live_status(l->d, s);
+    int rc = control_status_write(s, path);
+    if (rc != 0)
+        log_error("%s: %s; choose another status file", path, strerror(-rc));
+    control_status_free(s);
+}
+
 void mail_live_stop(struct daemon *d)
 {
     struct live *l = d->state;
     on_tick(d->loop, loop_clock_ms(), l);
     mail_log_finish(l->setup.log);
     save(l, loop_clock_ms());
-    mail_journal_close(l->journal);
-    for (size_t i = 0; i < l->files; i++)
-        mail_follow_close(l->file[i].follow);
-    free(l->file);
-    mail_state_free(l->state);
-    mail_setup_close(&l->setup);
-    free(l);
+    write_status(l);
+    free_live(l);
     d->state = NULL;
 }
