@@ -161,7 +161,7 @@ static json_t *known(const struct engine *e, const char *who, struct party_state
         "{s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "v", 1,
         "who", who, "sentence", sentence, "at", at, "known", 1, "party",
         party_format(&p->party, party), "subscriber", subscriber_key_format(&p->key, key), "role",
-        role_name(role_of(&p->window.role, now_ms)), "first_row",
+        role_name(engine_context(e, p, now_ms).role), "first_row",
         time_format(p->window.first_ms, first), "last_row", time_format(p->window.last_ms, last),
         "rules_version", ENGINE_RULES_VERSION, "conf_hash", e->options.conf_hash, "open_verdicts",
         open, "classes", classes, "not_visible", not_visible(e));
