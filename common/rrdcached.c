@@ -227,6 +227,18 @@ int rrdcached_flush(struct rrdcached *c, const char *path)
     return rc;
 }
 
+int rrdcached_flush_series(struct rrdcached *c, const char *rrd_dir, enum series_kind kind,
+                           const char *name)
+{
+    char relative[SERIES_PATH_MAX], path[COMMAND_MAX / 2];
+    char *absolute = realpath(rrd_dir, NULL);
+    if (!absolute)
+        return -errno;
+    int n = snprintf(path, sizeof path, "%s/%s", absolute, series_path(kind, name, relative));
+    free(absolute);
+    return n < (int)sizeof path ? rrdcached_flush(c, path) : -ENAMETOOLONG;
+}
+
 void rrdcached_close(struct rrdcached *c)
 {
     if (!c)

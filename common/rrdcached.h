@@ -26,4 +26,8 @@ int rrdcached_commit(struct rrdcached *c, size_t *refused, char error[static RRD
 // Has a file written now, so that it can be read. A file that rrdcached does not know is no error.
 int rrdcached_flush(struct rrdcached *c, const char *path);
 
+// The same for a series of a folder.
+int rrdcached_flush_series(struct rrdcached *c, const char *rrd_dir, enum series_kind kind,
+                           const char *name);
+
 void rrdcached_close(struct rrdcached *c);

@@ -23,10 +23,64 @@ static int notes_path(const char *rrd_dir, enum series_kind kind, const char *na
     return n < PATH_OCTETS ? 0 : -ENAMETOOLONG;
 }
 
+static int write_lease(FILE *out, int64_t minute, const char *party)
+{
+    return fprintf(out, "lease %lld %s\n", (long long)minute, party) < 0 ? -EIO : 0;
+}
+
+static int write_amendment(FILE *out, const struct series_amendment *a)
+{
+    int rc = fprintf(out, "amend %lld %lld", (long long)a->minute, (long long)a->cut_ms);
+    for (unsigned i = 0; rc >= 0 && i < 2 * SERIES_SOURCES; i++)
+        rc = fprintf(out, " %.17g",
+                     i < SERIES_SOURCES ? a->delta[i] : a->total[i - SERIES_SOURCES]);
+    return rc < 0 || fputc('\n', out) == EOF ? -EIO : 0;
+}
+
+// A file that has grown is written anew: the latest leases, so that nobody's time is shown to another,
+// and the latest amendments.
+static int shorten(const char *path, const struct series_notes *n)
+{
+    enum { LEASES_KEPT = 256, AMENDMENTS_KEPT = 256 };
+    char fresh[PATH_OCTETS];
+    if (snprintf(fresh, sizeof fresh, "%s.new", path) >= (int)sizeof fresh)
+        return -ENAMETOOLONG;
+    FILE *out = fopen(fresh, "we");
+    int rc = out ? 0 : -errno;
+    size_t l = n->leases > LEASES_KEPT ? n->leases - LEASES_KEPT : 0;
+    size_t a = n->amendments > AMENDMENTS_KEPT ? n->amendments - AMENDMENTS_KEPT : 0;
+    for (; rc == 0 && l < n->leases; l++)
+        rc = write_lease(out, n->lease[l].start_s / SERIES_STEP_S, n->lease[l].party);
+    for (; rc == 0 && a < n->amendments; a++)
+        rc = write_amendment(out, &n->amendment[a]);
+    if (out && fclose(out) != 0 && rc == 0)
+        rc = -errno;
+    if (rc == 0 && rename(fresh, path) != 0)
+        rc = -errno;
+    return rc;
+}
+
+static int keep_short(const char *rrd_dir, enum series_kind kind, const char *name,
+                      const char *path)
+{
+    struct stat st;
+    struct series_notes n;
+    if (stat(path, &st) != 0 || st.st_size < SERIES_NOTES_OCTETS_MAX / 2)
+        return 0;
+    int rc = series_notes_read(rrd_dir, kind, name, &n);
+    if (rc == 0) {
+        rc = shorten(path, &n);
+        series_notes_free(&n);
+    }
+    return rc;
+}
+
 static int append(const char *rrd_dir, enum series_kind kind, const char *name, const char *line)
 {
     char path[PATH_OCTETS];
     int rc = notes_path(rrd_dir, kind, name, path);
+    if (rc == 0)
+        rc = keep_short(rrd_dir, kind, name, path);
     if (rc != 0)
         return rc;
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);

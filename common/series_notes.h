@@ -5,8 +5,8 @@
 //   amend MINUTE CUT D... T...     CUT: watermark of the rows, in milliseconds; eight numbers that
 //                                  were added, and the eight that the minute then had
 //
-// Lines that are none of these are passed over. Of a file longer than SERIES_NOTES_OCTETS_MAX only the
-// end is read.
+// Lines that are none of these are passed over. A file is shortened at half of
+// SERIES_NOTES_OCTETS_MAX: the latest 256 leases and amendments stay. Of a longer one the end is read.
 #pragma once
 
 #include "common/series.h"

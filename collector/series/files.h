@@ -7,9 +7,10 @@
 
 struct series_files;
 
-// `rrdcached` NULL: by librrd. Negative errno, with what is wrong in `error`.
+// `rrdcached` NULL: by librrd. `in_bulk`: many files are made at once, none waits for the disk. Negative errno, with what is wrong in `error`.
 int series_files_open(const char *rrd_dir, enum series_layout layout, const char *rrdcached,
-                      struct series_files **out, char error[static RRDFILE_ERROR_MAX]);
+                      bool in_bulk, struct series_files **out,
+                      char error[static RRDFILE_ERROR_MAX]);
 
 // Is there a file already (an earlier run made it)? Sets `file` and `last_s` of the key. -EIO, ...:
 // there is one that cannot be read.

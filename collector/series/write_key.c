@@ -22,7 +22,8 @@ int key_writer_init(struct key_writer *kw, const struct series_options *o,
                               .stats = stats,
                               .creations_max = o->creations_a_minute,
                               .together = o->together > 1 ? o->together : 1};
-    int rc = series_files_open(o->rrd_dir, o->layout, o->rrdcached, &kw->files, error);
+    int rc = series_files_open(o->rrd_dir, o->layout, o->rrdcached, o->together > 1, &kw->files,
+                               error);
     return rc == 0 ? watched_open(o->rrd_dir, &kw->watched) : rc;
 }
 

@@ -10,7 +10,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "command/command.h"
@@ -30,7 +29,8 @@ static const struct command_option options[] = {
     {'j', "journal", "DIR", "rebuild: the journal (default: /var/lib/postern/journal)"},
     {'c', "config", "FILE", "rebuild: configuration for postern-series"},
     {0, "kind", "KIND", "export: subscriber (default), site, pop, class or sensor"},
-    {0, "from", "TIME", "export: now-24h (default), an epoch or an RFC 3339 time"},
+    {0, "from", "TIME",
+     "export: now-24h (default; now is the end of what was watched), an epoch or RFC 3339"},
     {0, "to", "TIME", "export: the same (default: now)"},
     {0, "step", "SECONDS", "export: 60, 600, 3600 or 86400 (default: the finest there is)"},
     {0, "json", NULL, "export: one JSON object an interval and line, not CSV"},
@@ -159,7 +159,13 @@ static int wrong(const char *option, const char *text, const char *fix)
 
 static int parse_range(const struct command_args *a, struct series_range *r)
 {
-    int64_t now_s = (int64_t)time(NULL);
+    int64_t now_s;
+    int rc = series_coverage_end(value_or(a, "rrd", default_rrd), &now_s);
+    if (rc != 0) {
+        fprintf(stderr, "postern series: %s/coverage: %s; name the folder with --rrd\n",
+                value_or(a, "rrd", default_rrd), strerror(-rc));
+        return EX_NOINPUT;
+    }
     const char *from = value_or(a, "from", "now-24h"), *to = value_or(a, "to", "now");
     if (series_parse_time(from, now_s, &r->start_s) != 0)
         return wrong("from", from, "write now-24h, an epoch or an RFC 3339 time");

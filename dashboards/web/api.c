@@ -127,12 +127,12 @@ static json_t *values_json(const double *v)
     return list;
 }
 
-static json_t *series_json(const struct series_range *range, const struct series_sample *s,
-                           size_t count)
+static json_t *series_json(enum series_kind kind, const struct series_range *range,
+                           const struct series_sample *s, size_t count)
 {
     json_t *names = json_array(), *list = json_array();
     for (unsigned v = 0; v < SERIES_SOURCES; v++)
-        json_array_append_new(names, json_string(series_source_name(v)));
+        json_array_append_new(names, json_string(series_source_name_of(kind, v)));
     for (size_t i = 0; i < count; i++) {
         char t[TIME_TEXT_MAX];
         json_array_append_new(list, json_pack("{s:s,s:o,s:o,s:b,s:I}", "end",
@@ -150,7 +150,7 @@ static void series(const struct web *w, const struct http_request *r, const char
 {
     char error[160];
     struct web_range range;
-    int kind = web_kind_parse(kind_name);
+    int kind = series_kind_parse(kind_name);
     const char *name = http_query(r, "name");
     if (kind < 0 || !name) {
         problem(a, 400, "Which series?", "Ask for /api/v1/series/subscriber?name=192.0.2.7");
@@ -160,16 +160,23 @@ static void series(const struct web *w, const struct http_request *r, const char
         problem(a, 400, "Bad range", error);
         return;
     }
-    struct series_range sr = {.start_s = range.start_s, .end_s = range.end_s};
+    struct series_range sr = {.start_s = range.start_s,
+                              .end_s = range.end_s,
+                              .own_start_s = number_in(r, "own_from", INT64_MAX, 0),
+                              .own_end_s = number_in(r, "own_to", INT64_MAX, 0)};
+    if (sr.own_start_s < 0 || sr.own_end_s < 0) {
+        problem(a, 400, "Bad parameter", "own_from and own_to are epochs");
+        return;
+    }
     struct series_sample *samples;
     size_t count;
-    int rc = series_fetch(w->rrd_dir, (enum series_kind)kind, name, &sr, &samples, &count);
+    int rc = web_fetch(w, (enum series_kind)kind, name, &sr, &samples, &count);
     if (rc == -ENOENT) {
         problem(a, 404, "No such series", "No traffic of this name has been recorded.");
     } else if (rc != 0) {
         problem(a, 500, "Series", strerror(-rc));
     } else {
-        put_json(a, series_json(&sr, samples, count));
+        put_json(a, series_json((enum series_kind)kind, &sr, samples, count));
         free(samples);
     }
 }

@@ -1,20 +1,19 @@
-// librrd draws from RRD files, but its files do not know who watched when. So the answer of
-// series_fetch is written to a small file of the worker's own, and that is drawn: a picture and a
-// table of the same range say the same.
+// The arguments of rrd_graph_v for each view.
 #include "web/graph.h"
 
 #include <errno.h>
 #include <math.h>
-#include <rrd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "common/timefmt.h"
+#include "web/graph_legend.h"
+#include "web/graph_scratch.h"
 
-enum { ARGS_MAX = 96, ARG_MAX = 256, SOURCES = 2 * SERIES_SOURCES + 1 };
+enum { ARGS_MAX = 128, ARG_MAX = 320, LINES_MAX = 3 };
 
 // Arguments for rrd_graph_v, in storage of a fixed size.
 struct args {
@@ -37,76 +36,108 @@ static void arg(struct args *a, const char *fmt, ...)
     a->argc++;
 }
 
-static const char *const view_names[GRAPH_VIEWS] = {"connections", "peers", "mail", "socks"};
-static const char *const view_titles[GRAPH_VIEWS] = {
-    "Mail connections a minute, by outcome",
-    "Distinct mail servers a minute",
-    "Messages and recipients a minute",
-    "SOCKS sessions a minute (in above, out below)",
+// A text for the place below the picture: librrd takes ':' and '\' as its own.
+static void comment(struct args *a, const char *text, const char *end)
+{
+    char safe[ARG_MAX - 16];
+    size_t n = 0;
+    for (; *text && n + 2 < sizeof safe; text++) {
+        if (*text == ':' || *text == '\\')
+            safe[n++] = '\\';
+        safe[n++] = *text;
+    }
+    safe[n] = '\0';
+    arg(a, "COMMENT:%s%s", safe, end);
+}
+
+// A source of a picture: its label, its shade, whether it lies on the one before, or below zero.
+struct line {
+    uint8_t source;
+    uint8_t shade;
+    bool stacked, below;
+    const char *label;
+};
+
+struct view {
+    const char *name, *title, *unit;
+    bool sensor;
+    unsigned lines;
+    struct line line[LINES_MAX];
+};
+
+static const struct view views[GRAPH_VIEWS] = {
+    [GRAPH_CONNECTIONS] = {"connections",
+                           "Mail connections by outcome",
+                           "a minute",
+                           false,
+                           3,
+                           {{SERIES_ESTABLISHED, 0, false, false, "established"},
+                            {SERIES_REFUSED, 1, true, false, "refused"},
+                            {SERIES_UNANSWERED, 2, true, false, "unanswered"}}},
+    [GRAPH_PEERS] = {"peers",
+                     "Distinct mail servers",
+                     "a minute",
+                     false,
+                     1,
+                     {{SERIES_PEERS, 3, false, false, "servers"}}},
+    [GRAPH_MAIL] = {"mail",
+                    "Messages and recipients",
+                    "a minute",
+                    false,
+                    2,
+                    {{SERIES_RECIPIENTS, 1, false, false, "recipients"},
+                     {SERIES_MESSAGES, 3, false, false, "messages"}}},
+    [GRAPH_SOCKS] = {"socks",
+                     "SOCKS sessions, in above and out below",
+                     "a minute",
+                     false,
+                     2,
+                     {{SERIES_SOCKS_IN, 2, false, false, "in"},
+                      {SERIES_SOCKS_OUT, 3, false, true, "out"}}},
+    [GRAPH_PACKETS] = {"packets",
+                       "Packets of the mirror",
+                       "a minute",
+                       true,
+                       2,
+                       {{SERIES_SENSOR_PACKETS, 3, false, false, "packets"},
+                        {SERIES_SENSOR_DROPPED, 2, false, false, "dropped"}}},
+    [GRAPH_FLOWS] = {"flows",
+                     "TCP flows",
+                     "a minute",
+                     true,
+                     3,
+                     {{SERIES_SENSOR_SUBSCRIBER_FLOWS, 1, false, false, "any protocol"},
+                      {SERIES_SENSOR_TCP_FLOWS, 3, false, false, "TCP"},
+                      {SERIES_SENSOR_MAIL_FLOWS, 0, false, false, "mail"}}},
+    [GRAPH_LOSS] = {"loss",
+                    "Loss of the capture",
+                    "in a million",
+                    true,
+                    1,
+                    {{SERIES_SENSOR_LOSS_PPM, 2, false, false, "loss"}}},
 };
 
 const char *graph_view_name(unsigned view)
 {
-    return view < GRAPH_VIEWS ? view_names[view] : NULL;
+    return view < GRAPH_VIEWS ? views[view].name : NULL;
 }
 
 const char *graph_view_title(unsigned view)
 {
-    return view < GRAPH_VIEWS ? view_titles[view] : NULL;
+    return view < GRAPH_VIEWS ? views[view].title : NULL;
 }
 
 int graph_view_parse(const char *name)
 {
     for (int v = 0; v < GRAPH_VIEWS; v++)
-        if (strcmp(name, view_names[v]) == 0)
+        if (strcmp(name, views[v].name) == 0)
             return v;
     return -EINVAL;
 }
 
-// A source of the temporary file: a<N> average, m<N> maximum, obs 1 or unknown.
-static int create_scratch(const char *path, int64_t start_s, int32_t step_s, size_t rows)
+bool graph_view_fits(unsigned view, enum series_kind kind)
 {
-    char text[SOURCES + 1][64];
-    const char *argv[SOURCES + 1];
-    int argc = 0;
-    for (int s = 0; s < SERIES_SOURCES; s++) {
-        snprintf(text[argc++], sizeof text[0], "DS:a%d:GAUGE:%d:U:U", s, 2 * step_s);
-        snprintf(text[argc++], sizeof text[0], "DS:m%d:GAUGE:%d:U:U", s, 2 * step_s);
-    }
-    snprintf(text[argc++], sizeof text[0], "DS:obs:GAUGE:%d:U:U", 2 * step_s);
-    snprintf(text[argc++], sizeof text[0], "RRA:AVERAGE:0.5:1:%zu", rows);
-    for (int i = 0; i < argc; i++)
-        argv[i] = text[i];
-    return rrd_create_r(path, (unsigned long)step_s, (time_t)start_s, argc, argv);
-}
-
-static size_t put_number(char *at, size_t room, double v)
-{
-    int n = isnan(v) ? snprintf(at, room, ":U") : snprintf(at, room, ":%.10g", v);
-    return n > 0 && (size_t)n < room ? (size_t)n : 0;
-}
-
-static int fill_scratch(const char *path, const struct series_sample *s, size_t count)
-{
-    enum { LINE = 32 + SOURCES * 20, BATCH = 128 };
-    char(*line)[LINE] = malloc(BATCH * sizeof *line);
-    const char *argv[BATCH];
-    int rc = line ? 0 : -1;
-    for (size_t done = 0; rc == 0 && done < count;) {
-        int n = 0;
-        for (; n < BATCH && done < count; n++, done++) {
-            size_t at = (size_t)snprintf(line[n], LINE, "%lld", (long long)s[done].t_s);
-            for (unsigned v = 0; v < SERIES_SOURCES; v++) {
-                at += put_number(line[n] + at, LINE - at, s[done].average[v]);
-                at += put_number(line[n] + at, LINE - at, s[done].maximum[v]);
-            }
-            put_number(line[n] + at, LINE - at, s[done].observed ? 1.0 : 0.0);
-            argv[n] = line[n];
-        }
-        rc = rrd_update_r(path, NULL, n, argv);
-    }
-    free(line);
-    return rc;
+    return view < GRAPH_VIEWS && views[view].sensor == (kind == SERIES_SENSOR);
 }
 
 struct shade {
@@ -116,33 +147,55 @@ struct shade {
 // Colours that differ in lightness too, so that they can be told apart without seeing hue.
 static const struct shade shades[2][4] = {
     {{"#8fbf9f", "#2f6b45"},
-     {"#e0a458", "#9a5b13"},
+     {"#e8bd7f", "#9a5b13"},
      {"#d0605e", "#8c1c1a"},
-     {"#7fa8d9", "#1f4e8c"}},
+     {"#9bbce4", "#1f4e8c"}},
     {{"#4f8f68", "#9fe0b8"},
      {"#b87a2c", "#f2c078"},
      {"#b5403d", "#f59a98"},
      {"#3f6fae", "#a9cbf5"}},
 };
 
-static void common_args(struct args *a, const struct graph_request *q, const char *range)
+struct band {
+    const char *source, *label;
+    const char *colour[2]; // light, dark
+};
+
+static const struct band bands[] = {
+    {"tick", "ticket", {"#c2185b28", "#f06aa040"}},
+    {"loss", "loss over 0.1 %", {"#e6c30050", "#e6c30048"}},
+    {"odd", "out of line", {"#8a5fbf40", "#b794e048"}},
+};
+
+// How far below zero the picture goes; some air, so that no line lies on the frame.
+static double lowest(const struct view *v, const struct graph_data *d)
 {
+    double most = 0;
+    for (unsigned l = 0; l < v->lines; l++)
+        for (size_t i = 0; v->line[l].below && i < d->count; i++)
+            if (d->sample[i].maximum[v->line[l].source] > most)
+                most = d->sample[i].maximum[v->line[l].source];
+    return most;
+}
+
+static void common_args(struct args *a, const struct graph_request *q, const struct graph_data *d)
+{
+    const struct view *v = &views[q->view];
     arg(a, "graph");
     arg(a, "-");
     arg(a, "--imgformat=%s", q->format == GRAPH_SVG ? "SVG" : "PNG");
-    arg(a, "--start=%lld", (long long)q->start_s);
-    arg(a, "--end=%lld", (long long)q->end_s);
+    arg(a, "--start=%lld", (long long)d->start_s);
+    arg(a, "--end=%lld", (long long)(d->start_s + (int64_t)d->count * d->step_s));
     arg(a, "--width=%d", q->width);
     arg(a, "--height=%d", q->height);
-    arg(a, "--title=%s - %s", graph_view_title(q->view), q->name);
-    arg(a, "--vertical-label=a minute");
-    arg(a, "--watermark=%s", range);
+    arg(a, "--title=%s - %s", v->title, q->name);
+    arg(a, "--vertical-label=%s", v->unit);
     arg(a, "--border=0");
-    arg(a, "--slope-mode");
+    arg(a, "--disable-rrdtool-tag");
     arg(a, "--alt-autoscale-max");
-    if (q->view != GRAPH_SOCKS)
-        arg(a, "--lower-limit=0");
-    arg(a, "--units-exponent=0");
+    arg(a, "--lower-limit=%.3g", -1.1 * lowest(v, d));
+    if (!v->sensor)
+        arg(a, "--units-exponent=0");
     arg(a, "--font=DEFAULT:8:DejaVu Sans Mono");
     arg(a, "--font=TITLE:10:DejaVu Sans");
     if (q->dark) {
@@ -153,59 +206,169 @@ static void common_args(struct args *a, const struct graph_request *q, const cha
         arg(a, "--color=MGRID#59626e80");
         arg(a, "--color=AXIS#9aa4b0");
         arg(a, "--color=ARROW#9aa4b0");
+        arg(a, "--color=FRAME#9aa4b0");
     } else {
         arg(a, "--color=BACK#ffffff");
         arg(a, "--color=CANVAS#ffffff");
         arg(a, "--color=FONT#1c2126");
+        arg(a, "--color=FRAME#59626e");
     }
 }
 
-// Average as area, maximum as line, with current, average, maximum and total in whole numbers.
-static void draw_source(struct args *a, const char *file, int source, const char *label,
-                        const struct shade *shade, bool stacked, bool below)
+// Full height, also below zero where the picture has that.
+static void full_height(struct args *a, const char *name, const char *condition, const char *colour,
+                        bool below)
 {
-    const char *sign = below ? "-1" : "1";
-    arg(a, "DEF:a%d=%s:a%d:AVERAGE", source, file, source);
-    arg(a, "DEF:m%d=%s:m%d:AVERAGE", source, file, source);
-    arg(a, "CDEF:sa%d=a%d,%s,*", source, source, sign);
-    arg(a, "CDEF:sm%d=m%d,%s,*", source, source, sign);
-    arg(a, "AREA:sa%d%s:%-12s%s", source, shade->fill, label, stacked ? ":STACK" : "");
-    if (!stacked)
-        arg(a, "LINE1:sm%d%s", source, shade->line);
-    arg(a, "VDEF:l%d=a%d,LAST", source, source);
-    arg(a, "VDEF:v%d=a%d,AVERAGE", source, source);
-    arg(a, "VDEF:x%d=m%d,MAXIMUM", source, source);
-    arg(a, "CDEF:c%d=a%d,60,/", source, source); // a second, as TOTAL multiplies by seconds
-    arg(a, "VDEF:n%d=c%d,TOTAL", source, source);
-    arg(a, "GPRINT:l%d:now %%6.0lf", source);
-    arg(a, "GPRINT:v%d:average %%8.2lf", source);
-    arg(a, "GPRINT:x%d:maximum %%6.0lf", source);
-    arg(a, "GPRINT:n%d:total %%8.0lf\\l", source);
+    arg(a, "CDEF:%s=%s,INF,UNKN,IF", name, condition);
+    arg(a, "AREA:%s%s", name, colour);
+    if (!below)
+        return;
+    arg(a, "CDEF:%sb=%s,NEGINF,UNKN,IF", name, condition);
+    arg(a, "AREA:%sb%s", name, colour);
 }
 
-static void view_args(struct args *a, const struct graph_request *q, const char *file)
+// Behind the values. Not observed: a light ground with bars of some pixels, which no value looks like.
+static void draw_bands(struct args *a, const struct graph_request *q, const struct graph_data *d,
+                       const char *file)
 {
-    const struct shade *shade = shades[q->dark];
-    switch (q->view) {
-    case GRAPH_CONNECTIONS:
-        draw_source(a, file, SERIES_ESTABLISHED, "established", &shade[0], false, false);
-        draw_source(a, file, SERIES_REFUSED, "refused", &shade[1], true, false);
-        draw_source(a, file, SERIES_UNANSWERED, "unanswered", &shade[2], true, false);
-        break;
-    case GRAPH_PEERS: draw_source(a, file, SERIES_PEERS, "servers", &shade[3], false, false); break;
-    case GRAPH_MAIL:
-        draw_source(a, file, SERIES_RECIPIENTS, "recipients", &shade[1], false, false);
-        draw_source(a, file, SERIES_MESSAGES, "messages", &shade[3], false, false);
-        break;
-    default:
-        draw_source(a, file, SERIES_SOCKS_IN, "in", &shade[2], false, false);
-        draw_source(a, file, SERIES_SOCKS_OUT, "out", &shade[3], false, true);
+    bool below = q->view == GRAPH_SOCKS;
+    char condition[64], name[16];
+    for (size_t b = 0; b < sizeof bands / sizeof bands[0]; b++) {
+        arg(a, "DEF:%s=%s:%s:AVERAGE:reduce=MAX", bands[b].source, file, bands[b].source);
+        snprintf(condition, sizeof condition, "%s,0,GT", bands[b].source);
+        snprintf(name, sizeof name, "band%zu", b);
+        full_height(a, name, condition, bands[b].colour[q->dark], below);
+    }
+    int64_t pixel_s = (int64_t)d->count * d->step_s / q->width;
+    int64_t bar_s = (4 * pixel_s + d->step_s - 1) / d->step_s * d->step_s;
+    if (bar_s < d->step_s)
+        bar_s = d->step_s;
+    arg(a, "DEF:obs=%s:obs:AVERAGE:reduce=MAX", file);
+    full_height(a, "blind", "obs,0,EQ", q->dark ? "#6b728040" : "#9aa0a638", below);
+    snprintf(condition, sizeof condition, "obs,0,EQ,TIME,%lld,%%,%lld,LT,*", (long long)(2 * bar_s),
+             (long long)bar_s);
+    full_height(a, "bars", condition, q->dark ? "#6b728060" : "#9aa0a660", below);
+}
+
+static void draw_line(struct args *a, const struct line *l, const struct graph_request *q,
+                      const char *file)
+{
+    const struct shade *shade = &shades[q->dark][l->shade];
+    const char *sign = l->below ? "-1" : "1";
+    arg(a, "DEF:a%d=%s:a%d:AVERAGE", l->source, file, l->source);
+    arg(a, "DEF:m%d=%s:m%d:AVERAGE:reduce=MAX", l->source, file, l->source);
+    arg(a, "CDEF:sa%d=a%d,%s,*", l->source, l->source, sign);
+    arg(a, "CDEF:sm%d=m%d,%s,*", l->source, l->source, sign);
+    arg(a, "AREA:sa%d%s%s%s", l->source, shade->fill, q->view == GRAPH_MAIL ? "d0" : "",
+        l->stacked ? "::STACK" : "");
+}
+
+// After all areas, so that none hides a line.
+static void draw_maximum(struct args *a, const struct line *l, const struct graph_request *q,
+                         const struct graph_data *d)
+{
+    // A minute is its own maximum; on a stack its line would only lie inside other areas.
+    bool each_minute = d->step_s == SERIES_STEP_S && d->count <= (size_t)q->width;
+    if (each_minute && views[q->view].line[1].stacked)
+        return;
+    arg(a, "LINE1:sm%d%s", l->source, shades[q->dark][l->shade].line);
+}
+
+static void put_numbers(struct args *a, const struct line *l, const struct graph_request *q,
+                        const struct graph_data *d)
+{
+    struct graph_numbers n;
+    char now[GRAPH_NUMBER_MAX], average[GRAPH_NUMBER_MAX], maximum[GRAPH_NUMBER_MAX],
+        p95[GRAPH_NUMBER_MAX], total[GRAPH_NUMBER_MAX], text[ARG_MAX];
+    if (graph_numbers(d->sample, d->count, d->step_s, l->source, &n) != 0)
+        return;
+    // Parts in a million do not add up.
+    snprintf(text, sizeof text, "%11s%11s%11s%11s%17s", graph_number(n.now, now),
+             graph_number(n.average, average), graph_number(n.maximum, maximum),
+             graph_number(n.p95, p95), q->view == GRAPH_LOSS ? "" : graph_number(n.total, total));
+    arg(a, "AREA:none%s:%-13s", shades[q->dark][l->shade].fill, l->label);
+    comment(a, text, "\\l");
+}
+
+static void time_text(int64_t t_s, char out[static 32])
+{
+    struct tm tm;
+    time_t t = (time_t)t_s;
+    if (!gmtime_r(&t, &tm) || strftime(out, 32, "%Y-%m-%d %H:%M", &tm) == 0)
+        out[0] = '\0';
+}
+
+static const char *step_text(int32_t step_s)
+{
+    return step_s == 60 ? "1 min" : step_s == 600 ? "10 min" : step_s == 3600 ? "1 h" : "1 day";
+}
+
+static bool lease_begins(const struct graph_data *d, size_t lease)
+{
+    int64_t end_s = d->start_s + (int64_t)d->count * d->step_s;
+    return d->lease[lease].start_s > d->start_s && d->lease[lease].start_s < end_s;
+}
+
+static void put_legend(struct args *a, const struct graph_request *q, const struct graph_data *d)
+{
+    const struct view *v = &views[q->view];
+    char text[ARG_MAX], from[32], to[32];
+    arg(a, "CDEF:none=obs,UN,UNKN,UNKN,IF");
+    snprintf(text, sizeof text, "%-17s%11s%11s%11s%11s%17s", "", "now", "average", "maximum",
+             "95th", q->view == GRAPH_LOSS ? "" : "total");
+    comment(a, text, "\\l");
+    for (unsigned i = 0; i < v->lines; i++)
+        put_numbers(a, &v->line[i], q, d);
+    bool has[4] = {false}, lease = false;
+    for (size_t i = 0; i < d->count; i++) {
+        has[0] = has[0] || graph_data_has_ticket(d, q, i);
+        has[1] = has[1] || graph_data_has_loss(d, i);
+        has[2] = has[2] || d->odd[i];
+        has[3] = has[3] || !d->sample[i].observed;
+    }
+    time_text(d->start_s, from);
+    time_text(d->start_s + (int64_t)d->count * d->step_s, to);
+    snprintf(text, sizeof text, "%s to %s UTC, by %s. Area: average, line: maximum.", from, to,
+             step_text(d->step_s));
+    for (size_t b = 0; b < 3; b++)
+        if (has[b])
+            arg(a, "AREA:none%.7s:%s  ", bands[b].colour[q->dark], bands[b].label);
+    if (has[3])
+        arg(a, "AREA:none%s:not observed  ", q->dark ? "#6b7280" : "#9aa0a6");
+    for (size_t i = 0; i < d->leases; i++)
+        lease = lease || lease_begins(d, i);
+    if (lease)
+        arg(a, "AREA:none%s:lease change  ", q->dark ? "#e3e6ea" : "#1c2126");
+    arg(a, "COMMENT:\\l");
+    comment(a, text, "\\l");
+}
+
+static void draw_leases(struct args *a, const struct graph_request *q, const struct graph_data *d)
+{
+    enum { RULES_MAX = 12 };
+    int rules = 0;
+    for (size_t i = 0; i < d->leases && rules < RULES_MAX; i++) {
+        if (!lease_begins(d, i))
+            continue;
+        arg(a, "VRULE:%lld%s::dashes=4,3", (long long)d->lease[i].start_s,
+            q->dark ? "#e3e6ea" : "#1c2126");
+        rules++;
+    }
+}
+
+static void view_args(struct args *a, const struct graph_request *q, const struct graph_data *d,
+                      const char *file)
+{
+    const struct view *v = &views[q->view];
+    draw_bands(a, q, d, file);
+    for (unsigned i = 0; i < v->lines; i++)
+        draw_line(a, &v->line[i], q, file);
+    for (unsigned i = 0; i < v->lines; i++)
+        draw_maximum(a, &v->line[i], q, d);
+    if (q->view == GRAPH_SOCKS)
         arg(a, "HRULE:0#808080");
-        break;
-    }
-    arg(a, "DEF:obs=%s:obs:AVERAGE", file);
-    arg(a, "CDEF:blind=obs,0,GT,UNKN,INF,IF");
-    arg(a, "AREA:blind%s:not observed\\l", q->dark ? "#6b728060" : "#9aa0a660");
+    draw_leases(a, q, d);
+    put_legend(a, q, d);
 }
 
 // librrd takes ':' in file names and texts as a separator.
@@ -214,62 +377,42 @@ static bool is_safe_path(const char *path)
     return !strpbrk(path, ":\\");
 }
 
-static int render(const struct graph_request *q, const char *file, struct buf *out,
-                  char error[static 160])
+static int render(const struct graph_request *q, const struct graph_data *d, const char *file,
+                  struct buf *out, char error[static 160])
 {
-    char from[TIME_TEXT_MAX], to[TIME_TEXT_MAX], range[2 * TIME_TEXT_MAX + 8];
-    snprintf(range, sizeof range, "%s to %s", time_format(q->start_s * 1000, from),
-             time_format(q->end_s * 1000, to));
     struct args *a = calloc(1, sizeof *a);
     if (!a)
         return -ENOMEM;
-    common_args(a, q, range);
-    view_args(a, q, file);
-    rrd_clear_error();
-    rrd_info_t *info = rrd_graph_v(a->argc, a->argv);
+    common_args(a, q, d);
+    view_args(a, q, d, file);
+    int rc = graph_scratch_draw(a->argc, a->argv, out, error);
     free(a);
-    int rc = -EIO;
-    for (const rrd_info_t *i = info; i; i = i->next) {
-        if (strcmp(i->key, "image") != 0 || i->type != RD_I_BLO)
-            continue;
-        buf_bytes(out, i->value.u_blo.ptr, i->value.u_blo.size);
-        rc = out->failed ? -ENOSPC : 0;
-    }
-    if (rc != 0)
-        snprintf(error, 160, "%s", rrd_test_error() ? rrd_get_error() : "no picture was made");
-    rrd_clear_error();
-    if (info)
-        rrd_info_free(info);
     return rc;
 }
 
 int graph_draw(const struct graph_request *q, const char *rrd_dir, const char *scratch,
                struct buf *out, char error[static 160])
 {
-    struct series_range range = {
-        .start_s = q->start_s, .end_s = q->end_s, .own_start_s = q->lease_start_s};
-    struct series_sample *samples;
-    size_t count;
-    int rc = series_fetch(rrd_dir, q->kind, q->name, &range, &samples, &count);
+    struct graph_data d;
+    int rc = graph_data_get(q, rrd_dir, &d);
     if (rc != 0) {
-        snprintf(error, 160, "%s: %s", q->name, strerror(-rc));
+        snprintf(error, 160, "%.100s: %s", q->name, strerror(-rc));
         return rc;
     }
+    unsigned sources = 0;
+    for (unsigned i = 0; i < views[q->view].lines; i++)
+        sources |= 1u << views[q->view].line[i].source;
     char file[256];
     int n = snprintf(file, sizeof file, "%s/graph.%ld.rrd", scratch, (long)getpid());
     if (n >= (int)sizeof file || !is_safe_path(file)) {
         snprintf(error, 160, "the scratch folder's path is too long or has ':' or '\\' in it");
         rc = -EINVAL;
     }
-    rrd_clear_error();
-    if (rc == 0 && (create_scratch(file, range.start_s, range.step_s, count) != 0 ||
-                    fill_scratch(file, samples, count) != 0)) {
-        snprintf(error, 160, "%s", rrd_test_error() ? rrd_get_error() : "out of memory");
-        rc = -EIO;
-    }
     if (rc == 0)
-        rc = render(q, file, out, error);
+        rc = graph_scratch_write(file, &d, q, sources, error);
+    if (rc == 0)
+        rc = render(q, &d, file, out, error);
     unlink(file);
-    free(samples);
+    graph_data_free(&d);
     return rc;
 }

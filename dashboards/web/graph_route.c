@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_AGE_S = 30 };
+
 static const char *content_type(uint8_t format)
 {
     return format == GRAPH_SVG ? "image/svg+xml" : "image/png";
@@ -55,14 +57,32 @@ static bool parse_path(const char *path, struct graph_request *q)
     if (!slash || !dot || dot < slash)
         return false;
     *slash = *dot = '\0';
-    int kind = web_kind_parse(text), view = graph_view_parse(slash + 1);
+    int kind = series_kind_parse(text), view = graph_view_parse(slash + 1);
     bool svg = strcmp(dot + 1, "svg") == 0;
-    if (kind < 0 || view < 0 || (!svg && strcmp(dot + 1, "png") != 0))
+    if (kind < 0 || view < 0 || !graph_view_fits((unsigned)view, (enum series_kind)kind) ||
+        (!svg && strcmp(dot + 1, "png") != 0))
         return false;
     q->kind = (uint8_t)kind;
     q->view = (uint8_t)view;
     q->format = svg ? GRAPH_SVG : GRAPH_PNG;
     return true;
+}
+
+// "1772448000-1772451600,...": what is none ends the list.
+static void parse_tickets(const char *text, struct graph_span out[static GRAPH_TICKETS_MAX])
+{
+    for (size_t n = 0; text && *text && n < GRAPH_TICKETS_MAX; n++) {
+        char *end;
+        long long from = strtoll(text, &end, 10);
+        if (end == text || *end != '-')
+            return;
+        text = end + 1;
+        long long to = strtoll(text, &end, 10);
+        if (end == text || from < 0 || to < from)
+            return;
+        out[n] = (struct graph_span){from, to};
+        text = *end == ',' ? end + 1 : "";
+    }
 }
 
 static struct web_pending *free_place(struct web *w)
@@ -76,8 +96,10 @@ static struct web_pending *free_place(struct web *w)
 bool graph_route(struct web *w, const struct http_request *r, const char *path,
                  struct http_answer *a)
 {
-    struct graph_request q = {.width = (int32_t)number_in(r, "width", 200, 2000, 600),
-                              .height = (int32_t)number_in(r, "height", 60, 1000, 150)};
+    struct graph_request q;
+    memset(&q, 0, sizeof q); // as octets, so that equal requests are equal
+    q.width = (int32_t)number_in(r, "width", 200, 2000, 600);
+    q.height = (int32_t)number_in(r, "height", 60, 1000, 150);
     const char *theme = http_query(r, "theme"), *name = http_query(r, "name");
     char error[160];
     struct web_range range;
@@ -97,14 +119,24 @@ bool graph_route(struct web *w, const struct http_request *r, const char *path,
     memcpy(q.name, name, strlen(name) + 1);
     q.start_s = range.start_s;
     q.end_s = range.end_s;
-    q.lease_start_s = number_in(r, "lease", 0, INT64_MAX, 0);
+    q.own_start_s = number_in(r, "own_from", 0, INT64_MAX, 0);
+    q.own_end_s = number_in(r, "own_to", 0, INT64_MAX, 0);
+    parse_tickets(http_query(r, "tickets"), q.ticket);
+    struct span drawn = graph_cache_get(w->cache, &q, r->now_ms);
+    if (drawn.len > 0) {
+        a->type = content_type(q.format);
+        a->max_age_s = MAX_AGE_S;
+        buf_bytes(&a->body, drawn.data, drawn.len);
+        return true;
+    }
     struct web_pending *place = w->ending ? NULL : free_place(w);
     if (!place) {
         error_picture(a, 503, q.dark, "Too many graphs are being drawn; try again.");
         return true;
     }
     q.id = ++w->next_id ? w->next_id : ++w->next_id;
-    *place = (struct web_pending){q.id, r->exchange, q.format, q.dark};
+    *place = (struct web_pending){
+        .id = q.id, .exchange = r->exchange, .request = q, .asked_ms = r->now_ms};
     if (workers_draw(w->workers, &q) != 0) {
         place->id = 0;
         error_picture(a, 503, q.dark, "Too many graphs are being drawn; try again.");
@@ -113,16 +145,23 @@ bool graph_route(struct web *w, const struct http_request *r, const char *path,
     return false;
 }
 
-static void give(struct web_pending *p, int status, struct span image, const char *error)
+static void give(struct web *w, struct web_pending *p, int status, struct span image,
+                 const char *error)
 {
-    struct http_answer a = {.status = 200, .type = content_type(p->format), .max_age_s = 30};
+    bool dark = p->request.dark;
+    struct http_answer a = {
+        .status = 200, .type = content_type(p->request.format), .max_age_s = MAX_AGE_S};
     buf_init(&a.body, GRAPH_IMAGE_MAX + 4096);
-    if (status == 0)
+    if (status == 0) {
         buf_bytes(&a.body, image.data, image.len);
-    else if (status == -ENOENT)
-        error_picture(&a, 404, p->dark, "No mail traffic of this subscriber has been recorded.");
-    else
-        error_picture(&a, 500, p->dark, error);
+        graph_cache_put(w->cache, &p->request, image, p->asked_ms);
+    } else if (status == -ENOENT) {
+        error_picture(&a, 404, dark, "No traffic of this name has been recorded.");
+    } else if (status == -ESHUTDOWN) {
+        error_picture(&a, 503, dark, error);
+    } else {
+        error_picture(&a, 500, dark, error);
+    }
     p->id = 0;
     http_finish(p->exchange, &a);
     buf_fini(&a.body);
@@ -133,7 +172,7 @@ void graph_drawn(uint32_t id, int status, struct span image, const char *error, 
     struct web *w = ctx;
     for (size_t i = 0; i < WEB_PENDING_MAX; i++) {
         if (w->pending[i].id == id) {
-            give(&w->pending[i], status, image, error);
+            give(w, &w->pending[i], status, image, error);
             return;
         }
     }
@@ -144,5 +183,5 @@ void graph_give_up(struct web *w)
     w->ending = true;
     for (size_t i = 0; i < WEB_PENDING_MAX; i++)
         if (w->pending[i].id != 0)
-            give(&w->pending[i], -ESHUTDOWN, (struct span){0}, "The server is ending.");
+            give(w, &w->pending[i], -ESHUTDOWN, (struct span){0}, "The server is ending.");
 }

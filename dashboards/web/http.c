@@ -37,7 +37,7 @@ struct http_peer {
     struct http_peer *older, *newer;
     int fd;
     int64_t since_ms;
-    enum { PEER_NEW, PEER_ASKED, PEER_WAITS, PEER_IDLE, PEER_ENDED } state;
+    enum peer_state { PEER_NEW, PEER_ASKED, PEER_WAITS, PEER_IDLE, PEER_ENDED } state;
 };
 
 struct http_server {
@@ -108,7 +108,7 @@ static void put_newest(struct http_peer *p)
     s->newest = p;
 }
 
-static void set_state(struct http_peer *p, int state)
+static void set_state(struct http_peer *p, enum peer_state state)
 {
     if (!p || p->state == PEER_ENDED)
         return;
@@ -211,6 +211,7 @@ static void add_headers(struct MHD_Response *r, const struct http_answer *a, con
     MHD_add_response_header(r, "ETag", etag);
     MHD_add_response_header(r, "Content-Security-Policy",
                             "default-src 'none'; img-src 'self'; style-src 'self'; "
+                            "script-src 'self'; connect-src 'self'; "
                             "form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(r, "Referrer-Policy", "no-referrer");

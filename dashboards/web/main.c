@@ -14,6 +14,7 @@ struct web_conf {
     char *rrd;
     char *scratch;
     int64_t workers;
+    char *rrdcached;
 };
 
 #define AT(member) offsetof(struct web_conf, member)
@@ -46,8 +47,16 @@ static const struct conf_key keys[] = {
      .def = "2",
      .unit = "processes",
      .help = "processes that draw graphs"},
+    {.name = "rrdcached",
+     .type = CONF_STRING,
+     .offset = AT(rrdcached),
+     .optional = true,
+     .help = "socket of rrdcached, when postern-series writes through it: asked to write a series "
+             "before it is read"},
     {0},
 };
+
+enum { CACHED_TIMEOUT_MS = 500 };
 
 struct state {
     struct web web;
@@ -82,6 +91,14 @@ static int open_state(struct daemon *d)
     s->web.site = d->site->name;
     s->web.rrd_dir = s->rrd;
     s->web.clock_is_data = dir != NULL;
+    s->web.cache = graph_cache_new();
+    if (!s->web.cache)
+        return EX_OSERR;
+    if (c->rrdcached && rrdcached_open(c->rrdcached, CACHED_TIMEOUT_MS, &s->web.cached) != 0) {
+        log_error("%s: no socket of rrdcached; write unix:/run/rrdcached.sock in web.rrdcached",
+                  c->rrdcached);
+        return EX_CONFIG;
+    }
     char why[200];
     int rc = http_open(listen ? listen : c->listen, web_answer, &s->web, &s->server, why);
     if (rc != 0) {
@@ -101,8 +118,8 @@ static int start_state(struct daemon *d)
     const struct web_conf *c = d->conf;
     struct state *s = d->state;
     char error[160];
-    int rc = workers_open(d->loop, (unsigned)c->workers, s->rrd, c->scratch, graph_drawn, &s->web,
-                          &s->web.workers);
+    int rc = workers_open(d->loop, (unsigned)c->workers, s->rrd, c->scratch, c->rrdcached,
+                          graph_drawn, &s->web, &s->web.workers);
     if (rc != 0) {
         log_error("drawing processes: %s", strerror(-rc));
         return EX_OSERR;
@@ -130,6 +147,8 @@ static void web_stop(struct daemon *d)
     http_close(s->server);
     workers_close(s->web.workers);
     ticket_store_close(s->web.store);
+    graph_cache_free(s->web.cache);
+    rrdcached_close(s->web.cached);
     free(s->tickets);
     free(s->rrd);
     free(s);

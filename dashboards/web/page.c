@@ -6,6 +6,8 @@
 
 #include "web/html.h"
 
+extern const size_t web_uplot_size;
+
 void page_open(const struct web *w, struct buf *out, const char *title)
 {
     html(out,
@@ -14,6 +16,7 @@ void page_open(const struct web *w, struct buf *out, const char *title)
          "<meta name=\"color-scheme\" content=\"light dark\">"
          "<title>{} - Postern {}</title><link rel=\"icon\" href=\"/icon.svg\" "
          "type=\"image/svg+xml\">"
+         "<link rel=\"stylesheet\" href=\"/uplot.css\">"
          "<link rel=\"stylesheet\" href=\"/style.css\"></head>\n<body>"
          "<header><a class=\"name\" href=\"/\">Postern</a> <span class=\"site\">{}</span>"
          "<nav><a href=\"/\">Site</a> <a href=\"/tickets\">Tickets</a>"
@@ -54,20 +57,63 @@ void page_ranges(struct buf *out, const char *base, const struct web_range *now)
     html(out, "</p>\n", NULL);
 }
 
-void page_graphs(struct buf *out, enum series_kind kind, const char *name,
-                 const struct web_range *range, int64_t lease_start_s)
+// "name=..&from=..&to=.." with whose time it is; `with_range` false: without from and to.
+static void put_query(char *out, size_t size, const char *name, const struct web_range *range,
+                      const struct page_own *own)
 {
-    char word[3 * GRAPH_NAME_MAX + 8], query[3 * GRAPH_NAME_MAX + 128];
-    url_word(name, word, sizeof word);
-    snprintf(query, sizeof query, "name=%s&from=%lld&to=%lld&lease=%lld", word,
-             (long long)range->start_s, (long long)range->end_s, (long long)lease_start_s);
+    char word[3 * GRAPH_NAME_MAX + 8];
+    int n = snprintf(out, size, "name=%s", url_word(name, word, sizeof word));
+    if (range)
+        n += snprintf(out + n, size - (size_t)n, "&from=%lld&to=%lld", (long long)range->start_s,
+                      (long long)range->end_s);
+    if (own->start_s > 0)
+        n += snprintf(out + n, size - (size_t)n, "&own_from=%lld", (long long)own->start_s);
+    if (own->end_s > 0)
+        n += snprintf(out + n, size - (size_t)n, "&own_to=%lld", (long long)own->end_s);
+    for (size_t i = 0; range && i < GRAPH_TICKETS_MAX && own->ticket[i].end_s > 0; i++)
+        n += snprintf(out + n, size - (size_t)n, "%s%lld-%lld",
+                      i ? "," : "&tickets=", (long long)own->ticket[i].start_s,
+                      (long long)own->ticket[i].end_s);
+}
+
+void page_graphs(struct buf *out, enum series_kind kind, const char *name,
+                 const struct web_range *range, const struct page_own *own)
+{
+    char query[3 * GRAPH_NAME_MAX + 128 + GRAPH_TICKETS_MAX * 48];
+    put_query(query, sizeof query, name, range, own);
+    html(out, "<div class=\"graphs\">\n", NULL);
     for (unsigned v = 0; v < GRAPH_VIEWS; v++) {
+        if (!graph_view_fits(v, kind))
+            continue;
         char path[64];
-        snprintf(path, sizeof path, "/graph/%s/%s.png", web_kind_name(kind), graph_view_name(v));
+        snprintf(path, sizeof path, "/graph/%s/%s.png", series_kind_name(kind), graph_view_name(v));
         html(out,
              "<figure><picture><source media=\"(prefers-color-scheme: dark)\" "
              "srcset=\"{}?{}&amp;theme=dark\"><img src=\"{}?{}\" alt=\"{} of {}\" "
-             "loading=\"lazy\" width=\"703\" height=\"283\"></picture></figure>\n",
+             "loading=\"lazy\" width=\"688\" height=\"295\"></picture></figure>\n",
              path, query, path, query, graph_view_title(v), name, NULL);
     }
+    html(out, "</div>\n", NULL);
+}
+
+void page_chart(struct buf *out, enum series_kind kind, const char *name,
+                const struct web_range *range, const struct page_own *own)
+{
+    static const char of_sensor[] = "Packets=packets,dropped;"
+                                    "Flows=subscriber_flows,tcp_flows,mail_flows;Loss=loss_ppm";
+    static const char of_others[] = "Connections=established,refused,unanswered;Mail servers=peers;"
+                                    "Messages and recipients=recipients,messages;"
+                                    "SOCKS=socks_in,socks_out";
+    char query[3 * GRAPH_NAME_MAX + 128], api[sizeof query + 64], from[24], to[24];
+    if (web_uplot_size <= 1)
+        return;
+    put_query(query, sizeof query, name, NULL, own);
+    snprintf(api, sizeof api, "/api/v1/series/%s?%s", series_kind_name(kind), query);
+    snprintf(from, sizeof from, "%lld", (long long)range->start_s);
+    snprintf(to, sizeof to, "%lld", (long long)range->end_s);
+    html(out,
+         "<section id=\"chart\" data-api=\"{}\" data-from=\"{}\" data-to=\"{}\" "
+         "data-views=\"{}\" hidden><h2>Look closer</h2></section>\n"
+         "<script src=\"/uplot.js\" defer></script><script src=\"/chart.js\" defer></script>\n",
+         api, from, to, kind == SERIES_SENSOR ? of_sensor : of_others, NULL);
 }

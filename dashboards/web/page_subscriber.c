@@ -2,17 +2,41 @@
 #include "web/web.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "web/html.h"
 
+// Links to the POPs, classes and sensors that have series.
+static void links(const struct web *w, struct buf *out)
+{
+    static const struct {
+        enum series_kind kind;
+        const char *title;
+    } kinds[] = {
+        {SERIES_POP, "POPs"}, {SERIES_CLASS, "Network classes"}, {SERIES_SENSOR, "Sensors"}};
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        char **name, word[3 * GRAPH_NAME_MAX];
+        size_t count;
+        if (series_names(w->rrd_dir, kinds[k].kind, &name, &count) != 0)
+            continue;
+        if (count > 0)
+            html(out, "<p class=\"ranges\">{}:", kinds[k].title, NULL);
+        for (size_t i = 0; i < count; i++)
+            html(out, " <a href=\"/{}/{}\">{}</a>", series_kind_name(kinds[k].kind),
+                 url_word(name[i], word, sizeof word), name[i], NULL);
+        if (count > 0)
+            html(out, "</p>\n", NULL);
+        free(name);
+    }
+}
+
 void page_start(const struct web *w, const struct http_request *r, struct http_answer *a)
 {
     char error[160];
     struct web_range range;
+    const struct page_own own = {0};
     if (web_range(w, r, &range, error) != 0) {
         page_error(w, a, 400, "Which range?", error);
         return;
@@ -23,59 +47,88 @@ void page_start(const struct web *w, const struct http_request *r, struct http_a
     page_ticket_rows(w, &q, &a->body);
     html(&a->body, "<h2>All subscribers together</h2>\n", NULL);
     page_ranges(&a->body, "/", &range);
-    page_graphs(&a->body, SERIES_SITE, SERIES_SITE_NAME, &range, 0);
+    page_graphs(&a->body, SERIES_SITE, SERIES_SITE_NAME, &range, &own);
+    links(w, &a->body);
     page_close(w, &a->body);
 }
 
-static bool is_quiet(const struct series_sample *s)
+struct spans {
+    struct page_own *own;
+    size_t count;
+};
+
+static int add_span(const struct ticket *t, const struct verdict *v, void *ctx)
 {
-    for (unsigned v = 0; v < SERIES_SOURCES; v++)
-        if (isnan(s->average[v]) || s->average[v] > 0)
-            return false;
-    return true;
+    (void)v;
+    struct spans *s = ctx;
+    if (s->count < GRAPH_TICKETS_MAX)
+        s->own->ticket[s->count++] = (struct graph_span){t->first_seen_ms / 1000,
+                                                         t->last_seen_ms / 1000 + 60};
+    return 0;
 }
 
-static void number_cell(struct buf *out, double v)
+// The present party's time, unless another is asked for (`lease=START`) or all (`lease=all`). Says
+// whose it is, with links to the others.
+static void choose_lease(const struct web *w, const struct http_request *r, const char *name,
+                         const char *base, struct buf *out, struct page_own *own)
 {
-    char text[32];
-    if (isnan(v))
-        html(out, "<td class=\"number unknown\">-</td>", NULL);
-    else {
-        snprintf(text, sizeof text, "%.4g", v);
-        html(out, "<td class=\"number\">{}</td>", text, NULL);
+    const char *asked = http_query(r, "lease");
+    struct series_lease *lease;
+    size_t count;
+    bool all = asked && strcmp(asked, "all") == 0;
+    int64_t start_s = asked ? web_number(asked) : -1;
+    if (series_leases(w->rrd_dir, SERIES_SUBSCRIBER, name, &lease, &count) != 0 || count == 0)
+        return;
+    size_t chosen = count - 1;
+    for (size_t i = 0; i < count; i++)
+        if (lease[i].start_s == start_s)
+            chosen = i;
+    html(out, "<p class=\"ranges\">Whose:", NULL);
+    for (size_t i = count > 12 ? count - 12 : 0; i < count; i++) {
+        char since[HTML_TIME_MAX], number[24];
+        html_time(lease[i].start_s * 1000, since);
+        snprintf(number, sizeof number, "%lld", (long long)lease[i].start_s);
+        if (!all && i == chosen)
+            html(out, " <strong aria-current=\"true\">{} since {}</strong>", lease[i].party, since,
+                 NULL);
+        else
+            html(out, " <a href=\"{}?lease={}\">{} since {}</a>", base, number, lease[i].party,
+                 since, NULL);
     }
+    html(out,
+         all ? " <strong aria-current=\"true\">all</strong></p>\n"
+             : " <a href=\"{}?lease=all\">all</a></p>\n",
+         all ? NULL : base, NULL);
+    if (!all) {
+        // Before the first lease that is known the address was nobody's: that is its own time too.
+        own->start_s = chosen > 0 ? lease[chosen].start_s : 0;
+        own->end_s = lease[chosen].end_s;
+    }
+    free(lease);
 }
 
-// The latest intervals with something in them; quiet ones are said in a row together.
-static void numbers(const struct series_sample *s, size_t count, struct buf *out)
+static void traffic(const struct web *w, const char *name, const struct web_range *range,
+                    const struct page_own *own, struct http_answer *a)
 {
-    enum { ROWS = 60 };
-    html(out, "<div class=\"wide\"><table><thead><tr><th>Until (UTC)</th>", NULL);
-    for (unsigned v = 0; v < SERIES_SOURCES; v++)
-        html(out, "<th>{}</th>", series_source_name(v), NULL);
-    html(out, "<th>loss</th></tr></thead><tbody>\n", NULL);
-    unsigned rows = 0;
-    for (size_t i = count; i > 0 && rows < ROWS; rows++) {
-        char until[HTML_TIME_MAX], loss[32];
-        size_t quiet = 0;
-        while (i > quiet && is_quiet(&s[i - 1 - quiet]))
-            quiet++;
-        html(out, "<tr><td>{}</td>", html_time(s[i - 1].t_s * 1000, until), NULL);
-        if (quiet > 1) {
-            char text[64];
-            snprintf(text, sizeof text, "nothing in %zu intervals", quiet);
-            html(out, "<td colspan=\"9\" class=\"quiet\">{}</td></tr>\n", text, NULL);
-            i -= quiet;
-            continue;
-        }
-        for (unsigned v = 0; v < SERIES_SOURCES; v++)
-            number_cell(out, s[i - 1].average[v]);
-        snprintf(loss, sizeof loss, "%.2f %%", s[i - 1].loss_ppm / 1e4);
-        html(out, "<td class=\"number\">{}</td></tr>\n", s[i - 1].observed ? loss : "not observed",
-             NULL);
-        i--;
+    struct series_range sr = {.start_s = range->start_s,
+                              .end_s = range->end_s,
+                              .own_start_s = own->start_s,
+                              .own_end_s = own->end_s};
+    struct series_sample *samples;
+    size_t count;
+    int rc = web_fetch(w, SERIES_SUBSCRIBER, name, &sr, &samples, &count);
+    if (rc == -ENOENT) {
+        a->status = 404;
+        html(&a->body, "<p>No mail traffic of this subscriber has been recorded.</p>\n", NULL);
+    } else if (rc != 0) {
+        a->status = 500;
+        html(&a->body, "<p>The series could not be read: {}</p>\n", strerror(-rc), NULL);
+    } else {
+        page_graphs(&a->body, SERIES_SUBSCRIBER, name, range, own);
+        page_chart(&a->body, SERIES_SUBSCRIBER, name, range, own);
+        page_numbers(&a->body, SERIES_SUBSCRIBER, &sr, samples, count);
+        free(samples);
     }
-    html(out, "</tbody></table></div>\n", NULL);
 }
 
 void page_subscriber(const struct web *w, const struct http_request *r, const char *name,
@@ -85,6 +138,7 @@ void page_subscriber(const struct web *w, const struct http_request *r, const ch
         word[3 * SUBSCRIBER_TEXT_MAX];
     struct subscriber_key key;
     struct web_range range;
+    struct page_own own = {0};
     if (strlen(name) >= sizeof text || subscriber_key_parse(name, &key) != 0) {
         page_error(w, a, 400, "Who?",
                    "A subscriber is an address (192.0.2.7, 2001:db8:1::/56), with its realm "
@@ -99,28 +153,14 @@ void page_subscriber(const struct web *w, const struct http_request *r, const ch
     snprintf(base, sizeof base, "/subscribers/%s", url_word(text, word, sizeof word));
     page_open(w, &a->body, text);
     struct ticket_query q = {.class_ = -1, .subscriber = text, .limit = 20};
+    struct spans spans = {.own = &own};
     html(&a->body, "<h2>Tickets</h2>\n", NULL);
     page_ticket_rows(w, &q, &a->body);
+    if (w->store)
+        ticket_store_each(w->store, &q, add_span, &spans); // the list above says when it fails
     html(&a->body, "<h2>Traffic</h2>\n", NULL);
+    choose_lease(w, r, text, base, &a->body, &own);
     page_ranges(&a->body, base, &range);
-    struct series_range sr = {.start_s = range.start_s, .end_s = range.end_s};
-    struct series_sample *samples;
-    size_t count;
-    int rc = series_fetch(w->rrd_dir, SERIES_SUBSCRIBER, text, &sr, &samples, &count);
-    if (rc == -ENOENT) {
-        a->status = 404;
-        html(&a->body, "<p>No mail traffic of this subscriber has been recorded.</p>\n", NULL);
-    } else if (rc != 0) {
-        a->status = 500;
-        html(&a->body, "<p>The series could not be read: {}</p>\n", strerror(-rc), NULL);
-    } else {
-        page_graphs(&a->body, SERIES_SUBSCRIBER, text, &range, 0);
-        char step[HTML_TIME_MAX];
-        html(&a->body,
-             "<h2>The same in numbers</h2>\n<p>A minute on average, over intervals of {}.</p>\n",
-             html_duration((int64_t)sr.step_s * 1000, step), NULL);
-        numbers(samples, count, &a->body);
-        free(samples);
-    }
+    traffic(w, text, &range, &own, a);
     page_close(w, &a->body);
 }

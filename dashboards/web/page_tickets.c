@@ -219,6 +219,28 @@ static int show_ticket(const struct ticket *t, const struct verdict *v, void *ct
     return 0;
 }
 
+// A ticket is a party's: it shows the time in which the address was that party's, and no other.
+static void own_time(const struct web *w, const char *name, const struct ticket *t,
+                     struct page_own *own)
+{
+    char party[PARTY_TEXT_MAX];
+    struct series_lease *lease;
+    size_t count;
+    party_format(&t->party, party);
+    if (series_leases(w->rrd_dir, SERIES_SUBSCRIBER, name, &lease, &count) != 0)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        bool until_then = lease[i].end_s == 0 || lease[i].end_s * 1000 > t->first_seen_ms;
+        if (strcmp(lease[i].party, party) != 0 || !until_then ||
+            lease[i].start_s * 1000 > t->last_seen_ms)
+            continue;
+        own->start_s = lease[i].start_s;
+        own->end_s = lease[i].end_s;
+        break;
+    }
+    free(lease);
+}
+
 void page_ticket(const struct web *w, const struct http_request *r, int64_t number,
                  struct http_answer *a)
 {
@@ -240,6 +262,10 @@ void page_ticket(const struct web *w, const struct http_request *r, int64_t numb
                               .end_s = f.ticket.last_seen_ms / 1000 + 7200};
     char name[SUBSCRIBER_TEXT_MAX];
     html(&a->body, "<h2>Traffic around it</h2>\n", NULL);
-    page_graphs(&a->body, SERIES_SUBSCRIBER, subscriber_key_format(&f.ticket.key, name), &range, 0);
+    subscriber_key_format(&f.ticket.key, name);
+    struct page_own own = {
+        .ticket[0] = {f.ticket.first_seen_ms / 1000, f.ticket.last_seen_ms / 1000 + 60}};
+    own_time(w, name, &f.ticket, &own);
+    page_graphs(&a->body, SERIES_SUBSCRIBER, name, &range, &own);
     page_close(w, &a->body);
 }

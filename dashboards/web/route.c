@@ -10,23 +10,8 @@
 extern const unsigned char web_style[];
 extern const size_t web_style_size;
 
-static const char *const kinds[] = {
-    [SERIES_SUBSCRIBER] = "subscriber", [SERIES_SITE] = "site",     [SERIES_POP] = "pop",
-    [SERIES_CLASS] = "class",           [SERIES_SENSOR] = "sensor",
-};
-
-const char *web_kind_name(enum series_kind kind)
-{
-    return kinds[kind];
-}
-
-int web_kind_parse(const char *name)
-{
-    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
-        if (strcmp(name, kinds[k]) == 0)
-            return (int)k;
-    return -EINVAL;
-}
+extern const unsigned char web_chart[], web_uplot[], web_uplot_style[];
+extern const size_t web_chart_size, web_uplot_size, web_uplot_style_size;
 
 int64_t web_now_s(const struct web *w, int64_t now_ms)
 {
@@ -44,10 +29,22 @@ int64_t web_number(const char *text)
     return errno != 0 || end == text || *end || n < 0 ? -1 : n;
 }
 
+int web_fetch(const struct web *w, enum series_kind kind, const char *name,
+              struct series_range *range, struct series_sample **out, size_t *count)
+{
+    if (w->cached) // when it does not answer, what the file has is shown
+        rrdcached_flush_series(w->cached, w->rrd_dir, kind, name);
+    return series_fetch(w->rrd_dir, kind, name, range, out, count);
+}
+
+// A range by name ends on a whole step, so that who asks again soon asks for the same.
 static const struct {
     const char *name;
-    int64_t seconds;
-} ranges[] = {{"day", 86400}, {"week", 7 * 86400}, {"month", 31 * 86400}, {"year", 366 * 86400}};
+    int64_t seconds, step_s;
+} ranges[] = {{"day", 86400, 60},
+              {"week", 7 * 86400, 600},
+              {"month", 31 * 86400, 3600},
+              {"year", 366 * 86400, 3600}};
 
 int web_range(const struct web *w, const struct http_request *r, struct web_range *out,
               char error[static 160])
@@ -71,17 +68,54 @@ int web_range(const struct web *w, const struct http_request *r, struct web_rang
         if (strcmp(name ? name : "day", ranges[i].name) != 0)
             continue;
         out->name = ranges[i].name;
-        out->start_s = now_s - ranges[i].seconds;
+        out->end_s = (now_s + ranges[i].step_s - 1) / ranges[i].step_s * ranges[i].step_s;
+        out->start_s = out->end_s - ranges[i].seconds;
         return 0;
     }
     return snprintf(error, 160, "range: use day, week, month or year"), -EINVAL;
 }
 
-static void style(struct http_answer *a)
+struct file {
+    const char *path, *type;
+    const unsigned char *octets;
+    const size_t *size;
+};
+
+// What is part of the program. The file of that path, NULL: none.
+static const struct file *file_of(const char *path)
 {
-    a->type = "text/css; charset=utf-8";
+    static const struct file files[] = {
+        {"/style.css", "text/css; charset=utf-8", web_style, &web_style_size},
+        {"/chart.js", "text/javascript; charset=utf-8", web_chart, &web_chart_size},
+        {"/uplot.js", "text/javascript; charset=utf-8", web_uplot, &web_uplot_size},
+        {"/uplot.css", "text/css; charset=utf-8", web_uplot_style, &web_uplot_style_size},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (strcmp(path, files[i].path) == 0 && *files[i].size > 1)
+            return &files[i];
+    return NULL;
+}
+
+static void give_file(const struct file *f, struct http_answer *a)
+{
+    a->type = f->type;
     a->max_age_s = -1;
-    buf_bytes(&a->body, web_style, web_style_size);
+    buf_bytes(&a->body, f->octets, *f->size);
+}
+
+// "/pop/NAME", "/class/NAME", "/sensor/NAME".
+static bool aggregate(const struct web *w, const struct http_request *r, struct http_answer *a)
+{
+    static const enum series_kind kinds[] = {SERIES_POP, SERIES_CLASS, SERIES_SENSOR};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        const char *name = series_kind_name(kinds[i]);
+        size_t n = strlen(name);
+        if (strncmp(r->path + 1, name, n) != 0 || r->path[1 + n] != '/' || !r->path[2 + n])
+            continue;
+        page_series(w, r, kinds[i], r->path + 2 + n, a);
+        return true;
+    }
+    return false;
 }
 
 // A gate in a wall.
@@ -123,11 +157,11 @@ bool web_answer(const struct http_request *r, struct http_answer *a, void *ctx)
         return graph_route(w, r, rest, a);
     } else if ((rest = behind(r->path, "/api/v1/"))) {
         api_answer(w, r, rest, a);
-    } else if (strcmp(r->path, "/style.css") == 0) {
-        style(a);
+    } else if (file_of(r->path)) {
+        give_file(file_of(r->path), a);
     } else if (strcmp(r->path, "/icon.svg") == 0 || strcmp(r->path, "/favicon.ico") == 0) {
         icon(a);
-    } else {
+    } else if (!aggregate(w, r, a)) {
         page_error(w, a, 404, "Not found", "There is no such page here.");
     }
     return true;

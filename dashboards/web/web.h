@@ -2,8 +2,10 @@
 // the API says too, from the same look-ups.
 #pragma once
 
+#include "common/rrdcached.h"
 #include "common/series.h"
 #include "common/ticket.h"
+#include "web/graph_cache.h"
 #include "web/http.h"
 #include "web/worker.h"
 
@@ -15,13 +17,15 @@ struct web {
     struct ticket_store *store; // NULL: there is none yet
     bool clock_is_data;         // a replay: "now" is the end of what was watched
     struct workers *workers;
-    bool ending; // no more pictures are begun
+    struct graph_cache *cache;
+    struct rrdcached *cached; // writes a file before it is read; NULL: files are written directly
+    bool ending;              // no more pictures are begun
     uint32_t next_id;
     struct web_pending { // exchanges that wait for a picture
         uint32_t id;     // 0: free
         struct http_exchange *exchange;
-        uint8_t format;
-        bool dark;
+        struct graph_request request;
+        int64_t asked_ms;
     } pending[WEB_PENDING_MAX];
 };
 
@@ -53,6 +57,9 @@ void page_ticket(const struct web *w, const struct http_request *r, int64_t numb
                  struct http_answer *a);
 void page_subscriber(const struct web *w, const struct http_request *r, const char *name,
                      struct http_answer *a);
+// A POP, class or sensor: /KIND/NAME.
+void page_series(const struct web *w, const struct http_request *r, enum series_kind kind,
+                 const char *name, struct http_answer *a);
 void page_error(const struct web *w, struct http_answer *a, unsigned status, const char *title,
                 const char *text);
 
@@ -61,9 +68,23 @@ void page_open(const struct web *w, struct buf *out, const char *title);
 void page_close(const struct web *w, struct buf *out);
 // Links to the other ranges; `base` is the page's path, escaped.
 void page_ranges(struct buf *out, const char *base, const struct web_range *now);
+// Whose time a page shows, and the tickets in its pictures.
+struct page_own {
+    int64_t start_s, end_s; // 0: no limit
+    struct graph_span ticket[GRAPH_TICKETS_MAX];
+};
 // The pictures of a series, with alternatives for a dark page.
 void page_graphs(struct buf *out, enum series_kind kind, const char *name,
-                 const struct web_range *range, int64_t lease_start_s);
+                 const struct web_range *range, const struct page_own *own);
+// A place for the chart, which a script fills; nothing when the program was built without uPlot.
+void page_chart(struct buf *out, enum series_kind kind, const char *name,
+                const struct web_range *range, const struct page_own *own);
+// The series as a table.
+void page_numbers(struct buf *out, enum series_kind kind, const struct series_range *range,
+                  const struct series_sample *s, size_t count);
+// series_fetch for a page: asks rrdcached first where there is one.
+int web_fetch(const struct web *w, enum series_kind kind, const char *name,
+              struct series_range *range, struct series_sample **out, size_t *count);
 // A table row a ticket, below a head.
 void page_ticket_rows(const struct web *w, const struct ticket_query *q, struct buf *out);
 
@@ -78,6 +99,3 @@ bool graph_route(struct web *w, const struct http_request *r, const char *path,
 void graph_drawn(uint32_t id, int status, struct span image, const char *error, void *ctx);
 // Answers all that still wait, before the server ends.
 void graph_give_up(struct web *w);
-
-const char *web_kind_name(enum series_kind kind); // "subscriber", "site", ...
-int web_kind_parse(const char *name);             // -EINVAL

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/rrdcached.h"
 
 enum { QUEUE_MAX = 128, WORKERS_MAX = 16 };
 
@@ -33,7 +34,7 @@ struct worker {
 
 struct workers {
     struct loop *loop;
-    char *rrd_dir, *scratch;
+    char *rrd_dir, *scratch, *rrdcached;
     worker_fn fn;
     void *ctx;
     unsigned count;
@@ -73,14 +74,20 @@ static bool read_all(int fd, void *data, size_t len)
 }
 
 // The worker's whole life.
-static void work(int fd, const char *rrd_dir, const char *scratch)
+static void work(int fd, const char *rrd_dir, const char *scratch, const char *rrdcached)
 {
+    enum { CACHED_TIMEOUT_MS = 2000 };
     struct graph_request q;
     struct buf out;
+    struct rrdcached *cached = NULL;
+    if (rrdcached && rrdcached_open(rrdcached, CACHED_TIMEOUT_MS, &cached) != 0)
+        cached = NULL;
     buf_init(&out, GRAPH_IMAGE_MAX);
     while (read_all(fd, &q, sizeof q)) {
         char error[160] = "";
         buf_clear(&out);
+        if (cached)
+            rrdcached_flush_series(cached, rrd_dir, q.kind, q.name);
         int status = graph_draw(&q, rrd_dir, scratch, &out, error);
         struct answer_header h = {.status = status,
                                   .octets = (uint32_t)(status == 0 ? out.len : strlen(error))};
@@ -88,6 +95,7 @@ static void work(int fd, const char *rrd_dir, const char *scratch)
             !write_all(fd, status == 0 ? (const void *)out.data : error, h.octets))
             break;
     }
+    rrdcached_close(cached);
     buf_fini(&out);
 }
 
@@ -168,7 +176,7 @@ static int start(struct worker *k)
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         setenv("TZ", "UTC", 1); // what the pictures say of their range
-        work(3, k->pool->rrd_dir, k->pool->scratch);
+        work(3, k->pool->rrd_dir, k->pool->scratch, k->pool->rrdcached);
         _exit(0);
     }
     close(pair[1]);
@@ -197,7 +205,7 @@ static void hand_out(struct workers *w)
 }
 
 int workers_open(struct loop *l, unsigned count, const char *rrd_dir, const char *scratch,
-                 worker_fn fn, void *ctx, struct workers **out)
+                 const char *rrdcached, worker_fn fn, void *ctx, struct workers **out)
 {
     struct workers *w = calloc(1, sizeof *w);
     if (!w)
@@ -210,7 +218,8 @@ int workers_open(struct loop *l, unsigned count, const char *rrd_dir, const char
     }
     w->rrd_dir = strdup(rrd_dir);
     w->scratch = strdup(scratch);
-    if (!w->rrd_dir || !w->scratch) {
+    w->rrdcached = rrdcached ? strdup(rrdcached) : NULL;
+    if (!w->rrd_dir || !w->scratch || (rrdcached && !w->rrdcached)) {
         workers_close(w);
         return -ENOMEM;
     }
@@ -239,5 +248,6 @@ void workers_close(struct workers *w)
     }
     free(w->rrd_dir);
     free(w->scratch);
+    free(w->rrdcached);
     free(w);
 }

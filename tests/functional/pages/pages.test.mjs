@@ -146,6 +146,89 @@ test('from the site to a ticket to its subscriber, without scripts', async () =>
   await context.close();
 });
 
+test('with scripts: the same numbers, a crosshair, and zoom', async () => {
+  const list = await tickets();
+  const { context, page, wrong } = await open(`/subscribers/${encodeURIComponent(list[0].subscriber)}`,
+    { javaScriptEnabled: true });
+  await page.locator('#chart canvas').waitFor();
+  const values = () => page.locator('#chart .u-legend .u-value').allInnerTexts();
+  const shown = () => page.locator('#chart').getAttribute('data-shown');
+  const over = page.locator('#chart .u-over');
+  await over.scrollIntoViewIfNeeded();
+  const box = await over.boundingBox();
+  const middle = box.y + box.height / 2;
+  // The crosshair reads what the API says of that time.
+  await page.mouse.move(box.x + box.width * 0.99, middle);
+  const [when, established] = await values();
+  assert.match(when, /^\d{4}-\d\d-\d\d \d\d:\d\d$/);
+  const api = await page.locator('#chart').getAttribute('data-api');
+  const from = Date.parse(`${when.replace(' ', 'T')}Z`) / 1000;
+  const one = JSON.parse((await ask(`${api}&from=${from}&to=${from + 60}`)).body);
+  assert.equal(established, one.samples[0].average[0] === null ? '-'
+    : String(Math.round(one.samples[0].average[0])));
+  // Dragging asks for the stretch; a double click goes back.
+  const before = await shown();
+  await page.mouse.move(box.x + box.width * 0.9, middle);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.98, middle, { steps: 5 });
+  await page.mouse.up();
+  await page.waitForFunction((was) => document.getElementById('chart').dataset.shown !== was, before);
+  const [a, b] = (await shown()).split('-').map(Number);
+  const [c, d] = before.split('-').map(Number);
+  assert.ok(a > c && b - a < (d - c) / 5, `${before} became ${a}-${b}`);
+  await page.locator('#chart .u-over').dblclick();
+  await page.waitForFunction((was) => document.getElementById('chart').dataset.shown === was, before);
+  for (const view of ['1', '2', '3']) {
+    await page.locator('#chart-view').selectOption(view);
+    await page.locator('#chart canvas').waitFor();
+  }
+  if (shots) await page.screenshot({ path: path.join(shots, 'chart.png'), fullPage: true });
+  assert.deepEqual(wrong, []); // nor a word of the content security policy
+  await context.close();
+});
+
+test('sensors have pages of their own', async () => {
+  const { context, page, wrong } = await open('/');
+  await page.locator('a[href^="/sensor/"]').first().click();
+  assert.match(await page.locator('h1').innerText(), /^Sensor /);
+  assert.equal((await pictures(page)).length, 3);
+  assert.ok(await page.locator('td.number').count() > 8);
+  if (shots) await page.screenshot({ path: path.join(shots, 'sensor.png'), fullPage: true });
+  assert.deepEqual(wrong, []);
+  await context.close();
+  assert.equal((await ask('/sensor/nowhere')).status, 404);
+  assert.equal((await ask('/pop/..%2f..%2fetc')).status, 404);
+  assert.equal((await ask('/graph/sensor/mail.png?name=sensor')).status, 404);
+  assert.equal((await ask('/graph/site/packets.png?name=site')).status, 404);
+});
+
+test('a picture drawn a moment ago is not drawn again', async () => {
+  const where = '/graph/site/mail.png?name=site&range=week';
+  const first = await ask(where);
+  const again = await ask(where, { headers: { 'If-None-Match': first.headers.etag } });
+  assert.equal(again.status, 304);
+  assert.match(first.headers['cache-control'], /max-age=\d+/);
+  const began = Date.now();
+  for (let i = 0; i < 50; i++) assert.equal((await ask(where)).body.length, first.body.length);
+  assert.ok(Date.now() - began < 1500, `50 from the cache took ${Date.now() - began} ms`);
+});
+
+test('free ranges: relative, epoch and ISO', async () => {
+  const at = Math.floor(Date.parse((await tickets())[0].first_seen) / 1000);
+  assert.ok(at > 0);
+  const iso = (t) => new Date(t * 1000).toISOString();
+  const name = encodeURIComponent((await tickets())[0].subscriber);
+  const read = async (range) => JSON.parse((await ask(`/api/v1/series/subscriber?name=${name}&${range}`)).body);
+  const epoch = await read(`from=${at - 600}&to=${at + 600}`);
+  assert.deepEqual(await read(`from=${iso(at - 600)}&to=${iso(at + 600)}`), epoch);
+  assert.equal((await read('from=now-2h&to=now-1h')).samples.length, 60);
+  for (const format of ['png', 'svg'])
+    for (const range of ['range=day', 'range=year', `from=${at}&to=now`, `from=${iso(at)}`, 'from=now-24h'])
+      for (const theme of ['light', 'dark'])
+        assert.equal((await ask(`/graph/subscriber/connections.${format}?name=${name}&${range}&theme=${theme}`))
+          .status, 200, `${format} ${range} ${theme}`);
+});
+
 test('dark and narrow', async () => {
   const { context, page, wrong } = await open('/', {
     colorScheme: 'dark', viewport: { width: 390, height: 800 },
@@ -202,6 +285,10 @@ test('what should be refused is refused', async () => {
   assert.equal((await ask('/graph/subscriber/connections.gif?name=1.2.3.4')).status, 404);
   assert.equal((await ask('/graph/subscriber/connections.png')).status, 400);
   assert.equal((await ask('/graph/subscriber/connections.png?name=203.0.113.250')).status, 404);
+  // A picture that cannot be is a picture that says so, with its status.
+  const none = await ask('/graph/subscriber/mail.png?name=203.0.113.250&theme=dark');
+  assert.equal(none.headers['content-type'], 'image/svg+xml');
+  assert.match(none.body.toString(), /^<svg[^]*No traffic of this name/);
   assert.equal((await ask(`/${'a'.repeat(2000)}`)).status, 414);
   const problem = await ask('/api/v1/nothing');
   assert.equal(problem.status, 404);

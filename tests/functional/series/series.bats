@@ -93,7 +93,7 @@ all() {
     "$series" -c postern.yaml 2>log &
     daemon=$!
     for _ in $(seq 100); do
-        [ ! -s rrd/cursor ] || break
+        ! grep -q 'caught up' log || break
         sleep 0.1
     done
     [ -s rrd/cursor ]
@@ -101,6 +101,9 @@ all() {
     [[ $stderr == *"stop it first"* ]]
     run -69 --separate-stderr "$postern" series rebuild -d rrd -j journal
     [[ $stderr == *"stop it first"* ]]
+    # The journal is months old: how far it lay behind was said, and that it has caught up.
+    grep -q ' s behind the journal, catching up' log
+    grep -q 'caught up with the journal' log
     began=$(date +%s%N)
     kill "$daemon"
     wait "$daemon"

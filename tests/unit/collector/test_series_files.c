@@ -39,12 +39,12 @@ static const char *path_of(enum series_kind kind, const char *name, char out[sta
     return out;
 }
 
-// Two days of a daily curve, then a third that loses its mail at noon: an anomaly in the coverage
+// Four days of a daily curve, then a fifth that loses its mail at noon: an anomaly in the coverage
 // within ten minutes, and none before.
 static void forecast(void **state)
 {
     (void)state;
-    enum { NOON = 2 * DAY + 720 };
+    enum { NOON = 4 * DAY + 720 };
     struct series_writer *w = rig_open(dir, (struct series_options){0});
     for (int64_t m = 0; m < NOON + 30; m++) {
         struct coverage_minute c = {.minute = FIRST + m, .seconds = 60, .sum.sensor = "edge-1"};
@@ -56,7 +56,7 @@ static void forecast(void **state)
         series_writer_mark(w, (FIRST + m + 1) * 60000LL);
     }
     series_writer_close(w);
-    struct series_coverage_minute m[NOON + 30];
+    static struct series_coverage_minute m[NOON + 30];
     assert_int_equal(series_coverage_get(dir, FIRST, NOON + 30, m), 0);
     for (int i = 0; i < NOON; i++)
         assert_int_equal(m[i].alarms & COVERAGE_ANOMALY, 0);

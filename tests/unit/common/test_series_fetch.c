@@ -3,6 +3,7 @@
 #include "common/rrdfile.h"
 #include "common/series.h"
 #include "common/series_coverage.h"
+#include "common/series_notes.h"
 
 #include <errno.h>
 #include <math.h>
@@ -251,6 +252,40 @@ static void errors(void **state)
     assert_in_range(st.st_size, 360000, 380000); // the layout's 371 kB
 }
 
+// Notes stay bounded, and the lease outlives any flood of amendments.
+static void notes_stay_short(void **state)
+{
+    (void)state;
+    create(BASE_S);
+    put(BASE_S + 60, 1);
+    assert_int_equal(series_notes_put_lease(dir, SERIES_SUBSCRIBER, name, BASE_S / 60, "line:\n7"),
+                     0);
+    for (int i = 0; i < 6000; i++) {
+        struct series_amendment a = {.minute = BASE_S / 60 + i, .cut_ms = i, .delta = {1}};
+        assert_int_equal(series_notes_put_amendment(dir, SERIES_SUBSCRIBER, name, &a), 0);
+    }
+    struct series_notes n;
+    assert_int_equal(series_notes_read(dir, SERIES_SUBSCRIBER, name, &n), 0);
+    assert_int_equal(n.leases, 1);
+    assert_string_equal(n.lease[0].party, "line:?7");
+    assert_in_range(n.amendments, 256, 4000);
+    assert_int_equal(n.amendment[n.amendments - 1].minute, BASE_S / 60 + 5999);
+    series_notes_free(&n);
+    // A torn line is passed over.
+    char path[512];
+    rrd_path_of(path);
+    memcpy(path + strlen(path) - 3, "not", 3);
+    char notes[520];
+    snprintf(notes, sizeof notes, "%ses", path);
+    FILE *out = fopen(notes, "a");
+    assert_non_null(out);
+    fputs("amend 5 6 1 2", out);
+    fclose(out);
+    assert_int_equal(series_notes_read(dir, SERIES_SUBSCRIBER, name, &n), 0);
+    assert_int_equal(n.leases, 1);
+    series_notes_free(&n);
+}
+
 static void bands(void **state)
 {
     (void)state;
@@ -328,6 +363,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unaligned_start, setup, teardown),
         cmocka_unit_test_setup_teardown(month_of_zeros, setup, teardown),
         cmocka_unit_test_setup_teardown(errors, setup, teardown),
+        cmocka_unit_test_setup_teardown(notes_stay_short, setup, teardown),
         cmocka_unit_test_setup_teardown(bands, setup, teardown),
         cmocka_unit_test(times),
         cmocka_unit_test(paths),
