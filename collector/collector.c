@@ -77,6 +77,11 @@ static int open_journal(struct collector *c, const char *journal, FILE *errors)
     else if (rc == -EACCES || rc == -EPERM || rc == -EROFS)
         fprintf(errors, "%s: %s; the collector's user must be able to write there\n", journal,
                 strerror(-rc));
+    else if (rc == -ENOENT || rc == -ENOTDIR)
+        fprintf(errors, "%s: %s; the journal is a folder, and the folder above it must be there\n",
+                journal, strerror(-rc));
+    else if (rc == -ENOSPC || rc == -EDQUOT)
+        fprintf(errors, "%s: %s; make room on its disk\n", journal, strerror(-rc));
     else if (rc < 0)
         fprintf(errors, "%s: %s\n", journal, strerror(-rc));
     char damage[JOURNAL_DAMAGE_TEXT_MAX];
