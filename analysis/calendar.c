@@ -10,23 +10,27 @@
 #define DAY_MS     86400000LL
 #define QUARTER_MS 900000LL
 
-void calendar_init(struct calendar *c, const char *zone)
-{
-    *c = (struct calendar){.quarter = INT64_MIN};
-    snprintf(c->zone, sizeof c->zone, "%s", zone && *zone ? zone : "UTC");
-}
-
 static int64_t floor_to(int64_t t, int64_t step)
 {
     int64_t rest = t % step;
     return t - (rest < 0 ? rest + step : rest);
 }
 
-int64_t calendar_offset_ms(struct calendar *c, int64_t t_ms)
+void calendar_init(struct calendar *c, const char *zone)
+{
+    *c = (struct calendar){0};
+    snprintf(c->zone, sizeof c->zone, "%s", zone && *zone ? zone : "UTC");
+    for (size_t i = 0; i < CALENDAR_CACHE; i++)
+        c->cache[i].quarter = INT64_MIN;
+}
+
+// The cache's entry of that time, with its offset.
+static size_t look_up(struct calendar *c, int64_t t_ms)
 {
     int64_t quarter = floor_to(t_ms, QUARTER_MS);
-    if (quarter == c->quarter)
-        return c->offset_ms;
+    size_t at = (size_t)((uint64_t)quarter / QUARTER_MS % CALENDAR_CACHE);
+    if (c->cache[at].quarter == quarter)
+        return at;
     const char *now = getenv("TZ");
     if (!now || strcmp(now, c->zone) != 0) {
         setenv("TZ", c->zone, 1);
@@ -34,9 +38,15 @@ int64_t calendar_offset_ms(struct calendar *c, int64_t t_ms)
     }
     time_t t = (time_t)(quarter / 1000);
     struct tm local = {0};
-    c->offset_ms = localtime_r(&t, &local) ? (int64_t)local.tm_gmtoff * 1000 : 0;
-    c->quarter = quarter;
-    return c->offset_ms;
+    c->cache[at].offset_ms = localtime_r(&t, &local) ? (int64_t)local.tm_gmtoff * 1000 : 0;
+    c->cache[at].quarter = quarter;
+    c->cache[at].day_ms = 0;
+    return at;
+}
+
+int64_t calendar_offset_ms(struct calendar *c, int64_t t_ms)
+{
+    return c->cache[look_up(c, t_ms)].offset_ms;
 }
 
 int64_t calendar_hour_ms(struct calendar *c, int64_t t_ms)
@@ -54,8 +64,14 @@ unsigned calendar_hour_of_week(struct calendar *c, int64_t t_ms)
 
 int64_t calendar_day_ms(struct calendar *c, int64_t t_ms)
 {
-    int64_t midnight = floor_to(t_ms + calendar_offset_ms(c, t_ms), DAY_MS);
+    size_t at = look_up(c, t_ms);
+    if (c->cache[at].day_ms != 0)
+        return c->cache[at].day_ms;
+    int64_t offset = c->cache[at].offset_ms, quarter = c->cache[at].quarter;
+    int64_t midnight = floor_to(t_ms + offset, DAY_MS);
     // The offset at midnight may be another than now; the second look is at midnight itself.
-    int64_t guess = midnight - calendar_offset_ms(c, t_ms);
-    return midnight - calendar_offset_ms(c, guess);
+    int64_t day_ms = midnight - calendar_offset_ms(c, midnight - offset);
+    if (c->cache[at].quarter == quarter)
+        c->cache[at].day_ms = day_ms;
+    return day_ms;
 }

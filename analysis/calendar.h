@@ -8,10 +8,15 @@
 
 #define CALENDAR_ZONE_MAX 64
 
+#define CALENDAR_CACHE 256 // quarters of an hour: no zone changes within one
+
 struct calendar {
     char zone[CALENDAR_ZONE_MAX + 1];
-    int64_t quarter; // hour quarter that `offset_ms` is of: no zone changes within one
-    int64_t offset_ms;
+    struct {
+        int64_t quarter;
+        int64_t offset_ms;
+        int64_t day_ms; // 0: not known yet
+    } cache[CALENDAR_CACHE];
 };
 
 void calendar_init(struct calendar *c, const char *zone); // IANA name

@@ -41,6 +41,7 @@ static int configure(struct engine *e, const struct engine_options *options)
     snprintf(e->conf_hash, sizeof e->conf_hash, "%s", options->conf_hash);
     e->options.conf_hash = e->conf_hash;
     e->site.rule = s->site_failure;
+    e->close_ms = 0; // rules of closing may have changed
     for (unsigned c = 0; c < VERDICT_CLASSES; c++)
         e->rules[c] = settings_class_rule(s, c);
     for (size_t i = 0; detectors[i]; i++) {
@@ -191,11 +192,14 @@ void engine_site(struct engine *e, const struct minute_site *m)
 
 void engine_mark(struct engine *e, int64_t mark_ms)
 {
-    if (e->counters.opened > e->counters.closed && mark_ms - e->looked_ms >= LOOK_MS) {
+    if (e->counters.opened > e->counters.closed && mark_ms >= e->close_ms &&
+        mark_ms - e->looked_ms >= LOOK_MS) {
         struct party_state *p = NULL;
+        e->close_ms = INT64_MAX;
         while ((p = party_older(e->parties, p))) {
-            if (p->verdicts)
-                judge_close_quiet(e, p, mark_ms);
+            int64_t next_ms = p->verdicts ? judge_close_quiet(e, p, mark_ms) : INT64_MAX;
+            if (next_ms < e->close_ms)
+                e->close_ms = next_ms;
         }
         e->looked_ms = mark_ms;
     }

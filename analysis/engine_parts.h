@@ -23,6 +23,7 @@ struct engine {
     size_t state_offset[DETECTORS_MAX];
     const void *conf[DETECTORS_MAX];
     int64_t expired_ms, looked_ms;
+    int64_t close_ms;                // no open verdict can be closed before; 0: not known
     struct window_contacts contacts; // of the row at hand
     struct engine_counters counters;
 };
@@ -54,8 +55,8 @@ size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
 int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ctx,
                 const struct journal_cursor *to);
 
-// Closes verdicts that nothing has supported for their quiet time.
-void judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_ms);
+// Closes verdicts that nothing has supported for their quiet time. When the next may be, INT64_MAX: none.
+int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_ms);
 
 // Verdicts made in the minute in which the site broke, before that could be known, are taken back.
 void judge_retract(struct engine *e, struct party_state *p, int64_t since_ms, int64_t now_ms);

@@ -156,6 +156,9 @@ static int open_verdict(struct engine *e, struct party_state *p, unsigned class_
     name(&pv->verdict);
     pv->supported_ms = pv->opened_ms = ctx->now_ms;
     pv->families = j->families;
+    int64_t end_ms = ctx->now_ms + e->rules[class_].quiet_ms;
+    if (end_ms < e->close_ms)
+        e->close_ms = end_ms;
     if (j->limitations & VERDICT_EXEMPT)
         e->counters.exempted++;
     emit(e, pv, VERDICT_OPENED);
@@ -270,12 +273,16 @@ int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ct
     return 0;
 }
 
-void judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_ms)
+int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_ms)
 {
     struct party_verdict **at = &p->verdicts;
+    int64_t next_ms = INT64_MAX;
     while (*at) {
         struct party_verdict *pv = *at;
-        if (now_ms - pv->supported_ms < e->rules[pv->verdict.class_].quiet_ms) {
+        int64_t end_ms = pv->supported_ms + e->rules[pv->verdict.class_].quiet_ms;
+        if (now_ms < end_ms) {
+            if (end_ms < next_ms)
+                next_ms = end_ms;
             at = &pv->next;
             continue;
         }
@@ -284,6 +291,7 @@ void judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_ms)
         *at = pv->next;
         free(pv);
     }
+    return next_ms;
 }
 
 // Rests on contacts that began to fail when the whole site's did?

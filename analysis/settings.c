@@ -256,6 +256,7 @@ static const struct conf_key own_keys[] = {
     {.name = "journal_keys",
      .type = CONF_PATH,
      .offset = FIELD(journal_keys),
+     .opens = CONF_OPENS_FOLDER,
      .optional = true,
      .help = "Folder of the journal's day keys, when it is encrypted."},
 };

@@ -108,7 +108,7 @@ struct header {
     uint64_t parties;
     struct snapshot_place place;
     struct site site;
-    int64_t expired_ms, looked_ms;
+    int64_t expired_ms, looked_ms, close_ms;
     struct engine_counters counters;
 };
 
@@ -158,6 +158,7 @@ static void put_all(struct file *f, const struct engine *e, const struct snapsho
         h->site = e->site;
         h->expired_ms = e->expired_ms;
         h->looked_ms = e->looked_ms;
+        h->close_ms = e->close_ms;
         h->counters = e->counters;
         put(f, h, sizeof *h);
         for (const struct party_state *p = party_newer(e->parties, NULL); p;
@@ -263,6 +264,7 @@ static void get_all(struct file *f, struct engine *e, struct snapshot_place *pla
         e->site.rule = rule;
         e->expired_ms = h->expired_ms;
         e->looked_ms = h->looked_ms;
+        e->close_ms = h->close_ms;
         e->counters = h->counters;
         *place = h->place;
     }

@@ -13,6 +13,7 @@
 #define DAY_S          86400
 #define KIND_MIN       5 // sessions before a kind is told
 #define KIND_WINDOW_S  3600
+#define READS_MANY     4
 
 static bool is_contact(const struct minute_digest *d, const struct window_options *options)
 {
@@ -214,6 +215,7 @@ bool window_tells(const struct minute_row *r)
 {
     static const uint8_t mail[] = {MINUTE_SMARTHOST, MINUTE_MX, MINUTE_SUBMISSION};
     const uint32_t telling = MINUTE_DIGEST_AUTH_FAILED | MINUTE_DIGEST_HOSTING;
+    unsigned reads = 0; // sessions with mailboxes; one that fails is as good as many
     if (r->gauge[MINUTE_socks_in] || r->gauge[MINUTE_socks_reverse] ||
         (r->flags & MINUTE_FROM_LOG) || r->counter[MINUTE_ACCESS][MINUTE_OUT][MINUTE_auth_failed] ||
         r->counter[MINUTE_OTHER][MINUTE_OUT][MINUTE_auth_failed])
@@ -227,7 +229,11 @@ bool window_tells(const struct minute_row *r)
         const struct minute_digest *d = &r->digest[i];
         bool submits = d->role == MINUTE_SMARTHOST || d->role == MINUTE_MX ||
                        d->role == MINUTE_SUBMISSION;
-        if ((d->flags & telling) || (submits && d->direction == MINUTE_OUT))
+        bool failed = d->outcome == MINUTE_OUTCOME_REFUSED || d->outcome == MINUTE_OUTCOME_ICMP ||
+                      d->outcome == MINUTE_OUTCOME_UNANSWERED;
+        reads += d->role == MINUTE_ACCESS && d->direction == MINUTE_OUT ? failed ? READS_MANY : 1
+                                                                        : 0;
+        if ((d->flags & telling) || (submits && d->direction == MINUTE_OUT) || reads >= READS_MANY)
             return true;
     }
     return false;

@@ -95,6 +95,12 @@ void aggregate_free(struct aggregate *g)
     free(g);
 }
 
+void aggregate_doubt(struct aggregate *g, int process, uint32_t doubts)
+{
+    if (process >= 0 && process < WATERMARK_PROCESSES_MAX)
+        g->doubts[process] = doubts;
+}
+
 void aggregate_expire(struct aggregate *g, int64_t now_ms)
 {
     flowmap_expire(g->flows, now_ms - FORGET_AFTER_MS);
@@ -137,8 +143,11 @@ struct acc *aggregate_acc(struct aggregate *g, struct active *a, const struct le
         g->part.limits->out_of_memory++;
         return NULL;
     }
+    uint32_t doubts = process < WATERMARK_PROCESSES_MAX ? g->doubts[process] : 0;
     acc->flags |= flags;
-    acc->doubts |= answer->doubts;
+    acc->doubts |= answer->doubts | doubts;
+    if (doubts && acc->confidence > IDENTITY_LIKELY)
+        acc->confidence = IDENTITY_LIKELY;
     if (answer->confidence < acc->confidence)
         acc->confidence = answer->confidence;
     return acc;

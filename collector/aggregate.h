@@ -39,6 +39,8 @@ void aggregate_free(struct aggregate *g);
 // A checked record. `exported`: from a source without coverage, a router.
 void aggregate_flow(struct aggregate *g, const struct record_flow *f, int process, bool exported);
 void aggregate_mail(struct aggregate *g, const struct record_mail *e, int process);
+// From here on what this process tells is in this doubt (enum identity_doubt; 0: none).
+void aggregate_doubt(struct aggregate *g, int process, uint32_t doubts);
 // Forgets flows and subscribers that were not heard of for an hour.
 void aggregate_expire(struct aggregate *g, int64_t now_ms);
 

@@ -7,7 +7,8 @@ struct aggregate {
     struct aggregate_options options;
     struct aggregate_parts part;
     struct flowmap *flows;
-    struct seen *seen; // keys that sent
+    struct seen *seen;                        // keys that sent
+    uint32_t doubts[WATERMARK_PROCESSES_MAX]; // by process
     struct aggregate_stats stats;
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/journal.h"
+#include "pairs.h"
 
 // Why records are refused, by name as the status document has it.
 #define REFUSALS(X)                                                                             \
@@ -33,6 +34,7 @@ struct collector {
     struct actives *actives;
     struct minutes *minutes;
     struct aggregate *aggregate;
+    struct pairs *pairs;
     int64_t expired_ms;
     bool finishing; // the last call closed all
     uint64_t records, flow_records, mail_records, coverage_records, no_identity;
@@ -83,6 +85,12 @@ static int open_journal(struct collector *c, const char *journal, FILE *errors)
     return rc;
 }
 
+static void give_flow(const struct record_flow *f, int process, void *ctx)
+{
+    struct collector *c = ctx;
+    aggregate_flow(c->aggregate, f, process, false);
+}
+
 static int make_tables(struct collector *c, const struct conf_site *site)
 {
     const struct collector_conf *conf = c->conf;
@@ -113,7 +121,8 @@ static int make_tables(struct collector *c, const struct conf_site *site)
         .limits = &c->limits,
     };
     c->aggregate = aggregate_new(&aggregate, &parts, (size_t)conf->flows);
-    return c->aggregate ? 0 : -ENOMEM;
+    c->pairs = pairs_new((size_t)conf->flows, give_flow, c);
+    return c->aggregate && c->pairs ? 0 : -ENOMEM;
 }
 
 int collector_open(const struct collector_conf *conf, const struct conf_site *site,
@@ -147,6 +156,7 @@ void collector_close(struct collector *c)
 {
     if (!c)
         return;
+    pairs_free(c->pairs);
     aggregate_free(c->aggregate);
     actives_free(c->actives, &c->limits);
     minutes_free(c->minutes);
@@ -201,8 +211,10 @@ static int64_t earliest_of(const struct record *r)
 
 static int advance(struct collector *c)
 {
-    int rc = minutes_advance(c->minutes);
     int64_t now_ms = watermark_now(c->watermark);
+    if (now_ms != WATERMARK_NONE)
+        pairs_advance(c->pairs, now_ms);
+    int rc = minutes_advance(c->minutes);
     if (rc == 0 && now_ms != WATERMARK_NONE &&
         (c->expired_ms == WATERMARK_NONE || now_ms - c->expired_ms >= 60000)) {
         aggregate_expire(c->aggregate, now_ms);
@@ -221,6 +233,7 @@ static struct coverage with_gaps(struct collector *c, const struct record *r)
 
 static int finish_minutes(struct collector *c)
 {
+    pairs_advance(c->pairs, INT64_MAX);
     c->finishing = true;
     int rc = minutes_finish(c->minutes);
     c->finishing = rc < 0;
@@ -233,6 +246,10 @@ static int take_coverage(struct collector *c, const struct record *r, int proces
     if (watermark_coverage(c->watermark, process, r->id.epoch, &r->coverage) != WATERMARK_TAKEN)
         return refuse(c, REFUSED_future);
     struct coverage coverage = with_gaps(c, r);
+    bool differs = pairs_clock_differs(c->pairs, process);
+    if (differs)
+        coverage.alarms |= COVERAGE_CLOCK;
+    aggregate_doubt(c->aggregate, process, differs ? IDENTITY_CLOCKS_DIFFER : 0);
     minutes_coverage(c->minutes, process, &coverage);
     // Nobody is left: what is open ends here, the minute that is not full too.
     if (r->coverage.last && watermark_alive(c->watermark) == 0)
@@ -265,7 +282,10 @@ int collector_take(struct collector *c, const struct record *r)
         aggregate_mail(c->aggregate, &r->mail, process);
     } else {
         c->flow_records++;
-        aggregate_flow(c->aggregate, &r->flow, process, exported);
+        if (exported)
+            aggregate_flow(c->aggregate, &r->flow, process, true);
+        else
+            pairs_take(c->pairs, &r->flow, process, watermark_processes(c->watermark) > 1);
     }
     return watermark_has_coverage(c->watermark, process) ? 0 : advance(c);
 }
@@ -319,6 +339,7 @@ void collector_seed(struct collector *c, const struct record_id *highest)
 void collector_reload(struct collector *c, const struct collector_conf *conf)
 {
     c->conf = conf;
+    lease_sources_reload(c->sources, conf);
 }
 
 int64_t collector_watermark(const struct collector *c)
@@ -352,6 +373,7 @@ void collector_status(const struct collector *c, struct control_status *s)
 {
     const struct sequence_stats *q = sequence_stats(c->sequence);
     const struct minutes_stats *m = minutes_stats(c->minutes);
+    const struct pairs_stats *p = pairs_stats(c->pairs);
     const struct aggregate_stats *a = aggregate_stats(c->aggregate);
     const struct {
         const char *name;
@@ -374,6 +396,10 @@ void collector_status(const struct collector *c, struct control_status *s)
         {"subscribers_no_room", a->no_room},
         {"subscribers", a->subscribers},
         {"flows", a->flows},
+        {"records_twice", p->twice},
+        {"records_joined", p->joined},
+        {"halves_alone", p->alone},
+        {"halves_not_held", p->held_cut},
         {"rows", m->rows},
         {"early_slices", m->early},
         {"amendments", m->amendments},

@@ -16,7 +16,8 @@ struct collector_conf {
     struct conf_list lease_sources; // struct lease_source_conf
     char *lease_history;            // NULL: not kept
     int64_t lease_days;
-    char *journal_keys; // NULL: not encrypted
+    int64_t journal_days, journal_size; // size 0: no bound
+    char *journal_keys;                 // NULL: not encrypted
     int64_t segment_size;
     // Live.
     struct conf_strings listen;

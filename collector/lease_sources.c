@@ -18,6 +18,7 @@
 
 struct lease_sources {
     const struct collector_conf *conf;
+    char *history; // owned; NULL: none
     struct lease_store store;
     struct cgnat *cgnat;
     struct dhcp_follow **follow;
@@ -156,6 +157,7 @@ int lease_sources_open(const struct collector_conf *conf, const char *leases, FI
     if (!s)
         return -ENOMEM;
     s->conf = conf;
+    s->history = conf->lease_history ? strdup(conf->lease_history) : NULL;
     int rc = open_all(s, leases ? leases : conf->leases, errors);
     if (rc < 0)
         lease_sources_close(s);
@@ -212,6 +214,7 @@ void lease_sources_close(struct lease_sources *s)
     lease_history_close(s->store.history);
     leases_free(s->store.leases);
     cgnat_free(s->cgnat);
+    free(s->history);
     free(s);
 }
 
@@ -237,7 +240,7 @@ static void poll_files(struct loop *l, int64_t now_ms, void *ctx)
     }
     int rc = lease_store_sync(&s->store);
     if (rc < 0)
-        say(s, now_ms, s->conf->lease_history, rc);
+        say(s, now_ms, s->history, rc);
 }
 
 // What no answer can need any more goes, from memory each hour, from the history each day.
@@ -252,7 +255,7 @@ static void tidy(struct loop *l, int64_t now_ms, void *ctx)
         return;
     int rc = lease_history_rewrite(s->store.history, s->store.leases, before_ms);
     if (rc < 0)
-        say(s, now_ms, s->conf->lease_history, rc);
+        say(s, now_ms, s->history, rc);
     else
         s->tidied_ms = now_ms;
 }
@@ -268,6 +271,13 @@ int lease_sources_start(struct lease_sources *s, struct loop *l)
     if (rc > 0)
         rc = s->tidy_timer = loop_every(l, TIDY_MS, tidy, s);
     return rc < 0 ? rc : 0;
+}
+
+void lease_sources_reload(struct lease_sources *s, const struct collector_conf *conf)
+{
+    if (conf->lease_sources.count != s->conf->lease_sources.count)
+        log_warning("collector.lease_sources changed: restart the collector to use it");
+    s->conf = conf;
 }
 
 // ---- Asking

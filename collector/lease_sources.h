@@ -19,6 +19,8 @@ int lease_sources_open(const struct collector_conf *conf, const char *leases, FI
 int lease_sources_listen(struct lease_sources *s, FILE *errors);
 // Packets and file changes from here on. Negative errno.
 int lease_sources_start(struct lease_sources *s, struct loop *l);
+// Ages from another configuration; its list of sources counts from the next start on.
+void lease_sources_reload(struct lease_sources *s, const struct collector_conf *conf);
 void lease_sources_close(struct lease_sources *s);
 
 struct leases *lease_sources_leases(struct lease_sources *s);

@@ -9,11 +9,14 @@
 #include "common/log.h"
 #include "intake.h"
 #include "listen.h"
+#include "lookup.h"
+#include "retention.h"
 
 struct live {
     struct listen *listen;
     struct collector *collector;
     struct intake *intake;
+    struct retention *retention;
 };
 
 bool live_wanted(const struct daemon *d)
@@ -58,9 +61,15 @@ int live_start(struct daemon *d)
     int rc = collector_open(conf, d->site, o.journal, daemon_value(d->args, "leases"), stderr,
                             &v->collector);
     if (rc == 0)
+        rc = lease_sources_listen(collector_leases(v->collector), stderr);
+    if (rc == 0)
         rc = intake_open(&o, v->collector, stderr, &v->intake);
     if (rc == 0)
         rc = listen_start(v->listen, d->loop, v->intake, conf->silent_after);
+    if (rc == 0)
+        rc = lease_sources_start(collector_leases(v->collector), d->loop);
+    if (rc == 0 && !(v->retention = retention_new(d->loop, o.journal, conf, loop_clock_ms())))
+        rc = -ENOMEM;
     if (rc == 0)
         return 0;
     log_error("cannot start: %s", strerror(-rc));
@@ -73,6 +82,7 @@ int live_reload(struct daemon *d, void *new_conf)
     struct live *v = d->state;
     collector_reload(v->collector, new_conf);
     listen_reload(v->listen, new_conf);
+    retention_reload(v->retention, new_conf);
     return 0;
 }
 
@@ -84,6 +94,7 @@ void live_status_fill(struct daemon *d, struct control_status *s)
     collector_status(v->collector, s);
     intake_status(v->intake, s);
     listen_status(v->listen, s, loop_clock_ms());
+    retention_status(v->retention, s);
 }
 
 // For who has no control socket: the document goes to the file of --status.
@@ -107,6 +118,9 @@ json_t *live_command(struct daemon *d, const char *command, const json_t *reques
     struct live *v = d->state;
     if (strcmp(command, "enroll") == 0 || strcmp(command, "revoke") == 0)
         return listen_control(v->listen, command, request, now_ms, error);
+    if (strcmp(command, "lookup") == 0)
+        return lookup_control(lease_sources_leases(collector_leases(v->collector)), request, now_ms,
+                              error);
     error->code = "unknown-command";
     return NULL;
 }
@@ -122,6 +136,7 @@ void live_stop(struct daemon *d)
             log_warning("the intake could not be synced; sensors will send the rest again");
         live_status(d);
     }
+    retention_free(v->retention);
     listen_close(v->listen);
     intake_close(v->intake);
     collector_close(v->collector);

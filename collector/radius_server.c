@@ -156,13 +156,15 @@ int radius_server_open(const struct radius_options *options, struct lease_store 
     s->store = store;
     s->counts = counts;
     s->naming = options->naming;
+    s->naming.pop = strdup(options->naming.pop);
+    s->naming.network_class = strdup(options->naming.network_class);
     s->listen = strdup(options->listen);
     int rc = add_clients(s, &options->clients);
     if (rc == 0)
         rc = read_secret(s, options->secret_file, errors);
     if (rc == 0)
         rc = open_socket(s, options->listen, errors);
-    if (rc == 0 && s->listen) {
+    if (rc == 0 && s->listen && s->naming.pop && s->naming.network_class) {
         *out = s;
         return 0;
     }
@@ -177,6 +179,8 @@ void radius_server_close(struct radius_server *s)
     if (s->fd >= 0)
         close(s->fd);
     prefix_set_free(s->clients);
+    free((char *)s->naming.pop); // our copies
+    free((char *)s->naming.network_class);
     free(s->listen);
     explicit_bzero(s->secret, sizeof s->secret);
     free(s);

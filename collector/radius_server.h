@@ -25,7 +25,8 @@ struct radius_options {
 
 struct radius_server;
 
-// Opens the socket and reads the secret; `store`, `counts` and the texts of `options` are borrowed. Errors are written.
+// Opens the socket and reads the secret; `store` and `counts` are borrowed, texts copied.
+// Errors are written.
 int radius_server_open(const struct radius_options *options, struct lease_store *store,
                        struct radius_counts *counts, FILE *errors, struct radius_server **out);
 void radius_server_close(struct radius_server *s);

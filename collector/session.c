@@ -31,7 +31,7 @@ struct session {
     struct ipfix_decoder *decoder;
     struct record_reader_stats told; // of the decoder, added to the totals so far
     struct record held;              // decoded, not put yet
-    bool holds;
+    bool holds, allowed;
     uint8_t in[IN_OCTETS];
     size_t in_at, in_len;
     struct transport_ack owed[OWED_MAX];
@@ -148,12 +148,29 @@ static bool permitted(struct session *s, const struct record *r)
     return false;
 }
 
+// An exporter counts its domains as it likes: a number of ours must not meet that of a sensor. FNV-1a of who it is.
+static uint32_t domain_of_exporter(const struct session *s, uint32_t domain)
+{
+    uint32_t h = 0x811c9dc5u ^ domain;
+    for (const char *at = s->peer; *at; at++)
+        h = (h ^ (uint8_t)*at) * 0x01000193u;
+    return h | 0x80000000u;
+}
+
+static void hold(struct session *s)
+{
+    s->holds = true;
+    s->allowed = permitted(s, &s->held);
+    if (s->held.id.sequence == 0)
+        s->held.id.domain = domain_of_exporter(s, s->held.id.domain);
+}
+
 // Puts the held record. False: the intake refuses, it stays held.
 static bool put_held(struct session *s)
 {
     const struct record *r = &s->held;
     bool put = true;
-    int rc = permitted(s, r) ? intake_put(s->room->intake, r, &put) : 0;
+    int rc = s->allowed ? intake_put(s->room->intake, r, &put) : 0;
     if (put) {
         s->holds = false;
         s->records++;
@@ -192,7 +209,7 @@ static bool work(struct session *s)
             return false;
         }
         if (ipfix_decoder_next(s->decoder, &s->held) == 1) {
-            s->holds = true;
+            hold(s);
             continue;
         }
         if (s->in_at == s->in_len)

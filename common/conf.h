@@ -45,6 +45,15 @@ struct conf_list {
     size_t count;
 };
 
+// What a path in a configuration is to name when the program starts.
+enum conf_opens {
+    CONF_OPENS_NOTHING,  // not looked at: the program makes it
+    CONF_OPENS_FILE,     // a file that can be read
+    CONF_OPENS_FOLDER,   // a folder that can be read, or whose parent is there
+    CONF_OPENS_KEY,      // keyed_hash.h
+    CONF_OPENS_NETWORKS, // network_file.h
+};
+
 struct conf_key {
     const char *name; // NULL ends the table
     enum conf_type type;
@@ -58,7 +67,8 @@ struct conf_key {
     const char *help;         // one line, says what it does
     const char *const *names; // CONF_ENUM, NULL-terminated
     const struct conf_key *sub;
-    size_t sub_size; // CONF_LIST
+    size_t sub_size;       // CONF_LIST
+    enum conf_opens opens; // CONF_PATH
 };
 
 // One top-level section of the file.
@@ -80,6 +90,10 @@ int conf_load(const char *path, const struct conf_section *sections, size_t coun
 // The same from text; `name` stands in the errors, `folder` is where relative paths start.
 int conf_load_text(const char *name, const char *folder, const char *text, size_t len,
                    const struct conf_section *sections, size_t count, FILE *errors);
+
+// Opens what the paths in loaded `sections` name, as `opens` of their keys says. Every error goes to
+// `errors` as a line with the key, the path and the fix. 0 or -EINVAL.
+int conf_check_files(const struct conf_section *sections, size_t count, FILE *errors);
 
 // Everything conf_load allocated in `out`.
 void conf_free(const struct conf_key *keys, void *out);

@@ -95,6 +95,7 @@ const struct conf_key conf_site_keys[] = {
     {.name = "provider_file",
      .type = CONF_PATH,
      .offset = FIELD(provider_file),
+     .opens = CONF_OPENS_NETWORKS,
      .optional = true,
      .help = "File of prefixes with their AS numbers; none: a /24 or a /48 is one provider."},
     {0},

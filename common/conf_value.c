@@ -80,14 +80,25 @@ static void units_print(const struct unit *units, int64_t v, char *out, size_t s
     snprintf(out, size, "%lld%s", (long long)(v / u->factor), u->name);
 }
 
-// The shortest decimal that reads back as the same double.
+// The shortest text that reads back to the same number, with an exponent only where people would write
+// one too.
 static void real_print(double v, char *out, size_t size)
 {
-    for (int digits = 1; digits <= 17; digits++) {
+    int digits = 1;
+    for (; digits <= 17; digits++) {
         snprintf(out, size, "%.*g", digits, v);
         if (strtod(out, NULL) == v)
-            return;
+            break;
     }
+    const char *exponent = strchr(out, 'e');
+    long power = exponent ? strtol(exponent + 1, NULL, 10) : 0;
+    if (!exponent || power < -6 || power > 15)
+        return;
+    char plain[40];
+    int decimals = digits - 1 - (int)power;
+    snprintf(plain, sizeof plain, "%.*f", decimals > 0 ? decimals : 0, v);
+    if (strtod(plain, NULL) == v && strlen(plain) < size)
+        memcpy(out, plain, strlen(plain) + 1);
 }
 
 // A number in the words of the key's type.

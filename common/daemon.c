@@ -90,8 +90,12 @@ static int load(struct skeleton *s, struct loaded **out, FILE *errors)
     struct daemon candidate = s->d;
     use(&candidate, c);
     rc = daemon_check_site(&c->site);
-    if (rc == 0 && spec->check)
-        rc = spec->check(&candidate);
+    int own = spec->check ? spec->check(&candidate) : 0;
+    rc = rc != 0 ? rc : own;
+    // At a start the program opens them itself; a check says all that is wrong at once.
+    if (daemon_has(s->d.args, "check") &&
+        conf_check_files(sections, sections_of(spec, c, sections), errors) != 0 && rc == 0)
+        rc = EX_CONFIG;
     if (rc != 0) {
         loaded_free(spec, c);
         return rc;

@@ -24,6 +24,8 @@
 #include "common/loop.h"
 #include "common/sandbox.h"
 
+#define DAEMON_CONFIG_DEFAULT "/etc/postern/postern.yaml"
+
 struct daemon_option {
     char letter;          // 0: long form only
     const char *name;     // long form without dashes; NULL ends the table

@@ -252,6 +252,12 @@ static void help_keys(const struct conf_key *keys, int indent, bool element, FIL
     }
 }
 
+// Not when the option's own help says so.
+static bool says_repeats(const struct daemon_option *o)
+{
+    return o->repeats && o->argument && !strcasestr(o->help, "may be repeated");
+}
+
 void daemon_help(const struct daemon_spec *spec, const struct conf_section *sections, size_t count,
                  FILE *out)
 {
@@ -267,7 +273,7 @@ void daemon_help(const struct daemon_spec *spec, const struct conf_section *sect
         snprintf(left, sizeof left, "%s--%s%s%s", letter, options[i]->name,
                  options[i]->argument ? " " : "", options[i]->argument ? options[i]->argument : "");
         fprintf(out, "  %-28s %s%s\n", left, options[i]->help,
-                options[i]->repeats && options[i]->argument ? " May be repeated." : "");
+                says_repeats(options[i]) ? " May be repeated." : "");
     }
     fputs("\nConfiguration keys:\n", out);
     for (size_t i = 0; i < count; i++) {

@@ -3,8 +3,6 @@
 
 #include "common/daemon.h"
 
-#define DAEMON_CONFIG_DEFAULT "/etc/postern/postern.yaml"
-
 // Parses the command line by the spec's options and the skeleton's. 0: `*out` is to be freed with
 // daemon_args_free; else a sysexits code after a line to standard error.
 int daemon_args_parse(int argc, char **argv, const struct daemon_spec *spec,

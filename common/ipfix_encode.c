@@ -262,7 +262,7 @@ static void put_field(struct out *o, const struct ipfix_encoder *e, const struct
     case IPFIX_BIFLOW: put_be(o, 1, 1); break;
     case IPFIX_TIME_S:
     case IPFIX_TIME_NTP:
-    case IPFIX_LABEL: assert(!"decoded only"); break;
+    case IPFIX_LABEL: assert(false && "decoded only"); break;
     }
 }
 

@@ -21,3 +21,10 @@ bool journal_writer_damage(struct journal_writer *w, char out[static JOURNAL_DAM
 // negative errno. journal_check_text names the fix.
 int journal_check(const char *dir);
 const char *journal_check_text(int rc);
+
+// Removes whole days before `day_from` (YYYYMMDD), and the oldest days while the journal has more than `octets_max`
+// octets (0: no bound). A day's key is deleted, and that synced, before its segments. The segment that is
+// written stays; of its day the oldest segments go alone. Readers go on with what is left. Negative errno;
+// `*removed` segments went all the same.
+int journal_retain(const char *dir, const char *key_dir, uint32_t day_from, uint64_t octets_max,
+                   uint64_t *removed);

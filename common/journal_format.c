@@ -15,8 +15,6 @@ static const uint8_t block_magic[4] = {'P', 'J', 'B', 'K'};
 #define SEGMENT_SUM_AT (JOURNAL_SEGMENT_HEADER - 8)
 #define BLOCK_SUM_AT   (JOURNAL_BLOCK_HEADER - 8)
 
-#define COMPRESSION_ZSTD 1
-
 static void write_at(uint8_t *out, size_t *at, uint64_t v, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -132,7 +130,7 @@ void journal_block_put(const struct journal_block *b, uint8_t out[static JOURNAL
     size_t at = sizeof block_magic;
     write_at(out, &at, JOURNAL_BLOCK_HEADER, 2);
     write_at(out, &at, b->cipher, 1);
-    write_at(out, &at, COMPRESSION_ZSTD, 1);
+    write_at(out, &at, b->compression, 1);
     write_at(out, &at, b->stored, 4);
     write_at(out, &at, b->raw, 4);
     write_at(out, &at, (uint64_t)b->mark_ms, 8);
@@ -153,7 +151,7 @@ int journal_block_get(struct span s, struct journal_block *out)
     struct cursor c = cursor_of(span_cut(s, sizeof block_magic, s.len));
     uint16_t header = cursor_u16(&c);
     struct journal_block b = {.cipher = cursor_u8(&c)};
-    uint8_t compression = cursor_u8(&c);
+    b.compression = cursor_u8(&c);
     b.stored = cursor_u32(&c);
     b.raw = cursor_u32(&c);
     b.mark_ms = (int64_t)cursor_u64(&c);
@@ -166,8 +164,8 @@ int journal_block_get(struct span s, struct journal_block *out)
     b.payload_sum = cursor_u64(&c);
     uint64_t sum = cursor_u64(&c);
     if (sum != journal_sum(span_cut(s, 0, BLOCK_SUM_AT)) || header != JOURNAL_BLOCK_HEADER ||
-        compression != COMPRESSION_ZSTD || b.cipher > JOURNAL_XCHACHA20POLY1305 ||
-        b.raw > JOURNAL_RAW_MAX)
+        b.compression < JOURNAL_ZSTD || b.compression > JOURNAL_ZSTD_DICTIONARY ||
+        b.cipher > JOURNAL_XCHACHA20POLY1305 || b.raw > JOURNAL_RAW_MAX)
         return -EINVAL;
     *out = b;
     return 0;

@@ -16,6 +16,12 @@
 // A block holds at most this before compression; a reader refuses to unpack more.
 #define JOURNAL_RAW_MAX (256u << 20)
 
+// How a block's entries are packed: zstd, alone (what earlier writers made) or with the dictionary below.
+enum journal_compression { JOURNAL_ZSTD = 1, JOURNAL_ZSTD_DICTIONARY = 2 };
+
+#define JOURNAL_DICTIONARY_SIZE 4096
+extern const uint8_t journal_dictionary[JOURNAL_DICTIONARY_SIZE];
+
 enum journal_cipher { JOURNAL_PLAIN = 0, JOURNAL_XCHACHA20POLY1305 = 1 };
 
 struct journal_segment {
@@ -27,8 +33,9 @@ struct journal_segment {
 
 struct journal_block {
     uint8_t cipher;
-    uint32_t stored; // octets that follow the header
-    uint32_t raw;    // after decompression
+    uint8_t compression; // enum journal_compression; what journal_seal makes is the last
+    uint32_t stored;     // octets that follow the header
+    uint32_t raw;        // after decompression
     int64_t mark_ms;
     int64_t minute_min, minute_max; // of the rows; min > max: no rows
     uint32_t rows, coverages, sites;

@@ -26,6 +26,8 @@ _Static_assert(JOURNAL_KEY_SIZE == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, 
 struct journal_sealer {
     ZSTD_CCtx *pack;
     ZSTD_DCtx *unpack;
+    ZSTD_CDict *pack_with;
+    ZSTD_DDict *unpack_with;
     struct buf between; // compressed octets before encryption, or after decryption
 };
 
@@ -38,6 +40,14 @@ uint64_t journal_sum(struct span s)
     return cursor_u64(&c);
 }
 
+// The header of the block says the size, and its number of the compression the dictionary.
+static bool set_up(struct journal_sealer *s)
+{
+    return !ZSTD_isError(ZSTD_CCtx_setParameter(s->pack, ZSTD_c_contentSizeFlag, 0)) &&
+           !ZSTD_isError(ZSTD_CCtx_setParameter(s->pack, ZSTD_c_dictIDFlag, 0)) &&
+           !ZSTD_isError(ZSTD_CCtx_refCDict(s->pack, s->pack_with));
+}
+
 struct journal_sealer *journal_sealer_new(void)
 {
     struct journal_sealer *s = calloc(1, sizeof *s);
@@ -48,7 +58,9 @@ struct journal_sealer *journal_sealer_new(void)
     s->pack = ZSTD_createCCtx();
     s->unpack = ZSTD_createDCtx();
     buf_init(&s->between, ZSTD_compressBound(JOURNAL_RAW_MAX));
-    if (!s->pack || !s->unpack) {
+    s->pack_with = ZSTD_createCDict(journal_dictionary, JOURNAL_DICTIONARY_SIZE, LEVEL);
+    s->unpack_with = ZSTD_createDDict(journal_dictionary, JOURNAL_DICTIONARY_SIZE);
+    if (!s->pack || !s->unpack || !s->pack_with || !s->unpack_with || !set_up(s)) {
         journal_sealer_free(s);
         return NULL;
     }
@@ -61,6 +73,8 @@ void journal_sealer_free(struct journal_sealer *s)
         return;
     ZSTD_freeCCtx(s->pack);
     ZSTD_freeDCtx(s->unpack);
+    ZSTD_freeCDict(s->pack_with);
+    ZSTD_freeDDict(s->unpack_with);
     buf_fini(&s->between);
     free(s);
 }
@@ -112,12 +126,13 @@ int journal_seal(struct journal_sealer *s, struct journal_block *b, struct span 
     uint8_t *at = room(packed, bound);
     if (!at)
         return -ENOMEM;
-    size_t len = ZSTD_compressCCtx(s->pack, at, bound, raw.data, raw.len, LEVEL);
+    size_t len = ZSTD_compress2(s->pack, at, bound, raw.data, raw.len);
     if (ZSTD_isError(len))
         return -ENOMEM;
     packed->len += len;
     b->raw = (uint32_t)raw.len;
     b->cipher = JOURNAL_PLAIN;
+    b->compression = JOURNAL_ZSTD_DICTIONARY;
     b->stored = (uint32_t)len;
     if (key) {
         int rc = encrypt(b, buf_span(packed), key, out);
@@ -166,7 +181,9 @@ int journal_unseal(struct journal_sealer *s, const struct journal_block *b, stru
     uint8_t *at = room(raw, b->raw > 0 ? b->raw : 1);
     if (!at)
         return -ENOMEM;
-    size_t len = ZSTD_decompressDCtx(s->unpack, at, b->raw, packed.data, packed.len);
+    size_t len = ZSTD_decompress_usingDDict(
+        s->unpack, at, b->raw, packed.data, packed.len,
+        b->compression == JOURNAL_ZSTD_DICTIONARY ? s->unpack_with : NULL);
     if (ZSTD_isError(len) || len != b->raw)
         return -EINVAL;
     raw->len = len;

@@ -61,8 +61,8 @@ int keyed_hash_key_load(const char *path, struct keyed_hash_key *out)
     if (sodium_init() < 0)
         return -ENOSYS;
     char text[KEY_LINE_MAX];
-    size_t len;
-    struct keyed_hash_key key;
+    size_t len = 0;
+    struct keyed_hash_key key = {0};
     int rc = read_file(path, text, sizeof text, &len);
     if (rc == 0)
         rc = key_parse(text, len, &key);

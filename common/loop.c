@@ -62,6 +62,11 @@ int64_t loop_clock_ms(void)
     return clock_ms(CLOCK_REALTIME);
 }
 
+int64_t loop_monotonic_ms(void)
+{
+    return clock_ms(CLOCK_MONOTONIC);
+}
+
 struct loop *loop_new(void)
 {
     struct loop *l = calloc(1, sizeof *l);

@@ -17,6 +17,8 @@ typedef void (*loop_signal_fn)(struct loop *l, int signo, int64_t now_ms, void *
 
 // Wall clock (UTC): for what happens before the loop runs. Within it, calls bring the time.
 int64_t loop_clock_ms(void);
+// Of the boot, never going back: whether somebody still lives, whether the wall clock jumped.
+int64_t loop_monotonic_ms(void);
 
 struct loop *loop_new(void); // NULL: out of memory or descriptors
 void loop_free(struct loop *l);

@@ -1,6 +1,7 @@
 // See mailbox_map.h. libsodium's sealed boxes: whoever writes cannot read what was written.
 #include "common/mailbox_map.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -88,16 +89,27 @@ struct line {
     size_t sealed_len;
 };
 
+// A number to its end mark; false: none.
+static bool number(const char **at, int base, uint64_t max, char end, uint64_t *out)
+{
+    char *stop;
+    if (!isxdigit((unsigned char)**at))
+        return false;
+    *out = strtoull(*at, &stop, base);
+    if (*stop != end || *out > max)
+        return false;
+    *at = stop + 1;
+    return true;
+}
+
 static bool parse(const char *text, struct line *out)
 {
-    unsigned id;
-    uint64_t value;
-    int at = 0;
-    if (sscanf(text, "%3u %16" SCNx64 " %n", &id, &value, &at) != 2 || at == 0 || id > 255)
+    uint64_t id, value;
+    if (!number(&text, 10, 255, ' ', &id) || !number(&text, 16, UINT64_MAX, ' ', &value))
         return false;
     out->hash = (struct keyed_hash){KEYED_HASH_MAILBOX, (uint8_t)id, value};
-    out->sealed = text + at;
-    out->sealed_len = strcspn(out->sealed, " \n");
+    out->sealed = text;
+    out->sealed_len = strcspn(text, " \n");
     return out->sealed_len > 0;
 }
 

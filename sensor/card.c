@@ -2,10 +2,10 @@
 #include "card.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -55,7 +55,7 @@ static bool read_interface(const struct card *c, int index, struct card_counters
 static uint64_t read_queues(const struct card *c)
 {
     char text[TEXT_MAX];
-    uint64_t sum = 0, dropped;
+    uint64_t sum = 0;
     size_t len = 0;
     ssize_t n;
     while (c->softnet_fd >= 0 && len < TEXT_MAX - 1 &&
@@ -63,8 +63,7 @@ static uint64_t read_queues(const struct card *c)
         len += (size_t)n;
     text[len] = '\0';
     for (char *line = text; *line; line = strchrnul(line, '\n'), line += *line != '\0')
-        if (sscanf(line, "%*x %" SCNx64, &dropped) == 1)
-            sum += dropped;
+        sum += strtoull(line + strcspn(line, " \n"), NULL, 16);
     return sum;
 }
 

@@ -41,14 +41,18 @@ static int seconds_of(const struct daemon *d)
     return (int)n;
 }
 
-int check_open(struct daemon *d)
+static void check_free(struct check *k)
+{
+    setup_free(&k->job);
+    ring_close(k->ring);
+    free(k->prefix_seen);
+    free(k);
+}
+
+static int open_ring(struct daemon *d, struct check *k)
 {
     const struct sensor_conf *c = d->conf;
-    struct check *k = calloc(1, sizeof *k);
     char text[RING_TEXT_MAX];
-    d->state = k;
-    if (!k)
-        return setup_out_of_memory();
     k->seen.seconds = seconds_of(d);
     if (k->seen.seconds < 0) {
         log_error("--seconds takes a number from 1 to %d", SECONDS_MAX);
@@ -64,6 +68,16 @@ int check_open(struct daemon *d)
         return 0;
     log_error("%s", text);
     return rc == -ENODEV ? EX_NOINPUT : rc == -EPERM ? EX_NOPERM : EX_UNAVAILABLE;
+}
+
+int check_open(struct daemon *d)
+{
+    struct check *k = calloc(1, sizeof *k);
+    int rc = k ? open_ring(d, k) : setup_out_of_memory();
+    if (k && rc != 0)
+        check_free(k);
+    d->state = rc == 0 ? k : NULL;
+    return rc;
 }
 
 // ---- Looking.
@@ -114,9 +128,7 @@ static void on_frame(void *ctx, const struct source_frame *frame)
 
 static int64_t wall_us(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+    return loop_clock_ms() * 1000;
 }
 
 static void on_second(void *ctx, struct sensor *s, int64_t t_us)
@@ -256,10 +268,7 @@ int check_run(struct daemon *d)
         look(k);
         rc = say(d, k);
     }
-    setup_free(&k->job);
-    ring_close(k->ring);
-    free(k->prefix_seen);
-    free(k);
+    check_free(k);
     d->state = NULL;
     return rc;
 }

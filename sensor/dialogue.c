@@ -81,20 +81,22 @@ void dialogue_prefetch(const struct dialogues *d, const struct flow *f)
         __builtin_prefetch(at + i, 1);
 }
 
+// Of the innermost tracker and of the result: as much as a segment usually touches.
+#define TRACKER_FETCHED 1024
+#define RESULT_FETCHED  320
+
 void dialogue_prefetch_tracker(const struct dialogues *d, const struct flow *f)
 {
     if (f->dialogue == 0)
         return;
     const struct proto_flow *p = &d->dialogue[f->dialogue].proto;
-    for (unsigned i = 0; i < p->depth; i++) {
-        const char *at = (const char *)p->stack[i].state - 32;
-        for (size_t n = 0; n < p->stack[i].proto->state_size + 32; n += 64)
-            __builtin_prefetch(at + n, 1);
+    if (p->depth > 0) {
+        const char *at = p->stack[p->depth - 1].state;
+        for (size_t i = 0; i < TRACKER_FETCHED; i += 64)
+            __builtin_prefetch(at + i, 1);
     }
-    const char *at = (const char *)p->out;
-    if (at)
-        for (size_t n = 0; n < 512; n += 64)
-            __builtin_prefetch(at + n, 1);
+    for (size_t i = 0; p->out && i < RESULT_FETCHED; i += 64)
+        __builtin_prefetch((const char *)p->out + i, 1);
 }
 
 // ---- What the stream hands out.

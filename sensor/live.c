@@ -23,11 +23,22 @@
 #define JUMP_TOLD_MS 60000 // it is told for so long
 #define BACK_MS      10000 // back by this, and packet time would stand still: start anew
 
+static void live_free(struct live *l)
+{
+    intake_close(&l->intake);
+    setup_free(&l->job);
+    workers_stop(l->workers);
+    board_free(l->board);
+    free(l);
+}
+
 int live_open(struct daemon *d)
 {
     struct live *l = calloc(1, sizeof *l);
     int rc = l ? live_setup(d, l) : setup_out_of_memory();
-    d->state = l;
+    if (l && rc != 0)
+        live_free(l);
+    d->state = rc == 0 ? l : NULL;
     return rc;
 }
 
@@ -49,7 +60,7 @@ void live_status(struct daemon *d, struct control_status *out)
     }
 }
 
-static void write_page(struct live *l, int64_t now_ms)
+static void write_page(struct live *l)
 {
     struct control_status *s = l->board ? control_status_new("postern-sensor") : NULL;
     if (!s)
@@ -58,7 +69,7 @@ static void write_page(struct live *l, int64_t now_ms)
     json_t *doc = control_status_json(s);
     char *text = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
     if (text)
-        board_write(l->board, l->process, text, now_ms);
+        board_write(l->board, l->process, text);
     free(text);
     json_decref(doc);
     control_status_free(s);
@@ -81,13 +92,6 @@ static void write_status(struct live *l)
 
 // ---- Time and links.
 
-static int64_t monotonic_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void set_alarms(struct live *l, int64_t now_ms)
 {
     uint32_t alarms = now_ms < l->clock_until_ms ? COVERAGE_CLOCK : 0;
@@ -99,7 +103,7 @@ static void set_alarms(struct live *l, int64_t now_ms)
 
 static void look_at_clock(struct live *l, int64_t now_ms)
 {
-    int64_t offset_ms = now_ms - monotonic_ms(), jump_ms = offset_ms - l->offset_ms;
+    int64_t offset_ms = now_ms - loop_monotonic_ms(), jump_ms = offset_ms - l->offset_ms;
     if (l->offset_ms != 0 && (jump_ms > JUMP_MS || jump_ms < -JUMP_MS)) {
         log_warning("the clock jumped by %lld ms; let NTP or PTP run on this host",
                     (long long)jump_ms);
@@ -185,7 +189,7 @@ static void on_tick(struct loop *loop, int64_t now_ms, void *ctx)
         l->looked_ms = now_ms;
         look_at_clock(l, now_ms);
         look_at_links(l, now_ms);
-        write_page(l, now_ms);
+        write_page(l);
     }
     if (result != INTAKE_MORE && !l->paused)
         sensor_advance(l->job.sensor, now_ms * 1000 - l->intake.lag_us);
@@ -225,7 +229,7 @@ static int start_path(struct live *l)
         .second_ctx = l,
     };
     if (getrandom(&setup.hash_seed, sizeof setup.hash_seed, 0) != sizeof setup.hash_seed)
-        setup.hash_seed = (uint64_t)monotonic_ms() | 1;
+        setup.hash_seed = (uint64_t)loop_monotonic_ms() | 1;
     l->job.sensor = sensor_new(&setup);
     if (!l->job.sensor)
         return setup_out_of_memory();
@@ -234,15 +238,12 @@ static int start_path(struct live *l)
     return l->job.outlet ? outlet_start(l->job.outlet, d->loop) : 0;
 }
 
-int live_start(struct daemon *d)
+static int start(struct daemon *d, struct live *l)
 {
-    struct live *l = d->state;
     if (l->workers)
         return workers_start(l->workers, d);
-    if (l->board && !workers_bind())
-        return EX_UNAVAILABLE;
-    setenv("TZ", d->site->timezone, 1);
-    tzset();
+    if (l->board && workers_follow(d->loop) != 0)
+        return setup_out_of_memory();
     int rc = start_path(l);
     if (rc != 0)
         return rc;
@@ -254,6 +255,14 @@ int live_start(struct daemon *d)
     if (loop_every(d->loop, TICK_MS, on_tick, l) < 0)
         return setup_out_of_memory();
     return 0;
+}
+
+int live_start(struct daemon *d)
+{
+    int rc = start(d, d->state);
+    if (rc != 0)
+        live_free(d->state);
+    return rc;
 }
 
 // What is sized or opened at the start. NULL: nothing of it differs.
@@ -285,6 +294,10 @@ static const char *fixed_key(const struct sensor_conf *a, const struct sensor_co
     SAME(fragment_timeout)
     SAME(duplicate_window)
     SAME(duplicate_entries)
+    SAME_TEXT(spool)
+    SAME(spool_max)
+    SAME_TEXT(collector)
+    SAME_TEXT(tls)
     if (a->interfaces.count != b->interfaces.count)
         return "sensor.interfaces";
     for (size_t i = 0; i < a->interfaces.count; i++)
@@ -306,7 +319,7 @@ int live_reload(struct daemon *d, void *new_conf)
         return EX_CONFIG;
     }
     if (l->workers) {
-        workers_signal(l->workers, SIGHUP);
+        workers_reload(l->workers);
         return 0;
     }
     int rc = setup_sets(d->site, &subscribers, &smarthosts);
@@ -334,16 +347,13 @@ void live_stop(struct daemon *d)
 {
     struct live *l = d->state;
     if (l->workers) {
-        workers_stop(l->workers);
+        workers_end(l->workers);
     } else {
         take_the_rest(l);
         sensor_finish(l->job.sensor);
-        write_page(l, 1);
+        write_page(l);
     }
     write_status(l);
-    intake_close(&l->intake);
-    setup_free(&l->job);
-    free(l->workers);
-    free(l);
+    live_free(l);
     d->state = NULL;
 }

@@ -131,6 +131,7 @@ int main(int argc, char **argv)
         .check = sensor_conf_check,
         .run = run,
         .open = open_job,
+        .sandbox = live_sandbox,
         .start = start,
         .reload = reload,
         .status_fill = status,

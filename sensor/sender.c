@@ -108,8 +108,10 @@ static int64_t jitter(int64_t ms)
     return ms / 2 + ms * (int64_t)(r >> 16) / 2 / 65536;
 }
 
-static void drop(struct sender *s, const char *why, int64_t now_ms)
+static void drop(struct sender *s, const char *reason, int64_t now_ms)
 {
+    char why[sizeof s->trouble];
+    snprintf(why, sizeof why, "%s", reason); // it may be the peer's
     if (s->fd >= 0) {
         loop_watch(s->loop, s->fd, 0, NULL, NULL);
         tls_peer_free(s->tls);
@@ -123,7 +125,7 @@ static void drop(struct sender *s, const char *why, int64_t now_ms)
         s->stats.connect_failures++;
     if (strcmp(s->trouble, why) != 0)
         log_warning("collector %s: %s; records wait in the spool", s->options.collector, why);
-    snprintf(s->trouble, sizeof s->trouble, "%s", why);
+    memcpy(s->trouble, why, sizeof why);
     s->state = SENDER_WAITING;
     s->retry_ms = now_ms + jitter(s->backoff_ms);
     s->backoff_ms = 2 * s->backoff_ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : 2 * s->backoff_ms;

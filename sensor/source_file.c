@@ -1,4 +1,4 @@
-// Capture files through libpcap, which knows pcap and pcapng; zlib underneath when the file begins as gzip
+// Capture files through libpcap, which knows pcap and pcapng; gunzip.c underneath when the file begins as gzip
 // does. The only file that includes libpcap's header. A file that ends inside a frame is truncated:
 // what came before counts. Plain pcap files are read by source_block.c as far as it goes.
 #include "source_file.h"
@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <zlib.h>
+#include <unistd.h>
 
+#include "gunzip.h"
 #include "source_block.h"
 
 #define FILE_HEADER 24
@@ -19,8 +20,7 @@ struct source_file {
     pcap_t *pcap;
     FILE *stream;               // libpcap's
     struct source_block *block; // NULL: libpcap reads
-    gzFile gz;                  // closed by the cookie's close
-    bool gz_broken;
+    struct gunzip *gz;          // NULL: not compressed; owned by the stream
     int linktype;
     struct source_input *input;
 };
@@ -28,20 +28,14 @@ struct source_file {
 static ssize_t gz_read(void *cookie, char *buf, size_t size)
 {
     struct source_file *f = cookie;
-    int n = gzread(f->gz, buf, size > INT32_MAX ? INT32_MAX : (unsigned)size);
-    int rc = Z_OK;
-    if (n <= 0)
-        gzerror(f->gz, &rc);
-    // Short of its end the stream reads as ended; only zlib's state tells.
-    if (n < 0 || rc == Z_BUF_ERROR || rc == Z_DATA_ERROR)
-        f->gz_broken = true;
-    return n < 0 ? 0 : n;
+    return (ssize_t)gunzip_read(f->gz, buf, size);
 }
 
 static int gz_close(void *cookie)
 {
     struct source_file *f = cookie;
-    gzclose_r(f->gz);
+    gunzip_free(f->gz);
+    f->gz = NULL;
     return 0;
 }
 
@@ -54,7 +48,13 @@ static bool says_truncated(const char *error)
 static void judge(struct source_file *f, const char *error)
 {
     struct source_input *in = f->input;
-    if (f->gz_broken || says_truncated(error)) {
+    enum gunzip_state gz = f->gz ? gunzip_state(f->gz) : GUNZIP_WHOLE;
+    if (gz == GUNZIP_BROKEN) {
+        in->state = SOURCE_BROKEN;
+        snprintf(in->text, sizeof in->text,
+                 "its compressed data is damaged at octet %llu, after %llu packets; they are used",
+                 (unsigned long long)gunzip_offset(f->gz), (unsigned long long)in->frames);
+    } else if (gz == GUNZIP_TRUNCATED || says_truncated(error)) {
         in->state = SOURCE_TRUNCATED;
         snprintf(in->text, sizeof in->text, "ends in the middle after %llu packets; they are used",
                  (unsigned long long)in->frames);
@@ -81,17 +81,16 @@ static FILE *open_stream(struct source_file *f, int *error, bool *empty)
         return NULL;
     }
     if (n == 2 && magic[0] == 0x1f && magic[1] == 0x8b) {
-        fclose(plain);
-        f->gz = gzopen(f->input->path, "rb");
+        rewind(plain);
+        f->gz = gunzip_new(plain);
         if (!f->gz) {
-            *error = errno ? -errno : -ENOMEM;
+            *error = -ENOMEM;
             return NULL;
         }
-        gzbuffer(f->gz, 1 << 17);
         FILE *cooked = fopencookie(f, "rb",
                                    (cookie_io_functions_t){.read = gz_read, .close = gz_close});
         if (!cooked) {
-            gzclose_r(f->gz);
+            gz_close(f);
             *error = -ENOMEM;
         }
         return cooked;
@@ -137,13 +136,13 @@ int source_file_open(struct source_input *input, struct source_file **out)
         f->stream = stream;
         f->block = open_block(f);
     } else {
-        fclose(stream);
         if (empty) {
             input->state = SOURCE_EMPTY;
             snprintf(input->text, sizeof input->text, "is empty");
         } else {
             judge(f, error_text);
         }
+        fclose(stream);
     }
     *out = f;
     return 0;
@@ -174,7 +173,7 @@ static size_t next_of_pcap(struct source_file *f, struct source_frame *out)
         return 1;
     }
     struct source_input *in = f->input;
-    if (rc == PCAP_ERROR || f->gz_broken) {
+    if (rc == PCAP_ERROR || (f->gz && gunzip_state(f->gz) != GUNZIP_WHOLE)) {
         judge(f, rc == PCAP_ERROR ? pcap_geterr(f->pcap) : "");
     } else if (in->frames == 0) {
         in->state = SOURCE_EMPTY;

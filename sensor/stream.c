@@ -302,6 +302,29 @@ static void accept(struct stream *s, struct stream_pool *pool, const struct stre
         out->verdict = STREAM_OLD;
 }
 
+// The usual case: nothing is held, floats, is awaited or closed, and the segment brings the next octets
+// whole or none, behind all it acknowledges. True: it was dealt with, as the long way would have.
+static bool feed_in_order(struct stream *s, const struct stream_segment *seg, int64_t t_us,
+                          const struct stream_sink *sink)
+{
+    struct stream_dir *d = &s->dir[seg->dir], *other = &s->dir[!seg->dir];
+    const uint8_t odd = DIR_FIN | DIR_FINISHED | DIR_FLOATS | DIR_BLIND;
+    if (!(d->flags & other->flags & DIR_BEGUN) || ((d->flags | other->flags) & odd) || d->head ||
+        other->head || s->gap_deadline_us != 0 || !seg->has_ack || seg->fin ||
+        seg->data.len != seg->wire || seq_before(other->next, seg->ack))
+        return false;
+    if (seg->wire > 0 && (seg->seq != d->next || !inside(d, seg)))
+        return false;
+    d->flags |= DIR_SEEN;
+    note_ack(s, seg);
+    if (seg->wire > 0) {
+        d->next += seg->wire;
+        sink->data(sink->ctx, seg->dir, seg->data, t_us);
+    }
+    s->patience++;
+    return true;
+}
+
 struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
                                   const struct stream_segment *seg, int64_t t_us,
                                   const struct stream_sink *sink)
@@ -309,6 +332,10 @@ struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
     struct stream_outcome out = {.verdict = STREAM_NOTHING};
     struct stream_dir *d = &s->dir[seg->dir];
     assert(seg->dir < 2);
+    if (feed_in_order(s, seg, t_us, sink)) {
+        out.verdict = seg->wire > 0 ? STREAM_NEW : STREAM_NOTHING;
+        return out;
+    }
     if (!(d->flags & DIR_BEGUN))
         stream_float(s, seg->dir, seg->seq, true);
     // Another one that was sent before the first seen; not a keep-alive.

@@ -2,13 +2,14 @@
 #include "workers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,7 +45,13 @@ struct board *board_new(size_t count)
     return b;
 }
 
-void board_write(struct board *b, size_t process, const char *text, int64_t now_ms)
+void board_free(struct board *b)
+{
+    if (b)
+        munmap(b, sizeof(struct board) + b->count * sizeof(struct page));
+}
+
+void board_write(struct board *b, size_t process, const char *text)
 {
     struct page *p = &b->page[process];
     size_t len = strlen(text);
@@ -54,12 +61,13 @@ void board_write(struct board *b, size_t process, const char *text, int64_t now_
     memcpy(p->text, text, len);
     p->len = (uint32_t)len;
     atomic_fetch_add(&p->turn, 1);
-    atomic_store(&p->written_ms, now_ms);
+    atomic_store(&p->written_ms, loop_monotonic_ms());
 }
 
-int64_t board_written_ms(const struct board *b, size_t process)
+int64_t board_age_ms(const struct board *b, size_t process)
 {
-    return atomic_load(&b->page[process].written_ms);
+    int64_t written_ms = atomic_load(&b->page[process].written_ms);
+    return written_ms == 0 ? -1 : loop_monotonic_ms() - written_ms;
 }
 
 json_t *board_read(const struct board *b, size_t process)
@@ -81,48 +89,97 @@ json_t *board_read(const struct board *b, size_t process)
 
 // ---- Processes.
 
+// Signals do not leave a sandbox, so the first speaks to each over a line: an octet means that the
+// configuration is to be read again, its end that the process ends.
 struct workers {
     struct board *board;
     struct loop *loop;
     size_t count;
     bool stopping;
-    pid_t pid[];
+    struct worker {
+        pid_t pid;
+        int line;
+    } worker[];
 };
 
-static pid_t first;
+static int own_line = -1; // of a process that was forked
+
+static void close_lines(struct workers *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        if (w->worker[i].line >= 0)
+            close(w->worker[i].line);
+        w->worker[i].line = -1;
+    }
+}
+
+// The process's number in the new one, -1 in the first; below that a negative errno less 1.
+static int fork_one(struct workers *w)
+{
+    int line[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, line) != 0)
+        return -errno - 1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int number = (int)w->count;
+        close(line[0]);
+        close_lines(w);
+        free(w);
+        own_line = line[1];
+        // The service manager speaks with the first alone.
+        unsetenv("NOTIFY_SOCKET");
+        unsetenv("WATCHDOG_USEC");
+        return number;
+    }
+    int error = errno;
+    close(line[1]);
+    if (pid < 0) {
+        close(line[0]);
+        return -error - 1;
+    }
+    w->worker[w->count++] = (struct worker){pid, line[0]};
+    return -1;
+}
 
 int workers_fork(struct board *board, size_t count, struct workers **out)
 {
-    struct workers *w = calloc(1, sizeof *w + count * sizeof w->pid[0]);
+    struct workers *w = calloc(1, sizeof *w + count * sizeof w->worker[0]);
     if (!w)
         return -ENOMEM - 1;
     w->board = board;
-    first = getpid();
-    for (size_t i = 0; i < count; i++) {
-        w->pid[i] = fork();
-        if (w->pid[i] == 0) {
-            free(w);
-            // The service manager speaks with the first alone.
-            unsetenv("NOTIFY_SOCKET");
-            unsetenv("WATCHDOG_USEC");
-            return (int)i;
-        }
-        if (w->pid[i] < 0) {
-            int error = errno;
-            w->count = i;
+    while (w->count < count) {
+        int rc = fork_one(w);
+        if (rc == -1)
+            continue;
+        if (rc < -1)
             workers_stop(w);
-            return -error - 1;
-        }
+        return rc;
     }
-    w->count = count;
     *out = w;
     return -1;
 }
 
-bool workers_bind(void)
+static void on_line(struct loop *l, int fd, unsigned events, int64_t now_ms, void *ctx)
 {
-    prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
-    return getppid() == first;
+    char octet;
+    (void)events;
+    (void)now_ms;
+    (void)ctx;
+    ssize_t n = read(fd, &octet, 1);
+    if (n == 1) {
+        kill(getpid(), SIGHUP);
+        return;
+    }
+    if (n < 0 && errno == EAGAIN)
+        return;
+    log_info("the first process ends, so this one does");
+    loop_watch(l, fd, 0, NULL, NULL);
+    loop_stop(l, 0);
+}
+
+int workers_follow(struct loop *l)
+{
+    return loop_watch(l, own_line, LOOP_READ, on_line, NULL);
 }
 
 static void nap(void)
@@ -135,9 +192,10 @@ static bool one_ended(struct workers *w)
 {
     int status;
     for (size_t i = 0; i < w->count; i++) {
-        if (w->pid[i] <= 0 || waitpid(w->pid[i], &status, WNOHANG) != w->pid[i])
+        if (w->worker[i].pid <= 0 ||
+            waitpid(w->worker[i].pid, &status, WNOHANG) != w->worker[i].pid)
             continue;
-        w->pid[i] = 0;
+        w->worker[i].pid = 0;
         if (WIFSIGNALED(status))
             log_error("process %zu was ended by signal %d", i, WTERMSIG(status));
         else if (WEXITSTATUS(status) != 0)
@@ -165,10 +223,9 @@ static void look(struct loop *l, int64_t now_ms, void *ctx)
     struct workers *w = ctx;
     on_child(l, SIGCHLD, now_ms, ctx);
     for (size_t i = 0; i < w->count; i++) {
-        if (w->pid[i] > 0 && now_ms - board_written_ms(w->board, i) > HUNG_MS) {
+        if (w->worker[i].pid > 0 && board_age_ms(w->board, i) > HUNG_MS) {
             log_error("process %zu has said nothing for %d s; all end, to be started anew", i,
                       HUNG_MS / 1000);
-            kill(w->pid[i], SIGKILL);
             loop_stop(l, EX_SOFTWARE);
         }
     }
@@ -180,7 +237,7 @@ int workers_start(struct workers *w, struct daemon *d)
     for (int waited = 0; waited < START_MS; waited += STEP_MS) {
         size_t there = 0;
         for (size_t i = 0; i < w->count; i++)
-            there += board_written_ms(w->board, i) != 0;
+            there += board_age_ms(w->board, i) >= 0;
         if (one_ended(w))
             break;
         if (there == w->count)
@@ -194,32 +251,35 @@ int workers_start(struct workers *w, struct daemon *d)
     return EX_UNAVAILABLE;
 }
 
-void workers_signal(const struct workers *w, int signo)
+void workers_reload(const struct workers *w)
 {
     for (size_t i = 0; i < w->count; i++)
-        if (w->pid[i] > 0)
-            kill(w->pid[i], signo);
+        (void)send(w->worker[i].line, "r", 1, MSG_NOSIGNAL);
+}
+
+void workers_end(struct workers *w)
+{
+    w->stopping = true;
+    close_lines(w);
+    size_t left = w->count;
+    for (int waited = 0; left > 0 && waited < STOP_MS; waited += STEP_MS) {
+        left = 0;
+        for (size_t i = 0; i < w->count; i++) {
+            if (w->worker[i].pid > 0 &&
+                waitpid(w->worker[i].pid, NULL, WNOHANG) == w->worker[i].pid)
+                w->worker[i].pid = 0;
+            left += w->worker[i].pid > 0;
+        }
+        if (left > 0)
+            nap();
+    }
 }
 
 void workers_stop(struct workers *w)
 {
-    if (!w)
-        return;
-    w->stopping = true;
-    workers_signal(w, SIGTERM);
-    size_t left = w->count;
-    for (int waited = 0; left > 0; waited += STEP_MS) {
-        left = 0;
-        for (size_t i = 0; i < w->count; i++) {
-            if (w->pid[i] > 0 && waitpid(w->pid[i], NULL, WNOHANG) == w->pid[i])
-                w->pid[i] = 0;
-            left += w->pid[i] > 0;
-        }
-        if (waited == STOP_MS)
-            workers_signal(w, SIGKILL);
-        if (left > 0)
-            nap();
-    }
+    if (w)
+        workers_end(w);
+    free(w);
 }
 
 // ---- One document of all.

@@ -17,10 +17,11 @@
 struct board; // pages of `count` processes
 
 struct board *board_new(size_t count); // NULL: out of memory
+void board_free(struct board *b);
 // Writes the page: the status document as text, and that the process lives.
-void board_write(struct board *b, size_t process, const char *text, int64_t now_ms);
-// When the page was last written; 0: never.
-int64_t board_written_ms(const struct board *b, size_t process);
+void board_write(struct board *b, size_t process, const char *text);
+// How long ago the page was written, whatever the wall clock does; -1: never.
+int64_t board_age_ms(const struct board *b, size_t process);
 // A new reference to the document on the page; NULL: none yet.
 json_t *board_read(const struct board *b, size_t process);
 
@@ -31,11 +32,13 @@ struct workers;
 int workers_fork(struct board *board, size_t count, struct workers **out);
 // Waits until each has written its page. 0 or EX_UNAVAILABLE.
 int workers_start(struct workers *w, struct daemon *d);
-void workers_signal(const struct workers *w, int signo);
-// Ends them and waits.
+// Each reads its configuration again.
+void workers_reload(const struct workers *w);
+// Ends them and waits; what they said last stays on the board.
+void workers_end(struct workers *w);
+// Ends them and frees.
 void workers_stop(struct workers *w);
 // What all say, counters and lists added up, and a line for each.
 void workers_status(const struct workers *w, struct control_status *out);
-// Called by a process that was forked, when its rights are gone: it ends with the first.
-// False: the first has ended already.
-bool workers_bind(void);
+// In a process that was forked: it ends when the first does.
+int workers_follow(struct loop *l);

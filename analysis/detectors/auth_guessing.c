@@ -3,8 +3,11 @@
 // A telephone with an old password fails for ever, for one account at one server; a guesser fails for
 // many accounts, or one account at many servers. The latest failed pairs of account and provider are
 // remembered; a share of failures is asked for, since a migration of mailboxes logs in five hundred
-// times with success. docs/detectors/auth-guessing.md.
+// times with success. Where replies cannot be read (TLS, the legal profile), a list of servers that somebody
+// else has made shows by the servers on it that are gone: a sequential test over first contacts with
+// submission and mailbox servers. docs/detectors/auth-guessing.md.
 #include "detector.h"
+#include "sprt.h"
 
 #include <stdio.h>
 
@@ -57,11 +60,53 @@ static const struct conf_key keys[] = {
     {.name = NULL},
 };
 
+#define MET_MAX     32
+#define REACHED_MIN 5   // a line that is down reaches nobody
+#define THETA0      0.9 // share of a person's mail servers that answer
+#define THETA1      0.6 // of a list's
+#define ALPHA       1e-5
+#define BETA        0.01
+#define HALF_LIFE   43200000
+
 struct guessing_state {
+    struct sprt list; // first contacts with servers of accounts
+    uint32_t met[MET_MAX];
+    uint16_t met_next, reached;
     struct {
         uint32_t user, provider, seen_s;
     } tried[TRIES_MAX];
 };
+
+// The latest providers, in a ring: whether this one was met before.
+static bool is_met(struct guessing_state *s, uint32_t provider)
+{
+    for (size_t i = 0; i < MET_MAX; i++) {
+        if (s->met[i] == provider)
+            return true;
+    }
+    s->met[s->met_next++ % MET_MAX] = provider;
+    return false;
+}
+
+static void try_list(struct guessing_state *s, const struct minute_row *r,
+                     const struct minute_digest *d)
+{
+    struct sprt_rule rule = sprt_rule(THETA0, THETA1, ALPHA, BETA);
+    int64_t t_ms = r->minute * 60000 + d->outcome_ms, start_ms = r->minute * 60000 + d->start_ms;
+    bool reached = d->outcome == MINUTE_OUTCOME_ESTABLISHED || d->outcome == MINUTE_OUTCOME_GREETED;
+    bool failed = d->outcome == MINUTE_OUTCOME_UNANSWERED || d->outcome == MINUTE_OUTCOME_REFUSED ||
+                  d->outcome == MINUTE_OUTCOME_ICMP;
+    if ((!reached && !failed) || (d->flags & (MINUTE_DIGEST_SCAN | MINUTE_DIGEST_SUSPECT_SPOOF)) ||
+        is_met(s, providers_hash(d)))
+        return;
+    sprt_decay(&s->list, t_ms, HALF_LIFE);
+    if (reached && s->reached < UINT16_MAX)
+        s->reached++;
+    if (reached)
+        sprt_succeed(&s->list, &rule, t_ms, 1);
+    else
+        sprt_fail(&s->list, &rule, t_ms, start_ms, 1);
+}
 
 static void observe(void *state, const struct window *w, const struct minute_row *r,
                     const struct window_contacts *contacts, const struct detector_ctx *ctx)
@@ -72,7 +117,12 @@ static void observe(void *state, const struct window *w, const struct minute_row
     uint32_t now_s = (uint32_t)(ctx->now_ms / 1000);
     for (uint32_t i = 0; i < r->digest_count; i++) {
         const struct minute_digest *d = &r->digest[i];
-        if (d->direction != MINUTE_OUT || !(d->flags & MINUTE_DIGEST_AUTH_FAILED))
+        if (d->direction != MINUTE_OUT)
+            continue;
+        bool of_account = d->role == MINUTE_SUBMISSION || d->role == MINUTE_ACCESS;
+        if (of_account && (d->flags & MINUTE_DIGEST_OUTCOME) && !ctx->site_failing)
+            try_list(s, r, d);
+        if (!(d->flags & MINUTE_DIGEST_AUTH_FAILED))
             continue;
         uint32_t user = (uint32_t)(d->user ^ d->user >> 32), provider = providers_hash(d);
         size_t place = 0;
@@ -111,17 +161,47 @@ static void count(const struct guessing_state *s, int64_t now_ms, double *accoun
     }
 }
 
+static size_t find_list(const struct guessing_state *state, const struct detector_ctx *ctx,
+                        struct detector_finding *out)
+{
+    const struct guessing_conf *c = ctx->conf;
+    struct sprt_rule rule = sprt_rule(THETA0, THETA1, ALPHA, BETA);
+    struct sprt s = state->list;
+    char span[DETECTOR_SPAN_MAX];
+    sprt_decay(&s, ctx->now_ms, HALF_LIFE);
+    if (!sprt_convicts(&s, &rule) || state->reached < REACHED_MIN)
+        return 0;
+    int64_t window_s = (s.last_ms - s.first_ms + 999) / 1000;
+    // The walk ends where it decides; what it may weigh is enough for that and no more.
+    double weight = s.walk < c->cap ? s.walk : c->cap;
+    *out = detector_finding_of(&detector_auth_guessing,
+                               100.0 * s.failures / (s.failures + s.successes), 100 * (1 - THETA0),
+                               "percent failed", (int32_t)window_s, weight);
+    out->supports = out->defines = DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
+    out->ceiling = VERDICT_TICKET;
+    out->evidence.conclusive = true;
+    out->evidence.first_ms = s.first_ms;
+    out->evidence.last_ms = s.last_ms;
+    snprintf(
+        out->evidence.sentence, sizeof out->evidence.sentence,
+        "%u of %u first contacts with submission and mailbox servers failed within %s; servers "
+        "of one's own accounts answer, and fewer than %.0f of 100 do not.",
+        s.failures, s.failures + s.successes, detector_span(window_s, span), 100 * (1 - THETA0));
+    return 1;
+}
+
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX])
 {
     const struct guessing_conf *c = ctx->conf;
+    const struct guessing_state *s = state;
     int64_t now = ctx->now_ms;
     double tries = (double)window_sum(w, FEATURE_LOGIN_TRIES, now, HOUR_S);
     double failed = (double)window_sum(w, FEATURE_LOGIN_FAILED, now, HOUR_S);
     double accounts, providers;
     if (failed == 0 || failed < c->share * tries)
-        return 0;
-    count(state, now, &accounts, &providers);
+        return find_list(s, ctx, out);
+    count(s, now, &accounts, &providers);
     // With so few successes, nearly all of a minute's accounts are failed ones.
     double set = (double)(window_sum(w, FEATURE_AUTH_USERS, now, HOUR_S) +
                           window_sum(w, FEATURE_LOGIN_USERS, now, HOUR_S));
@@ -140,7 +220,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         unit = "providers";
     }
     if (weight <= 0)
-        return 0;
+        return find_list(s, ctx, out);
     struct detector_finding f = detector_finding_of(&detector_auth_guessing, measured, limit, unit,
                                                     HOUR_S, weight);
     f.supports = f.defines = DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
@@ -160,7 +240,7 @@ const struct detector_descriptor detector_auth_guessing = {
     .section = "auth_guessing",
     .help = "Failed logins over many mail accounts or providers.",
     .family = VERDICT_FAMILY_LOGIN,
-    .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_OWN_DIALOGUE,
+    .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_UNSAMPLED,
     .keys = keys,
     .conf_size = sizeof(struct guessing_conf),
     .state_size = sizeof(struct guessing_state),

@@ -11,6 +11,7 @@
 struct fan_out_conf {
     int64_t limit_10min, limit_hour, limit_day;
     double unknown_factor, mail_server_factor;
+    int64_t extreme;
     double cap;
 };
 
@@ -64,6 +65,14 @@ static const struct conf_key keys[] = {
      .max = 100000,
      .def = "300",
      .help = "Times the limits for a mail server."},
+    {.name = "extreme",
+     .type = CONF_INT,
+     .offset = FIELD(extreme),
+     .min = 0,
+     .max = 10000,
+     .def = "60",
+     .unit = "times",
+     .help = "So many times its limit is a ticket by itself, for a household; 0: never."},
     {.name = "cap",
      .type = CONF_REAL,
      .offset = FIELD(cap),
@@ -116,7 +125,11 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.supports = detector_classes_of(w, ctx->now_ms);
     f.defines = f.supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
     f.rests_on_silence = window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms, best_window) == 0;
-    if (blocked) {
+    bool extreme = c->extreme > 0 && ctx->role == ROLE_HOUSEHOLD &&
+                   best_measured > best_limit * (double)c->extreme;
+    if (extreme && !blocked)
+        f.evidence.log_odds = BLOCKED_CAP;
+    if (blocked || extreme) {
         f.evidence.conclusive = true;
         f.ceiling = VERDICT_TICKET;
     }

@@ -156,6 +156,8 @@ struct first_contact_state {
 #define STEADY_REACHED  10 // whom nobody answers is the first test's business
 #define SLOW_RECENT_MS  300000
 #define MIXED_MS        21600000
+#define QUEUE_S         600
+#define QUEUE_MOST      45
 
 // Providers that used to answer this party have gone silent, and nobody has answered since: the line
 // or the site is broken.
@@ -166,7 +168,7 @@ static bool line_broken(const struct first_contact_state *s, int64_t t_ms)
 
 // A block, before the mirror or behind it, answers all alike; a queue for dead destinations meets
 // hosts that are gone and hosts that refuse. So a mixture is no slow bot.
-static void note_mixture(struct first_contact_state *s, const struct contact *k)
+static void note_mixture(struct first_contact_state *s, const struct contact *k, bool queue_pace)
 {
     if (k->kind != CONTACT_FIRST_FAILED && k->kind != CONTACT_AGAIN_FAILED)
         return;
@@ -176,7 +178,8 @@ static void note_mixture(struct first_contact_state *s, const struct contact *k)
         return;
     s->slow_silent = s->slow_refused = false;
     s->mixed_ms = k->t_ms;
-    s->slow = (struct sprt){0};
+    if (queue_pace)
+        s->slow = (struct sprt){0};
 }
 
 static void note_known(struct first_contact_state *s, const struct contact *k)
@@ -215,11 +218,13 @@ static void observe(void *state, const struct window *w, const struct minute_row
         s->slow = (struct sprt){0};
     bool site_mute = ctx->site_failing ||
                      (ctx->port25_blocked && window_is_cut_off(w, ctx->now_ms));
+    // A mail server waits minutes before it tries a destination again; this pace is no queue's.
+    bool queue_pace = window_sum(w, FEATURE_MX_CONNECTIONS, ctx->now_ms, QUEUE_S) < QUEUE_MOST;
     for (size_t i = 0; i < contacts->count; i++) {
         const struct contact *k = &contacts->contact[i];
         note_known(s, k);
-        note_mixture(s, k);
-        bool slow_mute = s->mixed_ms != 0 && k->t_ms - s->mixed_ms < MIXED_MS;
+        note_mixture(s, k, queue_pace);
+        bool slow_mute = queue_pace && s->mixed_ms != 0 && k->t_ms - s->mixed_ms < MIXED_MS;
         bool mute = site_mute || line_broken(s, k->t_ms);
         sprt_decay(&s->first, k->t_ms, c->half_life_ms);
         sprt_decay(&s->slow, k->t_ms, c->half_life_ms);

@@ -2,13 +2,15 @@
 //
 // A person has a few mail accounts with a few providers; a program with a list of stolen accounts
 // goes to as many submission servers as the list has. Seen through TLS, since only providers are
-// counted. docs/detectors/submission-spread.md.
+// counted; far above the limit the number alone suffices for a ticket, servers of POP3 and IMAP included,
+// and the size of the sessions tells mail from guessing. docs/detectors/submission-spread.md.
 #include "detector.h"
 
+#include <math.h>
 #include <stdio.h>
 
 struct spread_conf {
-    int64_t limit_hour;
+    int64_t limit_hour, extreme, small_octets;
     double cap;
 };
 
@@ -18,7 +20,11 @@ extern const struct detector_descriptor detector_submission_spread;
 #define HOUR_S         3600
 #define AT_LIMIT       2.5
 #define PER_DOUBLING   2.0
-#define PROVIDERS_HELD 24
+#define PROVIDERS_HELD 48
+#define SUFFICES       11.6 // alone, with a household's prior
+#define SUFFICES_CAP   12.5
+#define HOUR_MS        3600000.0
+#define SUBMITS        1u // bit of a provider at which mail was submitted
 
 static const struct conf_key keys[] = {
     {.name = "limit_hour",
@@ -29,6 +35,23 @@ static const struct conf_key keys[] = {
      .def = "8",
      .unit = "providers",
      .help = "Submission providers contacted in an hour."},
+    {.name = "extreme",
+     .type = CONF_INT,
+     .offset = FIELD(extreme),
+     .min = 2,
+     .max = 47,
+     .def = "32",
+     .unit = "providers",
+     .help = "Submission and mailbox providers together from which the number alone is a ticket."},
+    {.name = "small",
+     .type = CONF_INT,
+     .offset = FIELD(small_octets),
+     .min = 0,
+     .max = 100000,
+     .def = "2000",
+     .unit = "octets",
+     .help = "Sessions that send fewer on average, headers included, carry no mail: passwords are "
+             "tried."},
     {.name = "cap",
      .type = CONF_REAL,
      .offset = FIELD(cap),
@@ -43,7 +66,34 @@ static const struct conf_key keys[] = {
 struct spread_state {
     uint32_t provider[PROVIDERS_HELD];
     uint32_t seen_s[PROVIDERS_HELD];
+    float octets, sessions; // of established ones, fading by the hour
+    int64_t faded_ms;
 };
+
+static void fade(struct spread_state *s, int64_t now_ms)
+{
+    float k = now_ms > s->faded_ms ? (float)exp(-(double)(now_ms - s->faded_ms) / HOUR_MS) : 1;
+    s->octets *= k;
+    s->sessions *= k;
+    s->faded_ms = now_ms;
+}
+
+static void note(struct spread_state *s, uint32_t provider, bool submits, uint32_t now_s)
+{
+    size_t place = 0;
+    for (size_t k = 0; k < PROVIDERS_HELD; k++) {
+        if (s->seen_s[k] != 0 && (s->provider[k] | SUBMITS) == (provider | SUBMITS)) {
+            place = k;
+            break;
+        }
+        if (s->seen_s[k] < s->seen_s[place])
+            place = k;
+    }
+    bool same = (s->provider[place] | SUBMITS) == (provider | SUBMITS);
+    uint32_t before = same ? s->provider[place] & SUBMITS : 0;
+    s->provider[place] = (provider & ~SUBMITS) | before | (submits ? SUBMITS : 0);
+    s->seen_s[place] = now_s;
+}
 
 static void observe(void *state, const struct window *w, const struct minute_row *r,
                     const struct window_contacts *contacts, const struct detector_ctx *ctx)
@@ -51,25 +101,56 @@ static void observe(void *state, const struct window *w, const struct minute_row
     (void)w;
     (void)contacts;
     struct spread_state *s = state;
-    uint32_t now_s = (uint32_t)(ctx->now_ms / 1000);
+    fade(s, ctx->now_ms);
     for (uint32_t i = 0; i < r->digest_count; i++) {
         const struct minute_digest *d = &r->digest[i];
-        if (d->role != MINUTE_SUBMISSION || d->direction != MINUTE_OUT ||
-            !(d->flags & MINUTE_DIGEST_START))
+        bool submits = d->role == MINUTE_SUBMISSION;
+        if ((!submits && d->role != MINUTE_ACCESS) || d->direction != MINUTE_OUT)
             continue;
-        uint32_t provider = providers_hash(d);
-        size_t place = 0;
-        for (size_t k = 0; k < PROVIDERS_HELD; k++) {
-            if (s->provider[k] == provider) {
-                place = k;
-                break;
-            }
-            if (s->seen_s[k] < s->seen_s[place])
-                place = k;
-        }
-        s->provider[place] = provider;
-        s->seen_s[place] = now_s;
+        if (submits)
+            s->octets += (float)d->octets_up;
+        if (submits && (d->flags & MINUTE_DIGEST_OUTCOME) &&
+            (d->outcome == MINUTE_OUTCOME_ESTABLISHED || d->outcome == MINUTE_OUTCOME_GREETED))
+            s->sessions++;
+        if (d->flags & MINUTE_DIGEST_START)
+            note(s, providers_hash(d), submits,
+                 (uint32_t)((r->minute * 60000 + d->start_ms) / 1000));
     }
+}
+
+// Far more providers than anybody has accounts with.
+static bool find_extreme(const struct window *w, const struct spread_state *state,
+                         const struct detector_ctx *ctx, double all, struct detector_finding *out)
+{
+    const struct spread_conf *c = ctx->conf;
+    struct spread_state s = *state;
+    double limit = (double)c->extreme * ctx->factor;
+    double weight = detector_excess(all, limit, SUFFICES, 2, SUFFICES_CAP);
+    if (weight <= 0)
+        return false;
+    fade(&s, ctx->now_ms);
+    bool mail = s.sessions >= 1 && s.octets >= (float)c->small_octets * s.sessions;
+    *out = detector_finding_of(&detector_submission_spread, all, limit, "providers", HOUR_S,
+                               weight);
+    out->supports = DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT) |
+                    DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
+    out->defines = mail ? DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT)
+                        : DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
+    out->ceiling = VERDICT_TICKET;
+    out->evidence.conclusive = true;
+    out->evidence.first_ms = window_first(w, FEATURE_PROVIDERS_OTHER, ctx->now_ms, HOUR_S);
+    for (size_t k = 0; k < PROVIDERS_HELD; k++) {
+        int64_t seen_ms = (int64_t)s.seen_s[k] * 1000;
+        if (seen_ms >= ctx->now_ms - HOUR_S * 1000 && seen_ms < out->evidence.first_ms)
+            out->evidence.first_ms = seen_ms;
+    }
+    out->evidence.last_ms = ctx->now_ms;
+    snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
+             "Contacted submission and mailbox servers of %.0f%s mail providers in an hour, %s; "
+             "nobody has accounts with more than %.0f.",
+             all, all >= PROVIDERS_HELD ? " and more" : "",
+             mail ? "and sent mail" : "in sessions that carried no mail", limit);
+    return true;
 }
 
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
@@ -77,9 +158,14 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
 {
     const struct spread_conf *c = ctx->conf;
     const struct spread_state *s = state;
-    double held = 0;
-    for (size_t k = 0; k < PROVIDERS_HELD; k++)
-        held += s->seen_s[k] != 0 && s->seen_s[k] >= ctx->now_ms / 1000 - HOUR_S;
+    double held = 0, all = 0;
+    for (size_t k = 0; k < PROVIDERS_HELD; k++) {
+        bool recent = s->seen_s[k] != 0 && s->seen_s[k] >= ctx->now_ms / 1000 - HOUR_S;
+        all += recent;
+        held += recent && (s->provider[k] & SUBMITS);
+    }
+    if (find_extreme(w, s, ctx, all, out))
+        return 1;
     double set = (double)window_sum(w, FEATURE_PROVIDERS_OTHER, ctx->now_ms, HOUR_S);
     double measured = set > held ? set : held;
     double limit = (double)c->limit_hour * ctx->factor;

@@ -66,6 +66,7 @@ static const struct conf_key keys[] = {
     {.name = "case_key_file",
      .type = CONF_PATH,
      .offset = FIELD(case_key_file),
+     .opens = CONF_OPENS_KEY,
      .optional = true,
      .help = "Key of the case codes (one line, ID HEX64); without it they can be guessed."},
     {.name = "verdicts",

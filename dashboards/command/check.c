@@ -1,31 +1,87 @@
 // `postern check`: has every program look at its part of one configuration file.
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "command/command.h"
 #include "command/job.h"
-
-static const char *const programs[] = {
-    "postern-sensor",   "postern-collector", "postern-series",
-    "postern-analysis", "postern-feed",      "postern-web",
-};
+#include "command/outcome.h"
+#include "command/running.h"
 
 static const struct command_option options[] = {{0}};
 
-// 0: its part is good, EX_UNAVAILABLE: not installed, else what it ended with, after its own lines.
-static int check_one(const char *name, const char *config)
+enum { SAID_MAX = 512, LINE_OCTETS = 1024 };
+
+// What programs have said. All of them look at the section `site`, and each says what is wrong there.
+struct said {
+    char *line[SAID_MAX]; // owned
+    size_t count;
+};
+
+// Without the name of the program that says it.
+static const char *words_of(const char *line)
 {
-    char program[PATH_MAX];
+    static const char *const kinds[] = {": error: ", ": warning: "};
+    for (size_t i = 0; strncmp(line, "postern-", 8) == 0 && i < 2; i++) {
+        const char *at = strstr(line, kinds[i]);
+        if (at)
+            return at + strlen(kinds[i]);
+    }
+    return line;
+}
+
+// True when `line` is new; then it is remembered.
+static bool is_new(struct said *said, const char *line)
+{
+    const char *words = words_of(line);
+    for (size_t i = 0; i < said->count; i++)
+        if (strcmp(said->line[i], words) == 0)
+            return false;
+    if (said->count < SAID_MAX && (said->line[said->count] = strdup(words)))
+        said->count++;
+    return true;
+}
+
+// Shows what a program wrote to `fd`, but what another has said already.
+static void show(struct said *said, int fd)
+{
+    char line[LINE_OCTETS];
+    FILE *in = fdopen(fd, "r");
+    if (!in) {
+        close(fd);
+        return;
+    }
+    rewind(in);
+    while (fgets(line, sizeof line, in)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (!is_new(said, line))
+            continue;
+        print_text(line, stderr);
+        fputc('\n', stderr);
+    }
+    fclose(in);
+}
+
+// 0: its part is good, EX_UNAVAILABLE: not installed, else what it ended with, after its own lines.
+static int check_one(const char *name, const char *config, struct said *said)
+{
+    char program[PATH_MAX], log[64];
     if (job_find_program(name, program, sizeof program) != 0) {
         printf("%-18s not installed here, not checked\n", name);
         return EX_UNAVAILABLE;
     }
     char *argv[] = {program, "--check", "--config", (char *)config, NULL};
-    struct job job = {.label = name, .argv = argv, .output = "/dev/null"};
+    int fd = memfd_create("check", MFD_CLOEXEC);
+    snprintf(log, sizeof log, "/proc/self/fd/%d", fd);
+    struct job job = {
+        .label = name, .argv = argv, .output = "/dev/null", .log = fd >= 0 ? log : NULL};
     struct job_result result;
     int rc = job_run(&job, &result);
+    if (fd >= 0)
+        show(said, fd);
     if (rc < 0 || result.signal != 0) {
         printf("%-18s could not be asked\n", name);
         return EX_OSERR;
@@ -37,20 +93,23 @@ static int check_one(const char *name, const char *config)
 static int run(const struct command_args *a)
 {
     const char *config = a->operands[0];
+    struct said said = {0};
     int worst = 0;
     size_t asked = 0;
     if (access(config, R_OK) != 0) {
         fprintf(stderr, "postern check: %s: %m\n", config);
         return EX_NOINPUT;
     }
-    for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
-        int status = check_one(programs[i], config);
+    for (size_t i = 0; running_programs[i]; i++) {
+        int status = check_one(running_programs[i], config, &said);
         if (status == EX_UNAVAILABLE)
             continue;
         asked++;
         if (status != 0)
             worst = status;
     }
+    for (size_t i = 0; i < said.count; i++)
+        free(said.line[i]);
     if (asked == 0) {
         fprintf(stderr, "postern check: no program of Postern is installed here\n");
         return EX_UNAVAILABLE;

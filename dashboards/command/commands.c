@@ -4,6 +4,7 @@
 #include "command/command.h"
 
 #define COMMANDS(X) \
+    X(status)       \
     X(replay)       \
     X(tickets)      \
     X(sensor)       \
@@ -14,6 +15,8 @@
     X(journal)      \
     X(mailbox)      \
     X(check)        \
+    X(reload)       \
+    X(loglevel)     \
     X(version)      \
     X(help_command)
 

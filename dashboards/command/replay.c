@@ -16,6 +16,7 @@
 #include "command/command.h"
 #include "command/job.h"
 #include "command/outcome.h"
+#include "command/replay_user.h"
 #include "command/stages.h"
 #include "command/state_dir.h"
 #include "common/addr.h"
@@ -253,6 +254,27 @@ static int report_inputs(const struct replay *r)
     return r->data_error || !outcome_inputs_whole(&r->outcome) ? EX_DATAERR : 0;
 }
 
+// What is wrong with the folder, and what to set instead.
+static void explain_state(const char *wanted, int rc)
+{
+    const char *base = state_dir_base();
+    if (wanted)
+        fprintf(stderr,
+                "postern replay: %s: cannot be used as a folder for the state: %s; name another "
+                "with --state\n",
+                wanted, strerror(-rc));
+    else if (rc == -ENOENT || rc == -ENOTDIR)
+        fprintf(stderr,
+                "postern replay: TMPDIR names %s, which is no folder; name one that is there, or "
+                "keep the state with --state DIR\n",
+                base);
+    else
+        fprintf(stderr,
+                "postern replay: no temporary folder can be made in %s: %s; name another with "
+                "TMPDIR, or keep the state with --state DIR\n",
+                base, strerror(-rc));
+}
+
 static int open_state(struct replay *r, const char *wanted)
 {
     int rc = state_dir_open(&r->dir, wanted);
@@ -266,8 +288,7 @@ static int open_state(struct replay *r, const char *wanted)
             "postern replay: %s holds files that are of no replay; name an empty or new folder\n",
             wanted);
     else
-        fprintf(stderr, "postern replay: cannot use %s as a folder for the state: %s\n",
-                wanted ? wanted : "the temporary folder", strerror(-rc));
+        explain_state(wanted, rc);
     return EX_CANTCREAT;
 }
 
@@ -300,6 +321,8 @@ static int run(const struct command_args *a)
             status = EX_OSERR;
         }
     }
+    if (status == 0)
+        status = replay_user_prepare(r.in.config, r.in.captures, r.in.capture_count, &r.dir);
     if (status == 0)
         status = run_stages(&r);
     if (status == 0)

@@ -83,12 +83,15 @@ static int empty_kept(const char *folder)
     return rc;
 }
 
-static int open_temporary(struct state_dir *d)
+const char *state_dir_base(void)
 {
     const char *base = getenv("TMPDIR");
-    if (!base || base[0] != '/')
-        base = "/tmp";
-    if (asprintf(&d->path, "%s/postern-replay-XXXXXX", base) < 0) {
+    return base && base[0] == '/' ? base : "/tmp";
+}
+
+static int open_temporary(struct state_dir *d)
+{
+    if (asprintf(&d->path, "%s/postern-replay-XXXXXX", state_dir_base()) < 0) {
         d->path = NULL;
         return -ENOMEM;
     }

@@ -13,5 +13,8 @@ struct state_dir {
 // negative errno; -ENOTEMPTY: the folder holds something else.
 int state_dir_open(struct state_dir *d, const char *wanted);
 
+// Where temporary folders are made: TMPDIR when it is an absolute path, else /tmp.
+const char *state_dir_base(void);
+
 // Removes the folder when it is temporary.
 void state_dir_close(struct state_dir *d);

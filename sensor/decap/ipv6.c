@@ -11,6 +11,7 @@ enum {
     HOP_BY_HOP = 0,
     ROUTING = 43,
     FRAGMENT = 44,
+    AUTHENTICATION = 51,
     NO_NEXT = 59,
     DESTINATION = 60,
     MOBILITY = 135,
@@ -66,10 +67,12 @@ static enum decap_result walk(struct decap_run *r, uint8_t next)
         case DESTINATION:
         case MOBILITY:
         case HIP:
-        case SHIM6: {
+        case SHIM6:
+        case AUTHENTICATION: {
             if (r->cap < 8)
                 return decap_lacks(r, 8);
-            uint32_t octets = (r->at[1] + 1u) * 8;
+            // RFC 4302 counts in words of four octets, less two; other headers may follow it.
+            uint32_t octets = next == AUTHENTICATION ? (r->at[1] + 2u) * 4 : (r->at[1] + 1u) * 8;
             if (octets > r->wire)
                 return decap_broken(r, DECAP_BAD_LENGTH);
             if (octets > r->cap)

@@ -1,8 +1,8 @@
 // Exim writes a message's arrival in one line of NAME=VALUE fields. What outsiders choose freely (the
 // subject) stands behind the fields that are read, or is passed over. See exim.h.
-#include "exim.h"
+#include "maillog/exim.h"
 
-#include "mail_text.h"
+#include "maillog/mail_text.h"
 
 static bool word_character(uint8_t c)
 {

@@ -1,5 +1,5 @@
 // See mail_conf.h. The tables' sizes are those of a server with some 100 messages a second.
-#include "mail_conf.h"
+#include "maillog/mail_conf.h"
 
 #define FIELD(member) offsetof(struct mail_conf, member)
 
@@ -47,6 +47,7 @@ const struct conf_key mail_conf_keys[] = {
     {.name = "mailbox_map_key",
      .type = CONF_PATH,
      .offset = FIELD(mailbox_map_key),
+     .opens = CONF_OPENS_FILE,
      .optional = true,
      .help = "Public key that seals them; the feed holds the secret one."},
     {.name = "messages",

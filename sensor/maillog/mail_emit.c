@@ -1,5 +1,5 @@
 // See mail_emit.h.
-#include "mail_emit.h"
+#include "maillog/mail_emit.h"
 
 #include <stdlib.h>
 

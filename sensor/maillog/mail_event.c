@@ -1,11 +1,11 @@
 // See mail_event.h. Members that are not known are passed over, wrong ones are not.
-#include "mail_event.h"
+#include "maillog/mail_event.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/json_field.h"
-#include "mail_text.h"
+#include "maillog/mail_text.h"
 
 // ---- Our own form.
 

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "common/json.h"
-#include "mail_line.h"
-#include "mail_note.h"
+#include "maillog/mail_line.h"
+#include "maillog/mail_note.h"
 
 enum mail_event_result {
     MAIL_EVENT_BROKEN, // no JSON object, or a member with a wrong value: `error` says which

@@ -1,8 +1,8 @@
 // See mail_filter.h. A verdict names a message by what the sender may have written (a Message-ID), so who
 // joins it compares both names when it has both.
-#include "mail_filter.h"
+#include "maillog/mail_filter.h"
 
-#include "mail_text.h"
+#include "maillog/mail_text.h"
 
 // "(05784-01) Blocked SPAM {...}, LOCAL [192.0.2.1]:4711 <a> -> <b>, Queue-ID: 4XyZ, Message-ID: <c>, ..."
 static void read_amavis(struct span s, struct mail_note *note)

@@ -1,5 +1,5 @@
 // See mail_follow.h.
-#include "mail_follow.h"
+#include "maillog/mail_follow.h"
 
 #include <dirent.h>
 #include <errno.h>

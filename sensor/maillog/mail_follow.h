@@ -5,7 +5,7 @@
 // that logrotate gives (PATH.1, PATH-YYYYMMDD in the same folder).
 #pragma once
 
-#include "mail_lines.h"
+#include "maillog/mail_lines.h"
 
 struct mail_position {
     uint64_t device, inode;

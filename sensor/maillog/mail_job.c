@@ -1,5 +1,5 @@
 // Mail logs from file to file. See mail_job.h.
-#include "mail_job.h"
+#include "maillog/mail_job.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 
 #include "common/log.h"
 #include "common/loop.h"
-#include "mail_lines.h"
+#include "maillog/mail_lines.h"
 
 #define CHUNK (1 << 20)
 

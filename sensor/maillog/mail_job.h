@@ -1,8 +1,8 @@
 // `postern-sensor --mail-log`: logs from files to records, and live.
 #pragma once
 
-#include "mail_conf.h"
-#include "mail_log.h"
+#include "maillog/mail_conf.h"
+#include "maillog/mail_log.h"
 #include "setup.h"
 
 // What both ways of reading stand on.

@@ -1,24 +1,13 @@
 // See mail_join.h. A filter on the server hands a message back as a new one: the new one is its inner message,
 // found again by the filter's word (orig_queue_id, "queued as") or by the Message-ID, and what becomes of
 // it is told of the outer one's sender.
-#include "mail_join.h"
+#include "maillog/mail_join.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 
-#include "common/hash.h"
-#include "mail_table.h"
+#include "maillog/mail_tell.h"
 
 #define SESSION_TOLD_MS 2000
-#define NAME_MAX_OCTETS 320
-
-struct mail_join {
-    struct mail_join_config config;
-    struct mail_join_stats stats;
-    struct mail_table *messages, *sessions;
-    struct record_mail record;
-    int64_t now_ms;
-};
 
 struct mail_join *mail_join_new(const struct mail_join_config *config)
 {
@@ -60,187 +49,16 @@ uint64_t mail_join_evicted(const struct mail_join *j)
     return mail_table_evicted(j->messages) + mail_table_evicted(j->sessions);
 }
 
-// ---- Names.
-
-static uint64_t name_hash(struct span s)
-{
-    return s.len ? hash_octets(HASH_SNI, s) | 1 : 0;
-}
-
-static uint64_t server_of(const struct mail_note *n, struct span host)
-{
-    return name_hash(host) * 31 ^ name_hash(n->instance);
-}
-
-static uint64_t message_key(uint64_t server, struct span queue_id)
-{
-    return queue_id.len ? hash_number(HASH_SNI, server ^ name_hash(queue_id)) : 0;
-}
-
-static uint64_t session_key(const struct mail_note *n, uint64_t server)
-{
-    uint64_t who = n->pid ? n->pid : hash_address(&n->client) ^ (uint64_t)n->client_port << 20;
-    return hash_number(HASH_ADDRESS, server ^ who);
-}
-
-static struct keyed_hash hash_of(const struct mail_join *j, enum keyed_hash_kind kind,
-                                 struct span s)
-{
-    return keyed_hash(j->config.key, kind, span_cut(s, 0, NAME_MAX_OCTETS));
-}
-
-static struct span domain_of(struct span address)
-{
-    const uint8_t *at = address.len ? memrchr(address.data, '@', address.len) : NULL;
-    return at ? span_cut(address, (size_t)(at - address.data) + 1, address.len) : (struct span){0};
-}
-
-// "bob" and "bob@example.net" are one mailbox when the site says which domain a bare name has.
-static struct keyed_hash mailbox_of(struct mail_join *j, struct span user)
-{
-    char text[NAME_MAX_OCTETS];
-    struct keyed_hash h = {0};
-    if (user.len == 0)
-        return h;
-    user = span_cut(user, 0, NAME_MAX_OCTETS / 2);
-    const char *domain = j->config.mailbox_domain;
-    if (domain && domain_of(user).len == 0 && strlen(domain) < NAME_MAX_OCTETS / 2 - 1) {
-        memcpy(text, user.data, user.len);
-        text[user.len] = '@';
-        memcpy(text + user.len + 1, domain, strlen(domain));
-        user = span_of(text, user.len + 1 + strlen(domain));
-    }
-    h = hash_of(j, KEYED_HASH_MAILBOX, user);
-    if (j->config.mailbox)
-        j->config.mailbox(j->config.mailbox_ctx, &h, user);
-    return h;
-}
-
-static bool ours(const struct mail_join *j, const struct mail_entry *e)
-{
-    return e->mailbox.kind || e->server_port == 465 || e->server_port == 587 ||
-           (e->client.family != IP_NONE &&
-            prefix_set_find(j->config.subscribers, &e->client, NULL));
-}
-
-static bool loopback(const struct ip_addr *a)
-{
-    return (a->family == IP_V4 && a->octet[0] == 127) ||
-           (a->family == IP_V6 && memcmp(a->octet, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16) == 0);
-}
-
-// ---- Telling.
-
-static struct record_mail *begin(struct mail_join *j, uint8_t event, const struct mail_entry *e,
-                                 int64_t t_ms)
-{
-    struct record_mail *r = &j->record;
-    memset(r, 0, sizeof *r);
-    r->t_ms = t_ms;
-    r->event = event;
-    r->server_hash = e->server;
-    r->server_port = e->server_port;
-    r->client = e->client;
-    r->client_port = e->client_port;
-    r->mailbox = e->mailbox;
-    r->tls = (e->flags & MAIL_ENTRY_TLS) || e->server_port == 465;
-    return r;
-}
-
-static void add_hash(struct record_mail *r, struct keyed_hash h)
-{
-    if (h.kind && r->hash_count < RECORD_HASHES_MAX)
-        r->hash[r->hash_count++] = h;
-}
-
-static bool names_allowed(const struct mail_join *j)
-{
-    return j->config.profile != COVERAGE_FLOW_ONLY;
-}
-
-static void add_name(struct mail_join *j, struct record_mail *r, enum keyed_hash_kind kind,
-                     struct span name)
-{
-    if (name.len > 0 && names_allowed(j))
-        add_hash(r, hash_of(j, kind, name));
-}
-
-static void add_recipient(struct mail_join *j, struct record_mail *r, struct span name)
-{
-    add_name(j, r, KEYED_HASH_RECIPIENT, name);
-    add_name(j, r, KEYED_HASH_RECIPIENT_DOMAIN, domain_of(name));
-}
-
-static void add_recipients(struct mail_join *j, struct record_mail *r, const struct mail_note *n)
-{
-    struct span rest = n->recipient_list;
-    add_recipient(j, r, n->recipient);
-    while (rest.len > 0) {
-        const uint8_t *blank = memchr(rest.data, ' ', rest.len);
-        size_t len = blank ? (size_t)(blank - rest.data) : rest.len;
-        add_recipient(j, r, span_cut(rest, 0, len));
-        rest = span_cut(rest, len + 1, rest.len);
-    }
-}
-
-static void add_sender(struct mail_join *j, struct mail_entry *e, const struct mail_note *n)
-{
-    if (!n->sender_seen || !names_allowed(j))
-        return;
-    e->flags |= MAIL_ENTRY_SENDER;
-    if (n->sender.len == 0)
-        return;
-    e->sender = hash_of(j, KEYED_HASH_SENDER, n->sender);
-    struct span domain = domain_of(n->sender);
-    if (domain.len > 0)
-        e->sender_domain = hash_of(j, KEYED_HASH_SENDER_DOMAIN, domain);
-}
-
-static void add_envelope(struct record_mail *r, const struct mail_entry *e)
-{
-    add_hash(r, e->sender);
-    add_hash(r, e->sender_domain);
-    add_hash(r, e->helo);
-}
-
-static void tell(struct mail_join *j)
-{
-    j->config.tell(j->config.ctx, &j->record);
-}
-
-static void tell_session(struct mail_join *j, struct mail_entry *s, int64_t t_ms)
-{
-    if (s->flags & MAIL_ENTRY_TOLD)
-        return;
-    s->flags |= MAIL_ENTRY_TOLD;
-    if (!ours(j, s) || loopback(&s->client))
-        return;
-    // A connection is the client's; the mailbox's is its login.
-    begin(j, RECORD_MAIL_CONNECT, s, t_ms)->mailbox = (struct keyed_hash){0};
-    j->stats.sessions++;
-    tell(j);
-}
-
-static void tell_login(struct mail_join *j, struct mail_entry *s, int64_t t_ms)
-{
-    if ((s->flags & MAIL_ENTRY_AUTH_TOLD) || !s->mailbox.kind)
-        return;
-    s->flags |= MAIL_ENTRY_AUTH_TOLD;
-    begin(j, RECORD_MAIL_AUTH, s, t_ms);
-    j->stats.logins++;
-    tell(j);
-}
-
 // ---- Sessions.
 
 static struct mail_entry *session_of(struct mail_join *j, const struct mail_note *n,
                                      uint64_t server)
 {
-    uint64_t key = session_key(n, server);
+    uint64_t key = mail_tell_session_key(n, server);
     struct mail_entry *s = mail_table_find(j->sessions, key);
     // A process serves one client after another.
     if (s && n->client.family != IP_NONE && !ip_equal(&s->client, &n->client)) {
-        tell_session(j, s, n->t_ms);
+        mail_tell_session(j, s, n->t_ms);
         mail_table_drop(j->sessions, s);
         s = NULL;
     }
@@ -257,9 +75,9 @@ static struct mail_entry *session_of(struct mail_join *j, const struct mail_note
 
 static void on_connect(struct mail_join *j, const struct mail_note *n, uint64_t server)
 {
-    struct mail_entry *s = mail_table_find(j->sessions, session_key(n, server));
+    struct mail_entry *s = mail_table_find(j->sessions, mail_tell_session_key(n, server));
     if (s) {
-        tell_session(j, s, n->t_ms);
+        mail_tell_session(j, s, n->t_ms);
         mail_table_drop(j->sessions, s);
     }
     s = session_of(j, n, server);
@@ -271,39 +89,39 @@ static void on_tls(struct mail_join *j, const struct mail_note *n, uint64_t serv
 {
     struct mail_entry *s = session_of(j, n, server);
     s->flags |= MAIL_ENTRY_TLS;
-    tell_session(j, s, n->t_ms);
+    mail_tell_session(j, s, n->t_ms);
 }
 
 static void on_disconnect(struct mail_join *j, const struct mail_note *n, uint64_t server)
 {
-    struct mail_entry *s = mail_table_find(j->sessions, session_key(n, server));
+    struct mail_entry *s = mail_table_find(j->sessions, mail_tell_session_key(n, server));
     if (!s)
         return;
-    tell_session(j, s, n->t_ms);
+    mail_tell_session(j, s, n->t_ms);
     mail_table_drop(j->sessions, s);
 }
 
 static void on_auth(struct mail_join *j, const struct mail_note *n, uint64_t server)
 {
     struct mail_entry *s = session_of(j, n, server), who = *s;
-    tell_session(j, s, n->t_ms);
+    mail_tell_session(j, s, n->t_ms);
     if (n->tls)
         who.flags |= MAIL_ENTRY_TLS;
     // A failed try names a mailbox that may be nobody's: a name among others.
     who.mailbox = (struct keyed_hash){0};
     if (!n->auth_failed) {
-        s->mailbox = mailbox_of(j, n->user);
-        tell_login(j, s, n->t_ms);
+        s->mailbox = mail_tell_mailbox_of(j, n->user);
+        mail_tell_login(j, s, n->t_ms);
         return;
     }
-    struct record_mail *r = begin(j, RECORD_MAIL_AUTH, &who, n->t_ms);
+    struct record_mail *r = mail_tell_begin(j, RECORD_MAIL_AUTH, &who, n->t_ms);
     r->auth_failed = true;
     r->reply_code = 535;
     if (n->user.len > 0)
-        add_hash(r, hash_of(j, KEYED_HASH_AUTH_USER, n->user));
+        mail_tell_add_hash(r, mail_tell_hash_of(j, KEYED_HASH_AUTH_USER, n->user));
     j->stats.logins++;
     j->stats.logins_failed++;
-    tell(j);
+    mail_tell(j);
 }
 
 // ---- Messages.
@@ -313,9 +131,9 @@ static struct mail_entry *message_of(struct mail_join *j, const struct mail_note
                                      uint64_t server)
 {
     struct mail_entry *e = NULL;
-    uint64_t name = name_hash(n->message_id);
+    uint64_t name = mail_tell_name_hash(n->message_id);
     if (n->queue_id.len > 0)
-        e = mail_table_find(j->messages, message_key(server, n->queue_id));
+        e = mail_table_find(j->messages, mail_tell_message_key(server, n->queue_id));
     if (!e && name) // a filter of another instance, or one that knows no queue id
         e = mail_table_named(j->messages, name, NULL);
     if (e && name && e->name && e->name != name) {
@@ -343,8 +161,9 @@ static struct mail_entry *open_message(struct mail_join *j, const struct mail_no
                                        uint64_t server)
 {
     struct mail_entry *s = session_of(j, n, server);
-    uint64_t key = message_key(server, n->queue_id);
-    struct mail_entry *e = mail_table_get(j->messages, key ? key : session_key(n, server));
+    uint64_t key = mail_tell_message_key(server, n->queue_id);
+    struct mail_entry *e = mail_table_get(j->messages,
+                                          key ? key : mail_tell_session_key(n, server));
     mail_table_name(j->messages, e, 0);
     *e = (struct mail_entry){.key = e->key,
                              .chain = e->chain,
@@ -359,27 +178,28 @@ static struct mail_entry *open_message(struct mail_join *j, const struct mail_no
     if (n->tls)
         s->flags |= MAIL_ENTRY_TLS;
     e->flags |= s->flags & MAIL_ENTRY_TLS;
-    if (loopback(&n->client) && n->user.len == 0) {
-        struct mail_entry *outer = mail_table_find(j->messages, message_key(server, n->other_id));
+    if (mail_tell_loopback(&n->client) && n->user.len == 0) {
+        struct mail_entry *outer = mail_table_find(j->messages,
+                                                   mail_tell_message_key(server, n->other_id));
         e->flags |= MAIL_ENTRY_INNER;
         if (n->other_id.len > 0 && outer)
             inherit(e, outer);
         return e;
     }
     if (n->user.len > 0)
-        s->mailbox = mailbox_of(j, n->user);
+        s->mailbox = mail_tell_mailbox_of(j, n->user);
     e->mailbox = s->mailbox;
-    tell_session(j, s, n->t_ms);
-    tell_login(j, s, n->t_ms);
+    mail_tell_session(j, s, n->t_ms);
+    mail_tell_login(j, s, n->t_ms);
     return e;
 }
 
 static void on_name(struct mail_join *j, const struct mail_note *n, uint64_t server)
 {
-    struct mail_entry *e = mail_table_find(j->messages, message_key(server, n->queue_id));
+    struct mail_entry *e = mail_table_find(j->messages, mail_tell_message_key(server, n->queue_id));
     if (!e)
         return;
-    uint64_t name = name_hash(n->message_id);
+    uint64_t name = mail_tell_name_hash(n->message_id);
     if ((e->flags & MAIL_ENTRY_INNER) && !(e->flags & MAIL_ENTRY_TOLD)) {
         struct mail_entry *outer = mail_table_named(j->messages, name, e);
         if (outer && outer->t_ms + 3600000 > n->t_ms)
@@ -397,68 +217,69 @@ static void on_accepted(struct mail_join *j, const struct mail_note *n, struct m
         j->stats.messages_local += (e->flags & MAIL_ENTRY_LOCAL) != 0;
         return;
     }
-    add_sender(j, e, n);
+    mail_tell_add_sender(j, e, n);
     e->flags |= MAIL_ENTRY_TOLD;
-    if (!ours(j, e)) {
+    if (!mail_tell_ours(j, e)) {
         j->stats.messages_in++;
         return;
     }
-    struct record_mail *r = begin(j, RECORD_MAIL_MESSAGE, e, n->t_ms);
+    struct record_mail *r = mail_tell_begin(j, RECORD_MAIL_MESSAGE, e, n->t_ms);
     r->reply_code = 250;
     r->recipients = n->recipients;
     if (r->recipients == 0 && n->recipient_list.len + n->recipient.len > 0)
         r->recipients = 1;
     r->message_octets = n->size;
-    if (n->helo.len > 0 && names_allowed(j))
-        e->helo = hash_of(j, KEYED_HASH_HELO, n->helo);
-    add_envelope(r, e);
-    add_recipients(j, r, n);
+    if (n->helo.len > 0 && mail_tell_names(j))
+        e->helo = mail_tell_hash_of(j, KEYED_HASH_HELO, n->helo);
+    mail_tell_add_envelope(r, e);
+    mail_tell_add_recipients(j, r, n);
     j->stats.messages++;
-    tell(j);
+    mail_tell(j);
 }
 
 static void on_handed_on(struct mail_join *j, const struct mail_note *n, struct mail_entry *e,
                          uint64_t server)
 {
-    struct mail_entry *inner = mail_table_find(j->messages, message_key(server, n->other_id));
+    struct mail_entry *inner = mail_table_find(j->messages,
+                                               mail_tell_message_key(server, n->other_id));
     if (inner && !(inner->flags & MAIL_ENTRY_TOLD))
         inherit(inner, e);
 }
 
 static void on_delivery(struct mail_join *j, const struct mail_note *n, struct mail_entry *e)
 {
-    if (!ours(j, e) || loopback(&e->client))
+    if (!mail_tell_ours(j, e) || mail_tell_loopback(&e->client))
         return;
-    struct record_mail *r = begin(j, RECORD_MAIL_DELIVERY, e, n->t_ms);
+    struct record_mail *r = mail_tell_begin(j, RECORD_MAIL_DELIVERY, e, n->t_ms);
     r->reply_code = n->reply_code;
     r->blocklist = n->blocklist;
-    add_recipient(j, r, n->recipient);
+    mail_tell_add_recipient(j, r, n->recipient);
     j->stats.deliveries++;
-    tell(j);
+    mail_tell(j);
 }
 
 static void on_bounce(struct mail_join *j, const struct mail_note *n, struct mail_entry *e)
 {
-    if (!ours(j, e) || loopback(&e->client))
+    if (!mail_tell_ours(j, e) || mail_tell_loopback(&e->client))
         return;
-    begin(j, RECORD_MAIL_BOUNCE, e, n->t_ms);
+    mail_tell_begin(j, RECORD_MAIL_BOUNCE, e, n->t_ms);
     j->stats.bounces++;
-    tell(j);
+    mail_tell(j);
 }
 
 // A message kept back, by the server itself or by a filter beside it: once.
 static void on_block(struct mail_join *j, const struct mail_note *n, struct mail_entry *e)
 {
-    if ((e->flags & MAIL_ENTRY_BLOCKED) || !ours(j, e) || loopback(&e->client))
+    if ((e->flags & MAIL_ENTRY_BLOCKED) || !mail_tell_ours(j, e) || mail_tell_loopback(&e->client))
         return;
     e->flags |= MAIL_ENTRY_BLOCKED;
-    add_sender(j, e, n);
-    struct record_mail *r = begin(j, RECORD_MAIL_REJECT, e, n->t_ms);
+    mail_tell_add_sender(j, e, n);
+    struct record_mail *r = mail_tell_begin(j, RECORD_MAIL_REJECT, e, n->t_ms);
     r->filter = n->filter;
     r->reply_code = n->reply_code >= 400 ? n->reply_code : 554;
-    add_envelope(r, e);
+    mail_tell_add_envelope(r, e);
     j->stats.blocks++;
-    tell(j);
+    mail_tell(j);
 }
 
 static void on_reject(struct mail_join *j, const struct mail_note *n, uint64_t server)
@@ -475,26 +296,26 @@ static void on_reject(struct mail_join *j, const struct mail_note *n, uint64_t s
     if (!n->aside) {
         struct mail_entry *s = session_of(j, n, server);
         if (n->user.len > 0)
-            s->mailbox = mailbox_of(j, n->user);
-        tell_session(j, s, n->t_ms);
+            s->mailbox = mail_tell_mailbox_of(j, n->user);
+        mail_tell_session(j, s, n->t_ms);
         who = *s;
     }
-    if (!ours(j, &who) || loopback(&who.client))
+    if (!mail_tell_ours(j, &who) || mail_tell_loopback(&who.client))
         return;
-    add_sender(j, &who, n);
-    if (n->helo.len > 0 && names_allowed(j))
-        who.helo = hash_of(j, KEYED_HASH_HELO, n->helo);
-    struct record_mail *r = begin(j, RECORD_MAIL_REJECT, &who, n->t_ms);
+    mail_tell_add_sender(j, &who, n);
+    if (n->helo.len > 0 && mail_tell_names(j))
+        who.helo = mail_tell_hash_of(j, KEYED_HASH_HELO, n->helo);
+    struct record_mail *r = mail_tell_begin(j, RECORD_MAIL_REJECT, &who, n->t_ms);
     r->filter = n->filter;
     r->reply_code = n->reply_code >= 400 ? n->reply_code : 550;
     if (!n->whole && n->recipient.len > 0) {
         r->recipients_4xx = r->reply_code < 500;
         r->recipients_5xx = r->reply_code >= 500;
     }
-    add_envelope(r, &who);
-    add_recipient(j, r, n->recipient);
+    mail_tell_add_envelope(r, &who);
+    mail_tell_add_recipient(j, r, n->recipient);
     j->stats.rejects++;
-    tell(j);
+    mail_tell(j);
 }
 
 static void on_message(struct mail_join *j, const struct mail_note *n, uint64_t server)
@@ -505,7 +326,7 @@ static void on_message(struct mail_join *j, const struct mail_note *n, uint64_t 
         own.client = n->client;
         own.client_port = n->client_port;
         own.server_port = n->server_port;
-        own.mailbox = mailbox_of(j, n->user);
+        own.mailbox = mail_tell_mailbox_of(j, n->user);
         if (n->kind != MAIL_NOTE_DONE)
             e = &own;
     }
@@ -527,7 +348,7 @@ static void on_message(struct mail_join *j, const struct mail_note *n, uint64_t 
 
 void mail_join_note(struct mail_join *j, const struct mail_note *n, struct span host)
 {
-    uint64_t server = server_of(n, host);
+    uint64_t server = mail_tell_server_of(n, host);
     struct mail_entry *e;
     switch (n->kind) {
     case MAIL_NOTE_CONNECT: on_connect(j, n, server); break;
@@ -537,11 +358,11 @@ void mail_join_note(struct mail_join *j, const struct mail_note *n, struct span 
     case MAIL_NOTE_OPEN: open_message(j, n, server); break;
     case MAIL_NOTE_WHOLE:
         e = open_message(j, n, server);
-        mail_table_name(j->messages, e, name_hash(n->message_id));
+        mail_table_name(j->messages, e, mail_tell_name_hash(n->message_id));
         on_accepted(j, n, e);
         break;
     case MAIL_NOTE_LOCAL:
-        e = mail_table_get(j->messages, message_key(server, n->queue_id));
+        e = mail_table_get(j->messages, mail_tell_message_key(server, n->queue_id));
         e->flags = MAIL_ENTRY_LOCAL;
         break;
     case MAIL_NOTE_NAME: on_name(j, n, server); break;
@@ -562,7 +383,7 @@ static bool tell_old(void *ctx, struct mail_entry *s)
     if (s->flags & MAIL_ENTRY_TOLD)
         return s->t_ms + 60000 < u->t_ms; // all behind it were told long ago
     if (s->t_ms + SESSION_TOLD_MS <= u->t_ms)
-        tell_session(u->join, s, u->t_ms);
+        mail_tell_session(u->join, s, u->t_ms);
     return false;
 }
 

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "common/record.h"
-#include "mail_note.h"
+#include "maillog/mail_note.h"
 
 #define MAIL_JOIN_STATS(X)                                                \
     X(sessions, "client sessions begun")                                  \

@@ -1,5 +1,5 @@
 // See mail_journal.h.
-#include "mail_journal.h"
+#include "maillog/mail_journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "mail_text.h"
+#include "maillog/mail_text.h"
 
 #define CHUNK      65536
 #define PAUSE_MS   1000

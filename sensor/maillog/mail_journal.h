@@ -2,8 +2,8 @@
 // as it comes, started again when it ends, from the cursor of the last entry that was read.
 #pragma once
 
-#include "mail_lines.h"
-#include "mail_state.h"
+#include "maillog/mail_lines.h"
+#include "maillog/mail_state.h"
 
 struct mail_journal;
 

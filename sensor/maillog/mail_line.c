@@ -1,6 +1,6 @@
 // Stamps and heads of log lines. Times without a zone go through the C library's idea of local time,
 // once an hour of the log; the program has set it to the site's. See mail_line.h.
-#include "mail_line.h"
+#include "maillog/mail_line.h"
 
 #include <stdlib.h>
 

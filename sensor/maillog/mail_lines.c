@@ -1,5 +1,5 @@
 // See mail_lines.h. A line that lies whole in the input is handed out from there, uncopied.
-#include "mail_lines.h"
+#include "maillog/mail_lines.h"
 
 static void hold(struct mail_lines *l, struct span part)
 {

@@ -1,7 +1,7 @@
 // Octets into lines. A line over MAIL_LINE_MAX is handed out cut, its rest passed over.
 #pragma once
 
-#include "mail_line.h"
+#include "maillog/mail_line.h"
 
 typedef void (*mail_lines_fn)(void *ctx, struct span line);
 

@@ -1,15 +1,15 @@
 // The daemon that follows mail logs. Files are looked at four times a second; once a second what was told is
 // made durable, and only then the position moves: after a crash lines may be read twice, and what is told
 // of them has the identity of a new epoch. See mail_live.h.
-#include "mail_live.h"
+#include "maillog/mail_live.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
-#include "mail_job.h"
-#include "mail_journal.h"
+#include "maillog/mail_job.h"
+#include "maillog/mail_journal.h"
 
 #define TICK_MS     250
 #define SAVE_MS     1000

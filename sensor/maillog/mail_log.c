@@ -1,12 +1,12 @@
 // See mail_log.h. The form is told line by line, for one file may hold several programs' lines.
-#include "mail_log.h"
+#include "maillog/mail_log.h"
 
 #include <stdlib.h>
 
-#include "exim.h"
-#include "mail_event.h"
-#include "mail_line.h"
-#include "postfix.h"
+#include "maillog/exim.h"
+#include "maillog/mail_event.h"
+#include "maillog/mail_line.h"
+#include "maillog/postfix.h"
 
 #define CLOCK_BACK_MS 5000
 

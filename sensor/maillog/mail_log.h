@@ -3,8 +3,8 @@
 #pragma once
 
 #include "common/control.h"
-#include "mail_emit.h"
-#include "mail_join.h"
+#include "maillog/mail_emit.h"
+#include "maillog/mail_join.h"
 
 enum mail_log_format { // configuration: sensor.mail_format
     MAIL_LOG_AUTO,

@@ -7,7 +7,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/mailbox_map.h"
-#include "mail_job.h"
+#include "maillog/mail_job.h"
 
 static int out_of_memory(void)
 {

@@ -1,5 +1,5 @@
 // See mail_state.h.
-#include "mail_state.h"
+#include "maillog/mail_state.h"
 
 #include <errno.h>
 #include <fcntl.h>

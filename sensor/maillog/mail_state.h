@@ -3,7 +3,7 @@
 //      "journal":"cursor"}
 #pragma once
 
-#include "mail_follow.h"
+#include "maillog/mail_follow.h"
 
 #define MAIL_CURSOR_MAX 256
 

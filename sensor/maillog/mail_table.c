@@ -1,5 +1,5 @@
 // See mail_table.h. Entry 0 is the anchor of the list in order of use.
-#include "mail_table.h"
+#include "maillog/mail_table.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 // See mail_text.h.
-#include "mail_text.h"
+#include "maillog/mail_text.h"
 
 #include "common/record.h"
 #include "proto/blocklist.h"

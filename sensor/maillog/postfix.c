@@ -1,9 +1,9 @@
 // What Postfix logs, daemon by daemon. The client, the queue id and the verb stand at the beginning of
 // a line, where no outsider writes; names behind them are data. See postfix.h.
-#include "postfix.h"
+#include "maillog/postfix.h"
 
-#include "mail_filter.h"
-#include "mail_text.h"
+#include "maillog/mail_filter.h"
+#include "maillog/mail_text.h"
 
 // ---- "postfix-out/submission/smtpd".
 

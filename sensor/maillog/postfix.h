@@ -3,8 +3,8 @@
 // and long queue ids; several instances by their syslog names.
 #pragma once
 
-#include "mail_line.h"
-#include "mail_note.h"
+#include "maillog/mail_line.h"
+#include "maillog/mail_note.h"
 
 // Which port a service of master.cf stands for when its syslog name does not say.
 #define POSTFIX_PORT_DEFAULT 25

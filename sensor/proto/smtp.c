@@ -67,6 +67,7 @@ static enum smtp_expect expect_of(uint8_t verb)
     case SMTP_AUTH: return SMTP_EXPECT_AUTH;
     case SMTP_RSET: return SMTP_EXPECT_RSET;
     case SMTP_QUIT: return SMTP_EXPECT_QUIT;
+    case SMTP_TURN: return SMTP_EXPECT_TURN;
     case SMTP_UNKNOWN: return SMTP_EXPECT_UNKNOWN;
     case SMTP_EMPTY: return SMTP_EXPECT_EMPTY;
     default: return SMTP_EXPECT_OTHER;
@@ -316,6 +317,8 @@ static void smtp_feed(struct proto_flow *f, void *state, enum proto_side side, s
 {
     struct smtp *s = state;
     struct smtp_at at = {.f = f, .s = s, .t_us = t_us};
+    if (s->turned)
+        return;
     if (side == s->client_side) {
         if (!s->greeted && !s->server_seen)
             s->spoke_early = true;

@@ -27,6 +27,7 @@ struct smtp {
     bool server_seen;
     bool greeted;
     bool spoke_early; // client octets before any greeting
+    bool turned;      // TURN or ATRN was accepted: nothing more is read
     bool lmtp;
     bool ehlo_done;          // an answer to HELO, EHLO or LHLO was seen
     bool lf_session;         // the client ends its commands with bare LF

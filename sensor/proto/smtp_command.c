@@ -18,7 +18,7 @@ static const struct verb verbs[] = {
     {"VRFY", SMTP_VRFY, ""},           {"EXPN", SMTP_EXPN, ""},
     {"HELP", SMTP_HELP, NULL},         {"XCLIENT", SMTP_XCLIENT, ""},
     {"XFORWARD", SMTP_XFORWARD, ""},   {"ETRN", SMTP_OTHER, ""},
-    {"TURN", SMTP_OTHER, NULL},        {"ATRN", SMTP_OTHER, NULL},
+    {"TURN", SMTP_TURN, NULL},         {"ATRN", SMTP_TURN, NULL},
     {"SEND", SMTP_OTHER, "FROM"},      {"SOML", SMTP_OTHER, "FROM"},
     {"SAML", SMTP_OTHER, "FROM"},      {"BURL", SMTP_OTHER, ""},
     {"XEXCH50", SMTP_OTHER, ""},       {"X-EXPS", SMTP_OTHER, ""},

@@ -26,7 +26,8 @@ enum smtp_verb {
     SMTP_HELP,
     SMTP_XCLIENT,
     SMTP_XFORWARD,
-    SMTP_OTHER, // known, of no interest: ETRN, TURN, ATRN, SEND, SOML, SAML, BURL, X-...
+    SMTP_TURN,  // TURN, ATRN
+    SMTP_OTHER, // known, of no interest: ETRN, SEND, SOML, SAML, BURL, X-...
 };
 
 struct smtp_command {

@@ -187,6 +187,13 @@ static void settle(const struct smtp_at *at, uint16_t code)
         break;
     case SMTP_EXPECT_STARTTLS: settle_starttls(at, code); break;
     case SMTP_EXPECT_RSET: s->recipients_ok = 0; break;
+    case SMTP_EXPECT_TURN:
+        if (counts && class == 2) {
+            // Mail goes the other way from here on, and is not the client's.
+            s->turned = true;
+            proto_result(at->f)->incomplete |= RECORD_PARSER_LOST;
+        }
+        break;
     case SMTP_EXPECT_SKIP:
         // The DATA it answers found no place, but the client waits for it.
         if (code == 354 && s->wait == SMTP_WAIT_DATA)

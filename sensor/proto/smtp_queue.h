@@ -20,6 +20,7 @@ enum smtp_expect {
     SMTP_EXPECT_STARTTLS,
     SMTP_EXPECT_RSET,
     SMTP_EXPECT_QUIT,
+    SMTP_EXPECT_TURN, // accepted, client and server change places
     SMTP_EXPECT_UNKNOWN,
     SMTP_EXPECT_EMPTY,   // an empty line, which may go unanswered
     SMTP_EXPECT_REFUSED, // content the server took for commands: any number of 50x

@@ -36,8 +36,9 @@ static int request4(struct span c)
         return 0;
     bool port = c.data[2] != 0 || c.data[3] != 0;
     bool named = c.data[4] == 0 && c.data[5] == 0 && c.data[6] == 0 && c.data[7] != 0;
-    // "This network" is no place to go to, but for the name's mark 0.0.0.x.
-    if (!port || (c.data[4] == 0 && !named && c.data[1] == RECORD_SOCKS_CONNECT))
+    // "This network" is no place to go to, but for the name's mark 0.0.0.x; nor is port 0, but whom BIND
+    // awaits may come from any.
+    if (c.data[1] == RECORD_SOCKS_CONNECT && (!port || (c.data[4] == 0 && !named)))
         return -1;
     int user = text_at(c, 8, true);
     if (user <= 0 || !named)
@@ -60,7 +61,9 @@ enum proto_match socks4_match(const struct proto_peek *p)
             return PROTO_YES;
         return PROTO_MAYBE;
     }
-    if (len == 0 || s.data[0] != 0 || (s.len > 1 && (s.data[1] < 0x5a || s.data[1] > 0x5d)))
+    // The reply's version is 0; some servers give their own.
+    if (len == 0 || (s.data[0] != 0 && s.data[0] != 4) ||
+        (s.len > 1 && (s.data[1] < 0x5a || s.data[1] > 0x5d)))
         return PROTO_NO;
     return s.len > 1 ? PROTO_YES : PROTO_MAYBE;
 }

@@ -295,6 +295,20 @@ static void feed_header(const struct tls_at *at, uint8_t o)
     begin_record(at);
 }
 
+// A good header that lies here whole, behind others: feed_header in one step.
+static bool begin_whole(const struct tls_at *at, struct span data)
+{
+    struct tls_side *d = &at->s->side[at->side];
+    if (!d->began || d->header_len != 0 || data.len < TLS_HEADER || !is_header(data) ||
+        be16_len(data.data) > TLS_RECORD_MAX)
+        return false;
+    memcpy(d->header, data.data, TLS_HEADER);
+    d->left = be16_len(d->header);
+    d->type = d->header[0];
+    begin_record(at);
+    return true;
+}
+
 static void tls_feed(struct proto_flow *f, void *state, enum proto_side side, struct span data,
                      int64_t t_us)
 {
@@ -315,6 +329,8 @@ static void tls_feed(struct proto_flow *f, void *state, enum proto_side side, st
             struct span part = span_cut(data, 0, d->left);
             feed_record(&at, part);
             data = span_cut(data, part.len, data.len);
+        } else if (begin_whole(&at, data)) {
+            data = span_cut(data, TLS_HEADER, data.len);
         } else {
             feed_header(&at, data.data[0]);
             data = span_cut(data, 1, data.len);

@@ -1,6 +1,7 @@
 // Runs commands in turn and writes what each cost by the operating system's own account (rusage of the
 // finished child), a CSV line a run. Repetitions are interleaved, A B C A B C, so that a machine whose
-// speed drifts does so for all of them. Judges nothing.
+// speed drifts does so for all of them. Judges nothing. A command that takes longer than LIMIT_S is ended
+// (by an alarm, which exec keeps).
 //
 // bench_runner RUNS PLAN CSV. A line of the plan, fields separated by tabs: capture, program, packets,
 // then the command and its arguments, a field each. The commands' output is thrown away.
@@ -15,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINES_MAX = 256, WORDS_MAX = 64, FIELDS = 3 };
+enum { LINES_MAX = 256, WORDS_MAX = 64, FIELDS = 3, LIMIT_S = 300 };
 
 struct job {
     char *word[WORDS_MAX + 1]; // capture, program, packets, command ...
@@ -56,6 +57,7 @@ static void become(char **command)
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; fd < 3; fd++)
         dup2(null, fd);
+    alarm(LIMIT_S);
     execvp(command[0], command);
     _exit(127);
 }

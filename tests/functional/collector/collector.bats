@@ -154,3 +154,48 @@ CSV
     run -0 "$POSTERN_BIN/postern-collector" -j journal -r /dev/null --status status.json
     [ "$(jq -r '.inputs[0].state' status.json)" = empty ]
 }
+
+# sums JOURNAL: what all rows together count
+sums() {
+    dump "$1" | jq -c 'select(.kind == "row") | .counters | to_entries[] | .key as $r | .value | to_entries[]
+        | {k: ($r + " " + .key), v: .value}' | jq -sc 'group_by(.k) | map({(.[0].k): (map(.v) | add)}) | add' | jq -S .
+}
+
+# sensor NAME DOMAIN CAPTURE: its records in NAME.rec
+sensor() {
+    { cat site.yaml; echo "sensor: {name: $1, domain: $2, legal_profile: full-envelope}"; } >"$1.yaml"
+    "$POSTERN_BIN/postern-sensor" -c "$1.yaml" -r "$3" -o "$1.rec" 2>/dev/null
+}
+
+@test "the same capture at two sensors counts once, its directions at two sensors count as one" {
+    "$POSTERN_BIN/postern-generate" -s "$POSTERN_SOURCE_DIR/tests/generator/scenarios/bench_smtp_small.yaml" \
+        -o all.pcap --minutes 3 --config-out site.yaml 2>/dev/null
+    up="ip.src == 10.20.0.0/16 or ip.src == 10.30.0.0/22 or ip.src == 100.64.8.0/22 or ipv6.src == 2001:db8::/40"
+    tshark -r all.pcap -Y "$up" -F nsecpcap -w up.pcap 2>/dev/null
+    tshark -r all.pcap -Y "not ($up)" -F nsecpcap -w down.pcap 2>/dev/null
+    sensor one 1 all.pcap
+    sensor two 2 all.pcap
+    sensor up 3 up.pcap
+    sensor down 4 down.pcap
+    collect() { "$POSTERN_BIN/postern-collector" -c site.yaml --status status.json "$@"; }
+    collect -r one.rec -j whole
+    collect -r one.rec -r two.rec -j twice
+    [ "$(jq .counters.records_twice status.json)" -gt 500 ]
+    collect -r up.rec -r down.rec -j halves
+    [ "$(jq .counters.records_joined status.json)" -gt 500 ]
+    sums whole >whole.json
+    sums twice >twice.json
+    diff whole.json twice.json
+    # Of halves all that needs no dialogue: who was reached, by how many packets and octets. A flow on a port
+    # of its own needs both directions to be told by its content: it counts under another role. A SYN sent again
+    # behind a refusal is counted by the half that cannot see the refusal: not compared.
+    for counter in connections established refused unanswered packets_up packets_down octets_up octets_down; do
+        for file in whole halves; do
+            sums "$file" | jq -S "[to_entries[] | select(.key | endswith(\" $counter\"))
+                | .key |= sub(\"^(mx|other)/\"; \"any/\")
+                | select(.key | test(\"any/out (packets|octets)_up\") | not)] | group_by(.key)
+                | map({key: .[0].key, value: (map(.value) | add)}) | from_entries" >"$file.$counter"
+        done
+        diff "whole.$counter" "halves.$counter"
+    done
+}

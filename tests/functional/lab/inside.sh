@@ -27,12 +27,20 @@ printf 'the scenes took %d s, %d packets\n' $((SECONDS - start)) \
     "$(tcpdump -nr "$LAB/wire.pcap" 2>/dev/null | wc -l)"
 
 ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1} "$BIN/postern-sensor" -r "$LAB/wire.pcap" \
-    --subscribers 10.77.1.0/24,fd77:1::/64 --print flows >"$LAB/flows.json" 2>"$LAB/sensor.log" || {
+    --subscribers 10.77.1.0/24,fd77:1::/64 --print flows -v -v -o "$LAB/records" --status "$LAB/status.json" \
+    >"$LAB/flows.json" 2>"$LAB/sensor.log" || {
     status=$?
     cat "$LAB/sensor.log"
     printf 'postern-sensor ended with status %d\n' "$status"
     exit 1
 }
+# Of all who wrote, were written to, logged in or greeted, no name is in what the sensor wrote (lab.example
+# itself is the registered domain of TLS server names).
+if grep -aE '[@.]lab\.example|elsewhere|third\.example|box\.example|subscriber\.example|right-password|customer|no-such-token' \
+    "$LAB/flows.json" "$LAB/sensor.log" "$LAB/records" "$LAB/status.json"; then
+    printf 'the sensor says a name\n'
+    exit 1
+fi
 awk -f "$HERE/truth_postfix.awk" "$LAB/mail.log" >"$LAB/truth_postfix.tsv"
 node "$HERE/compare.mjs" "$LAB"
 

@@ -99,3 +99,65 @@ party() {
     [ "$status" -eq 66 ]
     [[ "$output" == *"none.csv"* ]]
 }
+
+teardown() {
+    [ ! -f pid ] || kill "$(cat pid)" 2>/dev/null || true
+}
+
+# acct WORDS...: one accounting packet to the collector that runs
+acct() {
+    printf '%s\n' "$*" | radclient -r 1 -t 2 "127.0.0.1:$port" acct s3cret >/dev/null 2>&1
+}
+
+@test "a running collector takes accounting, answers look-ups, and shreds old days" {
+    port=$((20000 + RANDOM % 10000))
+    printf 's3cret\n' >secret
+    chmod 600 secret
+    mkdir keys
+    cat >live.yaml <<YAML
+site:
+  run_directory: $PWD
+collector:
+  listen: ["unix:$PWD/in.sock"]
+  journal: journal
+  journal_keys: keys
+  intake: intake
+  lease_history: history.csv
+  lease_sources:
+    - {kind: radius, listen: "127.0.0.1:$port", clients: [127.0.0.1/32], secret_file: secret, pop: north}
+    - {kind: kea, path: kea.csv}
+YAML
+    # A journal of long ago, with its key.
+    head -c 32 /dev/zero | od -An -v -tx1 | tr -d ' \n' >keys/20200101.key
+    mkdir journal
+    printf x >journal/20200101.000001.pj
+    printf x >journal/20200102.000001.pj
+    postern-collector -c live.yaml 2>log &
+    echo $! >pid
+    for _ in $(seq 100); do [ -S postern-collector.sock ] && break || sleep 0.1; done
+    acct 'Acct-Status-Type = Start, Acct-Session-Id = "a1", User-Name = "anna", NAS-Identifier = "bng-1", Framed-IP-Address = 10.9.0.1, Acct-Delay-Time = 600'
+    run postern lookup 10.9.0.1 --run "$PWD" --purpose "case 3"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"line:anna, certain"*"told by"*radius*north* ]]
+    grep -q 'lookup of 10.9.0.1, purpose: case 3' log
+    # Kea's file is followed: a lease that begins now.
+    now=$(date +%s)
+    printf '10.9.0.2,02:00:5e:10:00:99,,3600,%s,1,0,0,,0,\n' $((now + 3000)) >>kea.csv
+    for _ in $(seq 50); do
+        run postern lookup 10.9.0.2 --run "$PWD" --purpose "case 3"
+        [[ "$output" != *"line:02:00:5e:10:00:99"* ]] || break
+        sleep 0.1
+    done
+    [[ "$output" == *"line:02:00:5e:10:00:99, certain"* ]]
+    # A stranger's secret.
+    run radclient -r 1 -t 1 -f <(echo 'Acct-Status-Type = Start, Acct-Session-Id = "m", User-Name = "mallory", Framed-IP-Address = 10.9.0.1') \
+        "127.0.0.1:$port" acct guessed
+    [ "$status" -ne 0 ]
+    [ ! -e keys/20200101.key ]
+    [ ! -e journal/20200101.000001.pj ]
+    kill "$(cat pid)"
+    wait "$(cat pid)" || true
+    # The next one knows.
+    run postern lookup "10.9.0.1@$(date -u +%FT%TZ)" -c live.yaml --purpose "case 3"
+    [[ "$output" == *"line:anna"* ]]
+}

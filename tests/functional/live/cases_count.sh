@@ -12,11 +12,11 @@ counts_as_file() {
     frames=$(capture_frames "$capture")
     inject -r 4000 wire "$capture"
     until_true counter_is packets "$frames" || wrong "$(counter packets) of $frames packets arrived"
-    expect "what was dropped" "$(ask | jq '.counters | .card_drops + .ring_drops')" 0
-    expect "the state" "$(ask | jq -r .state)" ok
+    must_be "what was dropped" "$(ask | jq '.counters | .card_drops + .ring_drops')" 0
+    must_be "the state" "$(ask | jq -r .state)" ok
     sensor_stop
     same_as_file "$capture" 4000
-    expect "packets in the last status" "$(jq .counters.packets "$LIVE/status.json")" "$frames"
+    must_be "packets in the last status" "$(jq .counters.packets "$LIVE/status.json")" "$frames"
     span_down
     case_end
 }
@@ -28,7 +28,7 @@ cases_count() {
     counts_as_file "qinq and pppoe" "$LIVE/qinq.pcap" 1
     counts_as_file "two processes" "$LIVE/plain.pcap" 2
     counts_as_file "two, qinq and pppoe" "$LIVE/qinq.pcap" 2
-    expect "processes that saw something" \
+    must_be "processes that saw something" \
         "$(jq '[.inputs[] | select(.name | startswith("process")) | select(.text | startswith("0 ") | not)] | length' \
             "$LIVE/status.json")" 2
     two_interfaces
@@ -46,7 +46,7 @@ two_interfaces() {
     sensor_start -i span -i span2 --print flows || return 0
     inject -r 4000 -2 wire2 wire "$LIVE/plain.pcap"
     until_true counter_is packets "$(capture_frames "$LIVE/plain.pcap")" || wrong "packets are missing"
-    expect "times that went back" "$(counter clock_back)" 0
+    must_be "times that went back" "$(counter clock_back)" 0
     sensor_stop
     same_as_file "$LIVE/plain.pcap" 4000
     ip link del span2

@@ -56,7 +56,7 @@ cases_mirror() {
     capture_stop
     servers_stop
     HERE=$lab_here
-    expect "what was dropped" "$(ask | jq '.counters | .card_drops + .ring_drops')" 0
+    must_be "what was dropped" "$(ask | jq '.counters | .card_drops + .ring_drops')" 0
     sensor_stop
     cp "$LIVE/flows.live" "$LAB/flows.json"
     awk -f "$LAB_SCRIPTS/truth_postfix.awk" "$LAB/mail.log" >"$LAB/truth_postfix.tsv"

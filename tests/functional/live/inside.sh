@@ -19,6 +19,7 @@ mkdir -p "$LIVE/run"
     exit 1
 }
 "$TESTS/postern-mangle" -s 1 -x qinq-pppoe -o "$LIVE/qinq.pcap" "$LIVE/plain.pcap"
+"$TESTS/postern-mangle" -s 1 -x double=50 -o "$LIVE/double.pcap" "$LIVE/plain.pcap"
 FRAMES=$("$TESTS/postern-inject" -c "$LIVE/plain.pcap")
 export FRAMES
 

@@ -18,12 +18,13 @@ wrong() {
     if [ -s "$LIVE/sensor.log" ]; then sed 's/^/    | /' "$LIVE/sensor.log" | tail -5; fi
 }
 
-# expect WHAT GOT WANTED
-expect() { [ "$2" = "$3" ] || wrong "$1 is $2, not $3"; }
-expect_some() { [ "${2:-0}" -gt 0 ] || wrong "$1 is ${2:-nothing}, not above 0"; }
-expect_text() { grep -q -- "$2" "$1" || wrong "$1 does not say \"$2\""; }
+# must_be WHAT GOT WANTED
+must_be() { [ "$2" = "$3" ] || wrong "$1 is $2, not $3"; }
+must_be_some() { [ "${2:-0}" -gt 0 ] || wrong "$1 is ${2:-nothing}, not above 0"; }
+must_say() { grep -q -- "$2" "$1" || wrong "$1 does not say \"$2\""; }
 
 span_up() {
+    span_down
     ip link add wire type veth peer name span
     # Nothing but what the test sends.
     sysctl -qw net.ipv6.conf.wire.disable_ipv6=1 net.ipv6.conf.span.disable_ipv6=1
@@ -35,7 +36,7 @@ span_down() { ip link del span 2>/dev/null || true; }
 # configure LINE...: site of the generated captures, and the section of the sensor with these lines.
 configure() {
     {
-        cat "$LIVE/site.yaml"
+        grep -v '^  run_directory:' "$LIVE/site.yaml"
         printf '  run_directory: %s/run\nsensor:\n  legal_profile: full-envelope\n  key_file: key\n' "$LIVE"
         printf '  %s\n' "$@"
     } >"$LIVE/postern.yaml"
@@ -49,7 +50,7 @@ sensor_start() {
     "$BIN/postern-sensor" -c "$LIVE/postern.yaml" "$@" >>"$LIVE/flows.live" 2>"$LIVE/sensor.log" &
     SENSOR=$!
     for n in $(seq 150); do
-        if grep -q 'captures from' "$LIVE/sensor.log" && [ -S "$LIVE/run/postern-sensor.sock" ]; then return; fi
+        if [ -S "$LIVE/run/postern-sensor.sock" ] && ask >/dev/null 2>&1; then return; fi
         kill -0 "$SENSOR" 2>/dev/null || break
         sleep 0.1
     done
@@ -61,7 +62,7 @@ sensor_stop() {
     local status=0
     kill -TERM "$SENSOR" 2>/dev/null || true
     wait "$SENSOR" || status=$?
-    expect "the sensor's exit status" "$status" "${1:-0}"
+    must_be "the sensor's exit status" "$status" "${1:-0}"
 }
 
 ask() { node "$HERE/ask.mjs" "$LIVE/run/postern-sensor.sock" "$@"; }

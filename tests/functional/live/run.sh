@@ -38,5 +38,6 @@ else
     trap 'rm -rf "$LIVE"' EXIT
 fi
 chmod 755 "$LIVE"
+export POSTERN_SANDBOX_STRICT=1
 export HERE PART BIN TESTS LIVE
-"${own[@]}" timeout -k 5 170 bash "$HERE/inside.sh"
+"${own[@]}" timeout -k 5 230 bash "$HERE/inside.sh"

@@ -128,7 +128,8 @@ static void start_sensor(unsigned i)
     char number[8], domain[8];
     snprintf(number, sizeof number, "%u", i);
     snprintf(domain, sizeof domain, "%u", i + 1);
-    char *address = s.tls ? text_of("%s%s", s.listen, "") : text_of("unix:%s/%s", s.work, "in.sock");
+    char *address = s.tls ? text_of("%s%s", s.listen, "")
+                          : text_of("unix:%s/%s", s.work, "in.sock");
     char *tls = s.tls ? text_of("%s/sensor%s", s.tls, number) : text_of("%s%s", "-", "");
     char *argv[] = {(char *)s.pump,
                     (char *)s.records[i],
@@ -149,8 +150,10 @@ static void reap(unsigned i, bool blocking)
     s.sensor[i] = 0;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         s.done[i] = true;
-    else if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+    else if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
+        fprintf(stderr, "storm: sensor %u: status %#x\n", i, (unsigned)status);
         fail("a sensor ended by itself; see sensor.log");
+    }
 }
 
 static bool all_done(void)

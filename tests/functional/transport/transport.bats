@@ -31,17 +31,21 @@ sensor:
   tls: tls
 YAML
     mkdir run
+    : >pids
 }
 
 teardown() {
-    for pid in ${pids:-}; do kill -CONT "$pid" 2>/dev/null && kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
+    # What is still running of what this test started.
+    while read -r pid; do
+        kill -CONT "$pid" 2>/dev/null && kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+    done <pids
     return 0
 }
 
-collector() { # collector [CONFIG]
-    "$POSTERN_BIN/postern-collector" -c "${1:-live.yaml}" --status status.json 2>>collector.log 3>&- &
+collector() {
+    "$POSTERN_BIN/postern-collector" -c live.yaml --status status.json 2>>collector.log 3>&- &
     collector=$!
-    pids="${pids:-} $collector"
+    echo "$collector" >>pids
     for _ in $(seq 100); do
         [ -S in.sock ] && [ -S run/postern-collector.sock ] && return 0
         sleep 0.05
@@ -130,7 +134,7 @@ pump() { timeout 60 "$POSTERN_TOOLS/transport_pump" "$1" "$2" "$3" "$4" "${6:-20
     # While it is sending.
     pump bot.rec spool-a "127.0.0.1:$port" tls 1 100 2>pump.log &
     sending=$!
-    pids="$pids $sending"
+    echo "$sending" >>pids
     sleep 1.5
     ask sensor revoke edge1
     sleep 1
@@ -190,7 +194,7 @@ pump() { timeout 60 "$POSTERN_TOOLS/transport_pump" "$1" "$2" "$3" "$4" "${6:-20
     collector
     pump bot.rec spool-a "unix:$PWD/in.sock" - 1 300 2>pump.log &
     sending=$!
-    pids="$pids $sending"
+    echo "$sending" >>pids
     sleep 0.5
     kill -STOP "$collector"
     sleep 1
@@ -217,7 +221,7 @@ pump() { timeout 60 "$POSTERN_TOOLS/transport_pump" "$1" "$2" "$3" "$4" "${6:-20
     collector
     pump bot.rec spool-a "unix:$PWD/in.sock" - 2>pump.log &
     sending=$!
-    pids="$pids $sending"
+    echo "$sending" >>pids
     sleep 2
     kill -0 "$sending" # nothing is acknowledged that is not durable
     status_of
@@ -243,4 +247,26 @@ pump() { timeout 60 "$POSTERN_TOOLS/transport_pump" "$1" "$2" "$3" "$4" "${6:-20
     stop "$collector"
     [ "$(jq .counters.records_of_exporters status.json)" -gt 0 ]
     jq -e '.not_visible[] | select(.detector == "exactly-once")' status.json
+}
+
+@test "a malformed template and noise are counted, and harm nobody; a fast sensor is read slowly" {
+    records bot
+    sed -i 's/^  subscribers: 20000/  subscribers: 20000\n  session_rate: 200/' live.yaml
+    collector
+    # A template of 65,535 fields in 8 octets; then a set without a template.
+    printf '\0\012\0\034\0\0\0\0\0\0\0\0\0\0\0\001\0\002\0\014\001\0\377\377\0\010\0\004' >template.ipfix
+    printf '\0\012\0\030\0\0\0\0\0\0\0\0\0\0\0\001\001\053\0\010\001\002\003\004' >set.ipfix
+    cat template.ipfix set.ipfix >"/dev/tcp/127.0.0.1/$((port + 2))"
+    head -c 5000 /dev/urandom >"/dev/tcp/127.0.0.1/$((port + 2))" || true
+    begun=$(date +%s%3N)
+    pump bot.rec spool-a "unix:$PWD/in.sock" -
+    took=$(($(date +%s%3N) - begun))
+    stop "$collector"
+    echo "took $took ms"
+    [ "$took" -gt 1000 ] # 523 records, 200 at once and then 200 a second
+    [ "$(jq .counters.sessions_throttled status.json)" -gt 0 ]
+    [ "$(jq .counters.broken_sets status.json)" -eq 1 ]
+    [ "$(jq .counters.unknown_templates status.json)" -eq 1 ]
+    [ "$(jq .counters.broken_messages status.json)" -ge 1 ]
+    same_as bot.rec
 }

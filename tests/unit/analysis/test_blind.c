@@ -128,6 +128,89 @@ static void server_learnt_unread(void **state)
     }
 }
 
+// Mailbox and submission servers, `n` different ones, `failing` of 100 gone.
+static struct rig_flow *accounts(size_t n, unsigned role, uint32_t failing, uint64_t octets)
+{
+    struct rig_flow *f = unread(n, 3000, failing, octets);
+    for (size_t i = 0; i < n; i++) {
+        f[i].role = (uint8_t)role;
+        f[i].port = role == MINUTE_ACCESS ? 993 : 465;
+    }
+    return f;
+}
+
+static void lists_of_mail_servers(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n;
+        unsigned role;
+        uint32_t failing;
+        uint64_t octets;
+        int found; // class; -1: none
+    } cases[] = {
+        {60, MINUTE_ACCESS, 50, 900, VERDICT_AUTH_GUESSING},
+        {60, MINUTE_SUBMISSION, 50, 900, VERDICT_AUTH_GUESSING},
+        {20, MINUTE_ACCESS, 10, 900, -1},  // an office: old accounts of twenty people
+        {12, MINUTE_ACCESS, 100, 900, -1}, // a line that is down
+        {32, MINUTE_SUBMISSION, 0, 900, -1},
+        {34, MINUTE_SUBMISSION, 0, 900, VERDICT_AUTH_GUESSING},
+        {34, MINUTE_SUBMISSION, 0, 6000, VERDICT_COMPROMISED_ACCOUNT},
+        {34, MINUTE_ACCESS, 0, 900, VERDICT_AUTH_GUESSING},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rig r;
+        struct rig_flow *f = accounts(cases[i].n, cases[i].role, cases[i].failing, cases[i].octets);
+        rig_init(&r, "site:\n  source_validated: true\n");
+        rig_play(&r, &play_somebody, f, cases[i].n);
+        if (cases[i].found < 0) {
+            rig_assert_innocent(&r);
+        } else {
+            const struct verdict *v = rig_verdict(&r, cases[i].found, VERDICT_OPENED, 0);
+            assert_non_null(v);
+            assert_int_equal(v->ceiling, VERDICT_TICKET);
+        }
+        rig_fini(&r);
+        free(f);
+    }
+}
+
+static void no_household_contacts_so_many(void **state)
+{
+    (void)state;
+    // Sixty times what is allowed in ten minutes, all answered, sessions as large as mail.
+    for (uint32_t n = 350; n <= 400;
+         n += 50) { // the memory of contacts forgives a few of a hundred
+        struct verdict v;
+        struct rig_flow *f = unread(n, 1450, 0, 6000);
+        bool found = plays_as(NULL, &play_somebody, f, n, VERDICT_SPAMBOT_DIRECT, &v);
+        assert_int_equal(found, n > 360);
+        if (found)
+            assert_int_equal(v.ceiling, VERDICT_TICKET);
+        assert_false(plays_as("site:\n  mail_servers: [10.0.0.9]\n", &play_somebody, f, n,
+                              VERDICT_SPAMBOT_DIRECT, &v));
+        free(f);
+    }
+}
+
+static void few_peers_at_no_queues_pace(void **state)
+{
+    (void)state;
+    // Seven that are gone, three of them refuse: at two a minute a queue, at ten a minute none.
+    for (int64_t step_ms = 6000; step_ms <= 30000; step_ms += 24000) {
+        struct verdict v;
+        struct rig_flow *f = calloc(240, sizeof *f);
+        for (uint32_t i = 0; i < 240; i++)
+            f[i] = (struct rig_flow){.start_ms = i * step_ms,
+                                     .provider = 1 + i % 6,
+                                     .outcome = i % 6 < 3 ? MINUTE_OUTCOME_REFUSED
+                                                          : MINUTE_OUTCOME_UNANSWERED};
+        assert_int_equal(plays_as(NULL, &play_somebody, f, 240, VERDICT_SPAMBOT_DIRECT, &v),
+                         step_ms == 6000);
+        free(f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +218,9 @@ int main(void)
         cmocka_unit_test(steady_needs_reached_providers),
         cmocka_unit_test(size_of_unread_sessions),
         cmocka_unit_test(server_learnt_unread),
+        cmocka_unit_test(lists_of_mail_servers),
+        cmocka_unit_test(no_household_contacts_so_many),
+        cmocka_unit_test(few_peers_at_no_queues_pace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -304,6 +304,38 @@ static void numbers_exactly(void **state)
     }
 }
 
+// As people write them, whatever the size; all of them load again (above).
+static void numbers_as_people_write_them(void **state)
+{
+    (void)state;
+    static const struct {
+        double v;
+        const char *text;
+    } cases[] = {
+        {10, "ratio: 10\n"},
+        {0.5, "ratio: 0.5\n"},
+        {100, "ratio: 100\n"},
+        {2000000, "ratio: 2000000\n"},
+        {1e15, "ratio: 1000000000000000\n"},
+        {-40, "ratio: -40\n"},
+        {1250.25, "ratio: 1250.25\n"},
+        {1e-5, "ratio: 0.00001\n"},
+        {1.5e-6, "ratio: 0.0000015\n"},
+        {1e-9, "ratio: 1e-09\n"},
+        {1e300, "ratio: 1e+300\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sample c;
+        load("", &c);
+        c.ratio = cases[i].v;
+        char *text = print(&c, false);
+        if (!strstr(text, cases[i].text))
+            fail_msg("no %sin:\n%s", cases[i].text, text);
+        free(text);
+        conf_free(sample_keys, &c);
+    }
+}
+
 static void hash(void **state)
 {
     (void)state;
@@ -345,9 +377,13 @@ static void full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),        cmocka_unit_test(reference),
-        cmocka_unit_test(values),          cmocka_unit_test(texts_of_any_kind),
-        cmocka_unit_test(numbers_exactly), cmocka_unit_test(hash),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(reference),
+        cmocka_unit_test(values),
+        cmocka_unit_test(texts_of_any_kind),
+        cmocka_unit_test(numbers_exactly),
+        cmocka_unit_test(numbers_as_people_write_them),
+        cmocka_unit_test(hash),
         cmocka_unit_test(full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

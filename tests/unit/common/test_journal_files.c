@@ -125,6 +125,66 @@ static void damage_is_named(void **state)
     journal_writer_close(w);
 }
 
+static bool exists(const char *dir, uint32_t day, uint32_t number)
+{
+    char path[160], name[JOURNAL_NAME_MAX];
+    snprintf(path, sizeof path, "%s/%s", dir, journal_segment_name(day, number, name));
+    return access(path, F_OK) == 0;
+}
+
+static bool key_exists(const struct fixture *f, uint32_t day)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s/%08u.key", f->keys, day);
+    return access(path, F_OK) == 0;
+}
+
+// Four days, the last of two segments: old days go with their keys, then the oldest by size.
+static void old_days_are_shredded(void **state)
+{
+    struct fixture *f = *state;
+    struct journal_options o = {.key_dir = f->keys, .segment_octets_max = 100};
+    struct journal_writer *w = writer(f->dir, &o);
+    uint32_t day[4];
+    char text[256];
+    uint64_t removed = 0;
+    for (int i = 0; i < 4; i++) {
+        day[i] = journal_day((MINUTE_ONE + 1440LL * i) * 60000);
+        put_rows(w, 1, MINUTE_ONE + 1440 * i);
+        commit(w, MINUTE_ONE + 1440 * i);
+    }
+    put_rows(w, 1, MINUTE_ONE + 1440 * 3 + 1);
+    commit(w, MINUTE_ONE + 1440 * 3 + 1);
+    struct journal_reader *r = reader(f->dir, NULL, f->keys);
+    const struct journal_entry *e;
+    assert_int_equal(journal_next(r, &e), 1); // a reader in the middle of the first day
+    assert_int_equal(journal_retain(f->dir, f->keys, day[1], 0, &removed), 0);
+    assert_int_equal(removed, 1);
+    assert_false(exists(f->dir, day[0], 1));
+    assert_false(key_exists(f, day[0]));
+    assert_true(exists(f->dir, day[1], 1) && key_exists(f, day[1]));
+    assert_string_equal(letters(r, text), "MRMRMRMRM"); // goes on
+    journal_reader_close(r);
+    // Too large: everything but the segment that is written, whose day keeps its key.
+    assert_int_equal(journal_retain(f->dir, f->keys, day[1], 1, &removed), 0);
+    assert_int_equal(removed, 3);
+    assert_false(key_exists(f, day[1]) || key_exists(f, day[2]));
+    assert_true(key_exists(f, day[3]));
+    assert_false(exists(f->dir, day[3], 1));
+    assert_true(exists(f->dir, day[3], 2));
+    put_rows(w, 1, MINUTE_ONE + 1440 * 3 + 2);
+    commit(w, MINUTE_ONE + 1440 * 3 + 2);
+    r = reader(f->dir, NULL, f->keys);
+    assert_string_equal(letters(r, text), "RMRM");
+    assert_int_equal(journal_reader_stats(r)->bad_blocks, 0);
+    journal_reader_close(r);
+    // Nothing to do; a key that cannot be deleted keeps its segments.
+    assert_int_equal(journal_retain(f->dir, f->keys, day[3], 0, &removed), 0);
+    assert_int_equal(removed, 0);
+    assert_int_equal(journal_retain(f->dir, "/nonexistent", day[3] + 1, 0, &removed), 0);
+    journal_writer_close(w);
+}
+
 static void no_journal_at_all(void **state)
 {
     struct fixture *f = *state;
@@ -200,7 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(segments_by_size),  TEST(one_writer_at_a_time),        TEST(encrypted_by_day),
         TEST(a_full_disk),       TEST(encryption_binds_the_header), TEST(damage_is_named),
-        TEST(no_journal_at_all),
+        TEST(no_journal_at_all), TEST(old_days_are_shredded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,6 +49,12 @@ static const struct {
     {1, "eth:86dd ip6:0 x:0400010400000000 v4", "4in6", "b4:2001:db8::9"},
     {1, "eth:86dd ip6:60 x:2900010400000000 v6", "6in6", ""},
     {1, "eth:86dd ip6:44 x:0400000000000001 v4", "4in6", "b4:2001:db8::9"},
+    {1, "eth:86dd ip6:51 x:3c0400000000000100000001000000000000000000000000 x:2900010400000000 v6",
+     "6in6", ""},
+    {1,
+     "eth:86dd ip6:0 x:3300010400000000 x:2904000000000001000000010000000000000000000000"
+     "00 v6",
+     "6in6", ""},
     {1, "eth:0800 ip4:51 x:040400000000000100000001000000000000000000000000 v4", "ipip", ""},
     {1, "eth:0800 ip4:47 x:00000800 v4", "gre", ""},
     {1, "eth:86dd ip6:47 x:000086dd v6", "gre", ""},
@@ -81,6 +87,8 @@ static const struct {
     {1, "eth:0800 ip4:17 udp:6081 x:0000655800138900 eth:86dd v6", "geneve", "vni:5001"},
     {1, "eth:0800 ip4:17 udp:6081 x:010008000013890001020001 v4", "geneve", "vni:5001"},
     {1, "eth:0800 ip4:17 udp:2152 gtp v4", "gtp", "gtp:7"},
+    {1, "eth:0800 ip4:17 udp:2152 x:34ff003300000007 x:00000085 x:01000000 v4", "gtp", "gtp:7"},
+    {1, "eth:8100 x:00650033 x:aaaa030000000800 v4", "vlan", "vlan:101"},
     {1, "eth:0800 ip4:17 udp:1701 x:000200010002 x:ff030021 v4", "l2tp+ppp", "l2tp:1.2"},
     {1, "x:000000000001000000000002 x:0033 x:aaaa030000000800 v4", "", ""},
     {0, "x:02000000 v4", "null", ""},
@@ -201,6 +209,74 @@ static void test_cuts(void **state)
     munmap(room, (size_t)page * 2);
 }
 
+// Both ways through a frame say the same of it, and count the same.
+static void same(const char *words, const uint8_t *data, uint32_t cap, uint32_t wire)
+{
+    static struct decap other;
+    struct packet p, q = {.t_us = 1};
+    decap_init(&decap, NULL);
+    decap_init(&other, NULL);
+    enum decap_result a = run(1, data, cap, wire, &p);
+    enum decap_result b = decap_layers(&other, 1, span_of(data, cap), wire, &q);
+    if (a != b || memcmp(&decap.skipped, &other.skipped, sizeof decap.skipped) != 0 ||
+        decap.no_ip != other.no_ip || decap.sliced != other.sliced)
+        fail_msg("%s: not counted as layer by layer", words);
+    if (a != DECAP_PACKET)
+        return;
+    bool tcp = q.ip_proto == 6;
+    if (p.has != q.has || p.layer_count != q.layer_count ||
+        memcmp(p.layer, q.layer, q.layer_count) != 0 ||
+        ((q.has & PACKET_HAS_VLAN) && p.vlan[0] != q.vlan[0]) ||
+        ((q.has & PACKET_HAS_INNER_VLAN) && p.vlan[1] != q.vlan[1]) ||
+        ((q.has & PACKET_HAS_PPPOE) && p.pppoe_session != q.pppoe_session) || p.mac != q.mac ||
+        p.family != q.family || p.ip_proto != q.ip_proto || p.ttl != q.ttl ||
+        p.ip_packets != q.ip_packets || p.ip_id != q.ip_id || p.ip_octets != q.ip_octets ||
+        memcmp(p.addr, q.addr, sizeof q.addr) != 0 || memcmp(p.port, q.port, sizeof q.port) != 0 ||
+        p.payload.data != q.payload.data || p.payload.len != q.payload.len ||
+        p.payload_wire != q.payload_wire || p.checksum != q.checksum ||
+        (tcp &&
+         (p.seq != q.seq || p.ack != q.ack || p.window != q.window || p.tcp_flags != q.tcp_flags ||
+          p.tcp_options.data != q.tcp_options.data || p.tcp_options.len != q.tcp_options.len)))
+        fail_msg("%s: not what the layers say", words);
+}
+
+// What the short way takes is what the layers would say: whole, padded, cut, and with every octet of its
+// headers turned into others.
+static void test_straight(void **state)
+{
+    (void)state;
+    static const uint8_t others[] = {0x00, 0x01, 0x05, 0x06, 0x11, 0x20, 0x21, 0x40, 0x57,
+                                     0x60, 0x64, 0x81, 0x86, 0x88, 0xa8, 0xdd, 0xff};
+    uint8_t frame[RECIPE_MAX + 64] = {0};
+    unsigned taken = 0;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct recipe r;
+        if (good[i].linktype != 1)
+            continue;
+        recipe_make(&r, good[i].words);
+        memset(frame, 0, sizeof frame);
+        memcpy(frame, r.at, r.len);
+        struct packet p;
+        decap_init(&decap, NULL);
+        taken += decap_straight(&decap, frame, r.len, r.len, &p);
+        same(good[i].words, frame, r.len, r.len);
+        same(good[i].words, frame, r.len + 30, r.len + 30);
+        for (uint32_t cap = 0; cap < r.len; cap++) {
+            same(good[i].words, frame, cap, r.len);
+            same(good[i].words, frame, cap, cap);
+        }
+        for (uint32_t at = 12; at < r.len && at < 110; at++) {
+            uint8_t kept = frame[at];
+            for (size_t k = 0; k < sizeof others; k++) {
+                frame[at] = others[k];
+                same(good[i].words, frame, r.len, r.len);
+            }
+            frame[at] = kept;
+        }
+    }
+    assert_true(taken >= 6);
+}
+
 static void take_name(void *ctx, const char *name, uint64_t count)
 {
     snprintf(ctx, SKIPPED_TEXT_MAX + 24, "%s %llu", name, (unsigned long long)count);
@@ -241,6 +317,17 @@ static void test_named(void **state)
         {1, "eth:0800 ip4:47 x:00020800", "broken gre: bad version 1"},
         {1, "eth:0800 ip4:47 x:100088be00000001 x:3001000100000000",
          "broken erspan: bad version 1"},
+        {1, "eth:0800 ip4:47 x:2001640000ff0001", "broken eoip: bad length 1"},
+        {1, "eth:0800 ip4:17 udp:2152 x:32ff000000000007", "broken gtp: ends inside the header 1"},
+        {1, "eth:0800 ip4:17 udp:2152 x:34ff000800000007 x:0000008500000085",
+         "broken gtp: bad length 1"},
+        {1, "eth:0800 ip4:17 udp:2152 x:34ff000800000007 x:0000008502000085",
+         "broken gtp: ends inside the header 1"},
+        {1,
+         "eth:0800 ip4:17 udp:2152 x:34ff002800000007 x:00000085 x:010000850100008501000085 "
+         "x:010000850100008501000085 x:010000850100008501000085",
+         "broken gtp: more layers than an encapsulation has 1"},
+        {113, "x:00000001000600000000000100000005", "ethertype 0x0005 1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct recipe r;
@@ -262,6 +349,9 @@ static void test_no_ip(void **state)
         int linktype;
         const char *words;
     } cases[] = {{1, "eth:0806 x:0001"},
+                 {1, "eth:8100 x:00050003 x:424203"},
+                 {1, "eth:0800 ip4:47 x:2001640000000001"},
+                 {113, "x:00000001000600000000000100000004 x:424203"},
                  {1, "eth:88cc x:0001"},
                  {1, "eth:8863 x:1109"},
                  {1, "eth:8100 x:00050806 x:00"},
@@ -338,7 +428,7 @@ int main(void)
         cmocka_unit_test(test_good),  cmocka_unit_test(test_padding),
         cmocka_unit_test(test_cuts),  cmocka_unit_test(test_named),
         cmocka_unit_test(test_no_ip), cmocka_unit_test(test_too_deep),
-        cmocka_unit_test(test_udp),
+        cmocka_unit_test(test_udp),   cmocka_unit_test(test_straight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

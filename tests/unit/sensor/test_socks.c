@@ -136,6 +136,11 @@ static void test_socks4(void **state)
                  "C~ \\x04\\x02\\x00\\x15\\xc6\\x33\\x64\\x01\\x00\n" GRANT4 GRANT4 "S: hello\n",
                  "app=4 socks.command=2 socks.granted=1 socks.relayed1=7", .port = 1080,
                  .flags = DIALOGUE_IN_STEP),
+        DIALOGUE("BIND for whoever comes",
+                 "C~ \\x04\\x02\\x00\\x00\\x00\\x00\\x00\\x00\\x00\n" GRANT4,
+                 "app=4 socks.command=2 socks.port=0 socks.granted=1", .port = 1080),
+        DIALOGUE("a reply of version 4", CONNECT4 "S~ \\x04\\x5a\\x00\\x00\\x00\\x00\\x00\\x00\n",
+                 "app=4 socks.command=1 socks.port=25 socks.granted=1", .port = 1080),
         DIALOGUE("the client alone", CONNECT4,
                  "app=4 socks.command=1 socks.port=25 socks.granted=0", .port = 9000),
     };

@@ -150,8 +150,70 @@ static void test_gzip(void **state)
     source_close(&s);
     packed[len - 8] ^= 1; // a wrong checksum
     path = save("c.pcap.gz", packed, len);
-    assert_int_not_equal(read_all(&path, 1, &s, &frames, NULL)->state, SOURCE_WHOLE);
+    assert_int_equal(read_all(&path, 1, &s, &frames, NULL)->state, SOURCE_BROKEN);
+    assert_int_equal(frames, 5);
     source_close(&s);
+}
+
+// Data damaged in the middle: what comes out before the damage is used, and it is said where it is.
+static void test_gzip_damage(void **state)
+{
+    (void)state;
+    static uint8_t packed[5000];
+    struct octets o;
+    struct source s;
+    uint64_t frames;
+    const size_t kept = 24 + 3 * 36 + 10;
+    make_pcap(&o, 100, 1, 5);
+    gzip(&o, packed);
+    packed[10] = 0; // a stored block, not the last
+    packed[11] = (uint8_t)kept;
+    packed[12] = 0;
+    packed[13] = (uint8_t)~packed[11];
+    packed[14] = 0xff;
+    packed[15 + kept] = 7; // a block of no kind
+    const char *path = save("a.pcap.gz", packed, 1000);
+    const struct source_input *in = read_all(&path, 1, &s, &frames, NULL);
+    assert_int_equal(in->state, SOURCE_BROKEN);
+    assert_int_equal(frames, 3);
+    char where[64];
+    snprintf(where, sizeof where, "damaged at octet %zu, after 3 packets", 15 + kept + 1);
+    if (!strstr(in->text, where))
+        fail_msg("%s", in->text);
+    source_close(&s);
+    // Damage in the file's own header: nothing to use, and still damage.
+    gzip(&o, packed);
+    packed[10] = 7;
+    path = save("a.pcap.gz", packed, 1000);
+    assert_int_equal(read_all(&path, 1, &s, &frames, NULL)->state, SOURCE_BROKEN);
+    assert_int_equal(frames, 0);
+    source_close(&s);
+}
+
+// Members one after another are one file; padding behind the last one is none.
+static void test_gzip_members(void **state)
+{
+    (void)state;
+    static uint8_t packed[9000];
+    struct octets whole, part;
+    struct source s;
+    uint64_t frames;
+    make_pcap(&whole, 100, 1, 5);
+    for (size_t cut = 1; cut < whole.len; cut += 7) {
+        memcpy(part.data, whole.data, part.len = cut);
+        size_t len = gzip(&part, packed);
+        memcpy(part.data, whole.data + cut, part.len = whole.len - cut);
+        len += gzip(&part, packed + len);
+        memset(packed + len, 0, 100);
+        const char *path = save("a.pcap.gz", packed, len + 100);
+        assert_int_equal(read_all(&path, 1, &s, &frames, NULL)->state, SOURCE_WHOLE);
+        assert_int_equal(frames, 5);
+        source_close(&s);
+        path = save("a.pcap.gz", packed, len - 1);
+        assert_int_equal(read_all(&path, 1, &s, &frames, NULL)->state, SOURCE_TRUNCATED);
+        assert_int_equal(frames, 5);
+        source_close(&s);
+    }
 }
 
 static void test_broken(void **state)
@@ -209,6 +271,63 @@ static void test_order(void **state)
     source_close(&s);
 }
 
+// Frames of a source by batches of this size.
+static size_t read_batches(const char *path, size_t max, struct source_frame *out, size_t room)
+{
+    const char *failed;
+    struct source s;
+    size_t n = 0, got;
+    struct source_frame frame[64];
+    assert_int_equal(source_files_open(&path, 1, &s, &failed), 0);
+    while ((got = source_next_batch(&s, frame, max)) > 0) {
+        assert_true(got <= max && n + got <= room);
+        for (size_t i = 0; i < got; i++) {
+            // Octets are borrowed: only what they begin with is kept.
+            out[n] = frame[i];
+            out[n++].data = (struct span){.len = frame[i].data.len};
+            assert_int_equal(frame[i].data.data[0], n - 1);
+        }
+    }
+    source_close(&s);
+    return n;
+}
+
+// What is read in blocks is what libpcap reads (a compressed file goes through it), whatever odd record
+// stands among the others.
+static void test_blocks(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t field; // of the fifth record's header
+        uint32_t value;
+        uint32_t magic, snaplen;
+    } odd[] = {{0, 103, 0xa1b2c3d4, 65535},         {0, 0x90000000, 0xa1b2c3d4, 65535},
+               {1, 1000000, 0xa1b2c3d4, 65535},     {1, 4000000000u, 0xa1b2c3d4, 65535},
+               {3, 1, 0xa1b2c3d4, 65535},           {1, 999999999, 0xa1b23c4d, 65535},
+               {1, 2000000000u, 0xa1b23c4d, 65535}, {0, 104, 0xa1b2c3d4, 16}};
+    static uint8_t packed[5000];
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        struct octets o;
+        struct source_frame plain[64], reference[64];
+        make_pcap(&o, 100, 1, 50);
+        memcpy(o.data, &odd[i].magic, 4);
+        memcpy(o.data + 16, &odd[i].snaplen, 4);
+        memcpy(o.data + 24 + 4 * 36 + odd[i].field * 4, &odd[i].value, 4);
+        size_t want = read_batches(save("a.pcap.gz", packed, gzip(&o, packed)), 1, reference, 64);
+        assert_int_equal(want, 50);
+        const char *path = save("text", o.data, o.len);
+        for (size_t max = 1; max <= 64; max += 9) {
+            assert_int_equal(read_batches(path, max, plain, 64), want);
+            for (size_t k = 0; k < want; k++) {
+                assert_int_equal(plain[k].t_us, reference[k].t_us);
+                assert_int_equal(plain[k].wire, reference[k].wire);
+                assert_int_equal(plain[k].data.len, reference[k].data.len);
+                assert_int_equal(plain[k].linktype, reference[k].linktype);
+            }
+        }
+    }
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -223,7 +342,10 @@ int main(void)
 {
     if (!mkdtemp(folder))
         return 1;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cuts), cmocka_unit_test(test_gzip),
-                                       cmocka_unit_test(test_broken), cmocka_unit_test(test_order)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cuts),        cmocka_unit_test(test_gzip),
+        cmocka_unit_test(test_gzip_damage), cmocka_unit_test(test_gzip_members),
+        cmocka_unit_test(test_broken),      cmocka_unit_test(test_order),
+        cmocka_unit_test(test_blocks)};
     return cmocka_run_group_tests(tests, NULL, tear_down);
 }

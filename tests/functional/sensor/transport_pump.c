@@ -5,6 +5,7 @@
 //
 // Ends with 0 when all records are acknowledged; with 3 when something exported is missing in the spool.
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ struct pump {
     struct sender *sender;
     const char *exported_path;
     uint64_t index, first; // records put ever; before this run
-    uint64_t per_step;
+    uint64_t rate, due;    // records a second; thousandths of a record that are due
     uint32_t domain;
     unsigned steps;
     bool ended, held;
@@ -81,7 +82,7 @@ static bool put_one(struct pump *p)
 static void on_step(struct loop *l, int64_t now_ms, void *ctx)
 {
     struct pump *p = ctx;
-    for (uint64_t i = 0; i < p->per_step && !p->ended && put_one(p); i++)
+    for (p->due += p->rate * STEP_MS; p->due >= 1000 && !p->ended && put_one(p); p->due -= 1000)
         ;
     if (++p->steps % 5 == 0 || p->ended) {
         if (sink_flush(&p->sink, now_ms) == 0)
@@ -97,13 +98,14 @@ int main(int argc, char **argv)
     if (argc < 6)
         return 64;
     static struct pump p;
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL); // as daemon.c does
     char error[200], exported[512];
     uint64_t rate = strtoull(argv[5], NULL, 10);
     struct sender_options o = {.collector = argv[3],
                                .tls = strcmp(argv[4], "-") == 0 ? NULL : argv[4]};
     struct loop *l = loop_new();
     p.domain = argc > 6 ? (uint32_t)strtoul(argv[6], NULL, 10) : 1;
-    p.per_step = rate * STEP_MS / 1000 > 0 ? rate * STEP_MS / 1000 : 1;
+    p.rate = rate;
     snprintf(exported, sizeof exported, "%s.exported", argv[2]);
     p.exported_path = exported;
     int rc = record_reader_open(argv[1], &p.reader);

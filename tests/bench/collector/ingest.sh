@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Records a second from a TLS socket to the durable minute on one collector core, and what a subscriber costs, for several
+# numbers of subscribers. Prints; judges nothing.
+# Usage: tests/bench/collector/ingest.sh BUILD-FOLDER (Release) [SUBSCRIBERS...]
+set -euo pipefail
+build=$(realpath "${1:?usage: ingest.sh BUILD-FOLDER [SUBSCRIBERS...]}")
+shift
+[ $# -gt 0 ] || set -- 1000 10000 100000 1000000
+scratch=$(mktemp -d)
+collector=
+# shellcheck disable=SC2329 # called by the trap
+leave() {
+    [ -z "$collector" ] || kill -KILL "$collector" 2>/dev/null || true
+    rm -rf "$scratch"
+}
+trap leave EXIT
+cd "$scratch"
+for n in "$@"; do
+    rm -rf journal intake tls ca ./*.sock
+    port=$((20000 + RANDOM % 20000))
+    cat >bench.yaml <<YAML
+site:
+  subscribers: [10.0.0.0/8]
+  run_directory: $scratch
+collector:
+  journal: journal
+  intake: intake
+  listen: ["127.0.0.1:$port"]
+  ca: ca
+  enroll: 127.0.0.1:$((port + 1))
+  session_rate: 10000000
+sensor:
+  tls: tls
+YAML
+    "$build/bin/postern-collector" -c bench.yaml 2>collector.log &
+    collector=$!
+    for _ in $(seq 100); do [ -S postern-collector.sock ] || sleep 0.05; done
+    token=$("$build/bin/postern" sensor enroll bench --socket postern-collector.sock | sed -n 's/.*--enroll \([^@]*\)@.*/\1/p')
+    "$build/bin/postern-sensor" -c bench.yaml --enroll "$token@127.0.0.1:$((port + 1))" 2>/dev/null
+    # Each subscriber thrice a minute, but at least 300,000 and at most 1,000,000 records a minute.
+    flows=$((n * 3 < 300000 ? 300000 : n * 3 > 1000000 ? 1000000 : n * 3))
+    "$build/tests/bench_feed" "127.0.0.1:$port" tls "$n" 4 "$flows" "$collector"
+    kill "$collector"
+    wait "$collector" || true
+    collector=
+done

@@ -1,0 +1,85 @@
+#!/usr/bin/env bats
+# `postern check`: all that is wrong with a configuration at once, each thing once, files included.
+# POSTERN_BIN is the folder of the programs.
+# shellcheck disable=SC2154 # bats sets status, output, stderr, lines
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    postern=$POSTERN_BIN/postern
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+# said TEXT TIMES: how often a line of standard error holds it
+said() {
+    local n
+    n=$(grep -cF -- "$1" <<<"$stderr" || true)
+    [ "$n" -eq "$2" ] || {
+        echo "$n times instead of $2: $1 in:"
+        echo "$stderr"
+        return 1
+    }
+}
+
+@test "files that are named are opened, each error is said once" {
+    echo 'site key' >bad.key
+    echo "1 $(printf 'ab%.0s' $(seq 32))" >open.key
+    chmod 600 bad.key
+    chmod 644 open.key
+    printf '192.0.2.0/24 AS64496\n10.0.0.0/8 x\n' >networks
+    cat >p.yaml <<'END'
+site: {timezone: Europe/Nowhere, provider_file: networks}
+sensor: {key_file: none.key, mail_log: {mailbox_map_key: none.pub}}
+collector:
+  journal_keys: p.yaml
+  leases: gone.csv
+  ca: folder/that/is/not
+  lease_sources:
+  - {kind: csv, path: gone-too.csv}
+feed: {case_key_file: open.key}
+END
+    run -78 --separate-stderr "$postern" check p.yaml
+    said 'site.timezone: there is no time zone "Europe/Nowhere"' 1
+    said "networks:2:12: no AS number behind the prefix" 1
+    said "sensor.key_file: $PWD/none.key: there is no such file" 1
+    said "sensor.mail_log.mailbox_map_key: $PWD/none.pub: there is no such file" 1
+    said "collector.journal_keys: $PWD/p.yaml: Not a directory" 1
+    said "collector.leases: $PWD/gone.csv: there is no such file" 1
+    said "collector.ca: $PWD/folder/that/is/not: there is no such file" 1
+    said "collector.lease_sources[0].path: $PWD/gone-too.csv: there is no such file" 1
+    said "feed.case_key_file: $PWD/open.key: others may read it" 1
+    [[ $output == *"postern-sensor     has errors, see above"* ]]
+
+    sed -i 's/open.key/bad.key/' p.yaml
+    run -78 --separate-stderr "$postern" check p.yaml
+    said "feed.case_key_file: $PWD/bad.key: is no key file: it is one line, ID HEX64" 1
+}
+
+@test "what is there is good, and the effective configuration loads again" {
+    echo "1 $(printf 'ab%.0s' $(seq 32))" >site.key
+    chmod 600 site.key
+    echo '192.0.2.0/24 64496 AT' >networks
+    cat >p.yaml <<'END'
+site: {provider_file: networks}
+sensor: {key_file: site.key}
+collector: {journal_keys: keys}
+feed: {case_key_file: site.key}
+END
+    run -0 --separate-stderr "$postern" check p.yaml
+    [ -z "$stderr" ]
+    for program in sensor collector series analysis feed web; do
+        "$POSTERN_BIN/postern-$program" --check -c p.yaml >again.yaml
+        "$POSTERN_BIN/postern-$program" --check -c again.yaml >twice.yaml
+        cmp again.yaml twice.yaml
+        # Numbers as people write them.
+        run ! grep -E ' [0-9.]+e[+-]?[0-9]+$' again.yaml
+    done
+}
+
+@test "the help says once that an option may be repeated" {
+    for program in sensor collector analysis feed; do
+        run ! grep -iE 'may be repeated.*may be repeated' <<<"$("$POSTERN_BIN/postern-$program" --help)"
+    done
+    run grep -ic 'may be repeated' <<<"$("$POSTERN_BIN/postern-sensor" --help)"
+    [ "$output" -ge 2 ]
+}
