@@ -210,7 +210,10 @@ refused() {
     } >a.pcap
     for profile in flow-only own-smarthost-content full-envelope; do
         printf 'sensor:\n  legal_profile: %s\n' "$profile" >postern.yaml
-        "$sensor" -v -v -c postern.yaml -r a.pcap --print flows -o records --status status.json >flows 2>log
+        run --separate-stderr "$sensor" -v -v -c postern.yaml -r a.pcap --print flows -o records --status status.json
+        [ "$status" -eq 0 ]
+        printf '%s\n' "$output" >flows
+        printf '%s\n' "$stderr" >log
         [ -s flows ]
         run grep -aE 'near|far|customer1|password1|AGN1c3|secret|nonsense' flows log records status.json
         [ "$status" -eq 1 ]
