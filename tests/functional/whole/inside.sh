@@ -96,6 +96,7 @@ token=$("$BIN/postern" sensor enroll edge --socket run/postern-collector.sock --
 start sensor
 for program in series analysis feed; do start "$program"; done
 within 10 "the sensor captures" test -S run/postern-sensor.sock
+within 15 "the store of tickets is there" test -s tickets.db
 start web
 within 15 "the pages are served" curl -sf http://127.0.0.1:8025/tickets
 
