@@ -233,6 +233,8 @@ static void test_postfix(void **state)
          "by Eicar",
          "block id=AB12CD34EF filter=2"},
         {"sshd", "connect from unknown[192.0.2.7]", "other"},
+        {"postfix/smtp", "AB12CD34EF: to=<z@y>, dsn=4.0.0, status=deferred",
+         "delivery id=AB12CD34EF port=25 to=z@y reply=450"},
         {"postfix/smtpd", "", "none"},
         {"postfix/smtpd", "connect from unknown[unknown]", "connect port=25"},
         {"postfix/smtpd", "connect from unknown", "none"},
