@@ -56,7 +56,8 @@ smtp_accept_max_per_connection = 100
 smtp_max_unknown_commands = 3
 smtp_max_synprot_errors = 3
 smtp_return_error_details
-chunking_advertise_hosts = *
+prdr_enable
+acl_smtp_data_prdr = asked_prdr
 message_logs = false
 retry_interval_max = 1h
 EOF
@@ -81,6 +82,8 @@ exim_access() {
         fi
         exim_rules "$stage"
     done
+    # A message is judged for each recipient (PRDR).
+    printf 'asked_prdr:\n    deny local_parts = picky\n    defer local_parts = slow\n    accept\n'
 }
 
 exim_rules() {

@@ -182,6 +182,45 @@ EOF
 EOF
     by_log && by_transcript
     expect smtp.message_octets 34
+    # PRDR: an answer for each recipient behind the content, and one for the message.
+    scene 38 recipients-judged
+    talk --to "$EXIM_SERVER:25" <<EOF
+<-
+-> EHLO home.subscriber.example
+<-
+-> MAIL FROM:<a@elsewhere.example> PRDR
+<-
+-> RCPT TO:<anna@lab.example>
+<-
+-> RCPT TO:<picky@lab.example>
+<-
+-> DATA
+<-
+=> First\r\n.\r\n
+<-
+<-
+<-
+<-
+-> MAIL FROM:<a@elsewhere.example> PRDR
+<-
+-> RCPT TO:<slow@lab.example>
+<-
+-> RCPT TO:<picky@lab.example>
+<-
+-> DATA
+<-
+=> Second\r\n.\r\n
+<-
+<-
+<-
+<-
+-> QUIT
+<-
+EOF
+    # Its last answer to the second is 250 all the same; its log knows of no second message.
+    expect smtp.rcpt_ok 4
+    expect smtp.messages_ok 1
+    expect smtp.messages_4xx 1
     scene 37 thrown-out
     talk --to "$EXIM_SERVER:25" <<EOF
 <-
@@ -252,7 +291,7 @@ scenes_exim_tls() {
 # refused there; a sender who exists, and one who does not.
 scenes_exim_client() {
     exim_scene 50 to-be-delivered \
-        --to anna@box.example,stranger@box.example,ben@box.example,busy@box.example
+        --to anna@box.example,stranger@box.example,ben@box.example,busy@box.example,picky@box.example
     exim_scene 30 callout-confirmed --from anna@callout.example --to anna@lab.example
     exim_scene 31 callout-refused --from nobody@callout.example --to anna@lab.example
     ADDRESS=exim
