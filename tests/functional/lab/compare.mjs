@@ -1,5 +1,6 @@
 // Holds what the sensor counted, summed by the scene's address, against every line of truth.
-// usage: compare.mjs LAB [FACTS] (the folder inside.sh filled; at least so many facts are known). Prints each difference by scene and source.
+// usage: compare.mjs LAB [FACTS] (the folder inside.sh filled; at least so many facts have to be known).
+// Prints each difference by scene and source.
 import fs from "node:fs";
 import path from "node:path";
 
@@ -17,12 +18,12 @@ const elsewhere = new Map([
     ["198.51.100.25", "postfix"],
     ["198.51.100.30", "exim"],
 ]);
-const sceneOf = (address) => elsewhere.get(address) ?? address;
+const sceneOf = (flow) => elsewhere.get(flow.initiator.addr) ?? flow.initiator.addr;
 
 const flows = new Map();
 for (const line of lines("flows.json")) {
     const flow = JSON.parse(line);
-    const address = sceneOf(flow.initiator.addr);
+    const address = sceneOf(flow);
     if (!flows.has(address)) flows.set(address, []);
     flows.get(address).push(flow);
 }
@@ -48,9 +49,13 @@ const add = (address, source, key, value) => truth.push({ address, source, key, 
 for (const line of lines("truth_scenes.tsv")) add(...line.split("\t"));
 const byLog = new Set(lines("by_log"));
 const logged = new Set();
-for (const line of [...lines("truth_postfix.tsv"), ...lines("truth_exim.tsv")]) {
-    const [of, ...rest] = line.split("\t");
-    const address = sceneOf(of);
+const logs = [
+    ...lines("truth_postfix.tsv"),
+    // The one at home names the other as its client.
+    ...lines("truth_exim.tsv").map((line) => line.replace(/^198\.51\.100\.30\t/, "exim\t")),
+];
+for (const line of logs) {
+    const [address, ...rest] = line.split("\t");
     if (!byLog.has(address)) continue;
     logged.add(address);
     add(address, ...rest);
