@@ -48,7 +48,8 @@ static int run_loglevel(const struct command_args *a)
     enum log_level level;
     struct running_list list;
     bool set = a->operand_count > 0 && log_level_parse(a->operands[0], &level) == 0;
-    const char *wanted = a->operand_count > set ? a->operands[set] : NULL;
+    size_t name_at = set ? 1 : 0;
+    const char *wanted = a->operand_count > name_at ? a->operands[name_at] : NULL;
     if (a->operand_count == 2 && !set) {
         fprintf(stderr,
                 "postern loglevel: '%s' is no log level; use error, warning, info or debug\n",
