@@ -171,6 +171,8 @@ static void test_postfix(void **state)
          "warning: a[192.0.2.7]:99: SASL PLAIN authentication failed: (reason unavailable), "
          "sasl_username=bob@x",
          "auth client=192.0.2.7 cport=99 port=587 user=bob@x failed"},
+        {"postfix/smtpd", "warning: a[192.0.2.7]:99: SASL DIGEST-MD5 authentication aborted",
+         "auth client=192.0.2.7 cport=99 port=25 failed"},
         {"postfix/smtpd", "warning: SASL authentication failure: Password verification failed",
          "none"},
         {"postfix/smtpd",
