@@ -245,8 +245,7 @@ static bool all_counts(const json_t *object)
     json_t *value;
     if (!json_is_object(object))
         return false;
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach ((json_t *)object, key, value) {
         if (!json_is_integer(value) || json_integer_value(value) < 0)
             return false;
     }
@@ -260,8 +259,7 @@ static bool all_texts(const json_t *list, const char *const names[3])
     json_t *value;
     if (!json_is_array(list))
         return false;
-    json_array_foreach(list, i, value)
-    {
+    json_array_foreach (list, i, value) {
         for (int k = 0; k < 3 && names[k]; k++)
             if (!json_is_string(json_object_get(value, names[k])))
                 return false;

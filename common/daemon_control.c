@@ -98,8 +98,7 @@ static json_t *rates(const struct daemon_control *c, const json_t *counters, int
     const char *name;
     if (!out || !c->earlier || now_ms - c->earlier_ms < 1000)
         return out;
-    json_object_foreach((json_t *)counters, name, value)
-    {
+    json_object_foreach ((json_t *)counters, name, value) {
         const json_t *before = json_object_get(c->earlier, name);
         double grown = (double)(json_integer_value(value) - json_integer_value(before));
         if (before && grown >= 0)
@@ -178,16 +177,14 @@ void daemon_control_log_status(struct daemon_control *c)
     const char *name;
     json_t *value, *j = document(c);
     text[0] = '\0';
-    json_object_foreach(json_object_get(j, "counters"), name, value)
-    {
+    json_object_foreach (json_object_get(j, "counters"), name, value) {
         n += (size_t)snprintf(text + n, sizeof text - n, ", %s %lld", name,
                               (long long)json_integer_value(value));
         if (n >= sizeof text)
             break;
     }
     log_info("state %s%s", j ? json_string_value(json_object_get(j, "state")) : "unknown", text);
-    json_array_foreach(json_object_get(j, "problems"), i, value)
-    {
+    json_array_foreach (json_object_get(j, "problems"), i, value) {
         log_warning("%s; %s", json_string_value(json_object_get(value, "text")),
                     json_string_value(json_object_get(value, "fix")));
     }

@@ -50,13 +50,11 @@ static bool has_whole_real(const json_t *value)
     json_int_t whole;
     if (json_is_real(value))
         return as_integer(value, &whole);
-    json_array_foreach(value, i, item)
-    {
+    json_array_foreach (value, i, item) {
         if (has_whole_real(item))
             return true;
     }
-    json_object_foreach((json_t *)value, key, item)
-    {
+    json_object_foreach ((json_t *)value, key, item) {
         if (has_whole_real(item))
             return true;
     }
@@ -70,15 +68,13 @@ static int normalise(json_t *value)
     const char *key;
     json_t *item;
     json_int_t whole;
-    json_array_foreach(value, i, item)
-    {
+    json_array_foreach (value, i, item) {
         int rc = as_integer(item, &whole) ? json_array_set_new(value, i, json_integer(whole))
                                           : normalise(item);
         if (rc != 0)
             return -1;
     }
-    json_object_foreach(value, key, item)
-    {
+    json_object_foreach (value, key, item) {
         // The key exists: only its value is exchanged, the iteration stays valid.
         int rc = as_integer(item, &whole)
                      ? json_object_set_new_nocheck(value, key, json_integer(whole))

@@ -139,8 +139,7 @@ uint32_t json_get_bits(struct json_fields *f, const char *key, const char *(*nam
     uint32_t bits = 0;
     size_t i;
     const json_t *item;
-    json_array_foreach((json_t *)list, i, item)
-    {
+    json_array_foreach ((json_t *)list, i, item) {
         const char *text = json_string_value(item);
         uint32_t found = 0;
         for (uint32_t bit = 1; text && bit; bit <<= 1) {

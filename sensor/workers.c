@@ -288,8 +288,7 @@ static void add_numbers(json_t *to, const json_t *from)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)from, key, value)
-    {
+    json_object_foreach ((json_t *)from, key, value) {
         json_int_t sum = json_integer_value(json_object_get(to, key)) + json_integer_value(value);
         json_object_set_new(to, key, json_integer(sum));
     }
@@ -299,9 +298,9 @@ static bool has_problem(const json_t *list, const json_t *problem)
 {
     size_t i;
     json_t *p;
-    json_array_foreach((json_t *)list, i,
-                       p) if (json_equal(json_object_get(p, "code"),
-                                         json_object_get(problem, "code"))) return true;
+    json_array_foreach ((json_t *)list, i, p)
+        if (json_equal(json_object_get(p, "code"), json_object_get(problem, "code")))
+            return true;
     return false;
 }
 
@@ -322,8 +321,9 @@ static void add_document(struct sum *sum, const json_t *from)
     json_t *p;
     add_numbers(sum->counters, json_object_get(from, "counters"));
     add_numbers(sum->skipped, json_object_get(from, "skipped"));
-    json_array_foreach(json_object_get(from, "problems"), i, p) if (!has_problem(sum->problems, p))
-        json_array_append(sum->problems, p);
+    json_array_foreach (json_object_get(from, "problems"), i, p)
+        if (!has_problem(sum->problems, p))
+            json_array_append(sum->problems, p);
     if (state_of(from) > sum->state)
         sum->state = state_of(from);
 }
@@ -345,14 +345,17 @@ static void say(const struct sum *sum, struct control_status *out)
     const char *key;
     json_t *value;
     size_t i;
-    json_object_foreach(sum->counters, key, value)
+    json_object_foreach (sum->counters, key, value) {
         control_status_counter(out, key, (uint64_t)json_integer_value(value));
-    json_object_foreach(sum->skipped, key, value)
+    }
+    json_object_foreach (sum->skipped, key, value) {
         control_status_skipped(out, key, (uint64_t)json_integer_value(value));
-    json_array_foreach(sum->problems, i, value)
+    }
+    json_array_foreach (sum->problems, i, value) {
         control_status_problem(out, sum->state, json_string_value(json_object_get(value, "code")),
                                json_string_value(json_object_get(value, "text")),
                                json_string_value(json_object_get(value, "fix")));
+    }
 }
 
 // Interfaces are the same for all: those of the first that has written.
@@ -360,10 +363,11 @@ static void say_interfaces(const json_t *document, struct control_status *out)
 {
     size_t i;
     json_t *p;
-    json_array_foreach(json_object_get(document, "inputs"), i, p)
+    json_array_foreach (json_object_get(document, "inputs"), i, p) {
         control_status_input(out, json_string_value(json_object_get(p, "name")),
                              json_string_value(json_object_get(p, "state")),
                              json_string_value(json_object_get(p, "text")));
+    }
 }
 
 void workers_status(const struct workers *w, struct control_status *out)

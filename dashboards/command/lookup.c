@@ -117,8 +117,7 @@ static void print_answer(const json_t *o)
     printf("%s at %s: %s, %s\n", get(o, "subscriber"), get(o, "time"), get(o, "party"),
            get(o, "confidence"));
     printf("  %s\n", get(o, "advice"));
-    json_array_foreach(json_object_get(o, "doubts"), i, entry)
-    {
+    json_array_foreach (json_object_get(o, "doubts"), i, entry) {
         printf("  doubt: %s\n", get(entry, "text"));
     }
     print_field(o, "since", "since");
@@ -132,10 +131,12 @@ static void print_answer(const json_t *o)
     print_field(o, "nas", "at");
     print_field(o, "pop", "POP");
     print_field(o, "class", "class");
-    json_array_foreach(json_object_get(o, "others"), i, entry) printf(
-        "  also within %lld min: %s, %s to %s\n",
-        (long long)json_integer_value(json_object_get(o, "window_s")) / 60, get(entry, "party"),
-        get(entry, "since"), get(entry, "until")[0] ? get(entry, "until") : "now");
+    json_array_foreach (json_object_get(o, "others"), i, entry) {
+        printf("  also within %lld min: %s, %s to %s\n",
+               (long long)json_integer_value(json_object_get(o, "window_s")) / 60,
+               get(entry, "party"), get(entry, "since"),
+               get(entry, "until")[0] ? get(entry, "until") : "now");
+    }
 }
 
 static int run(const struct command_args *a)

@@ -44,8 +44,7 @@ static int add_numbers(json_t *to, const json_t *from)
 {
     const char *name;
     json_t *count;
-    json_object_foreach((json_t *)from, name, count)
-    {
+    json_object_foreach ((json_t *)from, name, count) {
         json_int_t old = json_integer_value(json_object_get(to, name));
         json_int_t more = json_integer_value(count);
         if (more > 0 && more > INT64_MAX - old)
@@ -62,8 +61,7 @@ static int add_objects(json_t *to, const json_t *from, const char *first, const 
 {
     size_t i;
     json_t *item;
-    json_array_foreach(from, i, item)
-    {
+    json_array_foreach (from, i, item) {
         if (!json_is_string(json_object_get(item, first)) ||
             !json_is_string(json_object_get(item, second)))
             continue;
@@ -112,8 +110,7 @@ bool outcome_inputs_whole(const struct outcome *o)
 {
     size_t i;
     json_t *input;
-    json_array_foreach(o->inputs, i, input)
-    {
+    json_array_foreach (o->inputs, i, input) {
         if (strcmp(json_string_value(json_object_get(input, "state")), "whole") != 0)
             return false;
     }

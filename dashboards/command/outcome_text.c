@@ -144,8 +144,7 @@ static bool print_inputs(const struct outcome *o, FILE *out)
     bool whole = true;
     size_t i;
     json_t *input;
-    json_array_foreach(o->inputs, i, input)
-    {
+    json_array_foreach (o->inputs, i, input) {
         if (strcmp(text_of(input, "state"), "whole") == 0)
             continue;
         fputs("  ", out);
@@ -194,8 +193,7 @@ static void print_loss(const struct outcome *o, bool whole, FILE *out)
         fprintf(out, "  %s %s\n", number_text((uint64_t)v, number), losses[i].text);
         any = true;
     }
-    json_object_foreach(o->skipped, name, count)
-    {
+    json_object_foreach (o->skipped, name, count) {
         json_int_t v = json_integer_value(count);
         fputs("  skipped: ", out);
         print_text(name, out);
@@ -211,8 +209,7 @@ static void print_not_visible(const struct outcome *o, FILE *out)
 {
     size_t i;
     json_t *item;
-    json_array_foreach(o->not_visible, i, item)
-    {
+    json_array_foreach (o->not_visible, i, item) {
         fputs("  off: ", out);
         print_text(text_of(item, "detector"), out);
         fputs(", not visible: ", out);
@@ -226,8 +223,7 @@ static void print_problems(const struct outcome *o, FILE *out)
     size_t i;
     json_t *item;
     fputs(json_array_size(o->problems) > 0 ? "\nTo know:\n" : "", out);
-    json_array_foreach(o->problems, i, item)
-    {
+    json_array_foreach (o->problems, i, item) {
         fprintf(out, "  %s: ", text_of(item, "stage"));
         print_text(text_of(item, "text"), out);
         if (text_of(item, "fix")[0]) {

@@ -244,8 +244,7 @@ static int report_inputs(const struct replay *r)
 {
     size_t i;
     json_t *input;
-    json_array_foreach(r->outcome.inputs, i, input)
-    {
+    json_array_foreach (r->outcome.inputs, i, input) {
         if (strcmp(json_string_value(json_object_get(input, "state")), "whole") == 0)
             continue;
         fputs("postern replay: ", stderr);

@@ -68,8 +68,7 @@ static void print_texts(const json_t *list, const char *first, const char *secon
 {
     size_t i;
     json_t *item;
-    json_array_foreach(list, i, item)
-    {
+    json_array_foreach (list, i, item) {
         const char *a = json_string_value(json_object_get(item, first));
         const char *b = json_string_value(json_object_get(item, second));
         fputs("    ", stdout);

@@ -67,8 +67,7 @@ static void read_recipients(struct mail_event *e, struct json_fields *f)
         json_fields_fail(f, "recipient", "is neither a text nor a list of texts");
         return;
     }
-    json_array_foreach(v, i, one)
-    {
+    json_array_foreach (v, i, one) {
         size_t len = json_string_length(one);
         if (!json_is_string(one))
             json_fields_fail(f, "recipient", "holds something that is no text");
@@ -140,8 +139,9 @@ static struct span journal_message(struct mail_event *e, const json_t *v)
     const json_t *octet;
     if (!json_is_array(v))
         return journal_text(v);
-    json_array_foreach(v, i, octet) if (n < sizeof e->message)
-        e->message[n++] = (char)json_integer_value(octet);
+    json_array_foreach (v, i, octet)
+        if (n < sizeof e->message)
+            e->message[n++] = (char)json_integer_value(octet);
     return span_of(e->message, n);
 }
 

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,8 +15,6 @@
 #define CHUNK      65536
 #define PAUSE_MS   1000
 #define PAUSE_MOST 60000
-
-extern char **environ;
 
 struct mail_journal {
     char command[4096];
@@ -41,16 +39,20 @@ static int start(struct mail_journal *j)
                     NULL};
     if (pipe2(ends, O_CLOEXEC) != 0)
         return -errno;
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-    int rc = posix_spawn(&j->child, j->command, &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
+    pid_t parent = getpid();
+    j->child = fork();
+    if (j->child == 0) {
+        // It ends with the sensor, which behind its sandbox may not signal it any more.
+        if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent && dup2(ends[1], 1) == 1)
+            execv(j->command, argv);
+        _exit(127);
+    }
+    int rc = j->child < 0 ? -errno : 0;
     close(ends[1]);
     if (rc != 0) {
         j->child = 0;
         close(ends[0]);
-        return -rc;
+        return rc;
     }
     j->fd = ends[0];
     fcntl(j->fd, F_SETFL, O_NONBLOCK);
@@ -63,8 +65,8 @@ static void stop(struct mail_journal *j)
         close(j->fd);
     j->fd = -1;
     if (j->child > 0) {
-        kill(j->child, SIGTERM);
-        while (waitpid(j->child, NULL, 0) < 0 && errno == EINTR) {}
+        int options = kill(j->child, SIGTERM) == 0 ? 0 : WNOHANG;
+        while (waitpid(j->child, NULL, options) < 0 && errno == EINTR) {}
     }
     j->child = 0;
     j->lines.len = 0;

@@ -89,16 +89,14 @@ static void every_member_is_needed(void **state)
     json_t *whole = ticket_change_to_json(&c);
     const char *key;
     json_t *value;
-    json_object_foreach(whole, key, value)
-    {
+    json_object_foreach (whole, key, value) {
         json_t *cut = json_copy(whole);
         json_object_del(cut, key);
         assert_int_equal(ticket_change_from_json(cut, &out, error), -EINVAL);
         assert_non_null(strstr(error, key));
         json_decref(cut);
     }
-    json_object_foreach(json_object_get(whole, "ticket"), key, value)
-    {
+    json_object_foreach (json_object_get(whole, "ticket"), key, value) {
         json_t *cut = json_deep_copy(whole);
         json_object_del(json_object_get(cut, "ticket"), key);
         assert_int_equal(ticket_change_from_json(cut, &out, error), -EINVAL);

@@ -83,8 +83,7 @@ static void every_member_is_needed(void **state)
     json_t *whole = verdict_to_json(&v);
     const char *key;
     json_t *value;
-    json_object_foreach(whole, key, value)
-    {
+    json_object_foreach (whole, key, value) {
         char error[160];
         struct verdict out = {.score = 0.5};
         json_t *cut = json_copy(whole);
