@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,10 +168,13 @@ static struct journal_cursor newest(const char *journal)
     struct journal_cursor best = {0};
     DIR *d = opendir(journal);
     for (struct dirent *e; d && (e = readdir(d));) {
-        uint32_t day, segment;
-        if (sscanf(e->d_name, "%8" SCNu32 ".%6" SCNu32 ".", &day, &segment) == 2 &&
-            (day > best.day || (day == best.day && segment > best.segment)))
-            best = (struct journal_cursor){.day = day, .segment = segment};
+        // "20261122.000001.pj" as a cursor is "20261122.000001:0".
+        struct journal_cursor c;
+        char text[JOURNAL_CURSOR_MAX];
+        snprintf(text, sizeof text, "%.15s:0", e->d_name);
+        if (journal_cursor_parse(text, &c) == 0 &&
+            (c.day > best.day || (c.day == best.day && c.segment > best.segment)))
+            best = c;
     }
     if (d)
         closedir(d);
@@ -192,12 +194,13 @@ static int64_t end_of(const char *journal, const char *keys)
 // "-7d", "-12h" or a time. 0 or -EINVAL.
 static int parse_from(const char *text, int64_t end_ms, int64_t *out)
 {
-    unsigned n;
-    char unit, rest;
-    if (sscanf(text, "-%5u%c%c", &n, &unit, &rest) != 2)
+    if (*text != '-')
         return time_parse(text, out);
-    int64_t each = unit == 'd' ? 86400000 : unit == 'h' ? 3600000 : unit == 'm' ? 60000 : 0;
-    if (each == 0)
+    char *unit;
+    errno = 0;
+    long n = strtol(text + 1, &unit, 10);
+    int64_t each = *unit == 'd' ? 86400000 : *unit == 'h' ? 3600000 : *unit == 'm' ? 60000 : 0;
+    if (errno != 0 || unit == text + 1 || each == 0 || unit[1] != '\0' || n < 0 || n > 100000)
         return -EINVAL;
     *out = end_ms - n * each;
     return 0;

@@ -7,6 +7,7 @@
 
 #include "calendar.h"
 #include "common/addr.h"
+#include "overrides.h"
 
 #define EXPIRE_MS 3600000
 #define LOOK_MS   60000 // how often quiet verdicts are looked for
@@ -104,9 +105,11 @@ bool engine_works(const struct engine *e, size_t detector)
 struct detector_ctx engine_context(const struct engine *e, const struct party_state *p,
                                    int64_t now_ms)
 {
+    const struct overrides *said = e->options.overrides;
+    enum role role = role_of(&p->window.role, now_ms);
     return (struct detector_ctx){
         .now_ms = now_ms,
-        .role = role_of(&p->window.role, now_ms),
+        .role = said ? overrides_role_of(said, &p->party, role, now_ms) : role,
         .factor = settings_limit_factor(e->options.settings, p->network_class),
         .site_failing = site_failing(&e->site, now_ms),
         .site_failing_since_ms = e->site.failing_since * MINUTE_MS,

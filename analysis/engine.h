@@ -10,11 +10,13 @@
 #define ENGINE_RULES_VERSION "2026.2" // changes when a detector or the policy judges otherwise
 
 struct engine;
+struct overrides;
 
 struct engine_options {
-    const struct settings *settings; // borrowed for good
-    const struct conf_site *site;    // borrowed for good
-    const char *conf_hash;           // 32 hex digits; copied
+    const struct settings *settings;   // borrowed for good
+    const struct conf_site *site;      // borrowed for good
+    const struct overrides *overrides; // borrowed for good; NULL: none
+    const char *conf_hash;             // 32 hex digits; copied
 };
 
 typedef void (*engine_verdict_fn)(const struct verdict *v, void *ctx);

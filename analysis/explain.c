@@ -2,6 +2,7 @@
 #include "explain.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/timefmt.h"
@@ -88,15 +89,30 @@ static json_t *class_to_json(const struct judge_view *v)
                      "evidence", evidence);
 }
 
+// The verdict's sentence with the numbers of now, which stand below it.
+static void sentence_of_verdict(const struct judge_view *view, char out[static SENTENCE_MAX])
+{
+    char text[VERDICT_SENTENCE_MAX] = "";
+    struct verdict *v = malloc(sizeof *v);
+    if (v) {
+        *v = *view->verdict;
+        if (view->judgement.count > 0 && view->judgement.evidence[0].counted) {
+            v->evidence_count = view->judgement.count;
+            memcpy(v->evidence, view->judgement.evidence, sizeof v->evidence);
+        }
+        verdict_sentence(v, text);
+    }
+    snprintf(out, SENTENCE_MAX, "%s", text);
+    free(v);
+}
+
 static void sentence_of(const char *who, const char *at, const struct judge_view *views, size_t n,
                         char out[static SENTENCE_MAX])
 {
     const struct judge_view *best = NULL;
     for (size_t i = 0; i < n; i++) {
         if (views[i].verdict) {
-            char text[VERDICT_SENTENCE_MAX];
-            verdict_sentence(views[i].verdict, text);
-            snprintf(out, SENTENCE_MAX, "%s", text);
+            sentence_of_verdict(&views[i], out);
             return;
         }
         if (!best || views[i].judgement.log_odds > best->judgement.log_odds)
@@ -145,7 +161,7 @@ static json_t *known(const struct engine *e, const char *who, struct party_state
         "{s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "v", 1,
         "who", who, "sentence", sentence, "at", at, "known", 1, "party",
         party_format(&p->party, party), "subscriber", subscriber_key_format(&p->key, key), "role",
-        role_name(role_of(&p->window.role, now_ms)), "first_row",
+        role_name(engine_context(e, p, now_ms).role), "first_row",
         time_format(p->window.first_ms, first), "last_row", time_format(p->window.last_ms, last),
         "rules_version", ENGINE_RULES_VERSION, "conf_hash", e->options.conf_hash, "open_verdicts",
         open, "classes", classes, "not_visible", not_visible(e));

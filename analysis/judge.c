@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "hash.h"
+#include "overrides.h"
 
 #define FINDINGS_MAX (DETECTORS_MAX * 2)
 #define DAY_S        86400
@@ -55,6 +56,14 @@ static struct policy_facts facts_of(const struct engine *e, const struct party_s
         .site_failing = ctx->site_failing,
         .loss_ppm = window_loss_ppm(w, ctx->now_ms),
     };
+}
+
+static bool is_exempt(const struct engine *e, const struct party_state *p, unsigned class_,
+                      int64_t now_ms)
+{
+    const struct overrides *said = e->options.overrides;
+    return exempt_find(&e->options.settings->exemptions, class_, &p->party, &p->key, now_ms) ||
+           (said && overrides_is_exempt(said, class_, &p->party, &p->key, now_ms));
 }
 
 static struct party_verdict **find_verdict(struct party_state *p, unsigned class_)
@@ -237,8 +246,7 @@ size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
                                  .open = e->rules[c].open,
                                  .verdict = pv ? &pv->verdict : NULL,
                                  .explained_by = pv ? NULL : explained_by(p, c)};
-        facts.exempt = exempt_find(&e->options.settings->exemptions, c, &p->party, &p->key,
-                                   now_ms) != NULL;
+        facts.exempt = is_exempt(e, p, c, now_ms);
         policy_judge(c, &e->rules[c], &e->options.settings->priors, &facts, findings, n,
                      &v->judgement);
     }
@@ -262,8 +270,7 @@ int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ct
             continue;
         struct judgement j;
         struct party_verdict *pv = *find_verdict(p, c);
-        facts.exempt = exempt_find(&e->options.settings->exemptions, c, &p->party, &p->key,
-                                   ctx->now_ms) != NULL;
+        facts.exempt = is_exempt(e, p, c, ctx->now_ms);
         policy_judge(c, &e->rules[c], &e->options.settings->priors, &facts, findings, n, &j);
         if (pv)
             go_on(e, p, pv, &j, ctx, to);

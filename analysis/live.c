@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "explain.h"
 #include "follow.h"
+#include "overrides.h"
 #include "snapshot.h"
 #include "stream.h"
 
@@ -22,6 +23,8 @@ struct live {
     struct engine *engine;
     struct stream stream;
     char *snapshot;
+    char *overrides_path;
+    struct overrides *overrides;
     int error;        // first failed write
     int64_t saved_ms; // mark of the last saved state
     int saves_failed;
@@ -85,6 +88,16 @@ static int open_parts(struct live *l)
     if (asprintf(&l->snapshot, "%s/state", s->state) < 0) {
         l->snapshot = NULL;
         return EX_OSERR;
+    }
+    char wrong[OVERRIDE_ERROR];
+    l->overrides = overrides_new();
+    if (!l->overrides || asprintf(&l->overrides_path, "%s/overrides.json", s->state) < 0) {
+        l->overrides_path = NULL;
+        return EX_OSERR;
+    }
+    if (overrides_load(l->overrides, l->overrides_path, wrong) != 0) {
+        log_error("%s: %s; mend or move it away", l->overrides_path, wrong);
+        return EX_DATAERR;
     }
     int rc = stream_open(&l->stream, s->verdicts);
     if (rc != 0) {
@@ -199,6 +212,8 @@ void live_close(struct live *l)
     follow_close(&l->follow);
     stream_close(&l->stream);
     engine_free(l->engine);
+    overrides_free(l->overrides);
+    free(l->overrides_path);
     free(l->snapshot);
     free(l);
 }
@@ -211,8 +226,10 @@ int live_reload(struct live *l, const struct settings *settings)
         {"analysis", settings_keys(), (void *)(uintptr_t)settings}};
     char hash[33];
     conf_hash(sections, 2, hash);
-    struct engine_options options = {
-        .settings = settings, .site = l->daemon->site, .conf_hash = hash};
+    struct engine_options options = {.settings = settings,
+                                     .site = l->daemon->site,
+                                     .overrides = l->overrides,
+                                     .conf_hash = hash};
     int rc = engine_reconfigure(l->engine, &options);
     if (rc == 0)
         l->settings = settings;
@@ -238,22 +255,52 @@ void live_status(const struct live *l, struct control_status *out)
                                "check space and rights of analysis.state");
 }
 
+static json_t *refused(struct control_error *error, const char *code, const char *text,
+                       const char *fix)
+{
+    error->code = code;
+    snprintf(error->text, sizeof error->text, "%.190s", text);
+    snprintf(error->fix, sizeof error->fix, "%s", fix);
+    return NULL;
+}
+
+static json_t *why(const struct live *l, const json_t *request, struct control_error *error)
+{
+    const char *who = json_string_value(json_object_get(request, "who"));
+    json_t *result = who ? explain(l->engine, who, l->follow.last_ms) : NULL;
+    if (result)
+        return result;
+    return refused(error, "bad-argument", "\"who\" is no party and no address",
+                   "give a party (line:4711) or an address");
+}
+
+// Adds or ends what is said of a subject; with nothing said, lists.
+static json_t * override(struct live *l, const json_t *request, bool role,
+                         struct control_error *error)
+{
+    char wrong[OVERRIDE_ERROR];
+    bool lists = !json_object_get(request, "owner") && !json_object_get(request, "end");
+    if (lists)
+        return overrides_to_json(l->overrides);
+    int rc = role ? overrides_role(l->overrides, request, l->follow.last_ms, wrong)
+                  : overrides_exempt(l->overrides, request, l->follow.last_ms, wrong);
+    if (rc != 0)
+        return refused(error, "bad-argument", wrong,
+                       role ? "give party, role, owner and reason"
+                            : "give subject, class, owner, reason and expires, or end");
+    rc = overrides_save(l->overrides, l->overrides_path);
+    if (rc != 0)
+        return refused(error, "failed", strerror(-rc),
+                       "it holds until the next restart; make room in analysis.state");
+    return overrides_to_json(l->overrides);
+}
+
 json_t *live_command(struct live *l, const char *command, const json_t *request,
                      struct control_error *error)
 {
-    if (strcmp(command, "why") != 0) {
-        error->code = "unknown-command";
-        snprintf(error->text, sizeof error->text, "postern-analysis has no command %.60s", command);
-        snprintf(error->fix, sizeof error->fix, "why is one");
-        return NULL;
-    }
-    const char *who = json_string_value(json_object_get(request, "who"));
-    json_t *why = who ? explain(l->engine, who, l->follow.last_ms) : NULL;
-    if (!why) {
-        error->code = who ? "bad-argument" : "bad-argument";
-        snprintf(error->text, sizeof error->text, "%.100s is no party and no address",
-                 who ? who : "\"who\" is missing, it");
-        snprintf(error->fix, sizeof error->fix, "give a party (line:4711) or an address");
-    }
-    return why;
+    if (strcmp(command, "why") == 0)
+        return why(l, request, error);
+    if (strcmp(command, "exempt") == 0 || strcmp(command, "role") == 0)
+        return override(l, request, command[0] == 'r', error);
+    return refused(error, "unknown-command", command, "why, exempt and role are known");
 }

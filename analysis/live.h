@@ -19,6 +19,6 @@ void live_close(struct live *l); // saves the state
 int live_reload(struct live *l, const struct settings *settings);
 void live_status(const struct live *l, struct control_status *out);
 
-// `why`; others are unknown. A new reference, or NULL with `error` filled.
+// `why`, `exempt`, `role`; others are unknown. A new reference, or NULL with `error` filled.
 json_t *live_command(struct live *l, const char *command, const json_t *request,
                      struct control_error *error);

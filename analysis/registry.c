@@ -17,6 +17,7 @@ extern const struct detector_descriptor detector_open_relay;
 extern const struct detector_descriptor detector_socks_relay;
 extern const struct detector_descriptor detector_backconnect;
 extern const struct detector_descriptor detector_surge;
+extern const struct detector_descriptor detector_mailbox;
 
 // clang-format off
 const struct detector_descriptor *const detectors[] = {
@@ -36,6 +37,7 @@ const struct detector_descriptor *const detectors[] = {
     &detector_socks_relay,
     &detector_backconnect,
     &detector_surge,
+    &detector_mailbox,
     NULL,
 };
 // clang-format on

@@ -35,6 +35,9 @@ struct collector {
     struct minutes *minutes;
     struct aggregate *aggregate;
     struct pairs *pairs;
+    bool watches
+        [WATERMARK_PROCESSES_MAX]; // processes that saw packets: a mail log has no halves of flows
+    unsigned watchers;
     int64_t expired_ms;
     bool finishing; // the last call closed all
     uint64_t records, flow_records, mail_records, coverage_records, no_identity;
@@ -77,6 +80,11 @@ static int open_journal(struct collector *c, const char *journal, FILE *errors)
     else if (rc == -EACCES || rc == -EPERM || rc == -EROFS)
         fprintf(errors, "%s: %s; the collector's user must be able to write there\n", journal,
                 strerror(-rc));
+    else if (rc == -ENOENT || rc == -ENOTDIR)
+        fprintf(errors, "%s: %s; the journal is a folder, and the folder above it must be there\n",
+                journal, strerror(-rc));
+    else if (rc == -ENOSPC || rc == -EDQUOT)
+        fprintf(errors, "%s: %s; make room on its disk\n", journal, strerror(-rc));
     else if (rc < 0)
         fprintf(errors, "%s: %s\n", journal, strerror(-rc));
     char damage[JOURNAL_DAMAGE_TEXT_MAX];
@@ -245,6 +253,10 @@ static int take_coverage(struct collector *c, const struct record *r, int proces
     c->coverage_records++;
     if (watermark_coverage(c->watermark, process, r->id.epoch, &r->coverage) != WATERMARK_TAKEN)
         return refuse(c, REFUSED_future);
+    if (r->coverage.packets > 0 && !c->watches[process]) {
+        c->watches[process] = true;
+        c->watchers++;
+    }
     struct coverage coverage = with_gaps(c, r);
     bool differs = pairs_clock_differs(c->pairs, process);
     if (differs)
@@ -285,7 +297,7 @@ int collector_take(struct collector *c, const struct record *r)
         if (exported)
             aggregate_flow(c->aggregate, &r->flow, process, true);
         else
-            pairs_take(c->pairs, &r->flow, process, watermark_processes(c->watermark) > 1);
+            pairs_take(c->pairs, &r->flow, process, c->watchers > 1);
     }
     return watermark_has_coverage(c->watermark, process) ? 0 : advance(c);
 }

@@ -80,31 +80,46 @@ static bool is_word(const struct dhcp_isc *d, size_t i, const char *text)
     return i < d->tokens && !d->token[i].quoted && strcasecmp(d->token[i].octet, text) == 0;
 }
 
+// `count` numbers of at most `digits` digits, `between` between them, and nothing else.
+static bool read_numbers(const char *text, char between, size_t count, size_t digits, int64_t *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t n = strspn(text, "0123456789");
+        if (n == 0 || n > digits)
+            return false;
+        out[i] = 0;
+        for (const char *end = text + n; text < end; text++)
+            out[i] = out[i] * 10 + (*text - '0');
+        if (i + 1 < count && *text++ != between)
+            return false;
+    }
+    return *text == '\0';
+}
+
 // "4 2026/11/22 05:52:00", "epoch 1795326720", "never". UTC.
 static bool read_time(const struct dhcp_isc *d, size_t at, int64_t *out)
 {
-    struct tm tm = {0};
-    long long epoch;
-    char rest;
+    int64_t date[3], hour[3], epoch;
     if (is_word(d, at, "never")) {
         *out = 0;
         return true;
     }
     if (is_word(d, at, "epoch")) {
-        if (sscanf(word(d, at + 1), "%18lld%c", &epoch, &rest) != 1 || epoch < 0 ||
-            epoch > (long long)1 << 40)
+        if (!read_numbers(word(d, at + 1), ' ', 1, 12, &epoch))
             return false;
-        *out = 1000 * (int64_t)epoch;
+        *out = 1000 * epoch;
         return true;
     }
-    if (sscanf(word(d, at + 1), "%4d/%2d/%2d%c", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &rest) !=
-            3 ||
-        sscanf(word(d, at + 2), "%2d:%2d:%2d%c", &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &rest) != 3)
+    if (!read_numbers(word(d, at + 1), '/', 3, 4, date) ||
+        !read_numbers(word(d, at + 2), ':', 3, 2, hour) || date[0] < 1970 || date[1] < 1 ||
+        date[1] > 12 || date[2] < 1 || date[2] > 31)
         return false;
-    if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31)
-        return false;
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
+    struct tm tm = {.tm_year = (int)date[0] - 1900,
+                    .tm_mon = (int)date[1] - 1,
+                    .tm_mday = (int)date[2],
+                    .tm_hour = (int)hour[0],
+                    .tm_min = (int)hour[1],
+                    .tm_sec = (int)hour[2]};
     *out = 1000 * (int64_t)timegm(&tm);
     return true;
 }

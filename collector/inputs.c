@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log.h"
+
 // A file is of one sensor process, or of a few.
 #define DOMAINS_MAX 64
 
@@ -138,6 +140,9 @@ bool inputs_status(const struct inputs *in, struct control_status *s)
                  reason ? ", last for " : "", reason ? reason : "",
                  (unsigned long long)t->unknown_template);
         control_status_input(s, it->path, state, text);
+        if (bad > 0 || t->truncated)
+            log_warning("%s: %s: %s%s", it->path, state, text,
+                        t->records == 0 ? "; are these records of a sensor (IPFIX)?" : "");
         whole = whole && bad == 0 && !t->truncated;
     }
     return whole;

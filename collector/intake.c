@@ -308,8 +308,10 @@ int intake_open(const struct intake_options *options, struct collector *c, FILE 
     struct intake *in = calloc(1, sizeof *in);
     if (!in)
         return -ENOMEM;
-    struct spool_options o = {
-        .octets_max = UINT64_MAX, .segment_octets = SEGMENT_OCTETS, .caller_turns = true};
+    struct spool_options o = {.octets_max = UINT64_MAX,
+                              .segment_octets = options->segment_octets ? options->segment_octets
+                                                                        : SEGMENT_OCTETS,
+                              .caller_turns = true};
     in->options = *options;
     in->collector = c;
     buf_init(&in->payload, SPOOL_BLOCK_MAX);

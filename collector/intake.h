@@ -14,7 +14,8 @@ struct intake_options {
     const char *dir;
     const char *journal, *journal_keys; // where positions are looked for
     int64_t keep_ms;
-    uint64_t octets_max; // trims beyond what the minutes need
+    uint64_t octets_max;     // trims beyond what the minutes need
+    uint64_t segment_octets; // removed as a whole; 0: 64 MiB
 };
 
 // Replays into `c`, which must be new. Errors are written to `errors`. Negative errno.

@@ -36,6 +36,18 @@ static int wrong(char error[static 200], const char *what, const char *text)
     return -EINVAL;
 }
 
+static bool parse_port(const char *text, uint16_t *out)
+{
+    unsigned v = 0;
+    size_t n = strlen(text);
+    if (n == 0 || n > 5 || strspn(text, "0123456789") != n)
+        return false;
+    for (; *text; text++)
+        v = v * 10 + (unsigned)(*text - '0');
+    *out = (uint16_t)v;
+    return v > 0 && v <= 65535;
+}
+
 // "ADDRESS", "IPV4:PORT", "[IPV6]:PORT".
 static int parse_place(char *text, struct lookup *q, char error[static 200])
 {
@@ -43,12 +55,8 @@ static int parse_place(char *text, struct lookup *q, char error[static 200])
     bool bracket = text[0] == '[';
     bool port = bracket ? close && close[1] == ':' : colon && strchr(text, ':') == colon;
     if (port) {
-        const char *digits = colon + 1;
-        size_t n = strlen(digits);
-        if (n == 0 || n > 5 || strspn(digits, "0123456789") != n || atoi(digits) > 65535 ||
-            atoi(digits) == 0)
-            return wrong(error, "port; write 1 to 65535", digits);
-        q->port = (uint16_t)atoi(digits);
+        if (!parse_port(colon + 1, &q->port))
+            return wrong(error, "port; write 1 to 65535", colon + 1);
         *colon = '\0';
     }
     if (bracket && (close = strchr(text, ']')) && close[1] == '\0') {

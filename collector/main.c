@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "collector.h"
+#include "common/journal.h"
 #include "common/log.h"
 #include "common/timefmt.h"
 #include "dump.h"
@@ -116,6 +117,15 @@ static int write_status(struct daemon *d, const struct collector *c, const struc
     return rc;
 }
 
+// Which file could not be written, why, and what to do.
+static void say_journal(struct collector *c, const char *journal, int rc)
+{
+    char text[JOURNAL_DAMAGE_TEXT_MAX];
+    log_error("%s: %s", journal, strerror(-rc));
+    while (journal_writer_damage(collector_journal(c), text))
+        log_error("%s/%s", journal, text);
+}
+
 static int collect(struct daemon *d, const char *journal, struct inputs *in)
 {
     struct collector *c;
@@ -125,7 +135,7 @@ static int collect(struct daemon *d, const char *journal, struct inputs *in)
         return rc == -EINVAL ? EX_CONFIG : code_of(rc);
     rc = take_all(c, in);
     if (rc < 0)
-        log_error("%s: %s", journal, strerror(-rc));
+        say_journal(c, journal, rc);
     int status = write_status(d, c, in, &whole);
     collector_close(c);
     if (rc < 0)

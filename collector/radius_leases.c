@@ -66,7 +66,7 @@ static void name_nas(const struct radius_accounting *a, const struct ip_addr *so
     if (radius_text(a->nas_identifier, out, LEASE_NAME_MAX))
         return;
     ip_format(a->nas_addr.family != IP_NONE ? &a->nas_addr : source, text);
-    strcpy(out, text);
+    snprintf(out, LEASE_NAME_MAX, "%s", text);
 }
 
 static bool name_party(const struct radius_accounting *a, enum radius_party from, struct party *out)

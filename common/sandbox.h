@@ -4,7 +4,7 @@
 //
 // Paths are enforced by landlock (Linux 5.13 and later), system calls by a seccomp filter that is a list
 // of what is allowed: what is not in it fails with EPERM and stands in the kernel's audit log. A kernel or
-// container that lacks one of them costs a warning, not the start. docs/adr/0007-sandbox.md.
+// container that lacks one of them costs a warning, not the start. docs/adr/0008-sandbox.md.
 #pragma once
 
 #include <stdbool.h>

@@ -4,7 +4,6 @@
 #include "check.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <time.h>
 
 #include "check_judge.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "setup.h"
 

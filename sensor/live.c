@@ -201,7 +201,9 @@ static void on_second(void *ctx, struct sensor *s, int64_t t_us)
     struct ring_losses r;
     (void)t_us;
     intake_losses(&l->intake, &r);
-    struct sensor_losses losses = {.card = r.card, .ring = r.ring, .oversized = r.oversized};
+    // What the port's card lost is lost once, however many processes share the port.
+    struct sensor_losses losses = {
+        .card = l->process == 0 ? r.card : 0, .ring = r.ring, .oversized = r.oversized};
     sensor_losses(s, &losses);
 }
 

@@ -305,6 +305,7 @@ int ring_look(struct ring *r, int64_t now_ms)
     if (index == 0 || index == r->index) {
         r->link = link;
         r->backoff_ms = 0;
+        learn_mtu(r);
         return 0;
     }
     // Another interface has the name: until the socket is bound to it nothing is seen.

@@ -50,9 +50,9 @@ static long long count(const json_t *o, const char *name)
 static void print_flags(const json_t *list, const char *title)
 {
     size_t i;
-    json_t *f;
-    json_array_foreach(list, i, f)
-    {
+    const json_t *f;
+    for (i = 0; i < json_array_size(list); i++) {
+        f = json_array_get(list, i);
         if (i == 0)
             printf("\n%s:\n", title);
         printf("  %s  %-20s %-10s ", get(f, "detected"), get(f, "class"), get(f, "ceiling"));
@@ -64,9 +64,9 @@ static void print_flags(const json_t *list, const char *title)
 static void print_changed(const json_t *list)
 {
     size_t i;
-    json_t *c;
-    json_array_foreach(list, i, c)
-    {
+    const json_t *c;
+    for (i = 0; i < json_array_size(list); i++) {
+        c = json_array_get(list, i);
         const json_t *was = json_object_get(c, "old"), *is = json_object_get(c, "new");
         printf("%s  %s, %s: %s %s, was %s %s\n", i ? "" : "\nChanged:\n", get(c, "party"),
                get(c, "class"), get(is, "detected"), get(is, "ceiling"), get(was, "detected"),

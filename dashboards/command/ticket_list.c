@@ -38,6 +38,9 @@ static void take(struct ticket_entry *e, const struct ticket_change *c)
     bool stronger = e->verdict.evidence_count == 0 || c->verdict.score > e->verdict.score;
     if (c->verdict.evidence_count > 0 && stronger)
         e->verdict = c->verdict;
+    // The sentence names the numbers of the evidence that is shown, not those of a later, weaker one.
+    if (e->verdict.evidence_count > 0)
+        verdict_sentence(&e->verdict, e->ticket.sentence);
 }
 
 static int by_detection(const void *a, const void *b)

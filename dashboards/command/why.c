@@ -68,7 +68,7 @@ static double number(const json_t *o, const char *name)
 static void print_class(const json_t *c)
 {
     size_t i;
-    json_t *e;
+    const json_t *e;
     const char *verdict = get(c, "verdict");
     printf("\n%s: ", get(c, "class"));
     if (verdict[0])
@@ -77,15 +77,17 @@ static void print_class(const json_t *c)
         printf("no verdict: %s\n", get(c, "why_not"));
     printf("  %s; score %.4f, opens at %.4f\n", get(c, "sum"), number(c, "score"),
            number(c, "opens_at"));
-    json_array_foreach(json_object_get(c, "evidence"), i, e)
-    {
+    for (i = 0; i < json_array_size(json_object_get(c, "evidence")); i++) {
+        e = json_array_get(json_object_get(c, "evidence"), i);
         bool counted = json_is_true(json_object_get(e, "counted"));
         printf("  %+6.2f  %-18s ", number(e, "log_odds"), get(e, "detector"));
         print_text(get(e, "sentence"), stdout);
         puts(counted ? "" : " (not counted: a stronger one of its family is)");
     }
-    json_array_foreach(json_object_get(c, "limitations"), i, e)
+    for (i = 0; i < json_array_size(json_object_get(c, "limitations")); i++) {
+        e = json_array_get(json_object_get(c, "limitations"), i);
         printf("%s%s", i ? ", " : "  limited by: ", json_string_value(e));
+    }
     if (i > 0)
         putchar('\n');
 }
@@ -93,16 +95,21 @@ static void print_class(const json_t *c)
 static void print_answer(const json_t *o)
 {
     size_t i;
-    json_t *e;
+    const json_t *e;
     print_text(get(o, "sentence"), stdout);
     putchar('\n');
     if (json_is_true(json_object_get(o, "known")))
         printf("%s, address %s, role %s, seen from %s to %s; rules %s, configuration %s\n",
                get(o, "party"), get(o, "subscriber"), get(o, "role"), get(o, "first_row"),
                get(o, "last_row"), get(o, "rules_version"), get(o, "conf_hash"));
-    json_array_foreach(json_object_get(o, "classes"), i, e) print_class(e);
-    json_array_foreach(json_object_get(o, "not_visible"), i, e)
+    for (i = 0; i < json_array_size(json_object_get(o, "classes")); i++) {
+        e = json_array_get(json_object_get(o, "classes"), i);
+        print_class(e);
+    }
+    for (i = 0; i < json_array_size(json_object_get(o, "not_visible")); i++) {
+        e = json_array_get(json_object_get(o, "not_visible"), i);
         printf("%s%s: %s\n", i ? "" : "\n", get(e, "detector"), get(e, "why"));
+    }
 }
 
 static int run(const struct command_args *a)

@@ -100,8 +100,7 @@ static void choose_lease(const struct web *w, const struct http_request *r, cons
              : " <a href=\"{}?lease=all\">all</a></p>\n",
          all ? NULL : base, NULL);
     if (!all) {
-        // Before the first lease that is known the address was nobody's: that is its own time too.
-        own->start_s = chosen > 0 ? lease[chosen].start_s : 0;
+        own->start_s = lease[chosen].start_s;
         own->end_s = lease[chosen].end_s;
     }
     free(lease);

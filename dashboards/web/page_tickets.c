@@ -230,13 +230,19 @@ static void own_time(const struct web *w, const char *name, const struct ticket 
     if (series_leases(w->rrd_dir, SERIES_SUBSCRIBER, name, &lease, &count) != 0)
         return;
     for (size_t i = 0; i < count; i++) {
-        bool until_then = lease[i].end_s == 0 || lease[i].end_s * 1000 > t->first_seen_ms;
-        if (strcmp(lease[i].party, party) != 0 || !until_then ||
-            lease[i].start_s * 1000 > t->last_seen_ms)
-            continue;
-        own->start_s = lease[i].start_s;
-        own->end_s = lease[i].end_s;
-        break;
+        int64_t start_ms = lease[i].start_s * 1000, end_ms = lease[i].end_s * 1000;
+        if (start_ms <= t->last_seen_ms && (end_ms == 0 || end_ms > t->first_seen_ms)) {
+            if (strcmp(lease[i].party, party) != 0)
+                continue;
+            own->start_s = lease[i].start_s;
+            own->end_s = lease[i].end_s;
+            break;
+        }
+        // No lease of its own: the time between those of others.
+        if (end_ms > 0 && end_ms <= t->first_seen_ms)
+            own->start_s = lease[i].end_s;
+        else if (start_ms > t->last_seen_ms && own->end_s == 0)
+            own->end_s = lease[i].start_s;
     }
     free(lease);
 }

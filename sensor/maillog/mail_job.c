@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "common/loop.h"
+#include "gunzip.h"
 #include "maillog/mail_lines.h"
 
 #define CHUNK (1 << 20)
@@ -23,31 +24,73 @@ static void on_line(void *ctx, struct span line)
     mail_log_line(ctx, line);
 }
 
+struct opened {
+    FILE *plain; // NULL: compressed
+    struct gunzip *packed;
+};
+
+// A gzip file begins with 0x1f, which no line of a log does.
+static int open_log(const char *path, struct opened *out)
+{
+    FILE *f = strcmp(path, "-") == 0 ? fdopen(dup(0), "r") : fopen(path, "re");
+    if (!f)
+        return -errno;
+    int first = getc(f);
+    ungetc(first, f);
+    *out = (struct opened){.plain = f};
+    if (first != 0x1f)
+        return ferror(f) ? -EIO : 0;
+    *out = (struct opened){.packed = gunzip_new(f)};
+    return out->packed ? 0 : -ENOMEM;
+}
+
+static void close_log(struct opened *o)
+{
+    if (o->plain)
+        fclose(o->plain);
+    gunzip_free(o->packed);
+}
+
+// What became of the file: "whole", or what is wrong with it in `text`.
+static const char *judge(const struct opened *o, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (o->plain && ferror(o->plain)) {
+        snprintf(text, size, "%s", strerror(EIO));
+        return "broken";
+    }
+    enum gunzip_state state = o->packed ? gunzip_state(o->packed) : GUNZIP_WHOLE;
+    if (state == GUNZIP_WHOLE)
+        return "whole";
+    snprintf(text, size, "%s at octet %llu of the compressed file",
+             state == GUNZIP_BROKEN ? "is damaged" : "ends too soon",
+             (unsigned long long)gunzip_offset(o->packed));
+    return state == GUNZIP_BROKEN ? "broken" : "truncated";
+}
+
 // 0, or EX_DATAERR for a file that could be read in part, EX_NOINPUT for one that could not.
 static int read_file(struct job_of *j, const char *path, struct control_status *status)
 {
-    const char *error = NULL;
-    gzFile in = strcmp(path, "-") == 0 ? gzdopen(0, "rb") : gzopen(path, "rb");
-    if (!in) {
-        log_error("%s: %s; give a log that can be read", path, strerror(errno));
+    struct opened in = {0};
+    char text[120];
+    size_t n;
+    int rc = open_log(path, &in);
+    if (rc < 0) {
+        close_log(&in);
+        log_error("%s: %s; give a log that can be read", path, strerror(-rc));
         return EX_NOINPUT;
     }
-    gzbuffer(in, CHUNK);
-    int n, code = 0;
-    while ((n = gzread(in, j->chunk, CHUNK)) > 0 && mail_log_error(j->setup.log) == 0)
-        mail_lines_feed(&j->lines, span_of(j->chunk, (size_t)n), on_line, j->setup.log);
+    while (mail_log_error(j->setup.log) == 0 &&
+           (n = in.packed ? gunzip_read(in.packed, j->chunk, CHUNK)
+                          : fread(j->chunk, 1, CHUNK, in.plain)) > 0)
+        mail_lines_feed(&j->lines, span_of(j->chunk, n), on_line, j->setup.log);
     mail_lines_end(&j->lines, on_line, j->setup.log);
-    const char *text = gzerror(in, &code);
-    if (n < 0)
-        error = code == Z_ERRNO ? strerror(errno) : text;
-    else if (code == Z_BUF_ERROR)
-        error = "the compressed file ends too soon";
-    control_status_input(status, path, error ? n < 0 ? "broken" : "truncated" : "whole",
-                         error ? error : "");
-    if (error)
-        log_warning("%s: %s; what was readable was used", path, error);
-    gzclose_r(in);
-    return error ? EX_DATAERR : 0;
+    const char *state = judge(&in, text, sizeof text);
+    control_status_input(status, path, state, text);
+    if (text[0])
+        log_warning("%s: %s; what was readable was used", path, text);
+    close_log(&in);
+    return text[0] ? EX_DATAERR : 0;
 }
 
 // Records are durable or handed over, or why not.

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINES_MAX = 256, WORDS_MAX = 64, FIELDS = 3, LIMIT_S = 300 };
+enum { LINES_MAX = 256, WORDS_MAX = 64, FIELDS = 3, LIMIT_S = 300, RUNS_MAX = 99 };
 
 struct job {
     char *word[WORDS_MAX + 1]; // capture, program, packets, command ...
@@ -90,10 +90,10 @@ static int run(FILE *out, const struct job *j, int nth)
 int main(int argc, char **argv)
 {
     static struct job jobs[LINES_MAX];
-    int runs = argc == 4 ? atoi(argv[1]) : 0;
+    long runs = argc == 4 ? strtol(argv[1], NULL, 10) : 0;
     char *text = argc == 4 ? load(argv[2]) : NULL;
     FILE *out = argc == 4 ? fopen(argv[3], "we") : NULL;
-    if (runs < 1 || !text || !out) {
+    if (runs < 1 || runs > RUNS_MAX || !text || !out) {
         fprintf(stderr, "usage: bench_runner RUNS PLAN CSV\n");
         return EX_USAGE;
     }
@@ -103,7 +103,7 @@ int main(int argc, char **argv)
     // The first round only warms the page cache and is not written down.
     for (int nth = 0; rc == 0 && nth <= runs; nth++)
         for (size_t i = 0; rc == 0 && i < n; i++) {
-            fprintf(stderr, "run %d of %d, %s: %s\n", nth, runs, jobs[i].word[0], jobs[i].word[1]);
+            fprintf(stderr, "run %d of %ld, %s: %s\n", nth, runs, jobs[i].word[0], jobs[i].word[1]);
             FILE *to = nth == 0 ? fopen("/dev/null", "we") : out;
             rc = to ? run(to, &jobs[i], nth) : -errno;
             if (nth == 0 && to)

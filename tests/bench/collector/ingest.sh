@@ -39,7 +39,7 @@ YAML
     "$build/bin/postern-sensor" -c bench.yaml --enroll "$token@127.0.0.1:$((port + 1))" 2>/dev/null
     # Each subscriber thrice a minute, but at least 300,000 and at most 1,000,000 records a minute.
     flows=$((n * 3 < 300000 ? 300000 : n * 3 > 1000000 ? 1000000 : n * 3))
-    "$build/tests/bench_feed" "127.0.0.1:$port" tls "$n" 4 "$flows" "$collector"
+    "$build/tests/bench_feed" "127.0.0.1:$port" tls "$n" 5 "$flows" "$collector"
     kill "$collector"
     wait "$collector" || true
     collector=

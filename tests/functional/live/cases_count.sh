@@ -7,7 +7,7 @@ counts_as_file() {
     shift 3
     case_begin "$name"
     span_up
-    configure "processes: $processes" "ring: 8M"
+    configure "processes: $processes" "ring: 8M" "${STEADY[@]}"
     sensor_start -i span --print flows --status "$LIVE/status.json" || return 0
     frames=$(capture_frames "$capture")
     inject -r 4000 wire "$capture"
@@ -42,7 +42,7 @@ two_interfaces() {
     sysctl -qw net.ipv6.conf.wire2.disable_ipv6=1 net.ipv6.conf.span2.disable_ipv6=1
     ip link set wire2 mtu 9000 up
     ip link set span2 mtu 9000 up
-    configure "ring: 8M"
+    configure "ring: 8M" "${STEADY[@]}"
     sensor_start -i span -i span2 --print flows || return 0
     inject -r 4000 -2 wire2 wire "$LIVE/plain.pcap"
     until_true counter_is packets "$(capture_frames "$LIVE/plain.pcap")" || wrong "packets are missing"

@@ -49,7 +49,7 @@ cases_mirrors() {
     case_begin "lost by the mirror"
     "$TESTS/postern-mangle" -s 1 -x drop=300 -o "$LIVE/drop.pcap" "$LIVE/plain.pcap"
     span_up
-    configure
+    configure "${STEADY[@]}"
     sensor_start -i span --print flows || return 0
     inject -r 4000 wire "$LIVE/drop.pcap"
     until_true counter_is packets "$("$TESTS/postern-inject" -c "$LIVE/drop.pcap")" || wrong "packets are missing"

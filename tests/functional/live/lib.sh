@@ -42,6 +42,12 @@ configure() {
     } >"$LIVE/postern.yaml"
 }
 
+# Deadlines so long that a capture counts the same however slowly this machine puts it on the wire.
+STEADY=("syn_timeout: 1m" "half_open_timeout: 10m" "early_close: 10m" "idle_timeout: 60m"
+    "closing_timeout: 60m" "reset_linger: 10s" "closed_timeout: 1m" "udp_timeout: 10m" "dns_timeout: 1m"
+    "duplicate_window: 0ms" "gap_timeout: 1m")
+export STEADY
+
 # sensor_start OPTION...: on span, until its socket answers.
 sensor_start() {
     local n
@@ -50,7 +56,7 @@ sensor_start() {
     "$BIN/postern-sensor" -c "$LIVE/postern.yaml" "$@" >>"$LIVE/flows.live" 2>"$LIVE/sensor.log" &
     SENSOR=$!
     for n in $(seq 150); do
-        if [ -S "$LIVE/run/postern-sensor.sock" ] && ask >/dev/null 2>&1; then return; fi
+        if [ -S "$LIVE/run/postern-sensor.sock" ] && ask status >/dev/null 2>&1; then return; fi
         kill -0 "$SENSOR" 2>/dev/null || break
         sleep 0.1
     done
@@ -65,9 +71,10 @@ sensor_stop() {
     must_be "the sensor's exit status" "$status" "${1:-0}"
 }
 
-ask() { node "$HERE/ask.mjs" "$LIVE/run/postern-sensor.sock" "$@"; }
-counter() { ask | jq ".counters.$1"; }
-has_problem() { ask | jq -e --arg code "$1" 'any(.problems[]; .code == $code)' >/dev/null; }
+# ask [COMMAND]: by the control socket; status without.
+ask() { node "$HERE/ask.mjs" "$LIVE/run/postern-sensor.sock" "${1:-status}"; }
+counter() { ask status | jq ".counters.$1"; }
+has_problem() { ask status | jq -e --arg code "$1" 'any(.problems[]; .code == $code)' >/dev/null; }
 
 # Waits for at most ten seconds: until COMMAND...
 until_true() {

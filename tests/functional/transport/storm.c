@@ -220,7 +220,7 @@ static void rage(void)
             reap(k, false);
     }
     // Whoever is left goes on in peace.
-    int64_t until = now_ms() + 120000;
+    int64_t until = now_ms() + 120000 + 300 * s.kills;
     while (!all_done()) {
         check_collector();
         for (unsigned k = 0; k < s.sensors; k++)

@@ -32,7 +32,8 @@ void rig_init(struct rig *r, const char *yaml)
     int rc = conf_load_text("rig.yaml", ".", text, strlen(text), r->sections, 2, stderr);
     assert_int_equal(rc, 0);
     conf_hash(r->sections, 2, r->hash);
-    struct engine_options options = {r->settings, &r->site, r->hash};
+    struct engine_options options = {
+        .settings = r->settings, .site = &r->site, .conf_hash = r->hash};
     r->engine = engine_new(&options, keep, r);
     assert_non_null(r->engine);
 }

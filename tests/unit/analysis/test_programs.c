@@ -293,6 +293,113 @@ static void a_full_disk(void **state)
     assert_said("v.jsonl: No space left on device");
 }
 
+// What a program prints, as JSON; its exit code must be 0.
+static json_t *ask(const char *option, const char *value, const char *also, const char *also_value)
+{
+    fflush(stdout);
+    int fd = open("answer", O_RDWR | O_CREAT | O_TRUNC, 0600), kept = dup(1);
+    dup2(fd, 1);
+    int code = run(ANALYSIS, "-c", "postern.yaml", "-j", "journal", option, value, also, also_value,
+                   NULL);
+    dup2(kept, 1);
+    close(kept);
+    close(fd);
+    assert_int_equal(code, 0);
+    json_t *j = json_load_file("answer", 0, NULL);
+    assert_non_null(j);
+    return j;
+}
+
+static double number(const json_t *o, const char *name)
+{
+    return json_number_value(json_object_get(o, name));
+}
+
+static void assert_sum_adds_up(const json_t *class_)
+{
+    double sum = number(class_, "prior");
+    const json_t *evidence = json_object_get(class_, "evidence");
+    for (size_t i = 0; i < json_array_size(evidence); i++) {
+        const json_t *e = json_array_get(evidence, i);
+        sum += json_is_true(json_object_get(e, "counted")) ? number(e, "log_odds") : 0;
+    }
+    assert_float_equal(sum, number(class_, "log_odds"), 0.001);
+}
+
+static void why_and_why_not(void **state)
+{
+    (void)state;
+    write_journal();
+    write_config("site:\n  source_validated: true\n");
+    static const struct {
+        const char *who, *at, *says;
+        size_t open;
+    } cases[] = {
+        {"line:7", "2026-11-22T06:05:00Z", "acts like a spam bot", 1},
+        {"10.0.0.7", "2026-11-22T06:05:00Z", "acts like a spam bot", 1},
+        {"line:8", "2026-11-22T06:05:00Z", "has no verdict", 0},
+        {"10.0.0.99", "2026-11-22T06:05:00Z", "has done nothing on mail ports", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        json_t *j = ask("--why", cases[i].who, "--at", cases[i].at);
+        const char *sentence = json_string_value(json_object_get(j, "sentence"));
+        if (!strstr(sentence, cases[i].says))
+            fail_msg("%s: %s", cases[i].who, sentence);
+        assert_int_equal(json_array_size(json_object_get(j, "open_verdicts")), cases[i].open);
+        const json_t *classes = json_object_get(j, "classes");
+        for (size_t k = 0; k < json_array_size(classes); k++) {
+            const json_t *c = json_array_get(classes, k);
+            assert_sum_adds_up(c);
+            assert_int_equal(json_is_null(json_object_get(c, "verdict")),
+                             json_is_string(json_object_get(c, "why_not")));
+        }
+        json_decref(j);
+    }
+    assert_int_equal(run(ANALYSIS, "-j", "journal", "--why", "nobody at all", NULL), EX_USAGE);
+    assert_said("nobody at all");
+}
+
+static size_t counted(const json_t *j, const char *name)
+{
+    size_t n = json_array_size(json_object_get(j, name));
+    assert_true(number(json_object_get(j, "counts"), name) == (double)n);
+    return n;
+}
+
+static void rules_against_rules(void **state)
+{
+    (void)state;
+    struct stat before, after;
+    write_journal();
+    write_config("{}\n");
+    FILE *f = fopen("strict.yaml", "w");
+    fputs("analysis:\n  fan_out: {extreme: 20}\n", f); // the newsletter's 200 in ten minutes
+    fclose(f);
+    f = fopen("blind.yaml", "w");
+    fputs("analysis:\n  detectors_off: [fan-out, first-contact]\n", f);
+    fclose(f);
+    assert_int_equal(stat("journal", &before), 0);
+    json_t *j = ask("--compare", "strict.yaml", "--from", "-7d");
+    assert_int_equal(counted(j, "newly_flagged"), 1);
+    assert_int_equal(counted(j, "no_longer_flagged"), 0);
+    const json_t *flag = json_array_get(json_object_get(j, "newly_flagged"), 0);
+    assert_string_equal(json_string_value(json_object_get(flag, "party")), "line:8");
+    json_decref(j);
+    j = ask("--compare", "blind.yaml", "--from", "2026-11-22T00:00:00Z");
+    assert_int_equal(counted(j, "newly_flagged"), 0);
+    assert_int_equal(counted(j, "no_longer_flagged"), 1);
+    json_decref(j);
+    j = ask("--compare", "postern.yaml", "--from", "-1h");
+    assert_int_equal(
+        counted(j, "newly_flagged") + counted(j, "no_longer_flagged") + counted(j, "changed"), 0);
+    json_decref(j);
+    assert_int_equal(stat("journal", &after), 0);
+    assert_int_equal(before.st_mtim.tv_sec, after.st_mtim.tv_sec);
+    assert_int_equal(run(ANALYSIS, "-j", "journal", "--compare", "nowhere.yaml", NULL), EX_CONFIG);
+    assert_int_equal(
+        run(ANALYSIS, "-j", "journal", "--compare", "blind.yaml", "--from", "-7x", NULL), EX_USAGE);
+}
+
 // Everything in the folder, to see what a program has left behind.
 static bool is_left(const char *name)
 {
@@ -352,6 +459,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(journal_to_tickets),    FOLDER_TEST(what_is_not_visible),
         FOLDER_TEST(what_is_wrong_is_said), FOLDER_TEST(a_damaged_journal),
+        FOLDER_TEST(why_and_why_not),       FOLDER_TEST(rules_against_rules),
         FOLDER_TEST(a_full_disk),           FOLDER_TEST(what_is_no_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

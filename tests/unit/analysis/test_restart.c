@@ -19,6 +19,7 @@
 #include "common/control_socket.h"
 #include "common/log.h"
 #include "follow.h"
+#include "overrides.h"
 #include "rig.h"
 #include "snapshot.h"
 #include "stream.h"
@@ -98,7 +99,8 @@ static char *play_in_pieces(const struct rig *r, uint64_t each)
 {
     struct said said = {0};
     said.f = open_memstream(&said.text, &said.len);
-    struct engine_options options = {r->settings, &r->site, r->hash};
+    struct engine_options options = {
+        .settings = r->settings, .site = &r->site, .conf_hash = r->hash};
     struct snapshot_place place = {0};
     bool more = true;
     for (unsigned piece = 0; more; piece++) {
@@ -147,7 +149,7 @@ static void a_damaged_state_is_refused(void **state)
     free(play_in_pieces(&r, 0));
     struct stat st;
     assert_int_equal(stat("state", &st), 0);
-    struct engine_options options = {r.settings, &r.site, r.hash};
+    struct engine_options options = {.settings = r.settings, .site = &r.site, .conf_hash = r.hash};
     // Every 37th octet changed, and every length of a cut file in steps.
     for (off_t at = 0; at < st.st_size; at += st.st_size / 60 + 1) {
         for (int cut = 0; cut <= 1; cut++) {
@@ -331,13 +333,98 @@ static void a_service_is_stopped_and_crashes(void **state)
     free(first);
 }
 
+static json_t *said(const char *text)
+{
+    json_t *j = json_loads(text, 0, NULL);
+    assert_non_null(j);
+    return j;
+}
+
+static void what_the_desk_says(void **state)
+{
+    (void)state;
+    struct overrides *o = overrides_new();
+    struct party seven = {.kind = PARTY_LINE, .id = "7"}, eight = {.kind = PARTY_LINE, .id = "8"};
+    struct ip_prefix p;
+    char error[OVERRIDE_ERROR];
+    assert_int_equal(prefix_parse("10.0.0.7", &p), 0);
+    struct subscriber_key key = subscriber_key_of(&(struct realm){0}, &p);
+    static const struct {
+        bool role;
+        const char *text;
+        int rc;
+    } cases[] = {
+        {false,
+         "{\"subject\":\"line:7\",\"class\":\"spambot-direct\",\"owner\":\"desk\",\"reason\":"
+         "\"lab\","
+         "\"expires\":\"2026-12-01T00:00:00Z\"}",
+         0},
+        {false, "{\"subject\":\"line:7\",\"class\":\"all\",\"owner\":\"desk\",\"reason\":\"lab\"}",
+         -EINVAL},
+        {false,
+         "{\"subject\":\"line:7\",\"class\":\"spam\",\"owner\":\"desk\",\"reason\":\"lab\","
+         "\"expires\":\"2026-12-01T00:00:00Z\"}",
+         -EINVAL},
+        {false, "{\"end\":\"line:9\"}", -EINVAL},
+        {true,
+         "{\"party\":\"line:8\",\"role\":\"mail-server\",\"owner\":\"desk\",\"reason\":"
+         "\"contract\"}",
+         0},
+        {true, "{\"party\":\"line:8\",\"role\":\"king\",\"owner\":\"desk\",\"reason\":\"x\"}",
+         -EINVAL},
+        {true, "{\"party\":\"8\",\"role\":\"household\",\"owner\":\"desk\",\"reason\":\"x\"}",
+         -EINVAL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        json_t *j = said(cases[i].text);
+        int rc = cases[i].role ? overrides_role(o, j, RIG_EPOCH_MS, error)
+                               : overrides_exempt(o, j, RIG_EPOCH_MS, error);
+        assert_int_equal(rc, cases[i].rc);
+        json_decref(j);
+    }
+    for (int loaded = 0; loaded <= 1; loaded++) {
+        const int64_t t = RIG_EPOCH_MS;
+        assert_true(overrides_is_exempt(o, VERDICT_SPAMBOT_DIRECT, &seven, &key, t));
+        assert_false(overrides_is_exempt(o, VERDICT_SPAMBOT_DIRECT, &seven, &key, t - 1));
+        assert_false(
+            overrides_is_exempt(o, VERDICT_SPAMBOT_DIRECT, &seven, &key, t + 30 * 86400000LL));
+        assert_false(overrides_is_exempt(o, VERDICT_HARVESTER, &seven, &key, t));
+        assert_false(overrides_is_exempt(o, VERDICT_SPAMBOT_DIRECT, &eight, &key, t));
+        assert_int_equal(overrides_role_of(o, &eight, ROLE_HOUSEHOLD, t), ROLE_MAIL_SERVER);
+        assert_int_equal(overrides_role_of(o, &eight, ROLE_HOUSEHOLD, t - 1), ROLE_HOUSEHOLD);
+        assert_int_equal(overrides_role_of(o, &seven, ROLE_UNKNOWN, t), ROLE_UNKNOWN);
+        assert_int_equal(overrides_save(o, "overrides.json"), 0);
+        overrides_free(o);
+        o = overrides_new();
+        assert_int_equal(overrides_load(o, "overrides.json", error), 0);
+    }
+    // Ended, both hold no more, and what was before stays as it was.
+    json_t *j = said("{\"end\":\"line:7\"}");
+    assert_int_equal(overrides_exempt(o, j, RIG_EPOCH_MS + 1000, error), 0);
+    json_decref(j);
+    j = said("{\"party\":\"line:8\",\"role\":\"auto\",\"owner\":\"desk\",\"reason\":\"left\"}");
+    assert_int_equal(overrides_role(o, j, RIG_EPOCH_MS + 1000, error), 0);
+    json_decref(j);
+    assert_false(overrides_is_exempt(o, VERDICT_SPAMBOT_DIRECT, &seven, &key, RIG_EPOCH_MS + 1000));
+    assert_true(overrides_is_exempt(o, VERDICT_SPAMBOT_DIRECT, &seven, &key, RIG_EPOCH_MS + 999));
+    assert_int_equal(overrides_role_of(o, &eight, ROLE_HOUSEHOLD, RIG_EPOCH_MS + 1000),
+                     ROLE_HOUSEHOLD);
+    overrides_free(o);
+    o = overrides_new();
+    FILE *f = fopen("broken.json", "w");
+    fputs("{\"v\":1}", f);
+    fclose(f);
+    assert_int_equal(overrides_load(o, "broken.json", error), -EINVAL);
+    assert_int_equal(overrides_load(o, "nowhere.json", error), 0);
+    overrides_free(o);
+}
+
 int main(void)
 {
 #define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
-        FOLDER_TEST(a_state_goes_on_where_it_was),
-        FOLDER_TEST(a_damaged_state_is_refused),
-        FOLDER_TEST(a_cut_line_is_taken_back),
+        FOLDER_TEST(a_state_goes_on_where_it_was),     FOLDER_TEST(a_damaged_state_is_refused),
+        FOLDER_TEST(a_cut_line_is_taken_back),         FOLDER_TEST(what_the_desk_says),
         FOLDER_TEST(a_service_is_stopped_and_crashes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,8 @@ struct world {
     size_t count;
     struct collector *collector;
     struct intake *intake;
+    int64_t keep_ms;
+    uint64_t segment_octets;
 };
 
 static void add(struct world *w, struct record r)
@@ -81,8 +83,11 @@ static void place(struct world *w, const char *name)
 
 static int start(struct world *w)
 {
-    struct intake_options o = {
-        .dir = w->log, .journal = w->journal, .keep_ms = 3900000, .octets_max = 1 << 30};
+    struct intake_options o = {.dir = w->log,
+                               .journal = w->journal,
+                               .keep_ms = w->keep_ms ? w->keep_ms : 3900000,
+                               .octets_max = 1 << 30,
+                               .segment_octets = w->segment_octets};
     assert_int_equal(collector_open(&w->fixture->conf, &w->fixture->site, w->journal, NULL, stderr,
                                     &w->collector),
                      0);
@@ -319,6 +324,51 @@ static void test_gap(void **state)
     assert_int_equal(lost, 30);
 }
 
+static uint64_t counter(const struct world *w, const char *name)
+{
+    struct control_status *s = control_status_new("test");
+    intake_status(w->intake, s);
+    json_t *j = control_status_json(s);
+    json_int_t n = json_integer_value(json_object_get(json_object_get(j, "counters"), name));
+    json_decref(j);
+    control_status_free(s);
+    return (uint64_t)n;
+}
+
+// The log gives up what the minutes no longer need. After a crash even records that are in it no more are known for repeats.
+static void test_trimmed(void **state)
+{
+    struct world *w = *state;
+    size_t len;
+    char *good = reference(w, &len);
+    w->keep_ms = 60000;
+    w->segment_octets = 4096;
+    place(w, "trimmed");
+    assert_int_equal(start(w), 0);
+    uint64_t most = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        insist(w, &w->record[i]);
+        if (i % 10 == 9)
+            sync_all(w);
+        if (i % 97 != 96)
+            continue;
+        sync_all(w);
+        uint64_t segments = counter(w, "intake_segments");
+        most = segments > most ? segments : most;
+        end(w);
+        assert_int_equal(start(w), 0);
+        // What is replayed are the last minutes, not all; what comes again is dropped, however old.
+        assert_true(i < 400 || counter(w, "intake_replayed") < i - 50);
+        for (size_t k = 0; k <= i; k++)
+            insist(w, &w->record[k]);
+        assert_int_equal(counter(w, "intake_repeats"), i + 1);
+    }
+    assert_true(most > 3);
+    end(w);
+    same(w, good, len);
+    free(good);
+}
+
 // Two collectors must not share a log; a log that was emptied begins another.
 static void test_alone(void **state)
 {
@@ -339,6 +389,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_torn_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silent, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gap, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_trimmed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_alone, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -252,7 +252,8 @@ static void a_full_disk(void **state)
     struct site *s = *state;
     struct stat st;
     struct rlimit before, full;
-    signal(SIGXFSZ, SIG_IGN);
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    assert_int_equal(sigaction(SIGXFSZ, &ignore, NULL), 0);
     assert_int_equal(stat(s->history, &st), 0);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     full = before;

@@ -4,10 +4,12 @@
 // The rows are those of the generator's day: 23 active minutes a line and day, half of them reading mail, a
 // third surfing, the rest sending; one line in a thousand is a bot for two hours a day.
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -183,11 +185,19 @@ static double read_journal(const char *folder, const struct engine_options *opti
     return seconds() - begin;
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st;
+    (void)kind;
+    (void)ftw;
+    return remove(path);
+}
+
 int main(int argc, char **argv)
 {
     uint32_t hosts = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 2000;
     unsigned days = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 7;
-    char folder[] = "/tmp/postern-bench-XXXXXX", command[64];
+    char folder[] = "/tmp/postern-bench-XXXXXX";
     struct conf_site site;
     struct settings *settings = calloc(1, settings_size());
     const struct conf_section sections[] = {{"site", conf_site_keys, &site},
@@ -224,6 +234,5 @@ int main(int argc, char **argv)
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     printf("largest: %ld kB\n", usage.ru_maxrss);
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command) == 0 ? 0 : 1;
+    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0 ? 0 : 1;
 }

@@ -129,8 +129,8 @@ static void make_files(const struct options *o, bool reduced)
             *slash = '/';
         }
         int rc = rrdfile_create(path, shape, FIRST * 60LL, error);
-        if (rc == -EEXIST)
-            break;
+        if (rc == -EEXIST) // of a run before: they stay in memory as they are
+            return;
         if (rc != 0) {
             fprintf(stderr, "bench_series: %s\n", error);
             exit(73);
