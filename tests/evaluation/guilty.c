@@ -299,8 +299,10 @@ void guilty_day(const struct people *p, const struct line *l, int64_t day_ms, st
     case KIND_backscatter:
     case KIND_open_relay: relays(p, l, s, r); break;
     case KIND_harvester: harvest(p, l, s, r); break;
-    case KIND_neris: replay(p, l, s, p->neris); break;
-    case KIND_virut: replay(p, l, s, p->virut); break;
+    case KIND_neris:
+    case KIND_neris_open: replay(p, l, s, p->neris); break;
+    case KIND_virut:
+    case KIND_virut_open: replay(p, l, s, p->virut); break;
     default: break;
     }
     for (size_t i = first; i < p->out->count; i++)

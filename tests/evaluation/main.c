@@ -18,7 +18,7 @@
 
 struct options {
     const char *seeds, *out, *rates, *bots, *scaled, *off;
-    unsigned days, warm, sites, each;
+    unsigned days, warm, sites, each, attack_days, first_site;
     struct sight sight;
     bool blind;
 };
@@ -34,7 +34,8 @@ struct site_run { // one site
     struct engine *engine;
     struct rows *rows;
     uint64_t rows_count;
-    FILE *false_out;
+    FILE *verdicts;
+    unsigned days;
 };
 
 struct config {
@@ -83,7 +84,7 @@ static void take_mark(int64_t mark_ms, const struct minute_site *site, void *ctx
 static void take_verdict(const struct verdict *v, void *ctx)
 {
     struct site_run *run = ctx;
-    score_verdict(&run->score[strtoul(v->party.id, NULL, 10)], &run->counting, v, run->false_out);
+    score_verdict(&run->score[strtoul(v->party.id, NULL, 10)], &run->counting, v, run->verdicts);
 }
 
 static int load_config(const struct options *o, bool blocked, struct config *out)
@@ -140,7 +141,7 @@ static int play_days(struct site_run *run, uint64_t seed)
 {
     const struct options *o = run->o;
     int rc = 0;
-    for (unsigned d = 0; rc == 0 && d < o->warm + o->days; d++) {
+    for (unsigned d = 0; rc == 0 && d < o->warm + run->days; d++) {
         int64_t day_ms = START_MS + d * DAY_MS;
         run->flows.count = 0;
         draw_outage(run, seed, day_ms);
@@ -157,7 +158,7 @@ static int play_days(struct site_run *run, uint64_t seed)
 }
 
 struct files {
-    FILE *scores, *totals, *false_out;
+    FILE *scores, *totals, *verdicts;
 };
 
 static void write_totals(const struct site_run *run, FILE *out)
@@ -167,60 +168,9 @@ static void write_totals(const struct site_run *run, FILE *out)
         for (uint32_t i = 0; i < run->lines; i++)
             n += run->score[i].line.kind == k;
         if (n > 0)
-            fprintf(out, "%s,%s,%u,%u,%u\n", run->set, kind_name(k), n, run->o->days,
+            fprintf(out, "%s,%s,%u,%u,%u\n", run->set, kind_name(k), n, run->days,
                     kind_is_household(k) ? 1 : 0);
     }
-}
-
-// A site with so many lines of each kind that `wanted` names.
-static int play_site(const struct options *o, const struct people *people, const char *set,
-                     unsigned number, bool blocked,
-                     unsigned (*wanted)(const struct options *o, unsigned kind, struct rng *r),
-                     struct files *files, uint64_t *rows)
-{
-    struct config config;
-    uint64_t seed = seed_of(o->seeds, seed_of(set, 0, 0), number);
-    struct site_run run = {
-        .set = set,
-        .o = o,
-        .people = *people,
-        .counting = {START_MS + o->warm * DAY_MS, START_MS + (o->warm + o->days) * DAY_MS},
-        .false_out = files->false_out};
-    struct rng r = {seed};
-    if (load_config(o, blocked, &config) != 0)
-        return -EINVAL;
-    run.people.out = &run.flows;
-    for (unsigned k = 0; k < KIND_N; k++) {
-        for (unsigned n = wanted(o, k, &r); n > 0; n--)
-            add_line(&run, k, seed);
-    }
-    struct engine_options eo = {
-        .settings = config.settings, .site = &config.site, .conf_hash = config.hash};
-    struct rows_options ro = {.party = party_name,
-                              .is_mailbox = is_mailbox,
-                              .ctx = &run,
-                              .address = ADDRESS,
-                              .sight = &o->sight};
-    run.engine = engine_new(&eo, take_verdict, &run);
-    run.rows = rows_new(&ro);
-    int rc = run.engine && run.rows ? play_days(&run, seed) : -ENOMEM;
-    for (uint32_t i = 0; rc == 0 && i < run.lines; i++) {
-        if (run.score[i].line.kind >= KIND_GUILTY || score_is_flagged(&run.score[i]))
-            score_write(&run.score[i], &run.counting, set, files->scores);
-    }
-    if (rc == 0)
-        write_totals(&run, files->totals);
-    if (number == 0)
-        printf("configuration,%s,%s\n", set, config.hash);
-    *rows += run.rows_count;
-    for (uint32_t i = 0; i < run.lines; i++)
-        score_fini(&run.score[i]);
-    free(run.score);
-    free(run.flows.item);
-    rows_free(run.rows);
-    engine_free(run.engine);
-    free_config(&config);
-    return rc;
 }
 
 static unsigned as_on_a_site(const struct options *o, unsigned kind, struct rng *r)
@@ -247,6 +197,60 @@ static unsigned each_blocked(const struct options *o, unsigned kind, struct rng 
     return kind_is_blocked(kind) ? o->each : 0;
 }
 
+// A site with so many lines of each kind that `wanted` names.
+static int play_site(const struct options *o, const struct people *people, const char *set,
+                     unsigned number, bool blocked,
+                     unsigned (*wanted)(const struct options *o, unsigned kind, struct rng *r),
+                     struct files *files, uint64_t *rows)
+{
+    struct config config;
+    bool attacks = wanted == each_guilty || wanted == each_blocked;
+    unsigned days = attacks ? o->attack_days : o->days;
+    uint64_t seed = seed_of(o->seeds, seed_of(set, 0, 0), number);
+    struct site_run run = {
+        .set = set,
+        .o = o,
+        .people = *people,
+        .days = days,
+        .counting = {START_MS + o->warm * DAY_MS, START_MS + (o->warm + days) * DAY_MS},
+        .verdicts = files->verdicts};
+    struct rng r = {seed};
+    if (load_config(o, blocked, &config) != 0)
+        return -EINVAL;
+    run.people.out = &run.flows;
+    for (unsigned k = 0; k < KIND_N; k++) {
+        for (unsigned n = wanted(o, k, &r); n > 0; n--)
+            add_line(&run, k, seed);
+    }
+    struct engine_options eo = {
+        .settings = config.settings, .site = &config.site, .conf_hash = config.hash};
+    struct rows_options ro = {.party = party_name,
+                              .is_mailbox = is_mailbox,
+                              .ctx = &run,
+                              .address = ADDRESS,
+                              .sight = &o->sight};
+    run.engine = engine_new(&eo, take_verdict, &run);
+    run.rows = rows_new(&ro);
+    int rc = run.engine && run.rows ? play_days(&run, seed) : -ENOMEM;
+    for (uint32_t i = 0; rc == 0 && i < run.lines; i++) {
+        if (run.score[i].line.kind >= KIND_GUILTY || score_is_flagged(&run.score[i]))
+            score_write(&run.score[i], &run.counting, set, files->scores);
+    }
+    if (rc == 0)
+        write_totals(&run, files->totals);
+    if (number == o->first_site || number == 0)
+        printf("configuration,%s,%s\n", set, config.hash);
+    *rows += run.rows_count;
+    for (uint32_t i = 0; i < run.lines; i++)
+        score_fini(&run.score[i]);
+    free(run.score);
+    free(run.flows.item);
+    rows_free(run.rows);
+    engine_free(run.engine);
+    free_config(&config);
+    return rc;
+}
+
 static FILE *create(const char *folder, const char *name, const char *heading)
 {
     char path[4096];
@@ -262,22 +266,25 @@ static FILE *create(const char *folder, const char *name, const char *heading)
 
 static int play(const struct options *o, const struct people *people)
 {
-    struct files files = {
-        create(o->out, "scores.csv", ""),
-        create(o->out, "totals.csv", "set,kind,lines,days,household\n"),
-        create(o->out, "false.csv", "kind,event,class,ceiling,state,log_odds,evidence\n")};
+    struct files files = {create(o->out, "scores.csv", ""),
+                          create(o->out, "totals.csv", "set,kind,lines,days,household\n"),
+                          create(o->out, "verdicts.csv",
+                                 "guilty,kind,event,class,ceiling,state,log_odds,evidence\n")};
     uint64_t rows = 0;
     score_heading(files.scores);
-    int rc = play_site(o, people, "guilty", 0, false, each_guilty, &files, &rows);
-    if (rc == 0)
+    int rc = o->each == 0 ? 0
+                          : play_site(o, people, "guilty", 0, false, each_guilty, &files, &rows);
+    if (rc == 0 && o->each > 0)
         rc = play_site(o, people, "blocked", 0, true, each_blocked, &files, &rows);
-    if (rc == 0)
+    if (rc == 0 && o->each > 0)
         rc = play_site(o, people, "kinds", 0, false, each_innocent, &files, &rows);
-    for (unsigned n = 0; rc == 0 && n < o->sites; n++)
+    for (unsigned n = o->first_site; rc == 0 && n < o->first_site + o->sites; n++)
         rc = play_site(o, people, "sites", n, false, as_on_a_site, &files, &rows);
-    printf("rows,%" PRIu64 "\nrules,%s\nseeds,%s\ndays,%u\nwarm,%u\nsites,%u\neach,%u\n", rows,
-           ENGINE_RULES_VERSION, o->seeds, o->days, o->warm, o->sites, o->each);
-    if (fclose(files.scores) != 0 || fclose(files.totals) != 0 || fclose(files.false_out) != 0)
+    printf("rows,%" PRIu64
+           "\nrules,%s\nseeds,%s\ndays,%u\nwarm,%u\nsites,%u\neach,%u\nattack days,%u\n",
+           rows, ENGINE_RULES_VERSION, o->seeds, o->days, o->warm, o->sites, o->each,
+           o->attack_days);
+    if (fclose(files.scores) != 0 || fclose(files.totals) != 0 || fclose(files.verdicts) != 0)
         rc = -EIO;
     if (rc != 0)
         fprintf(stderr, "evaluate: %s\n", strerror(-rc));
@@ -308,6 +315,8 @@ int main(int argc, char **argv)
         {"each", required_argument, NULL, 'e'},
         {"scale", required_argument, NULL, 'x'},
         {"off", required_argument, NULL, 'f'},
+        {"attack-days", required_argument, NULL, 'a'},
+        {"first-site", required_argument, NULL, 'i'},
         {"loss", required_argument, NULL, 'l'},
         {"sampling", required_argument, NULL, 'p'},
         {"one-direction", no_argument, NULL, '1'},
@@ -320,6 +329,7 @@ int main(int argc, char **argv)
                         .days = 6,
                         .warm = 4,
                         .sites = 1,
+                        .attack_days = 4,
                         .each = 20};
     int c;
     while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -332,6 +342,8 @@ int main(int argc, char **argv)
         case 'w': o.warm = number(optarg); break;
         case 'n': o.sites = number(optarg); break;
         case 'e': o.each = number(optarg); break;
+        case 'a': o.attack_days = number(optarg); break;
+        case 'i': o.first_site = number(optarg); break;
         case 'x': o.scaled = optarg; break;
         case 'f': o.off = optarg; break;
         case 'l': o.sight.loss = strtod(optarg, NULL); break;
@@ -341,9 +353,10 @@ int main(int argc, char **argv)
         default: return 64;
         }
     }
-    if (o.days < 1 || o.days > DAYS_MAX - 1 ||
+    if (o.days < 1 || o.days > DAYS_MAX - 1 || o.attack_days < 2 || o.attack_days > DAYS_MAX - 1 ||
         (strcmp(o.seeds, "test") != 0 && strcmp(o.seeds, "tuning") != 0)) {
-        fprintf(stderr, "evaluate: --days 1 to %d, --seeds tuning or test\n", DAYS_MAX - 1);
+        fprintf(stderr, "evaluate: --days and --attack-days 1 to %d, --seeds tuning or test\n",
+                DAYS_MAX - 1);
         return 64;
     }
     struct rates rates;

@@ -45,7 +45,9 @@
     X(harvester, "harvester of addresses", VERDICT_HARVESTER)                            \
     X(open_relay, "open relay", VERDICT_OPEN_RELAY)                                      \
     X(neris, "Neris, a real bot, into a block that is declared", VERDICT_SPAMBOT_DIRECT) \
-    X(virut, "Virut, a real bot, into a block that is declared", VERDICT_SPAMBOT_DIRECT)
+    X(virut, "Virut, a real bot, into a block that is declared", VERDICT_SPAMBOT_DIRECT) \
+    X(neris_open, "Neris, the block not declared", VERDICT_SPAMBOT_DIRECT)               \
+    X(virut_open, "Virut, the block not declared", VERDICT_SPAMBOT_DIRECT)
 
 enum kind {
 #define X(name, ...) KIND_##name,

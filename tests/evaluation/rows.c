@@ -2,7 +2,6 @@
 #include "rows.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,52 +93,6 @@ static int by_cut(const void *a, const void *b)
     if (x->cut_ms != y->cut_ms)
         return x->cut_ms < y->cut_ms ? -1 : 1;
     return (x->from > y->from) - (x->from < y->from);
-}
-
-// Does the tap see a packet that matters?
-static bool seen(struct rows *r)
-{
-    const struct sight *s = r->options.sight;
-    if (!s)
-        return true;
-    if (s->loss > 0 && rng_real(&r->rng) < s->loss)
-        return false;
-    return s->sampling <= 1 || rng_below(&r->rng, s->sampling) == 0;
-}
-
-// What is lost is taken from the flow before it is told: its first packet, the answer, the dialogue. False: nothing
-// of it is seen.
-static bool blur(struct rows *r, struct flow *f)
-{
-    const struct sight *s = r->options.sight;
-    if (!s)
-        return true;
-    if (s->sampling > 1) { // some packet of about a dozen
-        double all = f->outcome == MINUTE_OUTCOME_UNANSWERED
-                         ? 3
-                         : 12 + (f->octets_up + f->octets_down) / 1000.0;
-        if (rng_real(&r->rng) > 1 - pow(1 - 1.0 / s->sampling, all))
-            return false;
-        f->flags &= FLOW_GUILTY | FLOW_CONTINUES | FLOW_LASTS | FLOW_HOSTING;
-        f->rcpt_ok = f->rcpt_4xx = f->rcpt_5xx = f->messages = 0;
-        f->outcome = seen(r) ? f->outcome : MINUTE_OUTCOME_MIDSTREAM;
-        return true;
-    }
-    if (s->one_direction) {
-        f->octets_down = 0;
-        f->outcome = MINUTE_OUTCOME_UNANSWERED;
-        f->flags &= FLOW_GUILTY | FLOW_CONTINUES | FLOW_LASTS | FLOW_HOSTING | FLOW_LOG;
-        if (!(f->flags & FLOW_LOG))
-            f->rcpt_ok = f->rcpt_4xx = f->rcpt_5xx = f->messages = 0;
-        return f->direction == MINUTE_OUT;
-    }
-    if (f->outcome == MINUTE_OUTCOME_UNANSWERED)
-        return seen(r) || seen(r); // sent again
-    if (!seen(r) && !seen(r))      // both answers of the handshake
-        f->outcome = MINUTE_OUTCOME_MIDSTREAM;
-    if (!seen(r))
-        f->rcpt_ok = f->rcpt_4xx = f->rcpt_5xx = f->messages = 0;
-    return true;
 }
 
 static bool is_failure(unsigned outcome)
@@ -494,7 +447,7 @@ int rows_day(struct rows *r, struct flows *flows, int64_t until_ms,
     r->kept.count = 0;
     for (size_t i = 0; i < flows->count; i++) {
         struct flow *f = &flows->item[i];
-        if (i < fresh && !blur(r, f))
+        if (i < fresh && !sight_blur(r->options.sight, &r->rng, f))
             continue;
         const int64_t t_ms[] = {f->t_ms, f->t_ms + f->answer_ms, f->t_ms + f->lasts_ms};
         bool later = false;

@@ -12,6 +12,9 @@ struct sight {
     bool one_direction; // what comes to the subscriber is not seen
 };
 
+// Takes from the flow what is not seen, before anybody counts it. False: nothing of it is seen.
+bool sight_blur(const struct sight *s, struct rng *r, struct flow *f);
+
 struct rows_options {
     const char *(*party)(uint32_t line, void *ctx); // name of the line's account
     bool (*is_mailbox)(uint32_t line, void *ctx);

@@ -62,17 +62,16 @@ static bool is_confirmed(const struct verdict *v, int64_t opened_ms)
 
 static void say(const struct score *s, const struct verdict *v, bool confirmed, FILE *out)
 {
-    fprintf(out, "%s,%s,%s,%s,%s,%.1f,", kind_name(s->line.kind), verdict_event_name(v->event),
-            verdict_class_name(v->class_), verdict_ceiling_name(v->ceiling),
-            confirmed ? "confirmed" : "suspect", v->log_odds);
+    fprintf(out, "%d,%s,%s,%s,%s,%s,%.1f,", is_guilty(s), kind_name(s->line.kind),
+            verdict_event_name(v->event), verdict_class_name(v->class_),
+            verdict_ceiling_name(v->ceiling), confirmed ? "confirmed" : "suspect", v->log_odds);
     for (uint32_t i = 0; i < v->evidence_count; i++)
         fprintf(out, "%s%s=%.0f/%.0f", i ? " " : "", v->evidence[i].detector,
                 v->evidence[i].measured, v->evidence[i].limit);
     fputc('\n', out);
 }
 
-void score_verdict(struct score *s, const struct counting *c, const struct verdict *v,
-                   FILE *false_out)
+void score_verdict(struct score *s, const struct counting *c, const struct verdict *v, FILE *out)
 {
     if (v->event == VERDICT_CLOSED || v->ceiling < VERDICT_TICKET)
         return;
@@ -91,8 +90,9 @@ void score_verdict(struct score *s, const struct counting *c, const struct verdi
     s->confirmed |= confirmed;
     if (confirmed && day >= 0 && day < DAYS_MAX)
         s->confirmed_days |= (uint64_t)1 << day;
-    if (!guilty && false_out)
-        say(s, v, confirmed, false_out);
+    bool news = !guilty || (v->event == VERDICT_OPENED && s->tickets == 1);
+    if (news && out)
+        say(s, v, confirmed, out);
 }
 
 bool score_is_flagged(const struct score *s)

@@ -38,9 +38,8 @@ struct counting {
 void score_init(struct score *s, const struct line *l);
 void score_fini(struct score *s);
 void score_row(struct score *s, const struct counting *c, const struct minute_row *r);
-// `false_out` (may be NULL) gets a line for a ticket on an innocent.
-void score_verdict(struct score *s, const struct counting *c, const struct verdict *v,
-                   FILE *false_out);
+// `out` (may be NULL) gets a line for each ticket on an innocent and for the first on a guilty line.
+void score_verdict(struct score *s, const struct counting *c, const struct verdict *v, FILE *out);
 
 void score_heading(FILE *out);
 void score_write(const struct score *s, const struct counting *c, const char *set, FILE *out);
