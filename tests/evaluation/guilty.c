@@ -243,7 +243,7 @@ static void harvest(const struct people *p, const struct line *l, struct stretch
     }
 }
 
-// A real bot's flows, its zero at the attack's start. Port 25 was blocked: no answer ever came.
+// Flow facts of a real bot, their zero at the attack's start. Port 25 was blocked there: no answer ever came.
 static void replay(const struct people *p, const struct line *l, struct stretch s,
                    const struct real_bot *b)
 {
@@ -254,10 +254,14 @@ static void replay(const struct people *p, const struct line *l, struct stretch 
             continue;
         struct flow *f = plain_flow(p, l, t_ms, MINUTE_MX, MINUTE_OUT, 25,
                                     200000 + n->peer / 256 % 4194304);
-        bool answered = n->packets_in > 0;
-        f->outcome = answered ? MINUTE_OUTCOME_REFUSED : MINUTE_OUTCOME_UNANSWERED;
-        f->answer_ms = answered ? 200 : 4000;
-        f->lasts_ms = f->answer_ms;
+        // As many answers as attempts and no payload: resets.
+        bool refused = n->packets_in == n->packets_out && n->octets_in <= 66 * n->packets_in;
+        f->outcome = n->packets_in == 0 ? MINUTE_OUTCOME_UNANSWERED
+                     : refused          ? MINUTE_OUTCOME_REFUSED
+                                        : MINUTE_OUTCOME_GREETED;
+        f->answer_ms = n->packets_in == 0 ? 4000 : 200;
+        f->lasts_ms = f->outcome == MINUTE_OUTCOME_GREETED ? (int32_t)(n->duration_s * 1000)
+                                                           : f->answer_ms;
         f->octets_up = n->octets_out;
         f->octets_down = n->octets_in;
     }

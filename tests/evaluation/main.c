@@ -17,7 +17,8 @@
 #define ADDRESS 0x0a000001u // 10.0.0.1
 
 struct options {
-    const char *seeds, *out, *rates, *bots, *scaled, *off;
+    const char *seeds, *out, *rates, *bots, *scaled, *off, *level;
+    double lines;
     unsigned days, warm, sites, each, attack_days, first_site;
     struct sight sight;
     bool blind;
@@ -175,8 +176,7 @@ static void write_totals(const struct site_run *run, FILE *out)
 
 static unsigned as_on_a_site(const struct options *o, unsigned kind, struct rng *r)
 {
-    (void)o;
-    return kind < KIND_GUILTY ? rng_poisson(r, 2000.0 * kind_frequency(kind) / 1e6) : 0;
+    return kind < KIND_GUILTY ? rng_poisson(r, o->lines * kind_frequency(kind) / 1e6) : 0;
 }
 
 static unsigned each_innocent(const struct options *o, unsigned kind, struct rng *r)
@@ -291,6 +291,51 @@ static int play(const struct options *o, const struct people *people)
     return rc == 0 ? 0 : 1;
 }
 
+static int count_row(const struct minute_row *r, void *ctx)
+{
+    const uint64_t *c = r->counter[MINUTE_MX][MINUTE_OUT];
+    (void)ctx;
+    printf("%" PRId64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n", r->minute,
+           c[MINUTE_connections], c[MINUTE_unanswered], c[MINUTE_refused], c[MINUTE_established]);
+    return 0;
+}
+
+static void no_mark(int64_t mark_ms, const struct minute_site *site, void *ctx)
+{
+    (void)mark_ms;
+    (void)site;
+    (void)ctx;
+}
+
+// Flow facts as rows, counted: to be held against the same facts as packets through sensor and collector.
+static int count_level(const struct options *o, struct people *people)
+{
+    struct real_bot bot;
+    struct flows flows = {0};
+    struct site_run run = {.o = o, .people = *people};
+    int rc = real_bot_load(o->level, &bot);
+    if (rc != 0) {
+        fprintf(stderr, "evaluate: %s: %s\n", o->level, strerror(-rc));
+        return 66;
+    }
+    struct line l = {.kind = KIND_neris, .from_ms = START_MS, .to_ms = START_MS + DAY_MS};
+    struct score score = {.line = l};
+    struct rng r = {1};
+    run.score = &score;
+    people->neris = &bot;
+    people->out = &flows;
+    guilty_day(people, &l, START_MS, &r);
+    struct rows_options ro = {
+        .party = party_name, .is_mailbox = is_mailbox, .ctx = &run, .address = ADDRESS};
+    struct rows *rows = rows_new(&ro);
+    rc = rows ? rows_day(rows, &flows, START_MS + DAY_MS, counts, count_row, no_mark, &run)
+              : -ENOMEM;
+    rows_free(rows);
+    free(flows.item);
+    free(bot.flow);
+    return rc == 0 ? 0 : 1;
+}
+
 static unsigned number(const char *text)
 {
     char *end;
@@ -315,6 +360,7 @@ int main(int argc, char **argv)
         {"each", required_argument, NULL, 'e'},
         {"scale", required_argument, NULL, 'x'},
         {"off", required_argument, NULL, 'f'},
+        {"level", required_argument, NULL, 'v'},
         {"attack-days", required_argument, NULL, 'a'},
         {"first-site", required_argument, NULL, 'i'},
         {"loss", required_argument, NULL, 'l'},
@@ -342,6 +388,7 @@ int main(int argc, char **argv)
         case 'w': o.warm = number(optarg); break;
         case 'n': o.sites = number(optarg); break;
         case 'e': o.each = number(optarg); break;
+        case 'v': o.level = optarg; break;
         case 'a': o.attack_days = number(optarg); break;
         case 'i': o.first_site = number(optarg); break;
         case 'x': o.scaled = optarg; break;
@@ -365,6 +412,9 @@ int main(int argc, char **argv)
     char path[4096];
     if (rates_load(o.rates, o.scaled, &rates) != 0)
         return 78;
+    o.lines = rates.low[RATE_lines];
+    if (o.level)
+        return count_level(&o, &people);
     snprintf(path, sizeof path, "%s/neris-port25.csv", o.bots ? o.bots : ".");
     bool real = real_bot_load(path, &neris) == 0;
     snprintf(path, sizeof path, "%s/virut-port25.csv", o.bots ? o.bots : ".");

@@ -243,11 +243,12 @@ const page = [`# Evaluation on ${seeds} seeds`, "",
     `## Against the baselines (${MODEL})`, "",
     "On the same rows. A day of a line counts as falsely flagged once. *Ours* is the share found when our threshold is " +
     "raised until no more subscriber-days are falsely flagged than by the baseline; where we flag fewer to begin with it is " +
-    "our ordinary share, a lower bound of what we could find at their rate.", "",
+    "our ordinary share, a lower bound of what we could find at their rate. *Later*: as many are found and the " +
+    "baseline's median is earlier; *behind*: the baseline finds more.", "",
     table(["baseline", `falsely flagged per million subscriber-days (${MODEL})`, ...classes],
         [[`postern`, million(flaggedDays(OURS), allDays), ...classes.map((k) => percent(shareAt(k, Infinity)))],
             ...judges.map((j, i) => [baselineTexts.get(j) ?? j, million(flaggedDays(j), allDays),
-                ...wins.map((w) => `${percent(w[i].share)} / ours ${percent(w[i].mine)}${w[i].ahead ? "" : " **not ahead**"}`)])]), "",
+                ...wins.map((w) => `${percent(w[i].share)} / ours ${percent(w[i].mine)}${w[i].ahead ? "" : w[i].mine === w[i].share ? w[i].mine > 0 ? ", later" : "" : " **behind**"}`)])]), "",
     "![trade-off](trade-off.svg)", "",
     "## Rates of the generator", "",
     table(["key", "low", "high", "unit", "source"], rates), ""].join("\n");
