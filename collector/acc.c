@@ -95,6 +95,7 @@ void acc_free(struct acc *a, struct acc_limits *limits)
         return;
     clear(a, limits);
     free(a->seconds);
+    free(a->log);
     pool_put(ACC_POOL_ACC, a, limits);
 }
 

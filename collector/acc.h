@@ -31,6 +31,7 @@ struct acc_digest {
 };
 
 struct active;
+struct acc_log;
 
 struct acc {
     struct acc *of_minute; // the next of the same minute
@@ -57,6 +58,7 @@ struct acc {
     struct acc_digest *digest;   // owned, in order of arrival
     uint16_t digest_count, digest_cap;
     uint32_t digests_cut;
+    struct acc_log *log; // owned, NULL until used: log_merge.h
 };
 
 enum acc_pool { ACC_POOL_ACC, ACC_POOL_BLOCK, ACC_POOL_SETS, ACC_POOLS };

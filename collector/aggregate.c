@@ -1,6 +1,7 @@
 // A flow record and the one or two subscribers it speaks of: keys, minutes, the flow's memory and who has how
 // many connections open.
 #include "aggregate_parts.h"
+#include "log_merge.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -259,6 +260,11 @@ static void apply(struct aggregate *g, struct view *v, const struct record_flow 
     }
     count_now(g, v, f, m, n);
     open_sweep(g, v, m, begun, f, n);
+    if (g->reads_logs && v->role == MINUTE_SMARTHOST && v->direction == MINUTE_OUT)
+        log_merge_packets(v->now, v->own_port, v->peer_port,
+                          (f->groups & RECORD_HAS_SMTP) &&
+                              f->smtp.mail + f->smtp.rcpt + f->smtp.auth > 0,
+                          g->part.limits);
     digest_flow(g, v, v->now, f, m, n);
     if (begun && begun != v->now)
         digest_flow(g, v, begun, f, m, n);

@@ -4,11 +4,13 @@
 
 #include "aggregate_parts.h"
 #include "common/hash.h"
+#include "log_merge.h"
 
 struct row { // one row an event goes to
     struct acc *acc;
     bool mailbox;
     bool envelopes; // messages and recipients count here
+    bool of_line;   // which packets may have seen too: counted when the row is settled
 };
 
 static void add(struct aggregate *g, const struct row *r, enum minute_counter counter, uint64_t n)
@@ -50,6 +52,16 @@ static void count_envelope(struct aggregate *g, const struct row *r, const struc
 static void count_event(struct aggregate *g, const struct row *r, const struct record_mail *e)
 {
     unsigned reply = e->reply_code / 100u;
+    bool told = e->event != RECORD_MAIL_DELIVERY && e->event != RECORD_MAIL_BOUNCE;
+    if (r->of_line && told) {
+        if (e->event == RECORD_MAIL_REJECT)
+            count_filter(g, r, e);
+        if (r->envelopes) {
+            log_merge_event(r->acc, e, g->part.limits);
+            count_hashes(g, r->acc, e->hash, e->hash_count);
+        }
+        return;
+    }
     switch (e->event) {
     case RECORD_MAIL_CONNECT:
         if (!r->envelopes)
@@ -172,7 +184,9 @@ static void digest_event(struct aggregate *g, const struct row *r, const struct 
 static void give(struct aggregate *g, const struct record_mail *e, struct active *a,
                  const struct lease_answer *answer, int process, bool mailbox, bool envelopes)
 {
-    struct row r = {.mailbox = mailbox, .envelopes = envelopes};
+    struct row r = {.mailbox = mailbox,
+                    .envelopes = envelopes,
+                    .of_line = a && a->key.kind == SUBSCRIBER_ADDRESS};
     if (!a)
         return;
     r.acc = aggregate_acc(g, a, answer, e->t_ms, process, MINUTE_FROM_LOG);
@@ -198,6 +212,7 @@ static struct active *named(struct aggregate *g, const struct subscriber_key *ke
 
 void aggregate_mail(struct aggregate *g, const struct record_mail *e, int process)
 {
+    g->reads_logs = true;
     // A mailbox is its own party, known for certain.
     struct lease_answer own = {.confidence = IDENTITY_CERTAIN, .port_last = 65535}, lease;
     bool mailbox = e->mailbox.kind == KEYED_HASH_MAILBOX;

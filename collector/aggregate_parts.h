@@ -10,6 +10,7 @@ struct aggregate {
     struct seen *seen;                        // keys that sent
     uint32_t doubts[WATERMARK_PROCESSES_MAX]; // by process
     struct aggregate_stats stats;
+    bool reads_logs; // a mail log's record came
 };
 
 // What a record says for the first time of its flow, so that it counts once.

@@ -361,11 +361,11 @@ int64_t collector_watermark(const struct collector *c)
 
 // ---- Status
 
-static void status_problems(const struct collector *c, struct control_status *s)
+static void status_problems(const struct collector *c, bool ended, struct control_status *s)
 {
     size_t at = 0;
     char text[160];
-    for (const char *name; (name = watermark_unfinished(c->watermark, &at));) {
+    for (const char *name; ended && (name = watermark_unfinished(c->watermark, &at));) {
         snprintf(text, sizeof text, "sensor %s ended without its last coverage record", name);
         control_status_problem(s, 1, "sensor-unfinished", text,
                                "see whether the sensor was killed or its records were cut");
@@ -381,7 +381,7 @@ static void status_problems(const struct collector *c, struct control_status *s)
                                "give the collector more memory or lower collector.subscribers");
 }
 
-void collector_status(const struct collector *c, struct control_status *s)
+void collector_status(const struct collector *c, bool ended, struct control_status *s)
 {
     const struct sequence_stats *q = sequence_stats(c->sequence);
     const struct minutes_stats *m = minutes_stats(c->minutes);
@@ -433,5 +433,5 @@ void collector_status(const struct collector *c, struct control_status *s)
     if (collector_watermark(c) != WATERMARK_NONE)
         control_status_time(s, collector_watermark(c));
     lease_sources_status(c->sources, s);
-    status_problems(c, s);
+    status_problems(c, ended, s);
 }

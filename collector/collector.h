@@ -45,4 +45,5 @@ void collector_seed(struct collector *c, const struct record_id *highest);
 void collector_reload(struct collector *c, const struct collector_conf *conf);
 
 int64_t collector_watermark(const struct collector *c);
-void collector_status(const struct collector *c, struct control_status *s);
+// `ended`: no more records will come, so that a sensor that did not say its last is told of.
+void collector_status(const struct collector *c, bool ended, struct control_status *s);

@@ -86,8 +86,7 @@ const struct conf_key collector_conf_keys[] = {
      .type = CONF_BOOL,
      .offset = AT(log_envelopes),
      .def = "true",
-     .help = "Count the mail log's messages and recipients for the line that sent them; switch off "
-             "where a sensor sees the same dialogues in clear."},
+     .help = "Count the mail log's sessions for the line that sent, unless packets showed them too."},
     {.name = "leases",
      .type = CONF_PATH,
      .offset = AT(leases),

@@ -91,7 +91,7 @@ void live_status_fill(struct daemon *d, struct control_status *s)
     const struct live *v = d->state;
     if (!v)
         return;
-    collector_status(v->collector, s);
+    collector_status(v->collector, false, s);
     intake_status(v->intake, s);
     listen_status(v->listen, s, loop_clock_ms());
     retention_status(v->retention, s);

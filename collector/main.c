@@ -105,7 +105,7 @@ static int write_status(struct daemon *d, const struct collector *c, const struc
     if (!s)
         return -ENOMEM;
     control_status_conf_hash(s, d->conf_hash);
-    collector_status(c, s);
+    collector_status(c, true, s);
     *whole = inputs_status(in, s);
     if (!*whole)
         control_status_problem(s, 1, "input", "not all of the input could be read",

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "log_merge.h"
 #include "minute_cover.h"
 
 // Amendments wait for the next minute's close, but not for more than this.
@@ -313,6 +314,8 @@ static int put_row(struct minutes *m, struct acc *acc, const struct covers *cove
     if (covers)
         observe(m, acc, covers, &r);
     set_party(m, acc, &r);
+    if (flag != MINUTE_EARLY)
+        log_merge_settle(acc, m->limits);
     acc_cut(acc, &r, m->limits);
     for (unsigned s = 0; s < ACC_SWEEPS && flag != MINUTE_AMENDMENT; s++) {
         uint32_t open = a->open[s];

@@ -2,7 +2,6 @@
 #include "live_setup.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,56 +172,17 @@ static int open_path(struct live *l)
     return rc == 0 ? setup_sink(d, l->process, &l->job.sink) : rc;
 }
 
-// What is behind `path`, or where it is to be made.
-static void may_write(struct sandbox *s, const char *path)
-{
-    struct stat st;
-    char folder[4096];
-    if (!path || stat(path, &st) == 0) {
-        sandbox_write(s, path);
-        return;
-    }
-    snprintf(folder, sizeof folder, "%s", path);
-    sandbox_write(s, dirname(folder));
-}
-
-// Looking up the collector's name, and connecting to it. A Unix socket needs neither.
-static void may_send(struct sandbox *s, const struct sensor_conf *c)
-{
-    static const char *const files[] = {
-        "/etc/resolv.conf", "/etc/hosts",    "/etc/nsswitch.conf", "/etc/host.conf",
-        "/etc/gai.conf",    "/etc/services", "/etc/ssl",           NULL};
-    const char *port = c->collector ? strrchr(c->collector, ':') : NULL;
-    if (!port || strncmp(c->collector, "unix:", 5) == 0)
-        return;
-    sandbox_allow(s, SANDBOX_NETWORK);
-    sandbox_connect(s, (uint16_t)strtoul(port + 1, NULL, 10));
-    sandbox_connect(s, 53);
-    sandbox_read(s, c->tls);
-    for (size_t i = 0; files[i]; i++)
-        sandbox_read(s, files[i]);
-}
-
 // Interfaces, records and their hashes need nothing new: all is open. What is left is the spool, and the
 // status behind the end.
 void live_sandbox(const struct daemon *d, struct sandbox *s)
 {
     const struct live *l = d->state;
-    const struct sensor_conf *c = d->conf;
-    char folder[4096];
     if (!l)
         return;
-    sandbox_allow(s, SANDBOX_PACKETS | SANDBOX_WRITES);
+    sandbox_allow(s, SANDBOX_PACKETS);
     if (l->board)
         sandbox_allow(s, SANDBOX_PROCESSES);
-    if (daemon_has(d->args, "status")) {
-        snprintf(folder, sizeof folder, "%s", daemon_value(d->args, "status"));
-        sandbox_write(s, dirname(folder));
-    }
-    if (c->spool && !l->workers) {
-        may_write(s, c->spool);
-        may_send(s, c);
-    }
+    setup_sandbox(d, !l->workers, s);
 }
 
 int live_setup(struct daemon *d, struct live *l)

@@ -87,6 +87,15 @@ static int run(struct daemon *d, bool *done)
     return task == TASK_FILES ? file_job(d) : task == TASK_CHECK ? check_run(d) : 0;
 }
 
+static void sandbox(const struct daemon *d, struct sandbox *s)
+{
+    enum task task = task_of(d);
+    if (task == TASK_MAIL_LIVE)
+        mail_live_sandbox(d, s);
+    else if (task == TASK_LIVE)
+        live_sandbox(d, s);
+}
+
 static int start(struct daemon *d)
 {
     return task_of(d) == TASK_MAIL_LIVE ? mail_live_start(d) : live_start(d);
@@ -131,7 +140,7 @@ int main(int argc, char **argv)
         .check = sensor_conf_check,
         .run = run,
         .open = open_job,
-        .sandbox = live_sandbox,
+        .sandbox = sandbox,
         .start = start,
         .reload = reload,
         .status_fill = status,

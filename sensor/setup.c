@@ -2,8 +2,11 @@
 #include "setup.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/log.h"
 
@@ -97,4 +100,48 @@ void setup_free(struct job *j)
     prefix_set_free(j->subscribers);
     prefix_set_free(j->smarthosts);
     *j = (struct job){0};
+}
+
+// ---- What a daemon may do behind its start.
+
+// The folder `path`, or the one where it is, or is to be made.
+static void may_write(struct sandbox *s, const char *path)
+{
+    struct stat st;
+    char folder[4096];
+    if (!path || (stat(path, &st) == 0 && S_ISDIR(st.st_mode))) {
+        sandbox_write(s, path);
+        return;
+    }
+    snprintf(folder, sizeof folder, "%s", path);
+    sandbox_write(s, dirname(folder));
+}
+
+// Looking up the collector's name, and connecting to it. A Unix socket needs neither.
+static void may_send(struct sandbox *s, const struct sensor_conf *c)
+{
+    static const char *const files[] = {
+        "/etc/resolv.conf", "/etc/hosts",    "/etc/nsswitch.conf", "/etc/host.conf",
+        "/etc/gai.conf",    "/etc/services", "/etc/ssl",           NULL};
+    const char *port = c->collector ? strrchr(c->collector, ':') : NULL;
+    if (!port || strncmp(c->collector, "unix:", 5) == 0)
+        return;
+    sandbox_allow(s, SANDBOX_NETWORK);
+    sandbox_connect(s, (uint16_t)strtoul(port + 1, NULL, 10));
+    sandbox_connect(s, 53);
+    sandbox_read(s, c->tls);
+    for (size_t i = 0; files[i]; i++)
+        sandbox_read(s, files[i]);
+}
+
+void setup_sandbox(const struct daemon *d, bool sends, struct sandbox *s)
+{
+    const struct sensor_conf *c = d->conf;
+    sandbox_allow(s, SANDBOX_WRITES);
+    if (daemon_has(d->args, "status"))
+        may_write(s, daemon_value(d->args, "status"));
+    if (!c->spool || !sends)
+        return;
+    may_write(s, c->spool);
+    may_send(s, c);
 }

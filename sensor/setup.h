@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/daemon.h"
+#include "common/sandbox.h"
 #include "outlet.h"
 #include "sensor.h"
 
@@ -23,5 +24,8 @@ int setup_sink(const struct daemon *d, uint16_t process, struct sink *out);
 // The spool of the configuration as the sink, when no output is named. `wait` as outlet_sink.
 int setup_outlet(const struct daemon *d, uint16_t process, bool wait, struct job *j);
 void setup_free(struct job *j);
+// What every daemon of the sensor may still do: its status behind the end, and when it `sends` the spool and
+// the way to the collector.
+void setup_sandbox(const struct daemon *d, bool sends, struct sandbox *s);
 // Says that memory is out, and what to lower. EX_OSERR.
 int setup_out_of_memory(void);

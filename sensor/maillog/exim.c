@@ -45,6 +45,15 @@ static bool field(struct span s, const char *key, struct span *out)
     return true;
 }
 
+// "I=[198.51.100.1]:587", where the server was spoken to.
+static void read_own_port(struct span s, struct mail_note *note)
+{
+    struct ip_addr own;
+    size_t at = mail_text_find(s, 0, " I=[");
+    if (at != MAIL_TEXT_NONE)
+        mail_text_client(span_cut(s, at + 3, s.len), &own, &note->server_port);
+}
+
 // "H=name (helo) [192.0.2.1]:4711": the first bracket behind it, for a helo in brackets stands in
 // parentheses, which are passed over.
 static void read_host(struct span s, struct mail_note *note)
@@ -65,10 +74,7 @@ static void read_host(struct span s, struct mail_note *note)
         note->helo = span_cut(s, 0, bracket - 1);
     }
     mail_text_client(span_cut(s, bracket, s.len), &note->client, &note->client_port);
-    struct ip_addr own;
-    size_t i = mail_text_find(s, 0, " I=[");
-    if (i != MAIL_TEXT_NONE)
-        mail_text_client(span_cut(s, i + 3, s.len), &own, &note->server_port);
+    read_own_port(span_cut(s, bracket, s.len), note);
 }
 
 // "A=login:bob@example.net"
@@ -121,6 +127,12 @@ static void read_delivery(struct span s, unsigned class, struct mail_note *note)
 {
     note->kind = MAIL_NOTE_DELIVERY;
     note->recipient = word_at(s, 0);
+    // "=> bob <bob@example.net> R=x": a mailbox on the server itself.
+    struct span mailbox, behind = span_cut(s, note->recipient.len, s.len);
+    if (note->recipient.len > 0 && !memchr(note->recipient.data, '@', note->recipient.len) &&
+        span_begins(behind, " <") && mail_text_between(behind, " <", ">", &mailbox) &&
+        mailbox.len > 0)
+        note->recipient = mailbox;
     note->reply_code = (uint16_t)(class * 100 + 50);
     for (size_t at = 0; class != 2 && (at = mail_text_find(s, at, ": ")) != MAIL_TEXT_NONE;
          at += 2) {
@@ -149,11 +161,16 @@ static void read_refusal(struct span s, size_t at, struct mail_note *note)
     bool later = mail_text_find_last(head, "temporarily") != MAIL_TEXT_NONE;
     note->kind = MAIL_NOTE_REJECT;
     note->reply_code = later ? 450 : 550;
-    note->whole = span_begins(why, " rejected after DATA") || span_begins(why, " rejected during");
+    note->whole = span_begins(why, " rejected after DATA") ||
+                  span_begins(why, " rejected during") || span_begins(why, " rejected DATA");
     mail_text_between(why, "RCPT <", ">", &note->recipient);
     size_t colon = mail_text_find(why, 0, ": ");
-    if (colon != MAIL_TEXT_NONE)
+    if (colon != MAIL_TEXT_NONE) {
         note->filter = mail_text_filter(span_cut(why, colon, why.len));
+        uint16_t code = mail_text_reply(span_cut(why, colon + 2, why.len));
+        if (code / 100 == note->reply_code / 100)
+            note->reply_code = code;
+    }
     note->tls = mail_text_find(head, 0, " X=") != MAIL_TEXT_NONE;
 }
 
@@ -172,6 +189,7 @@ static bool read_failed_login(struct span s, struct mail_note *note)
     if (bracket == MAIL_TEXT_NONE ||
         mail_text_client(span_cut(rest, bracket, rest.len), &note->client, &note->client_port) == 0)
         return false;
+    read_own_port(span_cut(rest, bracket, rest.len), note);
     note->kind = MAIL_NOTE_AUTH;
     note->auth_failed = true;
     size_t user = mail_text_find_last(rest, "(set_id=");
@@ -193,6 +211,7 @@ static bool read_connection(struct span s, struct mail_note *note)
     if (bracket == MAIL_TEXT_NONE ||
         mail_text_client(span_cut(rest, bracket, rest.len), &note->client, &note->client_port) == 0)
         return false;
+    read_own_port(span_cut(rest, bracket, rest.len), note);
     note->kind = mail_text_find(rest, 0, "(TCP/IP connection count") != MAIL_TEXT_NONE
                      ? MAIL_NOTE_CONNECT
                      : MAIL_NOTE_DISCONNECT;
@@ -225,7 +244,9 @@ bool exim_read(struct span text, struct mail_note *note)
         if (note->kind != MAIL_NOTE_NONE)
             return true;
     }
-    if (span_begins(s, "H=") && (at = mail_text_find(s, 0, " rejected ")) != MAIL_TEXT_NONE) {
+    // A colon and a blank before it: another server's words ("sender verify fail for ...: 550 rejected by").
+    if (span_begins(s, "H=") && (at = mail_text_find(s, 0, " rejected ")) != MAIL_TEXT_NONE &&
+        mail_text_find(span_cut(s, 0, at), 0, ": ") == MAIL_TEXT_NONE) {
         read_refusal(s, at, note);
         return true;
     }

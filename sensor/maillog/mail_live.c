@@ -4,6 +4,8 @@
 #include "maillog/mail_live.h"
 
 #include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +160,37 @@ int mail_live_open(struct daemon *d)
     else
         free_live(l);
     return rc;
+}
+
+// ---- What is needed later: logs that are made anew, the position, and journalctl when it has ended.
+
+static void may_read_beside(struct sandbox *s, const char *path)
+{
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s", path);
+    sandbox_read(s, dirname(folder));
+}
+
+void mail_live_sandbox(const struct daemon *d, struct sandbox *s)
+{
+    static const char *const journal[] = {"/etc",     "/run/log", "/run/systemd",
+                                          "/var/log", "/proc",    NULL};
+    static const char *const programs[] = {"/usr", "/bin", "/lib", "/lib64", NULL};
+    const struct sensor_conf *c = d->conf;
+    char folder[4096];
+    for (size_t i = 0; i < c->mail_log.files.count; i++)
+        may_read_beside(s, c->mail_log.files.item[i]);
+    snprintf(folder, sizeof folder, "%s", c->mail_log.state);
+    sandbox_write(s, dirname(folder));
+    setup_sandbox(d, true, s);
+    if (!c->mail_log.journal)
+        return;
+    sandbox_allow(s, SANDBOX_PROCESSES | SANDBOX_EXEC | SANDBOX_CODE);
+    for (size_t i = 0; journal[i]; i++)
+        sandbox_read(s, journal[i]);
+    for (size_t i = 0; programs[i]; i++)
+        sandbox_run(s, programs[i]);
+    sandbox_run(s, c->mail_log.journal_command);
 }
 
 // ---- Running.

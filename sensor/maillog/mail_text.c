@@ -6,7 +6,7 @@
 
 size_t mail_text_find(struct span s, size_t from, const char *what)
 {
-    if (from > s.len)
+    if (from > s.len || s.len == 0)
         return MAIL_TEXT_NONE;
     const uint8_t *p = memmem(s.data + from, s.len - from, what, strlen(what));
     return p ? (size_t)(p - s.data) : MAIL_TEXT_NONE;

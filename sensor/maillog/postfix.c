@@ -174,7 +174,8 @@ static void read_warning(struct span s, struct mail_note *note)
         return;
     rest = span_cut(rest, 7, rest.len);
     size_t failed = mail_text_find(rest, 0, " authentication failed");
-    if (failed == MAIL_TEXT_NONE || failed > 32)
+    size_t aborted = mail_text_find(rest, 0, " authentication aborted"); // given up by the client
+    if ((failed == MAIL_TEXT_NONE || failed > 32) && (aborted == MAIL_TEXT_NONE || aborted > 32))
         return;
     note->kind = MAIL_NOTE_AUTH;
     note->auth_failed = true;

@@ -58,12 +58,18 @@ static bool settle_end(const struct smtp_at *at, unsigned class)
     if (class == 3 && !s->lmtp) {
         // 353 (PRDR): an answer for each recipient follows, and then the one for the message.
         s->answers_to_pass = s->recipients_ok;
+        s->best_class = 0;
         return false;
     }
     if (s->answers_to_pass > 0) {
+        if (s->best_class == 0 || class < s->best_class)
+            s->best_class = (uint8_t) class;
         s->answers_to_pass--;
         return false;
     }
+    // Exim accepts "for some recipients" also when each of them was refused.
+    if (!s->lmtp && s->best_class > class)
+        class = s->best_class;
     if (s->lmtp && s->answers_left == 0) {
         s->answers_left = s->recipients_ok;
         s->best_class = 0;
@@ -78,6 +84,7 @@ static bool settle_end(const struct smtp_at *at, unsigned class)
     if (s->answers_left == 1 && s->best_class != 0 && s->best_class < class)
         class = s->best_class;
     s->answers_left = 0;
+    s->best_class = 0;
     s->recipients_ok = 0;
     count_message(at, class);
     return true;
@@ -165,7 +172,7 @@ static void settle(const struct smtp_at *at, uint16_t code)
         else if (counts && class == 5)
             smtp_result(at)->mail_5xx++;
         if (class == 2)
-            s->recipients_ok = s->answers_to_pass = 0;
+            s->recipients_ok = s->answers_to_pass = s->best_class = 0;
         break;
     case SMTP_EXPECT_RCPT:
         if (counts && class == 2)

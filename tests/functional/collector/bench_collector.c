@@ -136,7 +136,7 @@ int main(int argc, char **argv)
     }
     collector_finish(c);
     struct control_status *s = control_status_new("bench");
-    collector_status(c, s);
+    collector_status(c, true, s);
     json_t *doc = control_status_json(s), *counters = json_object_get(doc, "counters");
     double rows = (double)json_integer_value(json_object_get(counters, "rows"));
     double seen = (double)json_integer_value(json_object_get(counters, "subscribers"));

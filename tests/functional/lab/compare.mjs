@@ -1,9 +1,11 @@
 // Holds what the sensor counted, summed by the scene's address, against every line of truth.
-// usage: compare.mjs LAB (the folder inside.sh filled). Prints each difference by scene and source.
+// usage: compare.mjs LAB [FACTS] (the folder inside.sh filled; at least so many facts have to be known).
+// Prints each difference by scene and source.
 import fs from "node:fs";
 import path from "node:path";
 
 const lab = process.argv[2];
+const leastTruth = Number(process.argv[3] ?? 500);
 const lines = (name) => {
     const file = path.join(lab, name);
     return fs.existsSync(file) ? fs.readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
@@ -14,6 +16,7 @@ const scenes = new Map(lines("scenes.tsv").map((line) => line.split("\t")));
 const elsewhere = new Map([
     ["198.51.100.39", "10.77.1.39"],
     ["198.51.100.25", "postfix"],
+    ["198.51.100.30", "exim"],
 ]);
 const sceneOf = (flow) => elsewhere.get(flow.initiator.addr) ?? flow.initiator.addr;
 
@@ -46,7 +49,12 @@ const add = (address, source, key, value) => truth.push({ address, source, key, 
 for (const line of lines("truth_scenes.tsv")) add(...line.split("\t"));
 const byLog = new Set(lines("by_log"));
 const logged = new Set();
-for (const line of lines("truth_postfix.tsv")) {
+const logs = [
+    ...lines("truth_postfix.tsv"),
+    // The one at home names the other as its client.
+    ...lines("truth_exim.tsv").map((line) => line.replace(/^198\.51\.100\.30\t/, "exim\t")),
+];
+for (const line of logs) {
     const [address, ...rest] = line.split("\t");
     if (!byLog.has(address)) continue;
     logged.add(address);
@@ -66,7 +74,7 @@ for (const [id, value] of transcripts) {
 }
 
 // "TLS connection established from unknown[10.77.1.41]:40112: TLSv1.3 with cipher TLS_AES_... "
-const versions = { "TLSv1.2": 0x0303, "TLSv1.3": 0x0304 };
+const versions = { "TLSv1.2": 0x0303, "TLSv1.3": 0x0304, "TLS1.2": 0x0303, "TLS1.3": 0x0304 };
 const suites = new Map([
     ["TLS_AES_256_GCM_SHA384", 0x1302],
     ["TLS_CHACHA20_POLY1305_SHA256", 0x1303],
@@ -74,15 +82,27 @@ const suites = new Map([
     ["ECDHE-RSA-AES256-GCM-SHA384", 0xc030],
     ["ECDHE-RSA-AES128-GCM-SHA256", 0xc02f],
     ["ECDHE-RSA-CHACHA20-POLY1305", 0xcca8],
+    ["TLS1.3 AES_256_GCM", 0x1302],
+    ["TLS1.3 CHACHA20_POLY1305", 0x1303],
+    ["TLS1.3 AES_128_GCM", 0x1301],
+    ["TLS1.2 AES_256_GCM", 0xc030],
+    ["TLS1.2 AES_128_GCM", 0xc02f],
+    ["TLS1.2 CHACHA20_POLY1305", 0xcca8],
 ]);
 const tlsByLog = new Set(lines("tls_by_log"));
 const tlsSeen = new Set();
-for (const line of lines("mail.log")) {
-    const found = /TLS connection established from unknown\[([^\]]+)\]\S* (TLSv[0-9.]+) with cipher (\S+)/.exec(line);
+const established = [
+    /TLS connection established from unknown\[([^\]]+)\]\S* (TLSv[0-9.]+) with cipher (\S+)/,
+    // The last that Exim says of a session, with GnuTLS' names:
+    // "lab: 10.77.1.41 quit TLS1.3:ECDHE_X25519__RSA_PSS_RSAE_SHA256__AES_256_GCM:256 quit"
+    /lab: (\S+) quit (TLS[0-9.]+):ECDHE_\w+__RSA_\w+__(\w+):/,
+];
+for (const line of [...lines("mail.log"), ...lines("exim/mainlog")]) {
+    const found = established.map((form) => form.exec(line)).find(Boolean);
     if (!found || !tlsByLog.has(found[1])) continue;
     tlsSeen.add(found[1]);
     add(found[1], "log", "tls.version", String(versions[found[2]]));
-    add(found[1], "log", "tls.cipher", String(suites.get(found[3])));
+    add(found[1], "log", "tls.cipher", String(suites.get(found[3]) ?? suites.get(`${found[2]} ${found[3]}`)));
 }
 
 // ---- Comparison.
@@ -93,9 +113,9 @@ const fail = (text) => {
     console.log(text);
 };
 for (const address of byLog)
-    if (!logged.has(address)) fail(`${scenes.get(address)}: Postfix's log says nothing of ${address}`);
+    if (!logged.has(address)) fail(`${scenes.get(address)}: the server's log says nothing of ${address}`);
 for (const address of tlsByLog)
-    if (!tlsSeen.has(address)) fail(`${scenes.get(address)}: Postfix's log knows no TLS with ${address}`);
+    if (!tlsSeen.has(address)) fail(`${scenes.get(address)}: the server's log knows no TLS with ${address}`);
 for (const { address, source, key, value } of truth) {
     const counted = valueOf(address, key);
     if (counted !== value)
@@ -112,5 +132,5 @@ for (const [address, of] of flows)
 
 const sessions = [...flows.values()].reduce((n, of) => n + of.length, 0);
 console.log(`${scenes.size} scenes, ${sessions} flows, ${truth.length} facts compared, ${wrong} wrong`);
-if (truth.length < 500) fail("too little truth to compare with: did the servers run?");
+if (truth.length < leastTruth) fail("too little truth to compare with: did the servers run?");
 process.exit(wrong === 0 ? 0 : 1);

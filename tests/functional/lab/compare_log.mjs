@@ -1,7 +1,7 @@
-// What Postfix logged against what went over the wire, client by client: the minutes that come of the log
+// What Postfix or Exim logged against what went over the wire, client by client: the minutes that come of the log
 // against the flows that the packets show. Where a session is inside TLS only the log can say.
 //
-// usage: compare_log.mjs LAB   (flows.json, log.rows)
+// usage: compare_log.mjs LAB [SERVER]   (flows.json, log.rows; SERVER: postfix or exim)
 import fs from "node:fs";
 import path from "node:path";
 import process from "node:process";
@@ -14,16 +14,20 @@ const lines = (name) =>
         .split("\n")
         .map((line) => JSON.parse(line));
 
-// Every address at which this Postfix answers.
-const servers = /^(198\.51\.100\.2[5-9]|fd77:2::25)$/;
+const server = process.argv[3] ?? "postfix";
+// Every address at which it answers.
+const servers = { postfix: /^(198\.51\.100\.2[5-9]|fd77:2::25)$/, exim: /^198\.51\.100\.30$/ }[server];
 const counters = ["messages_ok", "auth", "auth_failed", "rcpt_4xx", "rcpt_5xx"];
 
-// What Postfix does not log.
-const unlogged = new Map([
-    ["10.77.1.33 auth", "a mechanism that is not offered is refused without a line"],
-    ["10.77.1.33 auth_failed", "the same"],
-    ["10.77.1.37 rcpt_5xx", "commands out of their order are refused without a line"],
-]);
+// What the server does not log.
+const unloggedBy = {
+    postfix: [
+        ["10.77.1.37 rcpt_5xx", "commands out of their order are refused without a line"],
+        ["10.77.1.56 auth", "a client that hangs up instead of answering has no line of its own"],
+    ],
+    exim: [["10.77.1.37 rcpt_5xx", "commands out of their order are no recipients for it"]],
+};
+const unlogged = new Map(unloggedBy[server]);
 
 const wire = new Map();
 const log = new Map();

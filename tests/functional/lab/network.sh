@@ -8,13 +8,14 @@ NO_TLS=198.51.100.26   # Postfix whose certificate is missing
 SLEEPY=198.51.100.27   # Postfix that greets after a second
 STRICT=198.51.100.28   # Postfix that judges each command at once
 BULK=198.51.100.29     # Postfix again; the bulk scene's route leads here
+EXIM_SERVER=198.51.100.30 # Exim, in a lab of its own
 SOCKS=198.51.100.80    # Dante, and microsocks with a password
 MAIL6=fd77:2::25
 SOCKS6=fd77:2::80
 # A subscriber's own mail server: Dovecot, relaying by submission, taking mail by LMTP.
 HOME_SERVER=10.77.1.200
 BULK_CLIENT=10.77.1.27
-export MAIL NO_TLS SLEEPY STRICT BULK SOCKS MAIL6 SOCKS6 HOME_SERVER BULK_CLIENT
+export MAIL NO_TLS SLEEPY STRICT BULK EXIM_SERVER SOCKS MAIL6 SOCKS6 HOME_SERVER BULK_CLIENT
 
 at_home() { ip netns exec homes "$@"; }
 
@@ -30,7 +31,7 @@ network_up() {
     ip netns add homes
     ip link add wire type veth peer name home netns homes
     ip link set wire up
-    for n in "$MAIL" "$NO_TLS" "$SLEEPY" "$STRICT" "$BULK" "$SOCKS"; do
+    for n in "$MAIL" "$NO_TLS" "$SLEEPY" "$STRICT" "$BULK" "$EXIM_SERVER" "$SOCKS"; do
         ip addr add "$n/24" dev wire
     done
     for n in "$MAIL6" "$SOCKS6"; do ip addr add "$n/64" dev wire nodad; done

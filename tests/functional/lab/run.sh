@@ -2,13 +2,23 @@
 # Real servers and clients talk on a wire of the test's own, the wire is captured, and what the sensor
 # counts is held against what the servers' logs and the clients' transcripts say.
 #
-# usage: run.sh BIN [KEEP]   BIN holds postern-sensor; KEEP: a folder that stays when all is over
+# usage: run.sh [--exim] BIN [KEEP]
+#   BIN holds postern-sensor; KEEP: a folder that stays when all is over; --exim: the scenes with Exim
 #
 # Everything runs in name spaces for processes, mounts and network that end with this script, so that
 # nothing is left behind and nothing leaves the machine. Skipped (77) where that cannot be made.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-BIN=$(cd "${1:?usage: run.sh BIN [KEEP]}" && pwd)
+inside=inside.sh
+commands=(postfix smtp-source swaks dovecot danted microsocks tcpdump openssl curl node jq ip)
+parts=(submission lmtp)
+if [ "${1:-}" = --exim ]; then
+    inside=inside_exim.sh
+    commands=(swaks tcpdump openssl node ip)
+    parts=()
+    shift
+fi
+BIN=$(cd "${1:?usage: run.sh [--exim] BIN [KEEP]}" && pwd)
 
 skip() {
     printf 'skipped: %s\n' "$*"
@@ -17,12 +27,16 @@ skip() {
 
 [ "$(id -u)" -eq 0 ] || skip "needs root, for network name spaces and the servers' users"
 export PATH=$PATH:/usr/sbin:/sbin:/usr/lib/postfix/sbin
-for command in postfix smtp-source swaks dovecot danted microsocks tcpdump openssl curl node jq ip; do
+for command in "${commands[@]}"; do
     command -v "$command" >/dev/null 2>&1 || skip "$command is not installed (scripts/setup installs it)"
 done
-for part in submission lmtp; do
+for part in "${parts[@]}"; do
     [ -x "/usr/lib/dovecot/$part" ] || skip "dovecot-${part}d is not installed (scripts/setup installs it)"
 done
+if [ "$inside" = inside_exim.sh ]; then
+    . "$HERE/exim.sh"
+    find_exim || skip "Exim is not there (scripts/setup unpacks it when the network is there)"
+fi
 own=(unshare --fork --pid --kill-child --mount --mount-proc --net)
 "${own[@]}" true 2>/dev/null || skip "name spaces cannot be made here"
 
@@ -37,4 +51,4 @@ fi
 # The servers' users look into it.
 chmod 755 "$LAB"
 export HERE BIN LAB
-"${own[@]}" timeout -k 5 150 bash "$HERE/inside.sh"
+"${own[@]}" timeout -k 5 150 bash "$HERE/$inside"

@@ -174,6 +174,19 @@ login_by_curl() {
     expect smtp.auth 1
 }
 
+# login_by_digest NUMBER NAME PASSWORD: what follows the answer comes on standard input.
+login_by_digest() {
+    scene "$1" "$2"
+    talk --to "$MAIL:587" < <(
+        printf '%s\n' '<-' '-> EHLO home.subscriber.example' '<-' '-> AUTH DIGEST-MD5' '<-' "digest anna $3" '<-'
+        cat
+        printf '%s\n' '-> QUIT' '<-'
+    )
+    by_log && by_transcript
+    expect smtp.auth 1
+    expect smtp.auth_failed "$([ "$3" = wrong ] && printf 1 || printf 0)"
+}
+
 scenes_login() {
     login_scene 21 plain-wrong --auth PLAIN --auth-password wrong
     login_scene 22 login-wrong --auth LOGIN --auth-password wrong
@@ -182,9 +195,21 @@ scenes_login() {
     login_scene 25 login-right --auth LOGIN --auth-password right-password-1
     login_scene 26 cram-md5-right --auth CRAM-MD5 --auth-password right-password-1
     # Mechanisms that swaks does not speak.
-    login_by_curl 57 digest-md5-wrong --login-options AUTH=DIGEST-MD5 --user anna:wrong
-    by_log
-    login_by_curl 55 digest-md5-right --login-options AUTH=DIGEST-MD5 --user anna:right-password-1
+    login_by_digest 57 digest-md5-wrong wrong </dev/null
+    login_by_digest 55 digest-md5-right right-password-1 <<EOF
+->
+<-
+-> MAIL FROM:<a@elsewhere.example>
+<-
+-> RCPT TO:<x@third.example>
+<-
+-> DATA
+<-
+=> Logged in\r\n.\r\n
+<-
+EOF
+    # curl takes no empty realm for one, and cancels.
+    login_by_curl 58 digest-md5-cancelled --login-options AUTH=DIGEST-MD5 --user anna:right-password-1
     by_log
     # The refusal comes as a challenge, and curl hangs up without an answer: the log calls that a failure, the
     # wire has no reply that says so.

@@ -3,8 +3,10 @@
 //   <-          wait for one reply     <- close    wait for the other side to close
 //   hex AA BB   send octets            read N      wait for N octets, printed as hex
 //   wait MS     pause                  close, reset
+//   digest USER PASSWORD   answer the challenge of the last reply (DIGEST-MD5, RFC 2831)
 // Options: --from ADDRESS --to HOST:PORT [--octets: every octet in a segment of its own].
 // The transcript on standard output looks like swaks'.
+import { createHash } from "node:crypto";
 import net from "node:net";
 import { parseArgs } from "node:util";
 
@@ -70,6 +72,23 @@ async function send(data) {
 const octetsOf = (text) =>
     Buffer.from(text.replace(/\\([rn\\])/g, (_, c) => ({ r: "\r", n: "\n", "\\": "\\" })[c]), "latin1");
 
+let lastReply = "";
+
+const md5 = (data) => createHash("md5").update(data).digest();
+
+function digestResponse(user, password) {
+    const challenge = Buffer.from(lastReply.slice(4), "base64").toString("latin1");
+    const value = (key) => new RegExp(`${key}="?([^",]*)`).exec(challenge)?.[1] ?? "";
+    const [realm, nonce, cnonce, uri] = [value("realm"), value("nonce"), "bGFi", "smtp/mail.lab.example"];
+    const secret = Buffer.concat([md5(`${user}:${realm}:${password}`), Buffer.from(`:${nonce}:${cnonce}`)]);
+    const ends = [md5(secret).toString("hex"), md5(`AUTHENTICATE:${uri}`).toString("hex")];
+    const response = md5(`${ends[0]}:${nonce}:00000001:${cnonce}:auth:${ends[1]}`).toString("hex");
+    return Buffer.from(
+        `username="${user}",realm="${realm}",nonce="${nonce}",cnonce="${cnonce}",nc=00000001,qop=auth,` +
+            `digest-uri="${uri}",response=${response},charset=utf-8`,
+    ).toString("base64");
+}
+
 const actions = {
     "->": async (text) => {
         console.log(` -> ${text}`);
@@ -78,8 +97,12 @@ const actions = {
     "=>": async (text) => send(octetsOf(text)),
     "<-": async (text) => {
         if (text === "close") return until(() => (closed ? true : undefined), "the close");
-        for (const line of await until(takeReply, "a reply")) console.log(`<-  ${line}`);
+        for (const line of await until(takeReply, "a reply")) {
+            console.log(`<-  ${line}`);
+            lastReply = line;
+        }
     },
+    digest: async (text) => actions["->"](digestResponse(...text.split(" "))),
     hex: async (text) => send(Buffer.from(text.replaceAll(" ", ""), "hex")),
     read: async (text) => {
         const n = Number(text);

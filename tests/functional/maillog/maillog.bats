@@ -13,7 +13,6 @@ setup() {
     cat >postern.yaml <<'YAML'
 site:
   run_directory: run
-  sandbox: off
   provider_file: networks.txt
 sensor:
   name: mx1
@@ -29,6 +28,7 @@ YAML
     mkdir -p run
     : >mail.log
     pid=
+    export POSTERN_SANDBOX_STRICT=1
 }
 
 teardown() { [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true; }

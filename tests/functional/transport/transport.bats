@@ -43,6 +43,7 @@ teardown() {
 }
 
 collector() {
+    rm -f in.sock run/postern-collector.sock # of one that was killed
     "$POSTERN_BIN/postern-collector" -c live.yaml --status status.json 2>>collector.log 3>&- &
     collector=$!
     echo "$collector" >>pids

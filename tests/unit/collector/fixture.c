@@ -244,7 +244,7 @@ struct fixture *fixture_again(void **state)
 uint64_t fixture_counter(struct fixture *f, const char *name)
 {
     struct control_status *s = control_status_new("test");
-    collector_status(f->collector, s);
+    collector_status(f->collector, true, s);
     json_t *doc = control_status_json(s);
     json_t *v = json_object_get(json_object_get(doc, "counters"), name);
     assert_non_null(v);

@@ -171,6 +171,8 @@ static void test_postfix(void **state)
          "warning: a[192.0.2.7]:99: SASL PLAIN authentication failed: (reason unavailable), "
          "sasl_username=bob@x",
          "auth client=192.0.2.7 cport=99 port=587 user=bob@x failed"},
+        {"postfix/smtpd", "warning: a[192.0.2.7]:99: SASL DIGEST-MD5 authentication aborted",
+         "auth client=192.0.2.7 cport=99 port=25 failed"},
         {"postfix/smtpd", "warning: SASL authentication failure: Password verification failed",
          "none"},
         {"postfix/smtpd",
@@ -233,6 +235,8 @@ static void test_postfix(void **state)
          "by Eicar",
          "block id=AB12CD34EF filter=2"},
         {"sshd", "connect from unknown[192.0.2.7]", "other"},
+        {"postfix/smtp", "AB12CD34EF: to=<z@y>, dsn=4.0.0, status=deferred",
+         "delivery id=AB12CD34EF port=25 to=z@y reply=450"},
         {"postfix/smtpd", "", "none"},
         {"postfix/smtpd", "connect from unknown[unknown]", "connect port=25"},
         {"postfix/smtpd", "connect from unknown", "none"},
@@ -273,6 +277,14 @@ static void test_exim(void **state)
          "remote "
          "mail server after RCPT TO:<c@d>: 554 5.7.1 listed at xbl.spamhaus.org",
          "delivery id=1rXabc-0000AB-Cd to=c@d reply=554 list=2"},
+        {"exim", "1rXabc-0000AB-Cd => bob <bob@d.example> R=local_user T=mail_spool",
+         "delivery id=1rXabc-0000AB-Cd to=bob@d.example reply=250"},
+        {"exim", "1rXabc-0000AB-Cd => :blackhole: <bob@d.example> R=system_aliases",
+         "delivery id=1rXabc-0000AB-Cd to=bob@d.example reply=250"},
+        {"exim", "1rXabc-0000AB-Cd => c@d <bob@d.example> R=system_aliases T=remote_smtp",
+         "delivery id=1rXabc-0000AB-Cd to=c@d reply=250"},
+        {"exim", "1rXabc-0000AB-Cd => bob", "delivery id=1rXabc-0000AB-Cd to=bob reply=250"},
+        {"exim", "1rXabc-0000AB-Cd => bob <", "delivery id=1rXabc-0000AB-Cd to=bob reply=250"},
         {"exim", "1rXabc-0000AB-Cd Completed", "done id=1rXabc-0000AB-Cd"},
         {"exim", "H=(pc) [192.0.2.7]:4711 F=<a@b> rejected RCPT <c@d>: relay not permitted",
          "reject client=192.0.2.7 cport=4711 from=<a@b> to=c@d helo=pc reply=550"},
@@ -283,6 +295,31 @@ static void test_exim(void **state)
          "reject id=1rXabc-0000AB-Cd client=192.0.2.7 user=bob from=<a@b> helo=pc reply=550 "
          "filter=1 "
          "whole"},
+        // What the rule says, when it fits what was done.
+        {"exim",
+         "H=(pc) [192.0.2.7]:4711 I=[198.51.100.1]:25 F=<a@b> temporarily rejected RCPT <c@d>: "
+         "452 4.2.2 Mailbox full",
+         "reject client=192.0.2.7 cport=4711 port=25 from=<a@b> to=c@d helo=pc reply=452"},
+        {"exim", "H=(pc) [192.0.2.7] F=<a@b> rejected RCPT <c@d>: 451 is no refusal",
+         "reject client=192.0.2.7 from=<a@b> to=c@d helo=pc reply=550"},
+        {"exim", "H=(pc) [192.0.2.7] F=<a@b> rejected RCPT <c@d>: ",
+         "reject client=192.0.2.7 from=<a@b> to=c@d helo=pc reply=550"},
+        {"exim", "H=(pc) [192.0.2.7]:4711 rejected DATA: 554 5.5.1 No content from you",
+         "reject client=192.0.2.7 cport=4711 helo=pc reply=554 whole"},
+        {"exim",
+         "H=[192.0.2.7]:4711 I=[198.51.100.1]:25 rejected connection in \"connect\" ACL: listed",
+         "reject client=192.0.2.7 cport=4711 port=25 reply=550"},
+        // The line before the refusal is none, whatever the other server said.
+        {"exim",
+         "H=(pc) [192.0.2.7]:4711 sender verify fail for <a@b>: mx.b [192.0.2.9] : SMTP error from "
+         "remote mail server after RCPT TO:<a@b>: 550 rejected by policy",
+         "other"},
+        {"exim",
+         "login authenticator failed for (pc) [192.0.2.7]:99 I=[198.51.100.1]:587: 535 Incorrect",
+         "auth client=192.0.2.7 cport=99 port=587 failed"},
+        {"exim",
+         "SMTP connection from [192.0.2.7]:99 I=[198.51.100.1]:465 (TCP/IP connection count = 1)",
+         "connect client=192.0.2.7 cport=99 port=465"},
         {"exim",
          "login authenticator failed for (pc) [192.0.2.7]:99: 535 Incorrect authentication data "
          "(set_id=bob)",

@@ -360,6 +360,20 @@ static void test_lmtp(void **state)
                  "S: 353 analysing\nS: 250 first\nS: 550 second\nS: 250 queued\n"
                  "C: MAIL FROM:<a@b.example>\nS: 550 no\n" BYE,
                  "helo=1 mail=2 mail_5xx=1 rcpt=2 rcpt_ok=2 data=1 messages_ok=1 quit=1 app=1"),
+        DIALOGUE("PRDR: accepted for nobody, whatever the last answer says",
+                 "S: 220 mx ESMTP\nC: EHLO x\nS: 250-x\nS: 250 PRDR\n"
+                 "C: MAIL FROM:<a@b.example> PRDR\nS: 250 ok\nC: RCPT TO:<c@d.example>\nS: 250 ok\n"
+                 "C: RCPT TO:<e@d.example>\nS: 250 ok\nC: DATA\nS: 354 go\nC: x\nC: .\n"
+                 "S: 353 analysing\nS: 550 first\nS: 450 second\nS: 250 accepted for some\n"
+                 "C: MAIL FROM:<a@b.example>\nS: 250 ok\nC: RCPT TO:<c@d.example>\nS: 250 ok\n"
+                 "C: DATA\nS: 354 go\nC: x\nC: .\nS: 250 queued\n" BYE,
+                 "helo=1 mail=2 rcpt=3 rcpt_ok=3 data=2 messages_ok=1 messages_4xx=1 quit=1 app=1"),
+        DIALOGUE("PRDR: refused as a whole, whatever recipients were told",
+                 "S: 220 mx ESMTP\nC: EHLO x\nS: 250-x\nS: 250 PRDR\n"
+                 "C: MAIL FROM:<a@b.example> PRDR\nS: 250 ok\nC: RCPT TO:<c@d.example>\nS: 250 ok\n"
+                 "C: RCPT TO:<e@d.example>\nS: 250 ok\nC: DATA\nS: 354 go\nC: x\nC: .\n"
+                 "S: 353 analysing\nS: 250 first\nS: 450 second\nS: 554 spam\n" BYE,
+                 "helo=1 mail=1 rcpt=2 rcpt_ok=2 data=1 messages_5xx=1 quit=1 app=1"),
     };
     RUN(table);
 }
