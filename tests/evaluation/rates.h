@@ -4,27 +4,63 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RATES(X)                                                                                   \
-    X(lines)                                                                                       \
-    X(home_reads_a_day)                                                                            \
-    X(home_sends_a_day)                                                                            \
-    X(home_smarthost)                                                                              \
-    X(home_accounts)                                                                               \
-    X(home_recipients)                                                                             \
-    X(home_login_error) X(home_scanned_a_day) X(home_surf_a_day) X(mx_dead) X(mx_greylist) X(      \
-        mx_bounce) X(mx_bounce_stale) X(mx_tls) X(server_sends_an_hour) X(server_gets_an_hour)     \
-        X(server_providers) X(newsletter_recipients) X(newsletter_a_week) X(callouts_an_hour)      \
-            X(list_recipients) X(forwards_an_hour) X(deadqueue_providers) X(deadqueue_a_minute)    \
-                X(retry_a_minute) X(stale_phone_a_hour) X(bcc_recipients) X(office_users)          \
-                    X(migration_logins) X(probe_servers) X(probe_a_minute) X(zmap_syns)            \
-                        X(outage_chance) X(outage_minutes) X(fast_a_minute) X(slow_an_hour)        \
-                            X(crafty_an_hour) X(crafty_providers) X(bot_dead) X(bot_refused)       \
-                                X(bot_turned_away) X(bot_unknown_rcpt) X(bot_listed) X(bot_quirk)  \
-                                    X(bot_tls_empty) X(bot_hours) X(smarthost_a_minute)            \
-                                        X(account_networks) X(account_recipients) X(socks_an_hour) \
-                                            X(back_an_hour) X(guess_an_hour) X(guess_dead)         \
-                                                X(bounce_an_hour) X(harvest_an_hour)               \
-                                                    X(openrelay_an_hour)
+#define RATES(X)             \
+    X(lines)                 \
+    X(home_reads_a_day)      \
+    X(home_sends_a_day)      \
+    X(home_smarthost)        \
+    X(home_accounts)         \
+    X(home_recipients)       \
+    X(home_login_error)      \
+    X(home_scanned_a_day)    \
+    X(home_surf_a_day)       \
+    X(mx_dead)               \
+    X(mx_greylist)           \
+    X(mx_bounce)             \
+    X(mx_bounce_stale)       \
+    X(mx_tls)                \
+    X(server_sends_an_hour)  \
+    X(server_gets_an_hour)   \
+    X(server_providers)      \
+    X(newsletter_recipients) \
+    X(newsletter_a_week)     \
+    X(callouts_an_hour)      \
+    X(list_recipients)       \
+    X(forwards_an_hour)      \
+    X(deadqueue_providers)   \
+    X(deadqueue_a_minute)    \
+    X(retry_a_minute)        \
+    X(stale_phone_a_hour)    \
+    X(bcc_recipients)        \
+    X(office_users)          \
+    X(migration_logins)      \
+    X(probe_servers)         \
+    X(probe_a_minute)        \
+    X(zmap_syns)             \
+    X(outage_chance)         \
+    X(outage_minutes)        \
+    X(fast_a_minute)         \
+    X(slow_an_hour)          \
+    X(crafty_an_hour)        \
+    X(crafty_providers)      \
+    X(bot_dead)              \
+    X(bot_refused)           \
+    X(bot_turned_away)       \
+    X(bot_unknown_rcpt)      \
+    X(bot_listed)            \
+    X(bot_quirk)             \
+    X(bot_tls_empty)         \
+    X(bot_hours)             \
+    X(smarthost_a_minute)    \
+    X(account_networks)      \
+    X(account_recipients)    \
+    X(socks_an_hour)         \
+    X(back_an_hour)          \
+    X(guess_an_hour)         \
+    X(guess_dead)            \
+    X(bounce_an_hour)        \
+    X(harvest_an_hour)       \
+    X(openrelay_an_hour)
 
 enum rate {
 #define X(name) RATE_##name,
