@@ -36,10 +36,10 @@ found() { awk -F, -v k="$1" -v c="$2" '$2 == k && $5 == "postern" && $6 != "" &&
 }
 
 @test "a detector that has gone blind is noticed" {
-    play --each 2 --days 1 --sites 0 --off socks-relay
+    play --each 1 --days 1 --sites 0 --off socks-relay
     [ "$(found socks 10)" -eq 0 ]
     [ "$(found open_relay 10)" -gt 0 ]
-    play --each 2 --days 1 --sites 0 --blind
+    play --each 1 --days 1 --sites 0 --blind
     [ "$(found fast_plain 6)" -eq 0 ]
     awk -F, '$2 == "fast_plain" && $5 == "ntopng" && $6 != ""' run/0/scores.csv | grep -q . # the baselines go on
 }
