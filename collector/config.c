@@ -86,7 +86,8 @@ const struct conf_key collector_conf_keys[] = {
      .type = CONF_BOOL,
      .offset = AT(log_envelopes),
      .def = "true",
-     .help = "Count the mail log's sessions for the line that sent, unless packets showed them too."},
+     .help =
+         "Count the mail log's sessions for the line that sent, unless packets showed them too."},
     {.name = "leases",
      .type = CONF_PATH,
      .offset = AT(leases),

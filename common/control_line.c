@@ -45,7 +45,7 @@ bool control_line_broken(const struct control_line *l)
 
 struct span control_line_pending(const struct control_line *l)
 {
-    return span_of(l->out.data + l->sent, l->out.len - l->sent);
+    return span_cut(buf_span(&l->out), l->sent, l->out.len);
 }
 
 void control_line_sent(struct control_line *l, size_t octets, int64_t now_ms)

@@ -288,9 +288,11 @@ static void add_numbers(json_t *to, const json_t *from)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)from, key, value) json_object_set_new(
-        to, key,
-        json_integer(json_integer_value(json_object_get(to, key)) + json_integer_value(value)));
+    json_object_foreach((json_t *)from, key, value)
+    {
+        json_int_t sum = json_integer_value(json_object_get(to, key)) + json_integer_value(value);
+        json_object_set_new(to, key, json_integer(sum));
+    }
 }
 
 static bool has_problem(const json_t *list, const json_t *problem)

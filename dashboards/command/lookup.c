@@ -118,7 +118,9 @@ static void print_answer(const json_t *o)
            get(o, "confidence"));
     printf("  %s\n", get(o, "advice"));
     json_array_foreach(json_object_get(o, "doubts"), i, entry)
+    {
         printf("  doubt: %s\n", get(entry, "text"));
+    }
     print_field(o, "since", "since");
     print_field(o, "until", "until");
     print_field(o, "last_seen", "last seen");

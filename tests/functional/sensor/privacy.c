@@ -117,7 +117,7 @@ static void look_at_memory(struct looking *l)
                    name) < 3 ||
             rights[3] == 's' || to - from > MAPPING_MAX || rights[l->baseline ? 0 : 1] == '-')
             continue;
-        unsigned char *copy = malloc(to - from);
+        unsigned char *copy = calloc(1, to - from);
         must(copy);
         ssize_t got = pread(fileno(memory), copy, to - from, (off_t)from);
         if (got > 0) {

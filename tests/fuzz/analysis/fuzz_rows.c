@@ -1,6 +1,5 @@
 // Any rows into the engine: the journal is another program's, and its checksum says only that nobody
 // has changed it. What is said of them must be readable again.
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,7 +13,8 @@ static void check(const struct verdict *v, void *ctx)
     struct verdict *back = malloc(sizeof *back);
     char error[160];
     json_t *j = verdict_to_json(v);
-    assert(back && j && verdict_from_json(j, back, error) == 0);
+    if (!back || !j || verdict_from_json(j, back, error) != 0)
+        abort();
     json_decref(j);
     free(back);
 }
@@ -44,13 +44,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         static const char text[] = "analysis: {parties_max: 16}\n";
         settings = calloc(1, settings_size());
         struct conf_section first[] = {sections[0], {"analysis", settings_keys(), settings}};
-        assert(settings &&
-               conf_load_text("fuzz", ".", text, sizeof text - 1, first, 2, stderr) == 0);
+        if (!settings || conf_load_text("fuzz", ".", text, sizeof text - 1, first, 2, stderr) != 0)
+            abort();
     }
     struct engine_options options = {.settings = settings, .site = &site, .conf_hash = "00"};
     struct engine *e = engine_new(&options, check, NULL);
     struct cursor c = cursor_of(span_of(data, size));
-    assert(e);
+    if (!e)
+        abort();
     feed(e, &c);
     engine_free(e);
     return 0;

@@ -92,10 +92,13 @@ static void entries(const uint8_t *data, size_t size)
     }
 }
 
-static void block(const uint8_t *data, size_t size)
+// `compression` 2: plain, else with the dictionary.
+static void block(uint8_t compression, const uint8_t *data, size_t size)
 {
     struct cursor c = cursor_of(span_of(data, size));
-    struct journal_block b = {.raw = cursor_u24(&c)}, back;
+    struct journal_block b = {.raw = cursor_u24(&c), .compression = JOURNAL_ZSTD}, back;
+    if (compression != 2)
+        b.compression = JOURNAL_ZSTD_DICTIONARY;
     struct span stored = cursor_rest(&c);
     uint8_t header[JOURNAL_BLOCK_HEADER];
     b.stored = (uint32_t)stored.len;
@@ -120,7 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     switch (data[0]) {
     case 0: segment(data + 1, size - 1); break;
     case 1: entries(data + 1, size - 1); break;
-    default: block(data + 1, size - 1); break;
+    default: block(data[0], data + 1, size - 1); break;
     }
     return 0;
 }
