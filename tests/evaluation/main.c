@@ -170,7 +170,7 @@ static void write_totals(const struct site_run *run, FILE *out)
             n += run->score[i].line.kind == k;
         if (n > 0)
             fprintf(out, "%s,%s,%u,%u,%u\n", run->set, kind_name(k), n, run->days,
-                    kind_is_household(k) ? 1 : 0);
+                    kind_is_household(k) ? 1U : 0U);
     }
 }
 
@@ -308,11 +308,11 @@ static void no_mark(int64_t mark_ms, const struct minute_site *site, void *ctx)
 }
 
 // Flow facts as rows, counted: to be held against the same facts as packets through sensor and collector.
-static int count_level(const struct options *o, struct people *people)
+static int count_level(const struct options *o, const struct rates *rates)
 {
     struct real_bot bot;
     struct flows flows = {0};
-    struct site_run run = {.o = o, .people = *people};
+    struct site_run run = {.o = o};
     int rc = real_bot_load(o->level, &bot);
     if (rc != 0) {
         fprintf(stderr, "evaluate: %s: %s\n", o->level, strerror(-rc));
@@ -322,9 +322,8 @@ static int count_level(const struct options *o, struct people *people)
     struct score score = {.line = l};
     struct rng r = {1};
     run.score = &score;
-    people->neris = &bot;
-    people->out = &flows;
-    guilty_day(people, &l, START_MS, &r);
+    const struct people people = {.rates = rates, .neris = &bot, .out = &flows};
+    guilty_day(&people, &l, START_MS, &r);
     struct rows_options ro = {
         .party = party_name, .is_mailbox = is_mailbox, .ctx = &run, .address = ADDRESS};
     struct rows *rows = rows_new(&ro);
@@ -414,7 +413,7 @@ int main(int argc, char **argv)
         return 78;
     o.lines = rates.low[RATE_lines];
     if (o.level)
-        return count_level(&o, &people);
+        return count_level(&o, &rates);
     snprintf(path, sizeof path, "%s/neris-port25.csv", o.bots ? o.bots : ".");
     bool real = real_bot_load(path, &neris) == 0;
     snprintf(path, sizeof path, "%s/virut-port25.csv", o.bots ? o.bots : ".");
