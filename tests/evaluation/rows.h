@@ -1,0 +1,39 @@
+// Flows to minute rows, as the collector makes them: additive, with digests, cut early when much happens, in the
+// order of their cuts. docs/formats/minute.md gives the rules that are followed here.
+#pragma once
+
+#include "common/minute.h"
+#include "flow.h"
+
+// What the tap makes of flows before anybody counts them.
+struct sight {
+    double loss;        // share of packets lost
+    unsigned sampling;  // 1:N packets
+    bool one_direction; // what comes to the subscriber is not seen
+};
+
+// Takes from the flow what is not seen, before anybody counts it. False: nothing of it is seen.
+bool sight_blur(const struct sight *s, struct rng *r, struct flow *f);
+
+struct rows_options {
+    const char *(*party)(uint32_t line, void *ctx); // name of the line's account
+    bool (*is_mailbox)(uint32_t line, void *ctx);
+    void *ctx;
+    uint32_t address; // of line 0, IPv4
+    const struct sight *sight;
+};
+
+typedef int (*rows_fn)(const struct minute_row *r, void *ctx);
+typedef void (*rows_mark_fn)(int64_t mark_ms, const struct minute_site *site, void *ctx);
+
+struct rows;
+
+struct rows *rows_new(const struct rows_options *options);
+void rows_free(struct rows *r);
+
+// Takes the flows of a day (any order; changes them) and hands out rows of events before `until_ms`, with a mark
+// behind each minute. What happens later is kept for the next call. `site_counts` says whether a line's contacts
+// count in the site's minute.
+int rows_day(struct rows *r, struct flows *flows, int64_t until_ms,
+             bool (*site_counts)(uint32_t line, void *ctx), rows_fn fn, rows_mark_fn mark,
+             void *ctx);
