@@ -5,7 +5,10 @@
 #include <string.h>
 
 #define LOSS_SAID_PPM 1000 // one packet in a thousand is worth saying
-#define LOSS_WEIGHT   5.0  // 1 % loss takes 5 % off what evidence weighs
+// Up to this what is counted is too low by as much, and no finding that rests on it is wrong. Beyond, each
+// per cent takes five off what evidence weighs, and nothing goes further than a ticket.
+#define LOSS_FREE_PPM 20000
+#define LOSS_WEIGHT   5.0
 #define LOSS_CUT_MAX  0.5
 #define ONE_SIDED_CUT 0.2
 
@@ -21,7 +24,8 @@ double policy_score(double log_odds)
 
 static double confidence(const struct policy_facts *facts)
 {
-    double cut = LOSS_WEIGHT * facts->loss_ppm / 1e6;
+    uint32_t much = facts->loss_ppm > LOSS_FREE_PPM ? facts->loss_ppm - LOSS_FREE_PPM : 0;
+    double cut = LOSS_WEIGHT * much / 1e6;
     if (facts->one_direction)
         cut += ONE_SIDED_CUT;
     return 1 - (cut < LOSS_CUT_MAX ? cut : LOSS_CUT_MAX);
@@ -108,6 +112,7 @@ static void limit(struct judgement *j, const struct policy_facts *facts, bool an
         uint8_t ceiling;
     } limits[] = {
         {facts->loss_ppm > LOSS_SAID_PPM, VERDICT_LOSS, VERDICT_QUARANTINE},
+        {facts->loss_ppm > LOSS_FREE_PPM, VERDICT_LOSS, VERDICT_TICKET},
         {facts->one_direction, VERDICT_ONE_SIDED, VERDICT_TICKET},
         {facts->tls, VERDICT_TLS, VERDICT_QUARANTINE},
         {facts->flow_only, VERDICT_FLOW_ONLY, VERDICT_QUARANTINE},

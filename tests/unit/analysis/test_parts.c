@@ -329,13 +329,20 @@ static void policy_sums(void **state)
          true,
          24,
          Q},
-        // Loss takes off what evidence weighs: 10 % of packets, half.
+        // Loss takes off what evidence weighs: nothing up to 2 % of the packets, half at most; and beyond
+        // 2 % it ends at a ticket.
         {{found(S, 6, false, Q, true), found(C, 8, false, Q, true)},
          2,
-         {.loss_ppm = 10000},
+         {.loss_ppm = 20000},
          true,
-         13.3,
+         14,
          Q},
+        {{found(S, 6, false, Q, true), found(C, 12, false, Q, true)},
+         2,
+         {.loss_ppm = 50000},
+         true,
+         15.3,
+         T},
         {{found(S, 6, false, Q, true), found(C, 12, false, Q, true)},
          2,
          {.loss_ppm = 500000},
