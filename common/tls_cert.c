@@ -41,7 +41,11 @@ static char *take_text(BIO *b)
 {
     char *data = NULL;
     long len = BIO_get_mem_data(b, &data);
-    char *text = len > 0 ? strndup(data, (size_t)len) : NULL;
+    char *text = len > 0 ? malloc((size_t)len + 1) : NULL;
+    if (text) { // what the BIO holds has no end mark
+        memcpy(text, data, (size_t)len);
+        text[len] = '\0';
+    }
     BIO_free(b);
     return text;
 }
