@@ -11,7 +11,10 @@
 #include "watch.h"
 
 #define SECOND_US INT64_C(1000000)
-#define MINUTE_US (60 * SECOND_US)
+
+// The last second of 32 bits (2106): no packet is of a later time, and the wheel need not turn there.
+#define TIME_MAX_US (INT64_C(4294967295) * SECOND_US)
+#define MINUTE_US   (60 * SECOND_US)
 
 // A pause longer than this in a capture is not covered: nobody says that it was watched.
 #define PAUSE_US (INT64_C(6) * 3600 * SECOND_US)
@@ -247,9 +250,7 @@ static void settle(struct sensor *s)
 // longer than its octets stand: a joined datagram's until the next fragment.
 static void unwrap(struct sensor *s, const struct source_frame *frame)
 {
-    int64_t t_us = frame->t_us < 0                ? 0
-                   : frame->t_us > WHEEL_TIME_MAX ? WHEEL_TIME_MAX
-                                                  : frame->t_us;
+    int64_t t_us = frame->t_us < 0 ? 0 : frame->t_us > TIME_MAX_US ? TIME_MAX_US : frame->t_us;
     s->stats.clock_back += s->begun && t_us < s->now_us;
     if (!s->begun || t_us >= s->next_second_us) {
         settle(s);

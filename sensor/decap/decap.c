@@ -191,7 +191,8 @@ enum decap_result decap_layers(struct decap *d, int linktype, struct span frame,
     p->ip_packets = 0;
     enum decap_result result = decap_by_linktype(&r, linktype);
     for (unsigned step = 0; result == DECAP_NEXT; step++) {
-        if (step >= PACKET_LAYERS_MAX) {
+        // A tunnel over UDP takes two places in one step.
+        if (step >= PACKET_LAYERS_MAX || p->layer_count >= PACKET_LAYERS_MAX) {
             result = decap_broken(&r, DECAP_TOO_DEEP);
             break;
         }

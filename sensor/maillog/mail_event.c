@@ -7,6 +7,8 @@
 #include "common/json_field.h"
 #include "maillog/mail_text.h"
 
+#define TIME_MAX_MS INT64_C(253402300799999) // 9999-12-31
+
 // ---- Our own form.
 
 static const char *event_name(unsigned i)
@@ -155,7 +157,8 @@ static enum mail_event_result read_journal(struct mail_event *e, const json_t *m
     e->line.pid = journal_number(json_object_get(e->object, "SYSLOG_PID"));
     if (e->line.pid == 0)
         e->line.pid = journal_number(json_object_get(e->object, "_PID"));
-    bool whole = e->line.t_ms > 0 && e->line.program.len > 0 && e->line.message.len > 0;
+    bool whole = e->line.t_ms > 0 && e->line.t_ms <= TIME_MAX_MS && e->line.program.len > 0 &&
+                 e->line.message.len > 0;
     return whole ? MAIL_EVENT_LINE : MAIL_EVENT_OTHER;
 }
 
