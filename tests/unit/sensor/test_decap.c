@@ -327,6 +327,11 @@ static void test_named(void **state)
          "eth:0800 ip4:17 udp:2152 x:34ff002800000007 x:00000085 x:010000850100008501000085 "
          "x:010000850100008501000085 x:010000850100008501000085",
          "broken gtp: more layers than an encapsulation has 1"},
+        {1,
+         "eth:0800 ip4:17 udp:4789 x:0800000000138900 eth:0800 ip4:17 udp:4789 x:0800000000138900 "
+         "eth:0800 ip4:17 udp:4789 x:0800000000138900 eth:0800 ip4:17 udp:4789 x:0800000000138900 "
+         "eth:0800 v4",
+         "broken vxlan: more layers than an encapsulation has 1"},
         {113, "x:00000001000600000000000100000005", "ethertype 0x0005 1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
