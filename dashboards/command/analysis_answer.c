@@ -54,3 +54,16 @@ int analysis_answer(const char *name, const char *const *words, json_t **out)
     }
     return code;
 }
+
+int analysis_show(const struct command_args *a, json_t *answer, int code,
+                  void (*print)(const json_t *answer))
+{
+    if (!answer)
+        return code;
+    if (command_has(a, "json"))
+        code = json_write_line(stdout, answer) == 0 ? code : EX_IOERR;
+    else
+        print(answer);
+    json_decref(answer);
+    return code;
+}

@@ -98,14 +98,7 @@ static int run(const struct command_args *a)
         return EX_USAGE;
     }
     int code = ask(a, &answer);
-    if (!answer)
-        return code;
-    if (command_has(a, "json"))
-        code = json_write_line(stdout, answer) == 0 ? code : EX_IOERR;
-    else
-        print_answer(answer);
-    json_decref(answer);
-    return code;
+    return analysis_show(a, answer, code, print_answer);
 }
 
 const struct command command_rules = {

@@ -117,14 +117,7 @@ static int run(const struct command_args *a)
     json_t *answer = NULL;
     bool offline = command_has(a, "journal") || command_has(a, "at");
     int code = offline ? ask_journal(a, &answer) : ask_running(a, &answer);
-    if (!answer)
-        return code;
-    if (command_has(a, "json"))
-        code = json_write_line(stdout, answer) == 0 ? code : EX_IOERR;
-    else
-        print_answer(answer);
-    json_decref(answer);
-    return code;
+    return analysis_show(a, answer, code, print_answer);
 }
 
 const struct command command_why = {
