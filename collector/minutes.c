@@ -32,7 +32,7 @@ struct minutes {
     struct acc *amend, **amend_last;
     size_t amend_count;
     struct covers late;     // coverage of closed minutes
-    struct coverage *known; // last coverage of each process
+    struct coverage *known; // last coverage of each process; `packets`: of the last that had any
     size_t known_count;
     unsigned ticks; // coverage records since amendments began to wait
     struct active **due;
@@ -195,7 +195,10 @@ static void remember(struct minutes *m, int process, const struct coverage *c)
         m->known = more;
         m->known_count = need;
     }
+    uint64_t packets = m->known[process].packets; // has it ever seen any? A mail log has not
     m->known[process] = *c;
+    if (c->packets == 0)
+        m->known[process].packets = packets;
 }
 
 void minutes_coverage(struct minutes *m, int process, const struct coverage *c)
@@ -276,6 +279,17 @@ static void observe(const struct minutes *m, const struct acc *acc, const struct
     r->observed_s = (uint8_t)__builtin_popcountll(seconds);
 }
 
+// Which sensors the row rests on. What a mail log says of an address is no sight of its traffic.
+static void name_sensors(const struct minutes *m, const struct acc *acc, struct minute_row *r)
+{
+    bool mailbox = acc->active->key.kind == SUBSCRIBER_MAILBOX;
+    for (size_t p = 0; p < m->known_count && p < 63; p++)
+        if (acc->processes >> p & 1 && (mailbox || m->known[p].packets > 0))
+            minute_row_add_sensor(r, m->known[p].sensor);
+    if (acc->processes >> 63)
+        minute_row_add_sensor(r, MINUTE_SENSORS_ALL);
+}
+
 // A mailbox's key and party have one text.
 static void set_mailbox(const struct subscriber_key *key, struct party *party)
 {
@@ -313,6 +327,7 @@ static int put_row(struct minutes *m, struct acc *acc, const struct covers *cove
     struct active *a = acc->active;
     if (covers)
         observe(m, acc, covers, &r);
+    name_sensors(m, acc, &r);
     set_party(m, acc, &r);
     if (flag != MINUTE_EARLY)
         log_merge_settle(acc, m->limits);

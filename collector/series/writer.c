@@ -9,6 +9,7 @@
 
 #include "series/files.h"
 #include "series/layout.h"
+#include "series/sight.h"
 #include "series/write_key.h"
 
 enum {
@@ -166,6 +167,8 @@ static int add_to(struct series_writer *w, enum series_kind kind, const char *na
     if (!m)
         return -ENOMEM;
     series_minute_add(m, r, &w->budget);
+    if (kind == SERIES_SUBSCRIBER)
+        m->sensors |= sight_of_row(w->kw.watched, r);
     if (kind == SERIES_SUBSCRIBER && key_writer_lease(k, m, r) != 0)
         return -ENOMEM;
     if (k->earned || k->file != SERIES_FILE_NONE)

@@ -20,7 +20,7 @@ static int mark_odd(const struct graph_request *q, const char *rrd_dir, struct g
         return -ENOMEM;
     if (q->kind == SERIES_SUBSCRIBER) // forecasts are of everybody together
         return 0;
-    int rc = series_coverage(rrd_dir, d->start_s, d->start_s + (int64_t)d->count * d->step_s, &band,
+    int rc = series_coverage(rrd_dir, q->kind, q->name, d->start_s, d->start_s + (int64_t)d->count * d->step_s, &band,
                              &bands);
     for (size_t b = 0; rc == 0 && b < bands; b++) {
         if (!(band[b].alarms & COVERAGE_ANOMALY))
