@@ -26,7 +26,7 @@ struct follower {
     size_t places;
     int64_t mark_ms;
     struct journal_cursor repeated_until; // what lies before was read by an earlier run
-    int64_t repeated_until_ms; // instead, when no place is known: marks before it were
+    int64_t repeated_until_ms;            // instead, when no place is known: marks before it were
     bool repeating;
     uint64_t errors_before;
     bool in_round;

@@ -209,6 +209,11 @@ static void put_problems(const struct state *s, struct control_status *status)
         control_status_problem(status, 1, "rrd-write", w->last_error,
                                "check space and rights of the RRD folder; postern series fsck "
                                "names broken files");
+    if (w->may_lose)
+        control_status_problem(status, 1, "rrdcached-without-journal",
+                               "rrdcached keeps no journal: its crash loses the minutes it holds",
+                               "start rrdcached with -j FOLDER; after such a crash postern series "
+                               "rebuild brings them back");
     if (w->times_refused > 0)
         control_status_problem(status, 1, "times-refused",
                                "the journal has minutes before 1981 or after 2099",

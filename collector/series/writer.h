@@ -28,6 +28,7 @@ struct series_stats {
     uint64_t repeated;   // read again after a restart, and passed over
     uint64_t dropped_minutes; // of keys without a file, beyond what is held for them
     uint64_t keys, keys_refused, keys_evicted;
+    bool may_lose;          // rrdcached keeps no journal: a crash of it loses minutes
     uint64_t times_refused; // rows, coverage and marks of a time that cannot be
     uint64_t anomalies;     // minutes that a forecast says are out of line
     uint64_t errors;        // files that could not be made or written
