@@ -220,8 +220,9 @@ static int64_t earliest_of(const struct record *r)
 static int advance(struct collector *c)
 {
     int64_t now_ms = watermark_now(c->watermark);
+    // A half whose other half is with a stalled sensor goes on alone: what both tell counts once all the same.
     if (now_ms != WATERMARK_NONE)
-        pairs_advance(c->pairs, now_ms);
+        pairs_advance(c->pairs, watermark_front(c->watermark));
     int rc = minutes_advance(c->minutes);
     if (rc == 0 && now_ms != WATERMARK_NONE &&
         (c->expired_ms == WATERMARK_NONE || now_ms - c->expired_ms >= 60000)) {

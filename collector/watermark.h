@@ -2,6 +2,9 @@
 // watermark is the least of those that are alive. A silent process stops holding it back after a while,
 // and one whose clock ran ahead never moves it.
 //
+// The front is the least of those that are not stalled: minutes close by it, but for the subscribers that a
+// stalled process tells of, which wait for that process.
+//
 // A source that sends no coverage (a router's IPFIX) counts with its newest record less two minutes.
 #pragma once
 
@@ -9,6 +12,8 @@
 
 #define WATERMARK_PROCESSES_MAX 1024
 #define WATERMARK_EXPORT_LAG_MS (120 * 1000)
+// So far behind the furthest a process is stalled: it holds up its own subscribers only.
+#define WATERMARK_STALLED_MS (10 * 1000)
 // How many seconds in a row a process must repeat, uncontradicted, that it is much later than it was.
 #define WATERMARK_CONFIRM 3
 
@@ -35,7 +40,14 @@ enum watermark_result watermark_record(struct watermark *w, int process, uint64_
 // Nothing more comes from it for now (its file ended).
 void watermark_end(struct watermark *w, int process);
 
-int64_t watermark_now(const struct watermark *w); // WATERMARK_NONE: not known yet
+int64_t watermark_now(const struct watermark *w);   // WATERMARK_NONE: not known yet
+int64_t watermark_front(const struct watermark *w); // at or ahead of watermark_now
+// Of processes and masks of them: a bit each, those from 63 on share the last.
+uint64_t watermark_bit(int process);
+// The living processes that have not passed `t_ms`.
+uint64_t watermark_behind(const struct watermark *w, int64_t t_ms);
+// A stalled process: its name and how far it is behind, or NULL. `*at` walks.
+const char *watermark_stalled(const struct watermark *w, size_t *at, int64_t *behind_ms);
 size_t watermark_alive(const struct watermark *w);
 size_t watermark_processes(const struct watermark *w);
 // Fell silent, or ended without saying so.
