@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/control.h"
+
 struct process {
     uint32_t domain;
     char name[COVERAGE_NAME_MAX + 8];
@@ -123,7 +125,7 @@ static void reconsider(struct watermark *w)
 static bool is_stalled(const struct watermark *w, const struct process *p, int64_t ahead_ms)
 {
     int64_t pause_ms = p->has_coverage ? 0 : w->export_lag_ms;
-    return ahead_ms - p->t_ms > WATERMARK_STALLED_MS + pause_ms;
+    return ahead_ms != WATERMARK_NONE && ahead_ms - p->t_ms > WATERMARK_STALLED_MS + pause_ms;
 }
 
 static void settle(struct watermark *w)
@@ -196,6 +198,9 @@ enum watermark_result watermark_coverage(struct watermark *w, int process, uint6
         p->claims = 0;
         p->fresh = false;
         p->turn = w->turn;
+        bool back = p->epoch == epoch && p->t_ms != WATERMARK_NONE &&
+                    p->t_ms - c->t_ms > WATERMARK_BACK_MS;
+        w->clock_faults += back && !p->replay;
         // A clock that was set back holds nothing up: the watermark stays.
         p->t_ms = c->t_ms;
     } else {
@@ -273,18 +278,6 @@ uint64_t watermark_behind(const struct watermark *w, int64_t t_ms)
     return behind;
 }
 
-const char *watermark_stalled(const struct watermark *w, size_t *at, int64_t *behind_ms)
-{
-    while (*at < w->count) {
-        const struct process *p = &w->process[(*at)++];
-        if (!counts(p) || !p->stalled)
-            continue;
-        *behind_ms = w->front_ms - p->t_ms;
-        return p->name;
-    }
-    return NULL;
-}
-
 size_t watermark_alive(const struct watermark *w)
 {
     size_t n = 0;
@@ -304,6 +297,11 @@ bool watermark_is_silent(const struct watermark *w, int process)
     return p->silent || (p->ended && !p->said_so && p->has_coverage);
 }
 
+const char *watermark_name(const struct watermark *w, int process)
+{
+    return w->process[process].name;
+}
+
 bool watermark_has_coverage(const struct watermark *w, int process)
 {
     return w->process[process].has_coverage;
@@ -319,12 +317,31 @@ uint64_t watermark_silences(const struct watermark *w)
     return w->silences;
 }
 
-const char *watermark_unfinished(const struct watermark *w, size_t *at)
+// ---- Status
+
+static void status_of(const struct watermark *w, const struct process *p, bool ended,
+                      struct control_status *s)
 {
-    while (*at < w->count) {
-        const struct process *p = &w->process[(*at)++];
-        if (p->has_coverage && !p->said_so)
-            return p->name;
+    char text[200];
+    if (ended && p->has_coverage && !p->said_so) {
+        snprintf(text, sizeof text, "sensor %s ended without its last coverage record", p->name);
+        control_status_problem(s, 1, "sensor-unfinished", text,
+                               "see whether the sensor was killed or its records were cut");
     }
-    return NULL;
+    if (counts(p) && p->stalled) {
+        snprintf(text, sizeof text,
+                 "sensor %s is %lld s behind the others; minutes of its subscribers wait for it",
+                 p->name, (long long)((w->front_ms - p->t_ms) / 1000));
+        control_status_problem(s, 1, "sensor-stalled", text,
+                               "see whether the sensor runs and its link is up");
+    }
+}
+
+void watermark_status(const struct watermark *w, bool ended, struct control_status *s)
+{
+    for (size_t i = 0; i < w->count; i++)
+        status_of(w, &w->process[i], ended, s);
+    if (w->clock_faults > 0)
+        control_status_problem(s, 1, "clock", "a sensor's clock jumped, or ran ahead of the others",
+                               "synchronise the sensors' clocks (NTP or PTP)");
 }

@@ -14,6 +14,7 @@
 #define WATERMARK_EXPORT_LAG_MS (120 * 1000)
 // So far behind the furthest a process is stalled: it holds up its own subscribers only.
 #define WATERMARK_STALLED_MS (10 * 1000)
+#define WATERMARK_BACK_MS    2000
 // How many seconds in a row a process must repeat, uncontradicted, that it is much later than it was.
 #define WATERMARK_CONFIRM 3
 
@@ -46,14 +47,16 @@ int64_t watermark_front(const struct watermark *w); // at or ahead of watermark_
 uint64_t watermark_bit(int process);
 // The living processes that have not passed `t_ms`.
 uint64_t watermark_behind(const struct watermark *w, int64_t t_ms);
-// A stalled process: its name and how far it is behind, or NULL. `*at` walks.
-const char *watermark_stalled(const struct watermark *w, size_t *at, int64_t *behind_ms);
 size_t watermark_alive(const struct watermark *w);
 size_t watermark_processes(const struct watermark *w);
 // Fell silent, or ended without saying so.
 bool watermark_is_silent(const struct watermark *w, int process);
+const char *watermark_name(const struct watermark *w, int process);
 bool watermark_has_coverage(const struct watermark *w, int process);
+// Clocks that ran ahead, or were set back by more than WATERMARK_BACK_MS.
 uint64_t watermark_clock_faults(const struct watermark *w);
 uint64_t watermark_silences(const struct watermark *w);
-// A process that ended without saying so; its name, or NULL. `*at` walks.
-const char *watermark_unfinished(const struct watermark *w, size_t *at);
+
+struct control_status;
+// Who is stalled, who ended without saying so (when all `ended`), whether clocks are wrong.
+void watermark_status(const struct watermark *w, bool ended, struct control_status *s);
