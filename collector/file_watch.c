@@ -17,12 +17,15 @@ static bool same(const struct file_version *a, const struct file_version *b)
            a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
-bool file_watch_look(struct file_watch *w, const char *path)
+struct file_version file_version_now(const char *path)
 {
     struct stat st;
-    struct file_version now = {0};
-    if (stat(path, &st) == 0)
-        now = file_version_of(&st);
+    return stat(path, &st) == 0 ? file_version_of(&st) : (struct file_version){0};
+}
+
+bool file_watch_look(struct file_watch *w, const char *path)
+{
+    struct file_version now = file_version_now(path);
     bool settled = same(&now, &w->seen);
     w->seen = now;
     if (!settled)

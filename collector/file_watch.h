@@ -20,6 +20,7 @@ struct file_watch {
 };
 
 struct file_version file_version_of(const struct stat *st);
+struct file_version file_version_now(const char *path); // not there: zero
 // Once a second. True: read it, then say how it went.
 bool file_watch_look(struct file_watch *w, const char *path);
 void file_watch_took(struct file_watch *w, const struct file_version *read);

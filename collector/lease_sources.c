@@ -178,6 +178,11 @@ static int open_all(struct lease_sources *s, const char *leases, FILE *errors)
     s->file = calloc(count + 1, sizeof(struct lease_follow *));
     if (!s->store.leases || !s->table || !s->follow || !s->radius || !s->file)
         return -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        if (source(s, i)->kind == LEASE_KIND_CGNAT_TABLE) {
+            struct file_version now = file_version_now(source(s, i)->path);
+            file_watch_took(&s->table[i], &now);
+        }
     if (rc == 0)
         rc = use_cgnat(s, errors);
     if (rc == 0 && leases)
@@ -293,20 +298,17 @@ static void log_lines(char *text)
 
 static int poll_table(struct lease_sources *s, size_t i, FILE *errors)
 {
-    struct stat st;
     struct file_watch *w = &s->table[i];
     const char *path = source(s, i)->path;
     if (!file_watch_look(w, path))
         return 0;
+    struct file_version now = file_version_now(path);
     int rc = use_cgnat(s, errors);
-    if (rc == 0 && stat(path, &st) == 0) {
-        bool first = !w->read.there; // it was read at the start
-        struct file_version now = file_version_of(&st);
+    if (rc < 0)
+        file_watch_refused(w, rc);
+    else
         file_watch_took(w, &now);
-        return first ? 0 : 1;
-    }
-    file_watch_refused(w, rc < 0 ? rc : -ENOENT);
-    return rc < 0 ? rc : -ENOENT;
+    return rc < 0 ? rc : 1;
 }
 
 static void say_polled(const char *path, int rc, char *text)
