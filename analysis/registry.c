@@ -3,6 +3,7 @@
 
 extern const struct detector_descriptor detector_fan_out;
 extern const struct detector_descriptor detector_first_contact;
+extern const struct detector_descriptor detector_direct_mx;
 extern const struct detector_descriptor detector_rejections;
 extern const struct detector_descriptor detector_harvest;
 extern const struct detector_descriptor detector_blocklist;
@@ -23,6 +24,7 @@ extern const struct detector_descriptor detector_mailbox;
 const struct detector_descriptor *const detectors[] = {
     &detector_fan_out,
     &detector_first_contact,
+    &detector_direct_mx,
     &detector_rejections,
     &detector_harvest,
     &detector_blocklist,
