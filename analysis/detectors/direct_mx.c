@@ -15,6 +15,7 @@
 
 struct direct_conf {
     int64_t providers, hours, night, many, many_hours, many_night, revisits;
+    int64_t campaign, campaign_hours;
     double at_limit, sign;
 };
 
@@ -42,6 +43,10 @@ static const struct conf_key keys[] = {
           "Providers in a day from which on fewer hours suffice."),
     COUNT("many_hours", many_hours, 2, 24, "6", "hours", "So many hours then."),
     COUNT("many_night", many_night, 1, 4, "3", "hours", "Of these between two and six."),
+    COUNT("campaign", campaign, 10, 10000, "100", "providers",
+          "Providers in a day from which on the night does not matter."),
+    COUNT("campaign_hours", campaign_hours, 2, 24, "6", "hours",
+          "So many hours then: a newsletter is sent within one or two."),
     COUNT("revisits", revisits, 2, 10000, "30", "sessions",
           "More sessions a provider and day are a probe's, where providers are few."),
     {.name = "weight",
@@ -124,27 +129,30 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     if (ctx->role != ROLE_HOUSEHOLD || window_scans(w, now))
         return 0;
     struct clock_hours h = hours_of(state, ctx);
-    if (h.night == 0)
+    if (h.all < 2)
         return 0;
     double providers = window_providers(w, now, DAY_S, NULL);
     double sessions = (double)window_sum(w, FEATURE_MX_CONNECTIONS, now, DAY_S);
     double reached = (double)window_sum(w, FEATURE_MX_ESTABLISHED, now, DAY_S);
     double limit = (double)c->providers * ctx->factor, many = (double)c->many * ctx->factor;
-    if (providers < limit || reached * 2 < sessions || sessions > (double)c->revisits * providers)
+    if (providers < limit || reached * 2 < sessions)
         return 0;
-    bool patient = h.all >= (unsigned)c->hours && h.night >= (unsigned)c->night;
+    bool patient = sessions <= (double)c->revisits * providers && h.all >= (unsigned)c->hours &&
+                   h.night >= (unsigned)c->night;
     bool busy = providers >= many && h.all >= (unsigned)c->many_hours &&
                 h.night >= (unsigned)c->many_night;
-    bool half = providers >= many && h.night >= 2;
-    if (!patient && !busy && !half)
+    bool campaign = providers >= (double)c->campaign * ctx->factor &&
+                    h.all >= (unsigned)c->campaign_hours;
+    bool half = providers >= many && h.night >= 2, whole = patient || busy || campaign;
+    if (!whole && !half)
         return 0;
-    struct detector_finding f = detector_finding_of(
-        &detector_direct_mx, h.all, patient ? (double)c->hours : (double)c->many_hours, "hours",
-        DAY_S, patient || busy ? c->at_limit : c->sign);
+    int64_t hours = patient || !whole ? c->hours : busy ? c->many_hours : c->campaign_hours;
+    struct detector_finding f = detector_finding_of(&detector_direct_mx, h.all, (double)hours,
+                                                    "hours", DAY_S, whole ? c->at_limit : c->sign);
     f.supports = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
-    f.defines = patient || busy ? f.supports : 0;
+    f.defines = whole ? f.supports : 0;
     f.ceiling = VERDICT_TICKET;
-    f.evidence.conclusive = patient || busy;
+    f.evidence.conclusive = whole;
     f.evidence.first_ms = h.first_ms;
     f.evidence.last_ms = now;
     snprintf(

@@ -250,7 +250,7 @@ static void observe(void *state, const struct window *w, const struct minute_row
         case CONTACT_CORRECTED:
             // Taken back, then counted as what it was.
             sprt_succeed(&s->first, &rule, k->t_ms, 2);
-            sprt_succeed(&s->steady, &steady, k->t_ms, 1);
+            sprt_succeed(&s->steady, &steady, k->t_ms, 1 - steady.failure / steady.success);
             s->slow = (struct sprt){0};
             break;
         case CONTACT_FIRST_ANSWERED:
