@@ -8,6 +8,7 @@ extern const struct detector_descriptor detector_rejections;
 extern const struct detector_descriptor detector_harvest;
 extern const struct detector_descriptor detector_blocklist;
 extern const struct detector_descriptor detector_ratware;
+extern const struct detector_descriptor detector_client_print;
 extern const struct detector_descriptor detector_backscatter;
 extern const struct detector_descriptor detector_recipient_burst;
 extern const struct detector_descriptor detector_identity_rotation;
@@ -29,6 +30,7 @@ const struct detector_descriptor *const detectors[] = {
     &detector_harvest,
     &detector_blocklist,
     &detector_ratware,
+    &detector_client_print,
     &detector_backscatter,
     &detector_recipient_burst,
     &detector_identity_rotation,

@@ -27,11 +27,12 @@ extern const struct detector_descriptor detector_direct_mx;
         .name = key, .type = CONF_INT, .offset = FIELD(member), .min = low, .max = high, \
         .def = value, .unit = of, .help = text                                           \
     }
-#define DAY_S      86400
-#define HOUR_MS    3600000LL
-#define NIGHT_FROM 2 // local hours in which people sleep
-#define NIGHT_TO   6
-#define HOURS_KEPT 24
+#define DAY_S        86400
+#define HOUR_MS      3600000LL
+#define NIGHT_FROM   2 // local hours in which people sleep
+#define NIGHT_TO     6
+#define HOURS_KEPT   24
+#define SERVER_HOURS 168 // who was written to within a week may be a server
 
 static const struct conf_key keys[] = {
     COUNT("providers", providers, 2, 1000, "6", "providers",
@@ -72,6 +73,7 @@ static const struct conf_key keys[] = {
 struct direct_state {
     uint32_t latest; // hours since 1970 of the local clock; 0: none
     uint32_t hours;
+    uint32_t server; // the latest in which it may have been a mail server; 0: none
 };
 
 static uint32_t local_hour(const struct detector_ctx *ctx, int64_t t_ms)
@@ -86,9 +88,13 @@ static void observe(void *state, const struct window *w, const struct minute_row
     (void)w;
     (void)contacts;
     struct direct_state *s = state;
-    if (r->counter[MINUTE_MX][MINUTE_OUT][MINUTE_connections] == 0 || r->minute < 0)
+    if (r->minute < 0)
         return;
     uint32_t hour = local_hour(ctx, r->minute * 60000);
+    if (ctx->role != ROLE_HOUSEHOLD && hour > s->server)
+        s->server = hour;
+    if (r->counter[MINUTE_MX][MINUTE_OUT][MINUTE_connections] == 0)
+        return;
     if (hour >= s->latest) {
         uint32_t passed = hour - s->latest;
         s->hours = (passed < HOURS_KEPT ? s->hours << passed : 0) | 1;
@@ -128,8 +134,9 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     // Who is written to is a server, or may become one; a scan is no mail.
     if (ctx->role != ROLE_HOUSEHOLD || window_scans(w, now))
         return 0;
-    struct clock_hours h = hours_of(state, ctx);
-    if (h.all < 2)
+    const struct direct_state *s = state;
+    struct clock_hours h = hours_of(s, ctx);
+    if (h.all < 2 || (s->server != 0 && local_hour(ctx, now) - s->server < SERVER_HOURS))
         return 0;
     double providers = window_providers(w, now, DAY_S, NULL);
     double sessions = (double)window_sum(w, FEATURE_MX_CONNECTIONS, now, DAY_S);
