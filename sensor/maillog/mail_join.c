@@ -173,11 +173,30 @@ static void inherit(struct mail_entry *inner, const struct mail_entry *outer)
                               MAIL_ENTRY_TOLD);
 }
 
+static void know(struct mail_join *j, uint64_t server)
+{
+    for (unsigned i = 0; i < MAIL_SERVERS; i++)
+        if (j->server[i] == server)
+            return;
+    j->server[j->servers++ % MAIL_SERVERS] = server;
+}
+
+// A message by the queue id that another server named, most often another instance of its own.
+static struct mail_entry *of_any_server(struct mail_join *j, uint64_t server, struct span id)
+{
+    struct mail_entry *e = mail_table_find(j->messages, mail_tell_message_key(server, id));
+    for (unsigned i = 0; !e && id.len > 0 && i < MAIL_SERVERS; i++)
+        if (j->server[i])
+            e = mail_table_find(j->messages, mail_tell_message_key(j->server[i], id));
+    return e;
+}
+
 static struct mail_entry *open_message(struct mail_join *j, const struct mail_note *n,
                                        uint64_t server)
 {
     struct mail_entry *s = session_of(j, n, server);
     uint64_t key = mail_tell_message_key(server, n->queue_id);
+    know(j, server);
     struct mail_entry *e = mail_table_get(j->messages,
                                           key ? key : mail_tell_session_key(n, server));
     mail_table_name(j->messages, e, 0);
@@ -195,8 +214,7 @@ static struct mail_entry *open_message(struct mail_join *j, const struct mail_no
         s->flags |= MAIL_ENTRY_TLS;
     e->flags |= s->flags & MAIL_ENTRY_TLS;
     if (mail_tell_loopback(&n->client) && n->user.len == 0) {
-        struct mail_entry *outer = mail_table_find(j->messages,
-                                                   mail_tell_message_key(server, n->other_id));
+        struct mail_entry *outer = of_any_server(j, server, n->other_id);
         e->flags |= MAIL_ENTRY_INNER;
         if (n->other_id.len > 0 && outer)
             inherit(e, outer);
@@ -270,8 +288,7 @@ static void on_accepted(struct mail_join *j, const struct mail_note *n, struct m
 static void on_handed_on(struct mail_join *j, const struct mail_note *n, struct mail_entry *e,
                          uint64_t server)
 {
-    struct mail_entry *inner = mail_table_find(j->messages,
-                                               mail_tell_message_key(server, n->other_id));
+    struct mail_entry *inner = of_any_server(j, server, n->other_id);
     if (inner && !(inner->flags & MAIL_ENTRY_TOLD))
         inherit(inner, e);
 }

@@ -179,9 +179,11 @@ static void read_warning(struct span s, struct mail_note *note)
         return;
     note->kind = MAIL_NOTE_AUTH;
     note->auth_failed = true;
-    size_t user = mail_text_find_last(rest, ", sasl_username=");
+    size_t user = mail_text_find(rest, 0, ", sasl_username="); // the first: a name may hold another
     if (user != MAIL_TEXT_NONE)
         note->user = span_cut(rest, user + 16, rest.len);
+    if (span_equal_text(note->user, "(unavailable)"))
+        note->user = (struct span){0};
 }
 
 static void read_smtpd(struct span s, struct mail_note *note)

@@ -173,6 +173,14 @@ static void test_postfix(void **state)
          "warning: a[192.0.2.7]:99: SASL PLAIN authentication failed: (reason unavailable), "
          "sasl_username=bob@x",
          "auth client=192.0.2.7 cport=99 port=587 user=bob@x failed"},
+        {"postfix/smtpd",
+         "warning: a[192.0.2.7]: SASL PLAIN authentication failed: (reason unavailable), "
+         "sasl_username=x, sasl_username=bob, sasl_sender=b",
+         "auth client=192.0.2.7 port=25 user=x, sasl_username=bob, sasl_sender=b failed"},
+        {"postfix/smtpd",
+         "warning: a[192.0.2.7]: SASL PLAIN authentication failed: Invalid base64 data in initial "
+         "response, sasl_username=(unavailable)",
+         "auth client=192.0.2.7 port=25 failed"},
         {"postfix/smtpd", "warning: a[192.0.2.7]:99: SASL DIGEST-MD5 authentication aborted",
          "auth client=192.0.2.7 cport=99 port=25 failed"},
         {"postfix/smtpd", "warning: SASL authentication failure: Password verification failed",
