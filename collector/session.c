@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "clock_watch.h"
 #include "common/buf.h"
 #include "common/ipfix.h"
 #include "common/log.h"
@@ -34,13 +35,15 @@ struct session {
     bool holds, allowed;
     uint8_t in[IN_OCTETS];
     size_t in_at, in_len;
+    struct clock_watch clock;
+    bool live; // its last second was no capture's
     struct transport_ack owed[OWED_MAX];
     size_t owed_count;
     struct transport_ack_writer acks;
     struct buf out;
     int64_t tokens;
     int64_t begun_ms, heard_ms;
-    uint64_t records, foreign;
+    uint64_t records, foreign, absurd;
     bool warned;
 };
 
@@ -157,10 +160,43 @@ static uint32_t domain_of_exporter(const struct session *s, uint32_t domain)
     return h | 0x80000000u;
 }
 
+static int64_t time_of(const struct record *r)
+{
+    return r->kind == RECORD_COVERAGE ? r->coverage.t_ms
+           : r->kind == RECORD_MAIL   ? r->mail.t_ms
+                                      : r->flow.end_ms;
+}
+
+// Nobody else may contradict a lone sensor: what our own clock says is asked here, before the intake, for what is counted again
+// after a crash must not depend on it.
+static bool believed(struct session *s, const struct record *r)
+{
+    if (r->kind == RECORD_COVERAGE)
+        s->live = !(r->coverage.alarms & COVERAGE_REPLAY);
+    bool exporter = r->id.sequence == 0; // it shows no capture to us
+    if ((!s->live && !exporter) || !clock_watch_is_absurd(time_of(r), s->heard_ms))
+        return true;
+    s->room->totals.absurd++;
+    s->absurd++;
+    return false;
+}
+
+// True: the record says now that its clock differs.
+static bool mark_clock(struct session *s)
+{
+    struct coverage *c = &s->held.coverage;
+    if (s->held.kind != RECORD_COVERAGE || !s->live ||
+        !clock_watch_take(&s->clock, c->t_ms, s->heard_ms) || (c->alarms & COVERAGE_CLOCK))
+        return false;
+    c->alarms |= COVERAGE_CLOCK;
+    return true;
+}
+
 static void hold(struct session *s)
 {
     s->holds = true;
-    s->allowed = permitted(s, &s->held);
+    s->allowed = permitted(s, &s->held) && believed(s, &s->held);
+    mark_clock(s);
     if (s->held.id.sequence == 0)
         s->held.id.domain = domain_of_exporter(s, s->held.id.domain);
 }
@@ -351,6 +387,23 @@ void session_tick(struct session *s, int64_t now_ms)
     }
 }
 
+static void status_clock(const struct session *s, struct control_status *out)
+{
+    char text[240];
+    if (s->absurd == 0 && !s->clock.differs)
+        return;
+    int64_t off_ms = s->clock.off_ms < 0 ? -s->clock.off_ms : s->clock.off_ms;
+    if (s->clock.differs)
+        snprintf(text, sizeof text, "the clock of %s is %lld.%lld s %s the collector's", s->peer,
+                 (long long)(off_ms / 1000), (long long)(off_ms % 1000 / 100),
+                 s->clock.off_ms > 0 ? "ahead of" : "behind");
+    else
+        snprintf(text, sizeof text,
+                 "%llu records of %s were a day and more ahead of the collector's clock: refused",
+                 (unsigned long long)s->absurd, s->peer);
+    control_status_problem(out, 1, "clock", text, "synchronise both clocks (NTP or PTP)");
+}
+
 void session_status(const struct session *s, struct control_status *out)
 {
     const struct record_reader_stats *t = ipfix_decoder_stats(s->decoder);
@@ -365,6 +418,7 @@ void session_status(const struct session *s, struct control_status *out)
              t->no_identity > 0 ? "; no identity: what is lost on the way is not seen, what is "
                                   "repeated counts twice"
                                 : "");
+    status_clock(s, out);
     control_status_input(out, s->peer,
                          bad > 0          ? "broken"
                          : s->records > 0 ? "whole"
