@@ -298,10 +298,16 @@ static int take_coverage(struct collector *c, const struct record *r, int proces
 
 int collector_take(struct collector *c, const struct record *r)
 {
+    if (!record_check(r))
+        return collector_take_checked(c, r);
+    c->records++;
+    return refuse(c, -1, REFUSED_value);
+}
+
+int collector_take_checked(struct collector *c, const struct record *r)
+{
     bool full = false;
     c->records++;
-    if (record_check(r))
-        return refuse(c, -1, REFUSED_value);
     if (is_repeat(c, r, &full))
         return 0;
     int process = full ? -1 : watermark_process(c->watermark, r->id.domain);

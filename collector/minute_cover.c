@@ -71,7 +71,21 @@ void covers_remember(struct covers_known *k, int process, const struct coverage 
         k->item = more;
         k->count = need;
     }
+    uint64_t packets = k->item[process].packets; // has it ever seen any? A mail log has not
     k->item[process] = *c;
+    if (c->packets == 0)
+        k->item[process].packets = packets;
+}
+
+// What a mail log says of an address is no sight of its traffic.
+void covers_name_sensors(const struct covers_known *k, uint64_t processes, bool mailbox,
+                         struct minute_row *r)
+{
+    for (size_t p = 0; p < k->count && p < 63; p++)
+        if (processes >> p & 1 && (mailbox || k->item[p].packets > 0))
+            minute_row_add_sensor(r, k->item[p].sensor);
+    if (processes >> 63)
+        minute_row_add_sensor(r, MINUTE_SENSORS_ALL);
 }
 
 void covers_add_silent(struct covers *c, int64_t minute, const struct covers_known *k,

@@ -23,7 +23,7 @@ struct cover *covers_find(const struct covers *c, int process, int64_t minute);
 void cover_add(struct cover *c, const struct coverage *second);
 void covers_clear(struct covers *c);
 
-// The last coverage of each process. Zeroed is valid and empty; `item` is owned.
+// The last coverage of each process; `packets` are those of the last that had any. Zeroed is valid and empty; `item` is owned.
 struct covers_known {
     struct coverage *item;
     size_t count;
@@ -37,6 +37,9 @@ int covers_put(struct covers *c, struct journal_writer *journal, uint64_t behind
 // Who of `processes` watched the row's minute: seconds, loss, and whether one fell silent.
 void covers_observe(const struct covers *c, const struct watermark *w, uint64_t processes,
                     struct minute_row *r);
+// Which sensors of `processes` the row rests on; `mailbox`: it is a mailbox's.
+void covers_name_sensors(const struct covers_known *k, uint64_t processes, bool mailbox,
+                         struct minute_row *r);
 
 // Minute and second that a coverage record ends.
 int64_t cover_minute(const struct coverage *c);

@@ -283,6 +283,7 @@ static int put_row(struct minutes *m, struct acc *acc, const struct covers *cove
     struct active *a = acc->active;
     if (covers)
         covers_observe(covers, m->watermark, acc->processes, &r);
+    covers_name_sensors(&m->known, acc->processes, acc->active->key.kind == SUBSCRIBER_MAILBOX, &r);
     set_party(m, acc, &r);
     if (flag != MINUTE_EARLY)
         log_merge_settle(acc, m->limits);
