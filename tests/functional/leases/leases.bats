@@ -111,12 +111,13 @@ acct() {
 
 # says ADDRESS TEXT: within a few seconds the running collector says so
 says() {
+    local said
     for _ in $(seq 60); do
-        run postern lookup "$1" --run "$PWD" --purpose "case 3"
-        [[ "$output" != *"$2"* ]] || return 0
+        said=$(postern lookup "$1" --run "$PWD" --purpose "case 3" 2>&1) || true
+        [[ "$said" != *"$2"* ]] || return 0
         sleep 0.1
     done
-    echo "$output"
+    echo "$said"
     return 1
 }
 
