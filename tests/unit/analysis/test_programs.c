@@ -467,10 +467,8 @@ static void write_overrides(const char *said)
 static void the_desks_word(void **state)
 {
     (void)state;
-    char config[160];
     write_journal();
-    snprintf(config, sizeof config, "analysis: {state: %s}\n", folder);
-    write_config(config);
+    write_config("analysis: {state: .}\n");
     write_overrides(
         "\"party\":\"line:7\",\"role\":\"mail-server\",\"since\":\"2026-11-22T06:05:00Z\"");
     json_t *j = ask("--why", "line:7", "--at", "2026-11-22T06:04:00Z");
@@ -483,8 +481,8 @@ static void the_desks_word(void **state)
     write_overrides(
         "\"party\":\"line:7\",\"role\":\"mail-server\",\"since\":\"2026-11-22T00:00:00Z\"");
     j = ask("--compare", "postern.yaml", "--from", "-7d");
-    assert_true(number(json_object_get(j, "old"), "flagged") == 0);
-    assert_true(number(json_object_get(j, "new"), "flagged") == 0);
+    const json_t *old = json_object_get(j, "old"), *new = json_object_get(j, "new");
+    assert_true(number(old, "flagged") + number(new, "flagged") == 0);
     json_decref(j);
 }
 
