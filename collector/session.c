@@ -31,6 +31,7 @@ struct session {
     struct ipfix_decoder *decoder;
     struct record_reader_stats told; // of the decoder, added to the totals so far
     struct record held;              // decoded, not put yet
+    struct ipfix_octets octets;      // as it came; of no template when it was changed
     bool holds, allowed;
     uint8_t in[IN_OCTETS];
     size_t in_at, in_len;
@@ -161,8 +162,11 @@ static void hold(struct session *s)
 {
     s->holds = true;
     s->allowed = permitted(s, &s->held);
-    if (s->held.id.sequence == 0)
+    s->octets = ipfix_decoder_octets(s->decoder);
+    if (s->held.id.sequence == 0) {
         s->held.id.domain = domain_of_exporter(s, s->held.id.domain);
+        s->octets.template_id = 0;
+    }
 }
 
 // Puts the held record. False: the intake refuses, it stays held.
@@ -170,7 +174,7 @@ static bool put_held(struct session *s)
 {
     const struct record *r = &s->held;
     bool put = true;
-    int rc = s->allowed ? intake_put(s->room->intake, r, &put) : 0;
+    int rc = s->allowed ? intake_put(s->room->intake, r, &s->octets, &put) : 0;
     if (put) {
         s->holds = false;
         s->records++;

@@ -154,6 +154,8 @@ static void put_who(const struct minute_row *r, struct buf *out)
         wire_put_text(out, r->party.id);
     wire_put_text(out, r->network_class);
     wire_put_text(out, r->pop);
+    for (size_t i = 0; i < MINUTE_SENSORS_MAX && r->sensor[i][0]; i++)
+        wire_put_text(out, r->sensor[i]);
 }
 
 static void get_who(struct cursor *c, struct minute_row *r)
@@ -172,6 +174,12 @@ static void get_who(struct cursor *c, struct minute_row *r)
         wire_get_text(c, r->party.id, sizeof r->party.id);
     wire_get_text(c, r->network_class, sizeof r->network_class);
     wire_get_text(c, r->pop, sizeof r->pop);
+    for (size_t i = 0; i < MINUTE_SENSORS_MAX && !c->failed && cursor_left(c) > 0; i++) {
+        char name[COVERAGE_NAME_MAX];
+        wire_get_text(c, name, sizeof name);
+        if (!c->failed)
+            minute_row_add_sensor(r, name);
+    }
 }
 
 // ---- Counters, gauges and sets: pairs of a step from the last number and a value

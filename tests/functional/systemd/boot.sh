@@ -112,10 +112,10 @@ soon 40 "the bot is on the page" named
 within systemctl status --no-pager postern-sensor@span0 | grep -q 'Status: "ok' || wrong "the sensor's status line"
 
 within systemctl reload postern-sensor@span0 postern-collector || wrong "a good configuration is not taken"
-within cp /etc/postern/postern.yaml /root/good.yaml
+within cp /etc/postern/postern.yaml /run/good.yaml
 within sh -c 'printf "nonsense: 1\n" >>/etc/postern/postern.yaml'
 if within systemctl reload postern-collector 2>/dev/null; then wrong "a wrong configuration was called good"; fi
-within cp /root/good.yaml /etc/postern/postern.yaml
+within cp /run/good.yaml /etc/postern/postern.yaml
 within systemctl reload postern-collector || wrong "the good configuration is not taken again"
 all_run || wrong "a reload ended a program"
 
