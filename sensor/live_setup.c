@@ -120,10 +120,8 @@ static int judge_args(const struct daemon *d, size_t interfaces)
 // A filter that names no layer sees bare IP and what has one tag beside the frame; nothing else.
 static void warn_of_filter(const char *filter)
 {
-    static const char *const layers[] = {"vlan", "pppoes", "mpls", "geneve", NULL};
-    for (size_t i = 0; layers[i]; i++)
-        if (strstr(filter, layers[i]))
-            return;
+    if (ring_filter_names_layers(filter))
+        return;
     log_warning(
         "sensor.filter \"%s\" sees nothing under VLAN tags (QinQ), PPPoE or MPLS: write it for "
         "them (\"... or (vlan and ...) or (pppoes and ...)\"), or leave it out",
