@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "flow.h"
+#include "table.h"
 
 // When places are short this part is kept for mail, and as much for the rest, so that a flood of one kind
 // cannot blind us for the other.
@@ -31,7 +32,7 @@ struct dialogues *dialogues_new(size_t count, const struct stream_limits *limits
     if (!d)
         return NULL;
     d->count = count;
-    d->dialogue = calloc(count + 1, sizeof *d->dialogue);
+    d->dialogue = table_new(count + 1, sizeof *d->dialogue);
     d->blocks = stream_pool_new(limits);
     d->trackers = proto_pool_new(count);
     if (!d->dialogue || !d->blocks || !d->trackers) {
@@ -48,7 +49,7 @@ void dialogues_free(struct dialogues *d)
         return;
     stream_pool_free(d->blocks);
     proto_pool_free(d->trackers);
-    free(d->dialogue);
+    table_free(d->dialogue);
     free(d);
 }
 

@@ -10,6 +10,7 @@
 
 #include "octets.h"
 #include "path.h"
+#include "table.h"
 
 struct flow_table *flow_table_new(const struct flow_config *config, struct stats *stats,
                                   flow_report_fn report, void *ctx)
@@ -29,20 +30,20 @@ struct flow_table *flow_table_new(const struct flow_config *config, struct stats
         t->hash_key[i] = z ^ z >> 31;
     }
     t->mask = heads - 1;
-    t->memory = calloc(config->flows + 1, sizeof *t->flow);
-    t->head = malloc(heads * sizeof *t->head);
+    t->flow = table_new(config->flows, sizeof *t->flow);
+    t->head = table_new(heads, sizeof *t->head);
     t->wheel = wheel_new(config->flows);
     t->realms = intern_new(config->realms);
     t->paths = intern_new(config->realms);
     t->mirror = mirror_new(config->mirror_entries, config->duplicate_us);
     t->dialogues = dialogues_new(config->dialogues, &config->stream);
-    if (!t->memory || !t->head || !t->wheel || !t->realms || !t->paths || !t->mirror ||
+    if (!t->flow || !t->head || !t->wheel || !t->realms || !t->paths || !t->mirror ||
         !t->dialogues) {
         flow_table_free(t);
         return NULL;
     }
-    t->flow = (struct flow *)(void *)((uint8_t *)t->memory + (-(uintptr_t)t->memory & 63));
     memset(t->head, 0xff, heads * sizeof *t->head);
+    wheel_fetches(t->wheel, t->flow, sizeof *t->flow);
     t->free = FLOW_NONE;
     for (size_t i = 0; i < FLOW_LISTS; i++)
         t->list[i].oldest = t->list[i].newest = FLOW_NONE;
@@ -62,8 +63,8 @@ void flow_table_free(struct flow_table *t)
     intern_free(t->paths);
     intern_free(t->realms);
     wheel_free(t->wheel);
-    free(t->head);
-    free(t->memory);
+    table_free(t->head);
+    table_free(t->flow);
     free(t);
 }
 

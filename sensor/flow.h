@@ -70,6 +70,8 @@ struct flow {
     uint16_t flags;        // enum flow_flags
     uint8_t state;         // enum flow_state
     uint8_t handshake;     // enum record_handshake
+    uint16_t incomplete;   // enum record_incomplete
+    uint16_t ndpi_protocol;
     uint32_t newer, older; // list by age
     // Of here on index 0 is the initiator, 1 the responder. Counters are since the last record.
     uint32_t end[2]; // highest sequence number seen, plus one
@@ -82,10 +84,8 @@ struct flow {
     uint8_t ttl_min, ttl_max;
     uint8_t wscale;             // initiator's in the lower four bits; 15: none known
     uint8_t side;               // enum record_side
-    int64_t armed_us;           // deadline in the wheel; 0: none
     uint32_t to_first_reply_ms; // plus 1; 0: none
-    uint16_t incomplete;        // enum record_incomplete
-    uint16_t ndpi_protocol;
+    int64_t armed_us;           // deadline in the wheel; 0: none
     int64_t start_us;
     uint32_t first_ms;   // from start to the first packet since the last record
     uint32_t outcome_ms; // from start to the outcome not yet told, plus 1; 0: none
@@ -127,8 +127,7 @@ enum flow_list { FLOW_LIST_OPENING, FLOW_LIST_LIVE, FLOW_LIST_DONE, FLOW_LISTS }
 struct flow_table {
     struct flow_config config;
     uint64_t hash_key[FLOW_HASH_WORDS];
-    void *memory;      // of the flows
-    struct flow *flow; // in it, at the beginning of a cache line
+    struct flow *flow;
     uint32_t *head;
     size_t mask;
     uint32_t free; // FLOW_NONE: only places from `fresh` on
