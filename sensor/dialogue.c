@@ -339,6 +339,24 @@ static uint32_t offered_window(const struct flow *f, const struct packet *p, uns
     return (uint32_t)p->window << (scale > 14 ? 14 : scale);
 }
 
+bool dialogue_next(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
+{
+    struct dialogue *d = &t->dialogues->dialogue[f->dialogue];
+    if (!(p->tcp_flags & PACKET_ACK) || p->payload.len != p->payload_wire ||
+        !stream_next(&d->stream, dir, p->seq, p->payload_wire, p->ack, offered_window(f, p, dir)))
+        return false;
+    if (p->payload_wire > 0) {
+        d->spoken = true;
+        d->proto.one_sided = !(f->flags & (FLOW_SEEN_RESPONDER >> dir));
+        proto_feed(&d->proto, t->dialogues->trackers, dir == 0 ? PROTO_INITIATOR : PROTO_RESPONDER,
+                   p->payload, p->t_us);
+        note_app(t, f, d);
+    }
+    if (d->proto.decided)
+        dialogue_reconsider(t, f);
+    return true;
+}
+
 unsigned dialogue_segment(struct flow_table *t, struct flow *f, const struct packet *p,
                           unsigned dir)
 {

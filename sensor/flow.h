@@ -258,10 +258,12 @@ enum flow_belongs flow_tcp_belongs(const struct flow *f, const struct packet *p,
 // A flow begun by this packet; NULL: it begins none.
 struct flow *flow_tcp_new(struct flow_table *t, const struct packet *p, const struct flow_key *key,
                           uint64_t hash, bool swapped);
-// An open connection that is only counted, and a packet that neither opens nor closes: then flow_tcp_pass
-// does all that flow_tcp would, and flow_tcp_belongs need not be asked.
-bool flow_tcp_steady(const struct flow *f, const struct packet *p);
-void flow_tcp_pass(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir);
+// A connection that is open and stays so, and a packet that neither opens nor closes: it belongs to the flow,
+// and with a dialogue flow_tcp_talk does all that flow_tcp would, without one flow_tcp_pass. Both may
+// decline (false) before they have changed anything.
+bool flow_tcp_open(const struct flow *f, const struct packet *p);
+bool flow_tcp_talk(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir);
+bool flow_tcp_pass(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir);
 // What a packet of side `dir`, counted before, does to the connection and its dialogue.
 void flow_tcp(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir);
 // An ICMP error quoted the SYN with this sequence number.
