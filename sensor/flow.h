@@ -215,8 +215,9 @@ static inline uint8_t flow_proto(const struct flow *f)
 struct flow_key flow_key_of(struct flow_table *t, const struct packet *p, bool *swapped);
 // Number of the packet's realm in `realms`, 0: the default one.
 uint32_t flow_realm(struct flow_table *t, const struct packet *p);
-// flow_key_of for a packet whose realm is known.
-void flow_key_in(uint32_t realm, const struct packet *p, struct flow_key *out, bool *swapped);
+// flow_key_of for a packet whose realm is known; returns the key's hash.
+uint64_t flow_key_in(const struct flow_table *t, uint32_t realm, const struct packet *p,
+                     struct flow_key *out, bool *swapped);
 uint64_t flow_hash(const struct flow_table *t, const struct flow_key *key);
 struct flow *flow_find(struct flow_table *t, const struct flow_key *key, uint64_t hash);
 // A zeroed flow with its key, in the list of its state; evicts when the table is full.

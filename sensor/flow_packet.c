@@ -247,8 +247,7 @@ static void icmp(struct flow_table *t, const struct packet *p)
 static void locate(const struct flow_table *t, const struct packet *p, uint32_t realm,
                    struct flow_place *out)
 {
-    flow_key_in(realm, p, &out->key, &out->swapped);
-    out->hash = flow_hash(t, &out->key);
+    out->hash = flow_key_in(t, realm, p, &out->key, &out->swapped);
     out->number = mirror_number(t->mirror, p, out->hash);
     out->known = true;
 }
