@@ -53,7 +53,9 @@ static int play(const struct options *o, const struct rates *rates, const struct
     int rc = 0;
     score_heading(files.scores);
     for (size_t i = 0; rc == 0 && o->each > 0 && i < sizeof once / sizeof once[0]; i++) {
-        if (once[i] != PLAY_NEW_BLOCK || o->sites > 0)
+        // A curve is of classes and whole sites; a block that begins strikes whole sites.
+        bool wanted = once[i] == PLAY_NEW_BLOCK ? o->sites > 0 : true;
+        if (wanted && !(o->open > 0 && once[i] >= PLAY_KINDS))
             rc = play_site(o, rates, real, once[i], 0, &files);
     }
     for (unsigned n = o->first_site; rc == 0 && n < o->first_site + o->sites; n++)

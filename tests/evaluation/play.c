@@ -9,9 +9,10 @@
 #include "detector.h"
 #include "engine.h"
 
-#define ADDRESS   0x0a000001u // 10.0.0.1
-#define HOMES     5           // ordinary households for each line of an odd kind, behind a block
-#define ID_NOBODY 'p'         // begins the name of an address without a lease
+#define ADDRESS       0x0a000001u // 10.0.0.1
+#define KIND_DAYS_MAX 10          // so many show what a kind does
+#define HOMES         5   // ordinary households for each line of an odd kind, behind a block
+#define ID_NOBODY     'p' // begins the name of an address without a lease
 
 // Midnight in Berlin a week before summer time ends, and before it begins: 2026-10-18T22:00:00Z, 2027-03-21T23:00:00Z.
 static const int64_t starts_ms[] = {1792360800000LL, 1805670000000LL};
@@ -293,7 +294,10 @@ int play_site(const struct options *o, const struct rates *rates, const struct r
               enum play_set set, unsigned number, struct play_files *files)
 {
     struct config config;
-    unsigned days = sets[set].attacks ? o->attack_days : o->days;
+    bool sites = set == PLAY_SITES || set == PLAY_SITES_BLOCKED;
+    unsigned days = sets[set].attacks                   ? o->attack_days
+                    : !sites && o->days > KIND_DAYS_MAX ? KIND_DAYS_MAX
+                                                        : o->days;
     uint64_t seed = seed_of(o->seeds, seed_of(sets[set].name, 0, 0), number);
     int64_t start_ms = starts_ms[number % 2];
     struct site_run run = {.o = o,
