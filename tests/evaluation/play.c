@@ -54,14 +54,19 @@ struct config {
     char hash[33];
 };
 
-bool play_wants(const struct options *o, const char *kind)
+const char *play_set_name(enum play_set set)
 {
-    size_t n = strlen(kind);
-    for (const char *at = o->only; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
-        if (strncmp(at, kind, n) == 0 && (at[n] == '\0' || at[n] == ','))
+    return sets[set].name;
+}
+
+bool play_wants(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+        if (strncmp(at, name, n) == 0 && (at[n] == '\0' || at[n] == ','))
             return true;
     }
-    return !o->only;
+    return !list;
 }
 
 static int64_t dials_in_ms(const struct site_run *run, const struct line *l)
@@ -236,7 +241,7 @@ static unsigned wanted(const struct site_run *run, unsigned kind, struct rng *r)
     size_t real = run->people.real->count;
     unsigned each = kind == KIND_real || kind == KIND_real_blocked ? o->each * (unsigned)real
                                                                    : o->each;
-    if (!play_wants(o, kind_name(kind)) || KIND_IS_NOBODY(kind))
+    if (!play_wants(o->only, kind_name(kind)) || KIND_IS_NOBODY(kind))
         return 0;
     switch (run->set) {
     case PLAY_GUILTY: return guilty && !kind_is_blocked(kind) ? each : 0;

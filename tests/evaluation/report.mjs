@@ -1,8 +1,8 @@
 // From what postern-evaluate wrote to a page (index.md), plots (SVG) and tables (CSV).
 //
 // usage: report.mjs RUN RATES.tsv OUTPUT COMMIT SEEDS [PLAYED]
-// RUN holds one folder a part (scores.csv, totals.csv, verdicts.csv, levels.csv, facts.csv); in "curve" verdicts open at
-// the lowest threshold. PLAYED says which slices of the long run in OUTPUT are of the same rules and generator.
+// RUN holds one folder a part (scores.csv, totals.csv, verdicts.csv, levels.csv, facts.csv); in "curve..." verdicts open
+// at the lowest threshold. PLAYED says which slices of the long run in OUTPUT are of the same rules and generator.
 import fs from "node:fs";
 import path from "node:path";
 
@@ -14,10 +14,9 @@ if (!seeds) {
 const MODEL = "a model's figure";
 const OURS = "postern";
 
-const CURVE = "curve";
-// The classes first: what they say of the run holds for all.
-const folders = fs.readdirSync(run).filter((part) => part !== CURVE && part !== "page")
-    .sort((a, b) => (b === "classes") - (a === "classes") || (a < b ? -1 : 1));
+// The classes stand first: what they say of the run holds for all.
+const parts = fs.readdirSync(run).sort(), curves = parts.filter((part) => part.startsWith("curve"));
+const folders = parts.filter((part) => part !== "page" && !curves.includes(part));
 
 function readFile(file) {
     const all = [];
@@ -31,7 +30,7 @@ function readFile(file) {
     }
     return all;
 }
-const read = (name, parts = folders) => parts.flatMap((part) => readFile(path.join(run, part, name)));
+const read = (name, of = folders) => of.flatMap((part) => readFile(path.join(run, part, name)));
 
 const scores = read("scores.csv"), totals = read("totals.csv"), verdicts = read("verdicts.csv");
 const facts = new Map(), realTexts = new Map();
@@ -178,8 +177,8 @@ function plotTimes(kinds) {
     return svg(780, 345, body);
 }
 // For each judge, from the curve's run: [falsely flagged days per million, share found] as its limit falls.
-const curveScores = read("scores.csv", [CURVE]).filter((r) => r.guilty === "1"), curveLevels = read("levels.csv", [CURVE]);
-const curveDays = read("totals.csv", [CURVE]).filter((t) => t.set === "sites")
+const curveScores = read("scores.csv", curves).filter((r) => r.guilty === "1"), curveLevels = read("levels.csv", curves);
+const curveDays = read("totals.csv", curves).filter((t) => t.set === "sites")
     .reduce((a, t) => a + Number(t.lines) * Number(t.days), 0);
 function curveOf(kind, judge) {
     const levels = curveScores.filter((r) => r.kind === kind && r.judge === judge).map((r) => Number(r.level));
