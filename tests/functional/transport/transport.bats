@@ -171,6 +171,7 @@ load lib
     [ "$(jq .counters.sessions_throttled status.json)" -gt 0 ]
     [ "$(jq .counters.broken_sets status.json)" -eq 1 ]
     [ "$(jq .counters.unknown_templates status.json)" -eq 1 ]
+    grep -q '127.0.0.1: a broken set or template is refused' collector.log
     [ "$(jq .counters.broken_messages status.json)" -ge 1 ]
     same_as bot.rec
 }
