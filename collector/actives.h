@@ -44,6 +44,16 @@ void actives_free(struct actives *t, struct acc_limits *limits);
 // entries hold something open.
 struct active *actives_get(struct actives *t, const struct subscriber_key *key,
                            const struct lease_answer *lease, int64_t t_ms, bool *is_new);
+// Asks the memory for what a record of that key will need, in steps between which other records have their turn: from
+// the bucket to the entry to its minutes. `*hint` is zeroed before the first.
+#define ACTIVES_FETCH_STEPS 4
+struct actives_hint {
+    uint64_t hash;
+    const struct active *at;
+};
+void actives_fetch(const struct actives *t, const struct subscriber_key *key,
+                   const struct lease_answer *lease, struct actives_hint *hint); // the first
+void actives_fetch_on(const struct actives *t, struct actives_hint *hint, unsigned step);
 // Forgets who was not heard of since `before_ms` and holds nothing open.
 void actives_expire(struct actives *t, int64_t before_ms);
 size_t actives_count(const struct actives *t);

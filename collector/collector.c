@@ -119,8 +119,9 @@ static int make_tables(struct collector *c, const struct conf_site *site)
                                           .subscriber_len_v6 = site->subscriber_len_v6,
                                           .long_flow_ms = conf->long_flow,
                                           .log_envelopes = conf->log_envelopes};
-    c->limits = (struct acc_limits){.digests_max = (uint32_t)conf->digests,
-                                    .budget = {.sketches_max = (size_t)conf->sketches}};
+    c->limits = (struct acc_limits){
+        .digests_max = (uint32_t)conf->digests,
+        .budget = {.sketches_max = (size_t)conf->sketches, .keeps_spare = true}};
     c->watermark = watermark_new(conf->silent_after, conf->future_max);
     c->sequence = sequence_new();
     c->actives = actives_new((size_t)conf->subscribers);
@@ -335,6 +336,21 @@ int collector_take_checked(struct collector *c, const struct record *r)
             pairs_take(c->pairs, &r->flow, process, c->watchers > 1);
     }
     return watermark_has_coverage(c->watermark, process) ? 0 : advance(c);
+}
+
+void collector_fetch(const struct collector *c, const struct record *r, size_t count)
+{
+    struct actives_hint hint[COLLECTOR_FETCH_MAX] = {0};
+    size_t flows = 0;
+    for (size_t i = 0; i < count && flows < COLLECTOR_FETCH_MAX; i++) {
+        if (r[i].kind != RECORD_FLOW)
+            continue;
+        pairs_fetch(c->pairs, &r[i].flow);
+        aggregate_fetch(c->aggregate, &r[i].flow, &hint[flows++]);
+    }
+    for (unsigned step = 1; step < ACTIVES_FETCH_STEPS; step++)
+        for (size_t i = 0; i < flows; i++)
+            actives_fetch_on(c->actives, &hint[i], step);
 }
 
 void collector_ended(struct collector *c, uint32_t domain)

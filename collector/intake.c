@@ -235,6 +235,11 @@ int intake_put(struct intake *in, const struct record *r, const struct ipfix_oct
     return rc < 0 ? stall(in, rc, true) : 0;
 }
 
+void intake_fetch(const struct intake *in, const struct record *r, size_t count)
+{
+    collector_fetch(in->collector, r, count);
+}
+
 int intake_silent(struct intake *in, int64_t now_ms)
 {
     struct spool_block b = {.kind = SPOOL_EVENT, .records = 1, .latest_ms = INT64_MIN};

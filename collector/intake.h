@@ -28,6 +28,8 @@ void intake_close(struct intake *in);
 // offered again. The record is what a decoder gave, and `octets` what it was given as (NULL: it was changed since).
 int intake_put(struct intake *in, const struct record *r, const struct ipfix_octets *octets,
                bool *put);
+// These will be put next.
+void intake_fetch(const struct intake *in, const struct record *r, size_t count);
 // What was put so far becomes durable, and what is no longer needed is removed. Negative errno: stalled.
 int intake_sync(struct intake *in);
 bool intake_stalled(const struct intake *in);

@@ -16,6 +16,7 @@
 #define IN_OCTETS   65536
 #define TURN_OCTETS (1 << 20) // read at a time, before others have their turn
 #define OWED_MAX    16
+#define HELD_MAX    COLLECTOR_FETCH_MAX
 #define OUT_MAX     65536
 #define SHAKE_MS    10000
 #define IDLE_MS     (5 * 60000)
@@ -30,10 +31,11 @@ struct session {
     struct permit *permit; // NULL: everything is taken
     struct tls_identity identity;
     struct ipfix_decoder *decoder;
-    struct record_reader_stats told; // of the decoder, added to the totals so far
-    struct record held;              // decoded, not put yet
-    struct ipfix_octets octets;      // as it came; of no template when it was changed
-    bool holds, allowed;
+    struct record_reader_stats told;      // of the decoder, added to the totals so far
+    struct record held[HELD_MAX];         // decoded; from `held_at` on not put yet
+    struct ipfix_octets octets[HELD_MAX]; // as they came; of no template when changed
+    bool allowed[HELD_MAX];
+    size_t held_at, held_count;
     uint8_t in[IN_OCTETS];
     size_t in_at, in_len;
     struct clock_watch clock;
@@ -183,37 +185,48 @@ static bool believed(struct session *s, const struct record *r)
 }
 
 // True: the record says now that its clock differs.
-static bool mark_clock(struct session *s)
+static bool mark_clock(struct session *s, struct record *r)
 {
-    struct coverage *c = &s->held.coverage;
-    if (s->held.kind != RECORD_COVERAGE || !s->live ||
+    struct coverage *c = &r->coverage;
+    if (r->kind != RECORD_COVERAGE || !s->live ||
         !clock_watch_take(&s->clock, c->t_ms, s->heard_ms) || (c->alarms & COVERAGE_CLOCK))
         return false;
     c->alarms |= COVERAGE_CLOCK;
     return true;
 }
 
-static void hold(struct session *s)
+// Decodes the next records of the message that is there. False: there are none.
+static bool hold(struct session *s)
 {
-    s->holds = true;
-    s->allowed = permitted(s, &s->held) && believed(s, &s->held);
-    s->octets = ipfix_decoder_octets(s->decoder);
-    if (mark_clock(s))
-        s->octets.template_id = 0;
-    if (s->held.id.sequence == 0) {
-        s->held.id.domain = domain_of_exporter(s, s->held.id.domain);
-        s->octets.template_id = 0;
+    s->held_at = s->held_count = 0;
+    while (s->held_count < HELD_MAX) {
+        size_t i = s->held_count;
+        struct record *r = &s->held[i];
+        if (ipfix_decoder_next(s->decoder, r) != 1)
+            break;
+        s->allowed[i] = permitted(s, r) && believed(s, r);
+        s->octets[i] = ipfix_decoder_octets(s->decoder);
+        if (mark_clock(s, r))
+            s->octets[i].template_id = 0;
+        if (r->id.sequence == 0) {
+            r->id.domain = domain_of_exporter(s, r->id.domain);
+            s->octets[i].template_id = 0;
+        }
+        s->held_count++;
     }
+    intake_fetch(s->room->intake, s->held, s->held_count);
+    return s->held_count > 0;
 }
 
-// Puts the held record. False: the intake refuses, it stays held.
+// Puts the first of the held records. False: the intake refuses, it stays held.
 static bool put_held(struct session *s)
 {
-    const struct record *r = &s->held;
+    size_t i = s->held_at;
+    const struct record *r = &s->held[i];
     bool put = true;
-    int rc = s->allowed ? intake_put(s->room->intake, r, &s->octets, &put) : 0;
+    int rc = s->allowed[i] ? intake_put(s->room->intake, r, &s->octets[i], &put) : 0;
     if (put) {
-        s->holds = false;
+        s->held_at++;
         s->records++;
         s->tokens--;
         s->room->totals.taken++;
@@ -260,16 +273,15 @@ static void add_stats(struct session *s)
 static bool work(struct session *s)
 {
     for (;;) {
-        if (s->holds && !put_held(s))
-            return false;
+        while (s->held_at < s->held_count && s->tokens > 0)
+            if (!put_held(s))
+                return false;
         if (s->tokens <= 0) {
             s->room->totals.throttled++;
             return false;
         }
-        if (ipfix_decoder_next(s->decoder, &s->held) == 1) {
-            hold(s);
+        if (hold(s))
             continue;
-        }
         if (s->in_at == s->in_len)
             return true;
         struct span left = span_of(s->in + s->in_at, s->in_len - s->in_at);

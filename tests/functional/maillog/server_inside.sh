@@ -151,4 +151,5 @@ if grep -aE 'anna|ben@|carl|dora|eve@|fred|staff|member|right-' ./*.rec names lo
 fi
 node "$HERE/server_compare.mjs" "$LAB"
 . "$HERE/server_verdict.sh"
+. "$HERE/server_journal.sh"
 printf 'all after %d s\n' $((SECONDS - start))
