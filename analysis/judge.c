@@ -150,8 +150,27 @@ static void emit(struct engine *e, struct party_verdict *pv, enum verdict_event 
     e->fn(&pv->verdict, e->ctx);
 }
 
+// A bot beyond doubt: what it shows may help to know others. Evidence that allows a ticket at most took no part in
+// that ceiling, so who learns here and says no more than that does not confirm itself.
+static void confirm(struct engine *e, struct party_state *p, const struct verdict *v,
+                    struct detector_ctx *ctx)
+{
+    const uint32_t bots = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT) |
+                          DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST) |
+                          DETECTOR_CLASS(VERDICT_SOCKS_RELAY) | DETECTOR_CLASS(VERDICT_HARVESTER) |
+                          DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
+    if (v->ceiling != VERDICT_QUARANTINE || !(DETECTOR_CLASS(v->class_) & bots))
+        return;
+    for (size_t i = 0; detectors[i]; i++) {
+        if (!detectors[i]->confirm || !engine_works(e, i))
+            continue;
+        ctx->conf = e->conf[i];
+        detectors[i]->confirm(party_detector_state(p, e->state_offset[i]), ctx);
+    }
+}
+
 static int open_verdict(struct engine *e, struct party_state *p, unsigned class_,
-                        const struct judgement *j, const struct detector_ctx *ctx,
+                        const struct judgement *j, struct detector_ctx *ctx,
                         const struct journal_cursor *to)
 {
     struct party_verdict *pv = calloc(1, sizeof *pv);
@@ -170,12 +189,13 @@ static int open_verdict(struct engine *e, struct party_state *p, unsigned class_
         e->close_ms = end_ms;
     if (j->limitations & VERDICT_EXEMPT)
         e->counters.exempted++;
+    confirm(e, p, &pv->verdict, ctx);
     emit(e, pv, VERDICT_OPENED);
     return 0;
 }
 
 static void go_on(struct engine *e, struct party_state *p, struct party_verdict *pv,
-                  const struct judgement *j, const struct detector_ctx *ctx,
+                  const struct judgement *j, struct detector_ctx *ctx,
                   const struct journal_cursor *to)
 {
     if (!j->supported)
@@ -195,6 +215,7 @@ static void go_on(struct engine *e, struct party_state *p, struct party_verdict 
     describe(e, p, ctx, to, v);
     weigh(e, j, v);
     pv->families |= j->families;
+    confirm(e, p, v, ctx);
     emit(e, pv, VERDICT_UPDATED);
 }
 

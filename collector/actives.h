@@ -17,7 +17,9 @@ struct active {
     struct acc *acc; // minutes that are open, or amend, the earliest first
     int64_t last_ms;
     int64_t due_ms;            // an early slice is due at this watermark; INT64_MAX: none
+    uint64_t processes;        // bit a sensor process that told of it
     uint32_t open[ACC_SWEEPS]; // at the start of the earliest open minute
+    uint32_t closed_minute;    // the last that a row closed
     uint32_t flows;            // in the flow map that count in `open`
     struct destinations destinations;
     int64_t carrier_until_ms; // a long flow to a hosting network was alive until then

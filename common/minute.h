@@ -241,6 +241,9 @@ enum minute_flags {
     MINUTE_FROM_EXPORT = 1 << 7, // a router's IPFIX: no content, no handshakes
 };
 
+#define MINUTE_SENSORS_MAX 4
+#define MINUTE_SENSORS_ALL "*"
+
 struct minute_row {
     int64_t minute; // minutes since 1970
     int64_t cut_ms; // watermark when the row was made: the time a verdict on it can be of
@@ -251,6 +254,9 @@ struct minute_row {
     uint32_t flags;     // enum minute_flags
     char network_class[LEASE_NAME_MAX];
     char pop[LEASE_NAME_MAX];
+    // Sensors that the row rests on: who has to watch, for silence of the key to be silence. "": none
+    // more; MINUTE_SENSORS_ALL first: more than there is room for. A mail log counts for mailboxes only.
+    char sensor[MINUTE_SENSORS_MAX][COVERAGE_NAME_MAX];
     uint8_t observed_s; // seconds of the minute that were watched, over all sensors of the key
     uint32_t loss_ppm;  // worst of the sensors
     uint64_t counter[MINUTE_ROLES][MINUTE_DIRECTIONS][MINUTE_COUNTER_N];
@@ -263,6 +269,9 @@ struct minute_row {
 
 // Sum over the roles of one counter.
 uint64_t minute_sum(const struct minute_row *r, enum minute_direction d, enum minute_counter c);
+
+// Adds a name to `sensor`; one that is there already, or "", changes nothing.
+void minute_row_add_sensor(struct minute_row *r, const char *name);
 
 void minute_row_fini(struct minute_row *r, struct distinct_budget *budget);
 

@@ -82,8 +82,8 @@ void dialogue_prefetch(const struct dialogues *d, const struct flow *f)
 }
 
 // Of the innermost tracker and of the result: as much as a segment usually touches.
-#define TRACKER_FETCHED 1024
-#define RESULT_FETCHED  320
+#define TRACKER_FETCHED 256
+#define RESULT_FETCHED  192
 
 void dialogue_prefetch_tracker(const struct dialogues *d, const struct flow *f)
 {

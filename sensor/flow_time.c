@@ -28,10 +28,11 @@ static int64_t deadline(struct flow_table *t, const struct flow *f)
 
 void flow_arm(struct flow_table *t, struct flow *f)
 {
-    uint32_t i = flow_index(t, f);
-    int64_t at = deadline(t, f), set = wheel_deadline(t->wheel, i);
-    if (set < 0 || at < set)
-        wheel_set(t->wheel, i, at);
+    int64_t at = deadline(t, f);
+    if (f->armed_us != 0 && at >= f->armed_us)
+        return;
+    f->armed_us = at;
+    wheel_set(t->wheel, flow_index(t, f), at);
 }
 
 void flow_decide(struct flow *f, uint8_t handshake, int64_t t_us)
@@ -117,9 +118,12 @@ void flow_run(struct flow_table *t, int64_t t_us)
     int64_t due;
     while ((i = wheel_pop(t->wheel, t_us, &due)) != WHEEL_NONE) {
         struct flow *f = &t->flow[i];
-        int64_t at = deadline(t, f);
-        if (at > due)
-            wheel_set(t->wheel, i, at);
+        uint32_t next = wheel_next(t->wheel);
+        if (next != WHEEL_NONE)
+            flow_prefetch(&t->flow[next]);
+        f->armed_us = 0;
+        if (deadline(t, f) > due)
+            flow_arm(t, f);
         else
             fire(t, f, due);
     }

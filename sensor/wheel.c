@@ -171,6 +171,11 @@ void wheel_set(struct wheel *w, uint32_t entry, int64_t deadline_us)
     enter(w, entry);
 }
 
+uint32_t wheel_next(const struct wheel *w)
+{
+    return w->heap_len > 0 ? w->heap[0] : WHEEL_NONE;
+}
+
 void wheel_prefetch(const struct wheel *w, uint32_t entry)
 {
     __builtin_prefetch(&w->node[entry], 1);

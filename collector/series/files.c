@@ -144,6 +144,19 @@ int series_files_update(struct series_files *f, const struct series_key *k,
     return rc;
 }
 
+void series_files_prefetch(const struct series_files *f, const struct series_key *k)
+{
+    enum { HEAD_OCTETS = 8192 }; // of eight sources and seven archives: 7,312
+    char path[PATH_OCTETS];
+    if (series_files_are_cached(f, k))
+        return;
+    int fd = open(path_of(f, k, path), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    posix_fadvise(fd, 0, HEAD_OCTETS, POSIX_FADV_WILLNEED);
+    close(fd);
+}
+
 int series_files_commit(struct series_files *f, size_t *refused,
                         char error[static RRDFILE_ERROR_MAX])
 {

@@ -33,6 +33,7 @@ struct live {
     size_t files;
     int64_t saved_ms;
     int save_error;
+    bool ended_well; // the one before this
 };
 
 static const struct mail_conf *conf_of(const struct live *l)
@@ -72,6 +73,10 @@ static int open_state(struct live *l)
 {
     const char *path = conf_of(l)->state;
     int rc = mail_state_load(path, &l->state);
+    if (rc == 0) {
+        l->ended_well = mail_state_ended(l->state);
+        rc = mail_state_put_ended(l->state, false);
+    }
     if (rc == 0)
         rc = mail_state_write(l->state, path); // better now than after the first minute
     if (rc == 0)
@@ -111,7 +116,7 @@ static int open_files(struct live *l)
                 "may be missing",
                 f->path);
     }
-    mail_log_quiet(l->setup.log, false);
+    mail_log_caught_up(l->setup.log, l->ended_well);
     return 0;
 }
 
@@ -313,6 +318,7 @@ void mail_live_stop(struct daemon *d)
     struct live *l = d->state;
     on_tick(d->loop, loop_clock_ms(), l);
     mail_log_finish(l->setup.log);
+    mail_state_put_ended(l->state, mail_log_error(l->setup.log) == 0);
     save(l, loop_clock_ms());
     write_status(l);
     free_live(l);

@@ -91,6 +91,16 @@ int mail_state_put_cursor(struct mail_state *s, const char *cursor)
     return json_object_set_new(s->doc, "journal", json_string(cursor)) == 0 ? 0 : -ENOMEM;
 }
 
+bool mail_state_ended(const struct mail_state *s)
+{
+    return json_is_true(json_object_get(s->doc, "ended"));
+}
+
+int mail_state_put_ended(struct mail_state *s, bool ended)
+{
+    return json_object_set_new(s->doc, "ended", json_boolean(ended)) == 0 ? 0 : -ENOMEM;
+}
+
 int mail_state_write(const struct mail_state *s, const char *path)
 {
     char temporary[4096];

@@ -109,6 +109,17 @@ acct() {
     printf '%s\n' "$*" | radclient -r 1 -t 2 "127.0.0.1:$port" acct s3cret >/dev/null 2>&1
 }
 
+# says ADDRESS TEXT: within a few seconds the running collector says so
+says() {
+    for _ in $(seq 60); do
+        run postern lookup "$1" --run "$PWD" --purpose "case 3"
+        [[ "$output" != *"$2"* ]] || return 0
+        sleep 0.1
+    done
+    echo "$output"
+    return 1
+}
+
 @test "a running collector takes accounting, answers look-ups, and shreds old days" {
     port=$((20000 + RANDOM % 10000))
     printf 's3cret\n' >secret
@@ -126,7 +137,13 @@ collector:
   lease_sources:
     - {kind: radius, listen: "127.0.0.1:$port", clients: [127.0.0.1/32], secret_file: secret, pop: north}
     - {kind: kea, path: kea.csv}
+    - {kind: csv, path: static.csv}
+    - {kind: prefix-map, path: map.csv}
+    - {kind: cgnat-table, path: blocks.csv}
 YAML
+    head -1 leases.csv >static.csv
+    cp static.csv map.csv
+    printf 'outside,port_first,port_last,inside,start,end\n' >blocks.csv
     # A journal of long ago, with its key.
     head -c 32 /dev/zero | od -An -v -tx1 | tr -d ' \n' >keys/20200101.key
     mkdir journal
@@ -149,6 +166,28 @@ YAML
         sleep 0.1
     done
     [[ "$output" == *"line:02:00:5e:10:00:99, certain"* ]]
+    # So are CSV, prefix map and port blocks: appended to, replaced, broken.
+    printf ',10.9.0.3,,,line:dora,2026-01-01T00:00:00Z,2126-01-01T00:00:00Z,,,,,,,north,\n' >>static.csv
+    { cat map.csv && printf ',10.9.1.0/24,,,line:school,2026-01-01T00:00:00Z,,,,,,,,north,\n'; } >map.new
+    mv map.new map.csv
+    printf '198.51.100.9,2048,3071,10.9.0.3,,\n' >>blocks.csv
+    says 10.9.0.3 'line:dora, certain'
+    says 10.9.1.77 'line:school, certain'
+    says 198.51.100.9:3000 'line:dora, certain'
+    printf ',10.9.1.0/33,,,line:other,2026-01-01T00:00:00Z,,,,,,,,north,\n' >map.new
+    mv map.new map.csv
+    printf 'nonsense\n' >>blocks.csv
+    for _ in $(seq 60); do grep -q 'blocks.csv:3' log && grep -q 'map.csv: not used' log && break || sleep 0.1; done
+    grep -q 'map.csv:1: column 2 (prefix)' log
+    grep -q 'blocks.csv: not used' log
+    says 10.9.1.77 'line:school, certain'
+    says 198.51.100.9:3000 'line:dora, certain'
+    postern status --run "$PWD" >status.txt 2>&1 || true
+    grep -q 'map.csv cannot be used' status.txt
+    grep -q 'blocks.csv cannot be used' status.txt
+    printf ',10.9.1.0/24,,,line:college,2026-01-01T00:00:00Z,,,,,,,,north,\n' >map.csv
+    sed -i '$d' blocks.csv
+    says 10.9.1.77 'line:college, certain'
     # A stranger's secret.
     run radclient -r 1 -t 1 -f <(echo 'Acct-Status-Type = Start, Acct-Session-Id = "m", User-Name = "mallory", Framed-IP-Address = 10.9.0.1') \
         "127.0.0.1:$port" acct guessed

@@ -117,6 +117,47 @@ all() {
     cmp followed built
 }
 
+# at ADDRESS: the export of the hour
+hour() {
+    "$postern" series export "$1" -d rrd --from 2026-03-02T10:00:00Z --to 2026-03-02T11:00:00Z
+}
+
+@test "a sensor that falls silent leaves its own subscribers unknown, and nobody else's" {
+    pcap=$BATS_FILE_TMPDIR/x.pcap
+    # Half an hour of the packets behind one sensor, all of those behind the other.
+    tcpdump -nn -r "$pcap" -w north.pcap 'net 10.20.0.0/16'
+    tcpdump -nn -r "$pcap" -w - 'net 10.30.0.0/16' | editcap -B '2026-03-02 10:30:00Z' - south.pcap
+    domain=1
+    for name in north south; do
+        (cat "$BATS_FILE_TMPDIR/postern.yaml" && printf 'sensor:\n  name: edge-%s\n  domain: %d\n' \
+            $name $domain) >$name.yaml
+        "$POSTERN_BIN/postern-sensor" -c $name.yaml -r $name.pcap -o $name.records
+        domain=2
+    done
+    rm -r journal
+    "$POSTERN_BIN/postern-collector" -c "$BATS_FILE_TMPDIR/postern.yaml" -r north.records \
+        -r south.records -j journal
+    "$series" -j journal -d rrd
+    grep -l 'sight 0 edge-south' -r rrd/subscriber >behind_south
+    checked=0
+    while read -r file; do
+        name=$(basename "$file" .notes)
+        hour "${name//_//}" >values
+        # end,observed,loss,established,...: every minute of the first half known, none of the second.
+        [ "$(grep -c ',1,[0-9]*,[0-9]' values)" -eq 30 ]
+        [ "$(grep -c 'Z,0,0,,,' values)" -eq 30 ]
+        checked=$((checked + 1))
+    done <behind_south
+    [ "$checked" -ge 4 ]
+    file=$(grep -l 'sight 0 edge-north' -r rrd/subscriber | LC_ALL=C sort | head -n 1)
+    name=$(basename "$file" .notes)
+    hour "${name//_//}" >values
+    [ "$(grep -c 'Z,1,[0-9]*,[0-9]' values)" -eq 60 ]
+    "$postern" series export --kind sensor edge-south -d rrd --from 2026-03-02T10:40:00Z \
+        --to 2026-03-02T10:50:00Z >values
+    [ "$(grep -c 'Z,0,0,,,' values)" -eq 10 ]
+}
+
 @test "export says what it cannot do" {
     "$series" -j journal -d rrd
     run -66 "$postern" series export 203.0.113.9 -d rrd

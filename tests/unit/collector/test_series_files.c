@@ -57,7 +57,7 @@ static void forecast(void **state)
     }
     series_writer_close(w);
     static struct series_coverage_minute m[NOON + 30];
-    assert_int_equal(series_coverage_get(dir, FIRST, NOON + 30, m), 0);
+    assert_int_equal(series_coverage_get(dir, NULL, FIRST, NOON + 30, m), 0);
     for (int i = 0; i < NOON; i++)
         assert_int_equal(m[i].alarms & COVERAGE_ANOMALY, 0);
     int first = NOON;

@@ -75,6 +75,8 @@ static inline struct minute_row sample_row(unsigned n, int64_t minute)
     r.flags = MINUTE_EARLY | MINUTE_LEASE_START;
     snprintf(r.network_class, sizeof r.network_class, "residential");
     snprintf(r.pop, sizeof r.pop, "north-%u", n % 3);
+    minute_row_add_sensor(&r, "edge-1");
+    minute_row_add_sensor(&r, "edge-2");
     r.observed_s = 39;
     r.loss_ppm = 1500;
     uint64_t v = 1;
