@@ -91,7 +91,7 @@ mirror_again() {
     sensor_stop
     cp "$LIVE/flows.live" "$LAB/flows.json"
     node "$LAB_SCRIPTS/compare.mjs" "$LAB" || wrong "counts differ from what servers and clients say"
-    must_be "layers around the flows" "$(jq -r .encap "$LIVE/flows.live" | sort -u)" "8021ad+8021q+pppoes"
+    must_be "layers around the flows" "$(jq -r .encap "$LIVE/flows.live" | sort -u)" "8021ad+vlan+pppoes+ppp"
     ip link del inject
     ip link del span
     case_end
