@@ -8,7 +8,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "octets.h"
 #include "path.h"
+#include "table.h"
 
 struct flow_table *flow_table_new(const struct flow_config *config, struct stats *stats,
                                   flow_report_fn report, void *ctx)
@@ -20,9 +22,16 @@ struct flow_table *flow_table_new(const struct flow_config *config, struct stats
     while (heads <= config->flows)
         heads *= 2;
     t->config = *config;
+    // Words that nobody outside knows, out of the seed (the finaliser of splitmix64).
+    for (unsigned i = 0; i < FLOW_HASH_WORDS; i++) {
+        uint64_t z = config->hash_seed + (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+        z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+        t->hash_key[i] = z ^ z >> 31;
+    }
     t->mask = heads - 1;
-    t->flow = calloc(config->flows, sizeof *t->flow);
-    t->head = malloc(heads * sizeof *t->head);
+    t->flow = table_new(config->flows, sizeof *t->flow);
+    t->head = table_new(heads, sizeof *t->head);
     t->wheel = wheel_new(config->flows);
     t->realms = intern_new(config->realms);
     t->paths = intern_new(config->realms);
@@ -34,6 +43,7 @@ struct flow_table *flow_table_new(const struct flow_config *config, struct stats
         return NULL;
     }
     memset(t->head, 0xff, heads * sizeof *t->head);
+    wheel_fetches(t->wheel, t->flow, sizeof *t->flow);
     t->free = FLOW_NONE;
     for (size_t i = 0; i < FLOW_LISTS; i++)
         t->list[i].oldest = t->list[i].newest = FLOW_NONE;
@@ -53,27 +63,9 @@ void flow_table_free(struct flow_table *t)
     intern_free(t->paths);
     intern_free(t->realms);
     wheel_free(t->wheel);
-    free(t->head);
-    free(t->flow);
+    table_free(t->head);
+    table_free(t->flow);
     free(t);
-}
-
-static uint64_t be64(const uint8_t *p)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return __builtin_bswap64(v);
-}
-
-// Is the source end 1 of the key?
-static bool is_swapped(const struct packet *p)
-{
-    uint64_t x = be64(p->addr[0]), y = be64(p->addr[1]);
-    if (x == y) {
-        x = be64(p->addr[0] + 8);
-        y = be64(p->addr[1] + 8);
-    }
-    return x != y ? x > y : p->port[0] > p->port[1];
 }
 
 static bool is_subscriber(const struct flow_table *t, const struct packet *p, unsigned end)
@@ -98,40 +90,79 @@ uint32_t flow_realm(struct flow_table *t, const struct packet *p)
     return realm;
 }
 
-void flow_key_in(uint32_t realm, const struct packet *p, struct flow_key *out, bool *swapped)
+// The four words of a key's addresses and the fifth of the rest, under words that nobody outside knows.
+static inline uint64_t hash_words(const struct flow_table *t, const uint64_t word[static 5])
 {
-    bool high = is_swapped(p);
-    memcpy(out->addr[high], p->addr[0], 16);
-    memcpy(out->addr[!high], p->addr[1], 16);
-    out->port[high] = p->port[0];
-    out->port[!high] = p->port[1];
-    out->realm_and_proto = realm << 8 | p->ip_proto;
+    const uint64_t *secret = t->hash_key;
+    uint64_t a = octets_mix(word[0] ^ secret[0], word[1] ^ secret[1]);
+    uint64_t b = octets_mix(word[2] ^ secret[2], word[3] ^ secret[3]);
+    return octets_mix((a + b) ^ word[4], (a ^ secret[4]) + (b << 1));
+}
+
+static inline uint64_t last_word(unsigned port0, unsigned port1, uint32_t realm_and_proto)
+{
+    return (uint64_t)port0 << 48 | (uint64_t)port1 << 32 | realm_and_proto;
+}
+
+uint64_t flow_key_in(const struct flow_table *t, uint32_t realm, const struct packet *p,
+                     struct flow_key *out, bool *swapped)
+{
+    // Which end is lower is as good as random: no branch. Any order that both directions share will do;
+    // this one is that of the addresses' octets.
+    uint64_t x[2] = {octets_word(p->addr[0]), octets_word(p->addr[0] + 8)};
+    uint64_t y[2] = {octets_word(p->addr[1]), octets_word(p->addr[1] + 8)};
+    uint64_t xh = __builtin_bswap64(x[0]), xl = __builtin_bswap64(x[1]);
+    uint64_t yh = __builtin_bswap64(y[0]), yl = __builtin_bswap64(y[1]);
+    unsigned px = p->port[0], py = p->port[1];
+    unsigned high = (unsigned)(xh > yh) |
+                    ((unsigned)(xh == yh) &
+                     ((unsigned)(xl > yl) | ((unsigned)(xl == yl) & (unsigned)(px > py))));
+    uint64_t turn = 0 - (uint64_t)high;
+    uint64_t upper = (x[0] ^ y[0]) & turn, lower = (x[1] ^ y[1]) & turn;
+    unsigned ports = (px ^ py) & (unsigned)turn;
+    px ^= ports;
+    py ^= ports;
+    uint32_t last = realm << 8 | p->ip_proto;
+    const uint64_t word[5] = {x[0] ^ upper, x[1] ^ lower, y[0] ^ upper, y[1] ^ lower,
+                              last_word(px, py, last)};
+    memcpy(out->addr, word, sizeof out->addr);
+    out->port[0] = (uint16_t)px;
+    out->port[1] = (uint16_t)py;
+    out->realm_and_proto = last;
     *swapped = high;
+    return hash_words(t, word);
 }
 
 struct flow_key flow_key_of(struct flow_table *t, const struct packet *p, bool *swapped)
 {
     struct flow_key k;
-    flow_key_in(flow_realm(t, p), p, &k, swapped);
+    flow_key_in(t, flow_realm(t, p), p, &k, swapped);
     return k;
 }
 
 uint64_t flow_hash(const struct flow_table *t, const struct flow_key *key)
 {
-    uint64_t h = t->config.hash_seed;
-    for (size_t i = 0; i < sizeof *key; i += 8) {
-        uint64_t word;
-        memcpy(&word, (const char *)key + i, 8);
-        h = (h ^ word) * 0x9e3779b97f4a7c15u;
-        h ^= h >> 32;
-    }
-    return h;
+    const uint64_t word[5] = {octets_word(key->addr[0]), octets_word(key->addr[0] + 8),
+                              octets_word(key->addr[1]), octets_word(key->addr[1] + 8),
+                              last_word(key->port[0], key->port[1], key->realm_and_proto)};
+    return hash_words(t, word);
+}
+
+static bool same_key(const struct flow_key *a, const struct flow_key *b)
+{
+    uint64_t differ = (octets_word(a->addr[0]) ^ octets_word(b->addr[0])) |
+                      (octets_word(a->addr[0] + 8) ^ octets_word(b->addr[0] + 8)) |
+                      (octets_word(a->addr[1]) ^ octets_word(b->addr[1])) |
+                      (octets_word(a->addr[1] + 8) ^ octets_word(b->addr[1] + 8)) |
+                      (uint64_t)(a->port[0] ^ b->port[0]) | (uint64_t)(a->port[1] ^ b->port[1]) |
+                      (a->realm_and_proto ^ b->realm_and_proto);
+    return differ == 0;
 }
 
 struct flow *flow_find(struct flow_table *t, const struct flow_key *key, uint64_t hash)
 {
     uint32_t i = t->head[hash & t->mask];
-    while (i != FLOW_NONE && memcmp(&t->flow[i].key, key, sizeof *key) != 0)
+    while (i != FLOW_NONE && !same_key(&t->flow[i].key, key))
         i = t->flow[i].hash_next;
     return i == FLOW_NONE ? NULL : &t->flow[i];
 }
@@ -186,11 +217,8 @@ static void list_in(struct flow_table *t, struct flow *f)
         t->minute_first = i;
 }
 
-void flow_touch(struct flow_table *t, struct flow *f, int64_t t_us)
+void flow_change(struct flow_table *t, struct flow *f, int64_t t_us)
 {
-    f->last_us = t_us;
-    if (f->flags & FLOW_CHANGED)
-        return;
     f->flags |= FLOW_CHANGED;
     if (f->packets[0] == 0 && f->packets[1] == 0)
         f->first_ms = (uint32_t)(t_us / 1000 - f->start_us / 1000);

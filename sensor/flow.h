@@ -6,10 +6,12 @@
 //   flow_time.c      deadlines in packet time, the minute's end
 //   dialogue.c       streams and trackers of the flows that carry octets worth following
 //
-// A flow takes 160 octets here, 20 in the wheel and at most 8 in the hash table. All else it may need
+// A flow takes 192 octets here, 20 in the wheel and at most 8 in the hash table. All else it may need
 // (held segments, tracker state) comes from pools. The order of events is a function of the packets
 // alone. What there is to tell goes to `report`, which clears what it has told.
 #pragma once
+
+#include <stddef.h>
 
 #include "common/addr.h"
 #include "common/record.h"
@@ -59,14 +61,17 @@ struct flow_key {
     uint32_t realm_and_proto; // number of the interned realm << 8 | IP protocol
 };
 
+// A packet of an established connection touches the first two cache lines only.
 struct flow {
-    struct flow_key key;
+    _Alignas(64) struct flow_key key;
     uint32_t hash_next;
     uint32_t dialogue; // 0: none
     int64_t last_us;
     uint16_t flags;        // enum flow_flags
     uint8_t state;         // enum flow_state
     uint8_t handshake;     // enum record_handshake
+    uint16_t incomplete;   // enum record_incomplete
+    uint16_t ndpi_protocol;
     uint32_t newer, older; // list by age
     // Of here on index 0 is the initiator, 1 the responder. Counters are since the last record.
     uint32_t end[2]; // highest sequence number seen, plus one
@@ -77,23 +82,22 @@ struct flow {
     uint16_t duplicates;
     uint16_t syn_count;
     uint8_t ttl_min, ttl_max;
-    uint8_t wscale; // initiator's in the lower four bits; 15: none known
-    uint8_t side;   // enum record_side
+    uint8_t wscale;             // initiator's in the lower four bits; 15: none known
+    uint8_t side;               // enum record_side
+    uint32_t to_first_reply_ms; // plus 1; 0: none
+    int64_t armed_us;           // deadline in the wheel; 0: none
     int64_t start_us;
     uint32_t first_ms;   // from start to the first packet since the last record
     uint32_t outcome_ms; // from start to the outcome not yet told, plus 1; 0: none
     uint32_t isn[2];
     uint32_t handshake_us; // from start to the first SYN-ACK, then to the handshake's end
     uint32_t rtt_us;
-    uint32_t to_first_reply_ms; // plus 1; 0: none
-    uint32_t path;              // interned
-    uint16_t incomplete;        // enum record_incomplete
-    uint16_t ndpi_protocol;
+    uint32_t path; // interned
     uint8_t app, app_source;
-    uint16_t zero;
 };
 
-_Static_assert(sizeof(struct flow) <= 160, "a flow stays small");
+_Static_assert(sizeof(struct flow) <= 192, "a flow stays small");
+_Static_assert(offsetof(struct flow, start_us) == 128, "what every packet touches stands in front");
 
 struct flow_config {
     size_t flows, dialogues;
@@ -118,8 +122,11 @@ typedef void (*flow_report_fn)(void *ctx, struct flow_table *t, struct flow *f, 
 
 enum flow_list { FLOW_LIST_OPENING, FLOW_LIST_LIVE, FLOW_LIST_DONE, FLOW_LISTS };
 
+#define FLOW_HASH_WORDS 5
+
 struct flow_table {
     struct flow_config config;
+    uint64_t hash_key[FLOW_HASH_WORDS];
     struct flow *flow;
     uint32_t *head;
     size_t mask;
@@ -138,6 +145,7 @@ struct flow_table {
     struct stats *stats; // borrowed
     flow_report_fn report;
     void *report_ctx;
+    bool long_way; // no short cut is taken: tests hold one against the other
 };
 
 struct flow_table *flow_table_new(const struct flow_config *config, struct stats *stats,
@@ -150,15 +158,16 @@ struct flow_place {
     struct flow_key key;
     uint64_t hash;
     uint64_t number; // of mirror.h
+    uint32_t first;  // flow_fetch: what then stood first in its chain
     bool swapped;
     bool known; // the rest is set
 };
 
 // First for each packet of a batch, then flow_fetch for each, then flow_packet_at for each.
 void flow_locate(const struct flow_table *t, const struct packet *p, struct flow_place *out);
-void flow_fetch(const struct flow_table *t, const struct flow_place *place);
-// The same again for what hangs on the flow.
-void flow_fetch_dialogue(const struct flow_table *t, const struct flow_place *place);
+void flow_fetch(const struct flow_table *t, struct flow_place *place);
+// The same again for what hangs on the flow; false: nothing that flow_fetch_tracker would look at.
+bool flow_fetch_dialogue(const struct flow_table *t, const struct flow_place *place);
 void flow_fetch_tracker(const struct flow_table *t, const struct flow_place *place);
 
 // A complete packet (DECAP_PACKET). Deadlines up to its time have been fired.
@@ -187,6 +196,13 @@ static inline unsigned flow_end(const struct flow *f, unsigned dir)
     return dir ^ (f->flags & FLOW_INITIATOR_HIGH);
 }
 
+// Fetches what a packet or a deadline will touch.
+static inline void flow_prefetch(const struct flow *f)
+{
+    __builtin_prefetch(f, 1);
+    __builtin_prefetch((const char *)f + 64, 1);
+}
+
 struct ip_addr flow_addr(const struct flow *f, unsigned dir);
 static inline uint16_t flow_port(const struct flow *f, unsigned dir)
 {
@@ -201,8 +217,9 @@ static inline uint8_t flow_proto(const struct flow *f)
 struct flow_key flow_key_of(struct flow_table *t, const struct packet *p, bool *swapped);
 // Number of the packet's realm in `realms`, 0: the default one.
 uint32_t flow_realm(struct flow_table *t, const struct packet *p);
-// flow_key_of for a packet whose realm is known.
-void flow_key_in(uint32_t realm, const struct packet *p, struct flow_key *out, bool *swapped);
+// flow_key_of for a packet whose realm is known; returns the key's hash.
+uint64_t flow_key_in(const struct flow_table *t, uint32_t realm, const struct packet *p,
+                     struct flow_key *out, bool *swapped);
 uint64_t flow_hash(const struct flow_table *t, const struct flow_key *key);
 struct flow *flow_find(struct flow_table *t, const struct flow_key *key, uint64_t hash);
 // A zeroed flow with its key, in the list of its state; evicts when the table is full.
@@ -210,8 +227,15 @@ struct flow *flow_new(struct flow_table *t, const struct flow_key *key, uint64_t
                       uint8_t state, int64_t t_us);
 // Gives the place back. What was to be told has been told.
 void flow_free(struct flow_table *t, struct flow *f);
+// The first packet counted since the last record.
+void flow_change(struct flow_table *t, struct flow *f, int64_t t_us);
 // Counted something now.
-void flow_touch(struct flow_table *t, struct flow *f, int64_t t_us);
+static inline void flow_touch(struct flow_table *t, struct flow *f, int64_t t_us)
+{
+    f->last_us = t_us;
+    if (!(f->flags & FLOW_CHANGED))
+        flow_change(t, f, t_us);
+}
 void flow_set_state(struct flow_table *t, struct flow *f, uint8_t state, int64_t t_us);
 // Sets the deadline that the flow's state asks for.
 void flow_arm(struct flow_table *t, struct flow *f);
@@ -237,6 +261,12 @@ enum flow_belongs flow_tcp_belongs(const struct flow *f, const struct packet *p,
 // A flow begun by this packet; NULL: it begins none.
 struct flow *flow_tcp_new(struct flow_table *t, const struct packet *p, const struct flow_key *key,
                           uint64_t hash, bool swapped);
+// A connection that is open and stays so, and a packet that neither opens nor closes: it belongs to the flow,
+// and with a dialogue flow_tcp_talk does all that flow_tcp would, without one flow_tcp_pass. Both may
+// decline (false) before they have changed anything.
+bool flow_tcp_open(const struct flow *f, const struct packet *p);
+bool flow_tcp_talk(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir);
+bool flow_tcp_pass(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir);
 // What a packet of side `dir`, counted before, does to the connection and its dialogue.
 void flow_tcp(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir);
 // An ICMP error quoted the SYN with this sequence number.

@@ -40,30 +40,37 @@ bool flow_is_server_port(uint16_t port)
     }
 }
 
-static void count(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
+// Which direction comes next cannot be foretold: no branches for it.
+static inline void count(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
 {
     flow_touch(t, f, p->t_us);
-    f->flags |= dir == 0 ? FLOW_SEEN_INITIATOR : FLOW_SEEN_RESPONDER;
+    f->flags |= (uint16_t)(FLOW_SEEN_INITIATOR << dir);
     f->packets[dir] += p->ip_packets;
     f->octets[dir] += p->ip_octets;
     f->payload[dir] += p->payload_wire;
     // Cut padding or a cut check sequence is no loss.
     if (packet_sliced_octets(p) > 0)
         f->incomplete |= RECORD_SLICED;
-    if (dir == 0) {
-        if (p->ttl < f->ttl_min)
-            f->ttl_min = p->ttl;
-        if (p->ttl > f->ttl_max)
-            f->ttl_max = p->ttl;
-    }
+    uint8_t least = (uint8_t)(p->ttl | (0 - dir)), most = (uint8_t)(p->ttl & (dir - 1));
+    f->ttl_min = least < f->ttl_min ? least : f->ttl_min;
+    f->ttl_max = most > f->ttl_max ? most : f->ttl_max;
 }
 
-static void tell_before_overflow(struct flow_table *t, struct flow *f, int64_t t_us)
+static void overflowing(struct flow_table *t, struct flow *f, int64_t t_us)
 {
     if (f->octets[0] >= TELL_OCTETS || f->octets[1] >= TELL_OCTETS ||
         f->retransmissions[0] >= TELL_EVENTS || f->retransmissions[1] >= TELL_EVENTS ||
         f->duplicates >= TELL_EVENTS || f->syn_count >= TELL_EVENTS)
         t->report(t->report_ctx, t, f, 0, t_us);
+}
+
+static inline void tell_before_overflow(struct flow_table *t, struct flow *f, int64_t t_us)
+{
+    // Coarser, and one comparison each: what passes it is looked at again.
+    unsigned events = (unsigned)f->retransmissions[0] | f->retransmissions[1] | f->duplicates |
+                      f->syn_count;
+    if ((f->octets[0] | f->octets[1]) >= TELL_OCTETS || events >= 1u << 15)
+        overflowing(t, f, t_us);
 }
 
 // Facts of a new flow that hold until its end.
@@ -88,6 +95,13 @@ static void describe(struct flow_table *t, struct flow *f, const struct packet *
     intern_hold(t->paths, f->path);
 }
 
+static void counted(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
+{
+    t->stats->tcp_packets += p->ip_packets;
+    t->stats->seen_octets += p->payload.len;
+    count(t, f, p, dir);
+}
+
 static void tcp_packet(struct flow_table *t, const struct packet *p, const struct flow_place *at)
 {
     bool swapped = at->swapped;
@@ -96,6 +110,14 @@ static void tcp_packet(struct flow_table *t, const struct packet *p, const struc
         t->stats->duplicates++;
         if (f)
             f->duplicates++;
+        return;
+    }
+    if (f && flow_tcp_open(f, p) && !t->long_way) {
+        unsigned dir = flow_end(f, swapped);
+        counted(t, f, p, dir);
+        if (!(f->dialogue ? flow_tcp_talk : flow_tcp_pass)(t, f, p, dir))
+            flow_tcp(t, f, p, dir);
+        tell_before_overflow(t, f, p->t_us);
         return;
     }
     if (f) {
@@ -126,9 +148,7 @@ static void tcp_packet(struct flow_table *t, const struct packet *p, const struc
         }
     }
     unsigned dir = flow_end(f, swapped);
-    t->stats->tcp_packets += p->ip_packets;
-    t->stats->seen_octets += p->payload.len;
-    count(t, f, p, dir);
+    counted(t, f, p, dir);
     flow_tcp(t, f, p, dir);
     tell_before_overflow(t, f, p->t_us);
 }
@@ -227,8 +247,7 @@ static void icmp(struct flow_table *t, const struct packet *p)
 static void locate(const struct flow_table *t, const struct packet *p, uint32_t realm,
                    struct flow_place *out)
 {
-    flow_key_in(realm, p, &out->key, &out->swapped);
-    out->hash = flow_hash(t, &out->key);
+    out->hash = flow_key_in(t, realm, p, &out->key, &out->swapped);
     out->number = mirror_number(t->mirror, p, out->hash);
     out->known = true;
 }
@@ -243,30 +262,32 @@ void flow_locate(const struct flow_table *t, const struct packet *p, struct flow
     __builtin_prefetch(&t->head[out->hash & t->mask]);
 }
 
-void flow_fetch(const struct flow_table *t, const struct flow_place *place)
+void flow_fetch(const struct flow_table *t, struct flow_place *place)
 {
-    uint32_t i = place->known ? t->head[place->hash & t->mask] : FLOW_NONE;
-    if (i == FLOW_NONE)
-        return;
-    const char *f = (const char *)&t->flow[i];
-    __builtin_prefetch(f, 1);
-    __builtin_prefetch(f + 64, 1);
-    __builtin_prefetch(f + sizeof(struct flow) - 1, 1);
-    wheel_prefetch(t->wheel, i);
+    place->first = place->known ? t->head[place->hash & t->mask] : FLOW_NONE;
+    if (place->first != FLOW_NONE)
+        flow_prefetch(&t->flow[place->first]);
 }
 
-void flow_fetch_dialogue(const struct flow_table *t, const struct flow_place *place)
+bool flow_fetch_dialogue(const struct flow_table *t, const struct flow_place *place)
 {
-    uint32_t i = place->known ? t->head[place->hash & t->mask] : FLOW_NONE;
-    if (i != FLOW_NONE)
-        dialogue_prefetch(t->dialogues, &t->flow[i]);
+    if (place->first == FLOW_NONE)
+        return false;
+    const struct flow *f = &t->flow[place->first];
+    if (f->state == FLOW_OPEN && f->dialogue == 0)
+        return false;
+    // It may be given another deadline, or end.
+    __builtin_prefetch((const char *)f + 128, 1);
+    wheel_prefetch(t->wheel, place->first);
+    if (f->dialogue == 0)
+        return false;
+    dialogue_prefetch(t->dialogues, f);
+    return true;
 }
 
 void flow_fetch_tracker(const struct flow_table *t, const struct flow_place *place)
 {
-    uint32_t i = place->known ? t->head[place->hash & t->mask] : FLOW_NONE;
-    if (i != FLOW_NONE)
-        dialogue_prefetch_tracker(t->dialogues, &t->flow[i]);
+    dialogue_prefetch_tracker(t->dialogues, &t->flow[place->first]);
 }
 
 void flow_packet_at(struct flow_table *t, const struct packet *p, const struct flow_place *place)

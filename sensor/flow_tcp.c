@@ -295,6 +295,13 @@ static void advance(struct flow_table *t, struct flow *f, const struct packet *p
     }
 }
 
+static void note_first_reply(struct flow *f, const struct packet *p)
+{
+    uint32_t now = since_start_us(f, p->t_us);
+    if (f->handshake != RECORD_HANDSHAKE_MIDSTREAM)
+        f->to_first_reply_ms = (now > f->handshake_us ? (now - f->handshake_us) / 1000 : 0) + 1;
+}
+
 static void on_octets(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
 {
     uint32_t end = p->seq + (p->tcp_flags & PACKET_SYN ? 1 : 0) + p->payload_wire;
@@ -314,11 +321,8 @@ static void on_octets(struct flow_table *t, struct flow *f, const struct packet 
     }
     if (dir == 0 ? p->payload_wire > 0 && f->state != FLOW_SYN_SENT : acknowledges_octets(f, p))
         f->flags |= FLOW_SPOKE;
-    if (dir == 1 && p->payload_wire > 0 && f->to_first_reply_ms == 0 &&
-        f->handshake != RECORD_HANDSHAKE_MIDSTREAM) {
-        uint32_t now = since_start_us(f, p->t_us);
-        f->to_first_reply_ms = (now > f->handshake_us ? (now - f->handshake_us) / 1000 : 0) + 1;
-    }
+    if (f->to_first_reply_ms == 0 && dir == 1 && p->payload_wire > 0)
+        note_first_reply(f, p);
     if ((f->flags & FLOW_SPOKE) && f->handshake != RECORD_HANDSHAKE_ESTABLISHED &&
         f->handshake != RECORD_HANDSHAKE_MIDSTREAM)
         flow_decide(f, RECORD_HANDSHAKE_ESTABLISHED, p->t_us);
@@ -348,6 +352,48 @@ static bool is_steady(const struct flow *f)
     const uint16_t ending = FLOW_FIN_INITIATOR | FLOW_FIN_RESPONDER | FLOW_RESET;
     return f->state == FLOW_OPEN && f->dialogue == 0 && !(f->flags & ending) &&
            f->handshake != RECORD_HANDSHAKE_PENDING;
+}
+
+bool flow_tcp_open(const struct flow *f, const struct packet *p)
+{
+    const unsigned turning = PACKET_SYN | PACKET_FIN | PACKET_RST;
+    const unsigned ending = FLOW_FIN_INITIATOR | FLOW_FIN_RESPONDER | FLOW_RESET;
+    bool decided = f->handshake == RECORD_HANDSHAKE_ESTABLISHED ||
+                   f->handshake == RECORD_HANDSHAKE_MIDSTREAM;
+    return f->state == FLOW_OPEN && decided && (p->tcp_flags & turning) == 0 &&
+           (f->flags & ending) == 0;
+}
+
+bool flow_tcp_talk(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
+{
+    if (!dialogue_next(t, f, p, dir))
+        return false;
+    if (!(f->flags & FLOW_SPOKE) && (dir == 0 ? p->payload_wire > 0 : acknowledges_octets(f, p)))
+        f->flags |= FLOW_SPOKE;
+    if (f->to_first_reply_ms == 0 && dir == 1 && p->payload_wire > 0)
+        note_first_reply(f, p);
+    reach(f, dir, p->seq + p->payload_wire);
+    return true;
+}
+
+bool flow_tcp_pass(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
+{
+    if ((f->flags & FLOW_WEAK_SIDES) || (!(f->flags & FLOW_NO_DIALOGUE) && p->payload_wire > 0))
+        return false;
+    uint32_t end = p->seq + p->payload_wire, before = f->end[dir];
+    bool first = before == 0, ahead = first || seq_before(before, end);
+    if (p->payload_wire > 0 && (!ahead || end == before)) {
+        if (p->payload_wire == 1 && end == before)
+            t->stats->keepalives++;
+        else if (!ahead)
+            retransmitted(t, f, dir);
+    }
+    f->end[dir] = ahead ? end : before;
+    if (!(f->flags & FLOW_SPOKE) && (dir == 0 ? p->payload_wire > 0 : acknowledges_octets(f, p)))
+        f->flags |= FLOW_SPOKE;
+    if (f->to_first_reply_ms == 0 && dir == 1 && p->payload_wire > 0)
+        note_first_reply(f, p);
+    return true;
 }
 
 void flow_tcp(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)

@@ -61,12 +61,17 @@ uint8_t ident_common_app(const struct proto_peek *p)
     static const char *const request[] = {
         "GET ",    "POST ",  "HEAD ",   "PUT ",   "OPTIONS ",  "CONNECT ",  "PROPFIND ",
         "REPORT ", "PATCH ", "DELETE ", "TRACE ", "M-SEARCH ", "SUBSCRIBE "};
-    if (span_begins(p->first[0], "SSH-") || span_begins(p->first[1], "SSH-"))
+    struct span c = p->first[0], s = p->first[1];
+    uint8_t letter = c.len > 0 ? c.data[0] & 0xdf : 0, answer = s.len > 0 ? s.data[0] & 0xdf : 0;
+    if ((letter == 'S' && span_begins(c, "SSH-")) || (answer == 'S' && span_begins(s, "SSH-")))
         return RECORD_APP_SSH;
-    if (span_begins(p->first[1], "HTTP/1."))
+    if (answer == 'H' && span_begins(s, "HTTP/1."))
         return RECORD_APP_HTTP;
-    struct span c = p->first[0];
+    if (letter < 'A' || letter > 'Z')
+        return RECORD_APP_UNKNOWN;
     for (size_t i = 0; i < sizeof request / sizeof *request; i++) {
+        if (c.data[0] != (uint8_t)request[i][0])
+            continue;
         size_t n = strlen(request[i]);
         // Methods are upper case; what follows is a path, a URL, a host or `*`.
         if (c.len > n + 1 && memcmp(c.data, request[i], n) == 0 && c.data[n] > ' ' &&

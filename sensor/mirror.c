@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "octets.h"
+
 struct seen {
     uint32_t digest;
     uint32_t t_us; // lower 32 bits
@@ -38,22 +40,19 @@ void mirror_free(struct mirror *m)
     free(m);
 }
 
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-    h = (h ^ v) * 0x9e3779b97f4a7c15u;
-    return h ^ h >> 32;
-}
-
 uint64_t mirror_number(const struct mirror *m, const struct packet *p, uint64_t tuple)
 {
-    uint64_t h = mix(tuple, (uint64_t)p->ip_id << 48 | (uint64_t)p->checksum << 32 | p->ip_octets);
-    // The table's key is the same for both directions of a flow.
-    h = mix(h, (uint64_t)p->port[0] << 16 | p->port[1]);
-    h = mix(h, (uint64_t)p->addr[0][15] << 8 | p->addr[1][15]);
-    if (p->ip_proto == 6) {
-        h = mix(h, (uint64_t)p->seq << 32 | p->ack);
-        h = mix(h, (uint64_t)p->window << 8 | p->tcp_flags);
-    }
+    bool tcp = p->ip_proto == 6;
+    // The table's key is the same for both directions of a flow, so that ports and addresses tell them.
+    uint64_t datagram = (uint64_t)p->ip_id << 48 | (uint64_t)p->checksum << 32 |
+                        (p->ip_octets ^ (uint32_t)p->addr[0][15] << 24 ^
+                         (uint32_t)p->addr[1][15] << 17);
+    uint64_t numbers = tcp ? (uint64_t)p->seq << 32 | p->ack : 0;
+    uint64_t rest = (uint64_t)p->port[0] << 48 | (uint64_t)p->port[1] << 32 |
+                    (tcp ? (uint32_t)p->window << 8 | p->tcp_flags : 0);
+    // Nobody who does not know the table's key can choose numbers that make two packets look like one.
+    uint64_t h = octets_mix(datagram ^ tuple, numbers ^ (tuple << 32 | tuple >> 32));
+    h = octets_mix(h ^ rest, tuple ^ 0xd6e8feb86659fd93u);
     __builtin_prefetch(&m->seen[h & m->mask], 1);
     return h;
 }

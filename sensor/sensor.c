@@ -41,6 +41,7 @@ struct sensor {
     struct packet packet[BATCH];
     struct flow_place place[BATCH];
     size_t batch;
+    uint64_t joined; // datagrams of fragments, when the batch began
 };
 
 static struct coverage declared(const struct sensor_setup *setup)
@@ -229,20 +230,28 @@ void sensor_declare(struct sensor *s, const struct sensor_conf *conf,
 
 // ---- Frames.
 
-// Counts what was unwrapped. Three passes, each fetching what the next will touch.
+// Counts what was unwrapped. Several passes, each fetching what the next will touch, and each so short that
+// the processor works on some packets of it at once.
 static void settle(struct sensor *s)
 {
-    for (size_t i = 0; i < s->batch; i++)
-        flow_fetch(s->flows, &s->place[i]);
-    for (size_t i = 0; i < s->batch; i++)
-        flow_fetch_dialogue(s->flows, &s->place[i]);
-    for (size_t i = 0; i < s->batch; i++)
-        if (s->packet[i].payload_wire > 0)
-            flow_fetch_tracker(s->flows, &s->place[i]);
-    for (size_t i = 0; i < s->batch; i++) {
-        if (s->packet[i].t_us >= wheel_quiet(s->flows->wheel))
-            flow_run(s->flows, s->packet[i].t_us);
-        flow_packet_at(s->flows, &s->packet[i], &s->place[i]);
+    struct flow_table *t = s->flows;
+    const size_t n = s->batch;
+    uint8_t speaking[BATCH];
+    size_t speakers = 0;
+    for (size_t i = 0; i < n; i++)
+        flow_locate(t, &s->packet[i], &s->place[i]);
+    for (size_t i = 0; i < n; i++)
+        flow_fetch(t, &s->place[i]);
+    for (size_t i = 0; i < n; i++) {
+        speaking[speakers] = (uint8_t)i;
+        speakers += flow_fetch_dialogue(t, &s->place[i]) && s->packet[i].payload_wire > 0;
+    }
+    for (size_t i = 0; i < speakers; i++)
+        flow_fetch_tracker(t, &s->place[speaking[i]]);
+    for (size_t i = 0; i < n; i++) {
+        if (s->packet[i].t_us >= wheel_quiet(t->wheel))
+            flow_run(t, s->packet[i].t_us);
+        flow_packet_at(t, &s->packet[i], &s->place[i]);
     }
     s->batch = 0;
 }
@@ -251,7 +260,9 @@ static void settle(struct sensor *s)
 // longer than its octets stand: a joined datagram's until the next fragment.
 static void unwrap(struct sensor *s, const struct source_frame *frame)
 {
-    int64_t t_us = frame->t_us < 0 ? 0 : frame->t_us > TIME_MAX_US ? TIME_MAX_US : frame->t_us;
+    int64_t t_us = frame->t_us;
+    if ((uint64_t)t_us > (uint64_t)TIME_MAX_US)
+        t_us = t_us < 0 ? 0 : TIME_MAX_US;
     s->stats.clock_back += s->begun && t_us < s->now_us;
     if (!s->begun || t_us >= s->next_second_us) {
         settle(s);
@@ -262,13 +273,14 @@ static void unwrap(struct sensor *s, const struct source_frame *frame)
     s->stats.packets++;
     s->stats.octets += frame->wire;
     struct packet *p = &s->packet[s->batch];
-    uint64_t joined = frag_stats(s->frag)->joined;
     p->t_us = s->now_us;
     if (decap_frame(&s->decap, frame->linktype, frame->data, frame->wire, p) != DECAP_PACKET)
         return;
-    flow_locate(s->flows, p, &s->place[s->batch]);
-    if (++s->batch == BATCH || frag_stats(s->frag)->joined != joined)
+    uint64_t joined = frag_stats(s->frag)->joined;
+    if (++s->batch == BATCH || joined != s->joined) {
+        s->joined = joined;
         settle(s);
+    }
 }
 
 void sensor_frame(struct sensor *s, const struct source_frame *frame)

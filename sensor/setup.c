@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "renew.h"
 
 int setup_out_of_memory(void)
 {
@@ -117,7 +118,9 @@ static void may_send(struct sandbox *s, const struct sensor_conf *c)
     sandbox_allow(s, SANDBOX_NETWORK);
     sandbox_connect(s, (uint16_t)strtoul(port + 1, NULL, 10));
     sandbox_connect(s, 53);
-    sandbox_read(s, c->tls);
+    sandbox_write(s, c->tls); // its certificate is renewed there
+    if (c->tls && renew_port(c->tls) != 0)
+        sandbox_connect(s, renew_port(c->tls));
     for (size_t i = 0; files[i]; i++)
         sandbox_read(s, files[i]);
 }

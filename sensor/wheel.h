@@ -21,9 +21,13 @@ void wheel_set(struct wheel *w, uint32_t entry, int64_t deadline_us);
 void wheel_cancel(struct wheel *w, uint32_t entry);
 // The deadline of an entry; -1: none.
 int64_t wheel_deadline(const struct wheel *w, uint32_t entry);
-// The entry with the earliest deadline that is not after `now_us`, cancelled; WHEEL_NONE: none is due.
 // Before this time wheel_pop finds nothing, unless a nearer deadline is set.
 int64_t wheel_quiet(const struct wheel *w);
+// Entry i stands for the `size` octets at `base` + i * `size`: they are fetched when its turn comes near.
+void wheel_fetches(struct wheel *w, const void *base, size_t size);
+// What wheel_pop will probably hand out next; WHEEL_NONE: not known.
+uint32_t wheel_next(const struct wheel *w);
 // Fetches what wheel_deadline and wheel_set will look at.
 void wheel_prefetch(const struct wheel *w, uint32_t entry);
+// The entry with the earliest deadline that is not after `now_us`, cancelled; WHEEL_NONE: none is due.
 uint32_t wheel_pop(struct wheel *w, int64_t now_us, int64_t *deadline_us);

@@ -1,10 +1,12 @@
 // `postern status`: a line for each program that runs on this machine, what is wrong with it and what to
 // do about it. Exit code 0: all is well, 1: something is degraded, 2: something failed or nothing runs.
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "command/command.h"
+#include "command/job.h"
 #include "command/outcome.h"
 #include "command/running.h"
 #include "common/coverage.h"
@@ -160,8 +162,10 @@ static void print_lines(const struct running_list *l, bool all)
     for (size_t i = 0; i < l->count; i++)
         print_one(&l->item[i], width);
     bool any = false;
+    char program[PATH_MAX];
     for (size_t i = 0; all && running_programs[i]; i++) {
-        if (runs(l, running_programs[i]))
+        if (runs(l, running_programs[i]) ||
+            job_find_program(running_programs[i], program, sizeof program) != 0)
             continue;
         printf("%s%s", any ? ", " : "not running here: ", running_programs[i]);
         any = true;

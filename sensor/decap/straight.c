@@ -5,7 +5,7 @@
 #include "common/addr.h"
 #include "decap/decap.h"
 
-// Where one frame stands.
+// Where one frame stands: `at` of `cap` captured octets, of `wire`.
 struct walk {
     const struct decap *decap;
     const uint8_t *at;
@@ -20,15 +20,7 @@ static inline void step(struct walk *w, uint32_t n)
     w->wire -= n;
 }
 
-static inline void clip(struct walk *w, uint32_t wire)
-{
-    if (w->wire > wire)
-        w->wire = wire;
-    if (w->cap > w->wire)
-        w->cap = w->wire;
-}
-
-static inline bool enter(struct walk *w, uint8_t value)
+static bool enter(struct walk *w, uint8_t value)
 {
     struct packet *p = w->packet;
     if (p->layer_count == PACKET_LAYERS_MAX - 4)
@@ -71,66 +63,26 @@ static uint16_t pppoe(struct walk *w)
     p->pppoe_session = be16(w->at + 2);
     w->has |= PACKET_HAS_PPPOE;
     step(w, 6);
-    clip(w, length);
+    w->wire = length;
+    if (w->cap > length)
+        w->cap = length;
     if (w->cap < 2)
         return 0;
     step(w, 2);
     return protocol == 0x0021 ? 0x0800 : 0x86dd;
 }
 
-static bool ipv4(struct walk *w)
+// What stands between Ethernet and IP.
+static __attribute__((noinline)) uint16_t wrapping(struct walk *w, uint16_t type)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    struct packet *p = w->packet;
-    if (w->cap < 20 || !enter(w, w->decap->by_ethertype[0x0800]))
-        return false;
-    uint32_t header = (w->at[0] & 15u) * 4, total = be16(w->at + 2);
-    if (w->at[0] >> 4 != 4 || header < 20 || total < header || total > w->wire ||
-        (be16(w->at + 6) & 0x3fff))
-        return false;
-    clip(w, total);
-    if (w->cap < header)
-        return false;
-    p->family = IP_V4;
-    p->ip_id = be16(w->at + 4);
-    p->ttl = w->at[8];
-    p->ip_proto = w->at[9];
-    p->ip_octets = total;
-    for (unsigned end = 0; end < 2; end++) {
-        memcpy(p->addr[end], mapped, 12);
-        memcpy(p->addr[end] + 12, w->at + 12 + 4 * end, 4);
-    }
-    step(w, header);
-    return true;
+    type = tags(w, type);
+    return type == 0x8864 ? pppoe(w) : type;
 }
 
-static bool ipv6(struct walk *w)
+static inline bool tcp(struct packet *p, const uint8_t *at, uint32_t cap, uint32_t wire)
 {
-    struct packet *p = w->packet;
-    if (w->cap < 40 || !enter(w, w->decap->by_ethertype[0x86dd]))
-        return false;
-    uint32_t payload = be16(w->at + 4);
-    if (w->at[0] >> 4 != 6 || payload == 0 || payload + 40 > w->wire)
-        return false;
-    clip(w, payload + 40);
-    p->family = IP_V6;
-    p->ip_id = 0;
-    p->ttl = w->at[7];
-    p->ip_proto = w->at[6];
-    p->ip_octets = payload + 40;
-    memcpy(p->addr, w->at + 8, 32);
-    step(w, 40);
-    return true;
-}
-
-static bool tcp(struct walk *w)
-{
-    struct packet *p = w->packet;
-    if (w->cap < 20)
-        return false;
-    const uint8_t *at = w->at;
-    uint32_t header = (at[12] >> 4) * 4u;
-    if (header < 20 || header > w->wire)
+    uint32_t header = cap < 20 ? 0 : (at[12] >> 4) * 4u;
+    if (header < 20 || header > wire)
         return false;
     p->port[0] = be16(at);
     p->port[1] = be16(at + 2);
@@ -139,59 +91,87 @@ static bool tcp(struct walk *w)
     p->tcp_flags = at[13];
     p->window = be16(at + 14);
     p->checksum = be16(at + 16);
-    uint32_t captured = header < w->cap ? header : w->cap;
+    uint32_t captured = header < cap ? header : cap;
     p->tcp_options = span_of(at + 20, captured - 20);
-    p->payload = span_of(at + captured, w->cap - captured);
-    p->payload_wire = w->wire - header;
+    p->payload = span_of(at + captured, cap - captured);
+    p->payload_wire = wire - header;
     return true;
 }
 
-static bool udp(struct walk *w)
+static inline bool udp(const struct decap *d, struct packet *p, const uint8_t *at, uint32_t cap,
+                       uint32_t wire)
 {
-    struct packet *p = w->packet;
-    if (w->cap < 8)
+    if (cap < 8)
         return false;
-    uint32_t length = be16(w->at + 4);
-    uint16_t from = be16(w->at), to = be16(w->at + 2);
-    if (length < 8 || length > w->wire || w->decap->by_udp_port[from] || w->decap->by_udp_port[to])
+    uint32_t length = be16(at + 4);
+    uint16_t from = be16(at), to = be16(at + 2);
+    if (length < 8 || length > wire || d->by_udp_port[from] || d->by_udp_port[to])
         return false;
-    clip(w, length);
     p->port[0] = from;
     p->port[1] = to;
-    p->checksum = be16(w->at + 6);
-    step(w, 8);
-    p->payload = span_of(w->at, w->cap);
-    p->payload_wire = w->wire;
+    p->checksum = be16(at + 6);
+    p->payload = span_of(at + 8, (cap < length ? cap : length) - 8);
+    p->payload_wire = length - 8;
     return true;
 }
 
 bool decap_straight(const struct decap *d, const uint8_t *frame, uint32_t cap, uint32_t wire,
                     struct packet *p)
 {
+    if (cap < 14 + 20)
+        return false;
     struct walk w = {.decap = d,
-                     .at = frame,
-                     .cap = cap,
-                     .wire = wire,
+                     .at = frame + 14,
+                     .cap = cap - 14,
+                     .wire = wire - 14,
                      .has = PACKET_HAS_MAC | PACKET_HAS_IP,
                      .packet = p};
-    if (cap < 14)
-        return false;
-    p->layer_count = 0;
-    enter(&w, d->by_linktype[1]);
+    p->layer[0] = (uint8_t)(d->by_linktype[1] - 1);
+    p->layer_count = 1;
     p->mac = frame;
     uint16_t type = be16(frame + 12);
-    step(&w, 14);
-    type = tags(&w, type);
-    if (type == 0x8864)
-        type = pppoe(&w);
-    if (!(type == 0x0800 ? ipv4(&w) : type == 0x86dd && ipv6(&w)))
+    if (type != 0x0800 && type != 0x86dd)
+        type = wrapping(&w, type);
+    const uint8_t *at = w.at;
+    uint32_t header, total;
+    if (type == 0x0800) {
+        if (w.cap < 20)
+            return false;
+        header = (at[0] & 15u) * 4;
+        total = be16(at + 2);
+        if (at[0] >> 4 != 4 || header < 20 || total < header || (be16(at + 6) & 0x3fff))
+            return false;
+        p->family = IP_V4;
+        p->ip_id = be16(at + 4);
+        p->ttl = at[8];
+        p->ip_proto = at[9];
+        octets_map_v4(p->addr[0], at + 12);
+        octets_map_v4(p->addr[1], at + 16);
+    } else if (type == 0x86dd) {
+        if (w.cap < 40 || at[0] >> 4 != 6 || be16(at + 4) == 0)
+            return false;
+        header = 40;
+        total = be16(at + 4) + 40u;
+        p->family = IP_V6;
+        p->ip_id = 0;
+        p->ttl = at[7];
+        p->ip_proto = at[6];
+        memcpy(p->addr, at + 8, 32);
+    } else {
         return false;
-    if (p->ip_proto != 6 && p->ip_proto != 17)
+    }
+    uint32_t captured = w.cap < total ? w.cap : total;
+    if (total > w.wire || captured < header)
         return false;
-    if (!(p->ip_proto == 6 ? tcp(&w) : udp(&w)))
-        return false;
-    enter(&w, d->by_ip_protocol[p->ip_proto]);
+    p->ip_octets = total;
+    bool good = p->ip_proto == 6    ? tcp(p, at + header, captured - header, total - header)
+                : p->ip_proto == 17 ? udp(d, p, at + header, captured - header, total - header)
+                                    : false;
+    uint8_t layers = p->layer_count;
+    p->layer[layers] = (uint8_t)(d->by_ethertype[type] - 1);
+    p->layer[layers + 1] = (uint8_t)(d->by_ip_protocol[p->ip_proto] - 1);
+    p->layer_count = (uint8_t)(layers + 2);
     p->ip_packets = 1;
     p->has = w.has;
-    return true;
+    return good;
 }

@@ -73,7 +73,7 @@ bool dns_asks_mx(struct span datagram)
 
 static bool is_new_name(struct proto_flow *f, struct dns *s, struct span name)
 {
-    uint64_t hash = keyed_hash(f->context->key, KEYED_HASH_RECIPIENT_DOMAIN, name).value;
+    uint64_t hash = proto_hash_of(f, KEYED_HASH_RECIPIENT_DOMAIN, name).value;
     for (uint8_t i = 0; i < s->names; i++)
         if (s->name[i] == hash)
             return false;

@@ -29,5 +29,6 @@ size_t line_feed(struct line *l, struct span data)
 
 void line_wipe(struct line *l)
 {
-    explicit_bzero(l, sizeof *l);
+    explicit_bzero(l->octet, l->len);
+    memset(l, 0, offsetof(struct line, octet));
 }

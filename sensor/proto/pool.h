@@ -25,3 +25,6 @@ struct ident_ndpi *pool_ndpi(struct proto_pool *p);
 
 // What tls_ja4 remembers; NULL when there was no memory for it.
 struct tls_ja4_memo *pool_ja4_memo(struct proto_pool *p);
+
+// What proto_hash remembers; NULL likewise.
+struct keyed_hash_memo *pool_name_memo(struct proto_pool *p);

@@ -223,10 +223,18 @@ struct proto_result *proto_result(struct proto_flow *f)
     return f->out;
 }
 
+struct keyed_hash proto_hash_of(struct proto_flow *f, enum keyed_hash_kind kind, struct span name)
+{
+    struct keyed_hash_memo *memo = f->depth > 0
+                                       ? pool_name_memo(pool_of(f->stack[f->depth - 1].state))
+                                       : NULL;
+    return keyed_hash_remembered(memo, f->context->key, kind, name);
+}
+
 void proto_hash(struct proto_flow *f, enum keyed_hash_kind kind, struct span name)
 {
     struct proto_result *r = proto_result(f);
-    struct keyed_hash h = keyed_hash(f->context->key, kind, name);
+    struct keyed_hash h = proto_hash_of(f, kind, name);
     for (uint8_t i = 0; i < r->hash_count; i++)
         if (r->hash[i].kind == h.kind && r->hash[i].value == h.value)
             return;

@@ -151,6 +151,8 @@ bool proto_report(struct proto_flow *f, struct record_flow *out);
 // the pool is empty, which is counted). Never NULL.
 struct proto_result *proto_result(struct proto_flow *f);
 void proto_hash(struct proto_flow *f, enum keyed_hash_kind kind, struct span name);
+// The hash alone, which goes into no record by itself.
+struct keyed_hash proto_hash_of(struct proto_flow *f, enum keyed_hash_kind kind, struct span name);
 // From the next octet on the dialogue belongs to `next`, on top of the present tracker (which sees
 // close, but no more octets). `rest` is what of this feed call was not used; it is fed to `next`.
 void proto_switch(struct proto_flow *f, const struct proto_descriptor *next, enum proto_side side,

@@ -140,7 +140,7 @@ static void feed_held(struct smtp_client *c, smtp_client_event_fn fn, void *ctx)
         memcpy(c->line.octet, held + used, len - used);
         c->held = (uint16_t)(len - used);
     }
-    explicit_bzero(held, sizeof held);
+    explicit_bzero(held, len);
 }
 
 size_t smtp_client_feed(struct smtp_client *c, struct span data, smtp_client_event_fn fn, void *ctx)
@@ -174,11 +174,17 @@ void smtp_client_enter(struct smtp_client *c, enum smtp_client_mode mode)
     c->mode = (uint8_t)mode;
 }
 
+void smtp_client_forget(struct smtp_client *c)
+{
+    explicit_bzero(c->line.octet, c->held);
+    c->held = 0;
+}
+
 size_t smtp_client_unhold(struct smtp_client *c, uint8_t out[static LINE_MAX_OCTETS])
 {
     size_t len = c->held;
     memcpy(out, c->line.octet, len);
-    c->held = 0;
+    smtp_client_forget(c);
     line_wipe(&c->line);
     return len;
 }
@@ -191,7 +197,7 @@ void smtp_client_gap(struct smtp_client *c, uint64_t missing)
         return;
     }
     if (c->mode != SMTP_CLIENT_BODY) {
-        c->held = 0;
+        smtp_client_forget(c);
         smtp_client_enter(c, SMTP_CLIENT_BODY);
     }
     // The final dot may stand in the gap; what follows is not known to begin a line.

@@ -42,6 +42,9 @@ size_t smtp_client_feed(struct smtp_client *c, struct span data, smtp_client_eve
 
 void smtp_client_enter(struct smtp_client *c, enum smtp_client_mode mode);
 
+// What is held is not needed any more.
+void smtp_client_forget(struct smtp_client *c);
+
 // Takes the held octets out (at most LINE_MAX_OCTETS) and returns how many; to be fed again.
 size_t smtp_client_unhold(struct smtp_client *c, uint8_t out[static LINE_MAX_OCTETS]);
 

@@ -65,8 +65,12 @@ struct smtp_command smtp_command_parse(struct span line)
         return c;
     }
     struct span word = smtp_word(&rest);
+    uint8_t second = word.len > 1 ? word.data[1] & 0xdf : 0;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        if (!span_equal_text(word, verbs[i].name))
+        // The first two letters tell nearly all of them apart.
+        const char *name = verbs[i].name;
+        if ((word.data[0] & 0xdf) != (name[0] & 0xdf) || second != (name[1] & 0xdf) ||
+            !span_equal_text(word, name))
             continue;
         const char *keyword = verbs[i].keyword;
         c.verb = verbs[i].verb;

@@ -20,7 +20,7 @@ static void count_helo(const struct smtp_at *at, const struct smtp_command *c, b
         return;
     r->helo_is_literal = literal;
     const struct ip_addr *server = &at->f->addr[1 - s->client_side];
-    uint64_t hash = keyed_hash(at->f->context->key, KEYED_HASH_HELO, name).value;
+    uint64_t hash = proto_hash_of(at->f, KEYED_HASH_HELO, name).value;
     r->helo_is_peer = (addr.family != IP_NONE && ip_equal(&addr, server)) ||
                       (s->server_name != 0 && hash == s->server_name);
     proto_hash(at->f, KEYED_HASH_HELO, name);

@@ -450,7 +450,7 @@ static void note_server_name(const struct smtp_at *at, struct span text)
 {
     struct span name = smtp_word(&text);
     if (name.len > 0)
-        at->s->server_name = keyed_hash(at->f->context->key, KEYED_HASH_HELO, name).value;
+        at->s->server_name = proto_hash_of(at->f, KEYED_HASH_HELO, name).value;
 }
 
 void smtp_reply_line(const struct smtp_at *at, const struct smtp_reply_line *line)

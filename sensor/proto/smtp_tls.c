@@ -42,7 +42,7 @@ bool smtp_held_before_tls(const struct smtp_at *at)
     smtp_client_enter(&s->client, SMTP_CLIENT_COMMAND);
     smtp_drain(at);
     s->wait = SMTP_WAIT_NONE;
-    s->client.held = 0;
+    smtp_client_forget(&s->client);
     smtp_client_enter(&s->client, SMTP_CLIENT_STOP);
     return true;
 }

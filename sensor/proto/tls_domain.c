@@ -88,8 +88,11 @@ static bool word_in(const char *list, struct span word)
 
 static bool is_second_level(struct span tld, struct span second)
 {
+    if (tld.len != 2)
+        return false;
+    const char a = (char)(tld.data[0] | 0x20), b = (char)(tld.data[1] | 0x20);
     for (size_t i = 0; i < sizeof second_level / sizeof *second_level; i++)
-        if (span_equal_text(tld, second_level[i].tld))
+        if (second_level[i].tld[0] == a && second_level[i].tld[1] == b)
             return word_in(second_level[i].second, second);
     return false;
 }

@@ -1,4 +1,5 @@
-// The reader behind tls_hello.h: a sequence of steps, each a number or a vector.
+// The reader behind tls_hello.h: a sequence of steps, each a number or a vector, taken whole where it lies
+// whole and octet for octet where a segment cut it.
 #include "proto/tls_hello.h"
 
 enum step {
@@ -82,23 +83,22 @@ static void read_sigalgs(struct tls_hello *h, const uint8_t *b, size_t len)
     }
 }
 
-static void read_body(struct tls_hello *h, bool from_client)
+// The body of the present extension, as much of it as is read.
+static void read_body(struct tls_hello *h, bool from_client, const uint8_t *b, size_t len)
 {
     switch (h->type) {
     case EXT_SNI:
         if (from_client)
-            read_sni(h, h->body, h->body_len);
+            read_sni(h, b, len);
         break;
-    case EXT_ALPN: read_alpn(h, h->body, h->body_len); break;
-    case EXT_VERSIONS: read_versions(h, from_client, h->body, h->body_len); break;
+    case EXT_ALPN: read_alpn(h, b, len); break;
+    case EXT_VERSIONS: read_versions(h, from_client, b, len); break;
     case EXT_SIGALGS:
         if (from_client)
-            read_sigalgs(h, h->body, h->body_len);
+            read_sigalgs(h, b, len);
         break;
     default: break;
     }
-    explicit_bzero(h->body, h->body_len);
-    h->body_len = 0;
 }
 
 // ---- Steps.
@@ -151,12 +151,6 @@ static void enter_vector(struct tls_hello *h, uint16_t len, enum step vector, en
     h->step = (uint8_t)(len ? vector : behind);
 }
 
-static void leave_vector(struct tls_hello *h, enum step behind)
-{
-    if (--h->field_left == 0)
-        h->step = (uint8_t)behind;
-}
-
 static void step_number(struct tls_hello *h, bool from_client, uint16_t v)
 {
     switch (h->step) {
@@ -186,50 +180,80 @@ static void step_number(struct tls_hello *h, bool from_client, uint16_t v)
     default: // STEP_EXTENSION_LEN
         enter_vector(h, v, STEP_EXTENSION_BODY, STEP_EXTENSION_TYPE);
         if (v == 0)
-            read_body(h, from_client);
+            read_body(h, from_client, h->body, 0);
         break;
     }
 }
 
-static void step_octet(struct tls_hello *h, bool from_client, uint8_t o)
+// What follows the present vector.
+static enum step behind(const struct tls_hello *h, bool from_client)
 {
     switch (h->step) {
-    case STEP_RANDOM: leave_vector(h, STEP_SESSION_LEN); break;
-    case STEP_SESSION: leave_vector(h, from_client ? STEP_CIPHERS_LEN : STEP_CIPHER); break;
-    case STEP_COMPRESSION: leave_vector(h, STEP_EXTENSIONS_LEN); break;
-    case STEP_CIPHERS:
-        if (number(h, o, 2))
-            note_cipher(h, take_number(h));
-        leave_vector(h, STEP_COMPRESSION_LEN);
-        break;
-    case STEP_EXTENSION_BODY:
-        if (is_read(h->type) && h->body_len < TLS_BODY_MAX)
-            h->body[h->body_len++] = o;
-        leave_vector(h, STEP_EXTENSION_TYPE);
-        if (h->step == STEP_EXTENSION_TYPE)
-            read_body(h, from_client);
-        break;
-    default: {
-        bool one = h->step == STEP_SESSION_LEN || h->step == STEP_COMPRESSION_LEN;
-        if (number(h, o, one ? 1 : 2))
-            step_number(h, from_client, take_number(h));
-        break;
+    case STEP_RANDOM: return STEP_SESSION_LEN;
+    case STEP_SESSION: return from_client ? STEP_CIPHERS_LEN : STEP_CIPHER;
+    case STEP_CIPHERS: return STEP_COMPRESSION_LEN;
+    case STEP_COMPRESSION: return STEP_EXTENSIONS_LEN;
+    default: return STEP_EXTENSION_TYPE;
     }
+}
+
+// Octets of the present vector: `data` is not empty and lies in it.
+static size_t feed_vector(struct tls_hello *h, bool from_client, struct span data)
+{
+    size_t used = data.len;
+    bool last = used == h->field_left;
+    if (h->step == STEP_CIPHERS) {
+        if (h->number_len > 0 || used == 1) {
+            used = 1;
+            if (number(h, data.data[0], 2))
+                note_cipher(h, take_number(h));
+        } else {
+            used &= ~(size_t)1;
+            for (size_t i = 0; i < used; i += 2)
+                note_cipher(h, be16(data.data + i));
+        }
+        last = used == h->field_left;
+    } else if (h->step == STEP_EXTENSION_BODY && is_read(h->type)) {
+        if (last && h->body_len == 0) { // whole, where it lies
+            read_body(h, from_client, data.data, used < TLS_BODY_MAX ? used : TLS_BODY_MAX);
+        } else {
+            size_t room = TLS_BODY_MAX - (size_t)h->body_len, take = used < room ? used : room;
+            memcpy(h->body + h->body_len, data.data, take);
+            h->body_len = (uint16_t)(h->body_len + take);
+            if (last) {
+                read_body(h, from_client, h->body, h->body_len);
+                explicit_bzero(h->body, h->body_len);
+                h->body_len = 0;
+            }
+        }
     }
+    h->field_left = (uint16_t)(h->field_left - used);
+    if (last)
+        h->step = (uint8_t)behind(h, from_client);
+    return used;
+}
+
+// Octets of a number, which may be cut anywhere.
+static size_t feed_number(struct tls_hello *h, bool from_client, struct span data)
+{
+    bool one = h->step == STEP_SESSION_LEN || h->step == STEP_COMPRESSION_LEN;
+    if (!one && h->number_len == 0 && data.len >= 2) {
+        step_number(h, from_client, be16(data.data));
+        return 2;
+    }
+    if (number(h, data.data[0], one ? 1 : 2))
+        step_number(h, from_client, take_number(h));
+    return 1;
 }
 
 void tls_hello_feed(struct tls_hello *h, bool from_client, struct span data)
 {
-    for (size_t i = 0; i < data.len && !h->broken; i++) {
-        // Most octets are key shares and padding.
-        if (h->step == STEP_EXTENSION_BODY && !is_read(h->type)) {
-            size_t skip = data.len - i < h->field_left ? data.len - i : h->field_left;
-            h->field_left = (uint16_t)(h->field_left - skip);
-            if (h->field_left == 0)
-                h->step = STEP_EXTENSION_TYPE;
-            i += skip - 1;
-            continue;
-        }
-        step_octet(h, from_client, data.data[i]);
+    while (data.len > 0 && !h->broken) {
+        bool vector = h->step == STEP_RANDOM || h->step == STEP_SESSION ||
+                      h->step == STEP_CIPHERS || h->step == STEP_COMPRESSION ||
+                      h->step == STEP_EXTENSION_BODY;
+        size_t used = vector ? feed_vector(h, from_client, span_cut(data, 0, h->field_left))
+                             : feed_number(h, from_client, data);
+        data = span_cut(data, used, data.len);
     }
 }

@@ -1,4 +1,4 @@
-// The two hello messages of TLS (RFC 8446 section 4.1, RFC 5246), read octet for octet without
+// The two hello messages of TLS (RFC 8446 section 4.1, RFC 5246), read field for field without
 // keeping them: a ClientHello with post-quantum key shares is larger than a packet. Bodies of
 // extensions nobody asks for are passed over.
 #pragma once

@@ -3,25 +3,34 @@
 // four-digit numbers with commas. GREASE is left out, ciphers and extensions are sorted.
 //
 // Programs offer the same lists again and again (behind a sort also those that shuffle them), so that the
-// digits of a text met before are remembered.
-#include <stdio.h>
+// digits of a list met before are remembered.
 #include <stdlib.h>
 
 #include "proto/sha256.h"
 #include "proto/tls_hello.h"
 
 #define PLACES   256
-#define KEPT_MAX 380
 #define TEXT_MAX (5 * (TLS_EXTENSIONS_MAX + TLS_SIGALGS_MAX) + 1)
 #define DIGITS   12
-#define LIST_MAX TLS_CIPHERS_MAX
+#define LIST_MAX (TLS_EXTENSIONS_MAX + TLS_SIGALGS_MAX)
 
-_Static_assert(5 * TLS_CIPHERS_MAX <= TEXT_MAX, "a list of ciphers fits");
+_Static_assert(LIST_MAX >= TLS_CIPHERS_MAX, "a list of ciphers fits");
+_Static_assert(5 * TLS_CIPHERS_MAX <= TEXT_MAX, "and its text");
+
+// Numbers that a hello offers, in its order: ciphers, or (sorted) extensions and then, in the order in
+// which they stand, signature algorithms.
+struct offer {
+    bool ciphers;
+    size_t first, count; // the part to be sorted, and all
+    uint16_t number[LIST_MAX];
+};
 
 struct tls_ja4_memo {
     struct {
-        uint16_t len; // 0: nothing
-        char text[KEPT_MAX];
+        uint16_t count; // 0: nothing
+        uint8_t first;
+        bool ciphers;
+        uint16_t number[LIST_MAX];
         char digits[DIGITS];
     } place[PLACES];
 };
@@ -72,24 +81,47 @@ static void digits_of(const char *text, size_t len, char out[static DIGITS])
         out[i] = hex[(i % 2 ? digest[i / 2] : digest[i / 2] >> 4) & 15];
 }
 
-static void digits_remembered(struct tls_ja4_memo *m, const char *text, size_t len,
+static void digits_of_offer(const struct offer *o, char out[static DIGITS])
+{
+    char text[TEXT_MAX];
+    uint16_t sorted[LIST_MAX];
+    memcpy(sorted, o->number, o->first * sizeof *sorted);
+    sort(sorted, o->first);
+    size_t len = add_list(text, 0, sorted, o->first);
+    if (o->count > o->first) {
+        text[len++] = '_';
+        len = add_list(text, len, o->number + o->first, o->count - o->first);
+    }
+    digits_of(text, len, out);
+}
+
+static void digits_remembered(struct tls_ja4_memo *m, const struct offer *o,
                               char out[static DIGITS])
 {
-    if (!m || len == 0 || len > KEPT_MAX) {
-        digits_of(text, len, out);
+    if (!m || o->count == 0) {
+        digits_of_offer(o, out);
         return;
     }
-    uint64_t h = len, word = 0;
-    for (size_t i = 0; i < len; i += 8) {
-        memcpy(&word, text + i, len - i < 8 ? len - i : 8);
+    uint64_t h = o->count << 16 | o->first << 1 | o->ciphers;
+    size_t size = o->count * sizeof *o->number;
+    for (size_t i = 0; i < size; i += 8) {
+        uint64_t word = 0;
+        const uint8_t *at = (const uint8_t *)o->number + i;
+        if (size - i >= 8)
+            memcpy(&word, at, 8);
+        else
+            memcpy(&word, at, size - i);
         h = (h ^ word) * 0x9e3779b97f4a7c15u;
         h ^= h >> 32;
     }
     size_t at = h % PLACES;
-    if (m->place[at].len != len || memcmp(m->place[at].text, text, len) != 0) {
-        digits_of(text, len, m->place[at].digits);
-        memcpy(m->place[at].text, text, len);
-        m->place[at].len = (uint16_t)len;
+    if (m->place[at].count != o->count || m->place[at].first != o->first ||
+        m->place[at].ciphers != o->ciphers || memcmp(m->place[at].number, o->number, size) != 0) {
+        digits_of_offer(o, m->place[at].digits);
+        memcpy(m->place[at].number, o->number, size);
+        m->place[at].count = (uint16_t)o->count;
+        m->place[at].first = (uint8_t)o->first;
+        m->place[at].ciphers = o->ciphers;
     }
     memcpy(out, m->place[at].digits, DIGITS);
 }
@@ -112,14 +144,15 @@ static bool is_alnum(uint8_t o)
     return (o >= '0' && o <= '9') || (o >= 'A' && o <= 'Z') || (o >= 'a' && o <= 'z');
 }
 
-static void alpn_text(const struct tls_hello *h, char out[static 3])
+static char *put_alpn(const struct tls_hello *h, char *to)
 {
-    if (!h->alpn_seen)
-        snprintf(out, 3, "00");
-    else if (is_alnum(h->alpn_first) && is_alnum(h->alpn_last))
-        snprintf(out, 3, "%c%c", h->alpn_first, h->alpn_last);
-    else
-        snprintf(out, 3, "%x%x", h->alpn_first >> 4, h->alpn_last & 0xfu);
+    bool plain = is_alnum(h->alpn_first) && is_alnum(h->alpn_last);
+    to[0] = to[1] = '0';
+    if (h->alpn_seen) {
+        to[0] = plain ? (char)h->alpn_first : hex[h->alpn_first >> 4];
+        to[1] = plain ? (char)h->alpn_last : hex[h->alpn_last & 15];
+    }
+    return to + 2;
 }
 
 static size_t kept(size_t count, size_t max)
@@ -127,33 +160,48 @@ static size_t kept(size_t count, size_t max)
     return count < max ? count : max;
 }
 
+// Two decimal digits, at most 99.
+static char *put_count(size_t count, char *to)
+{
+    size_t n = kept(count, 99);
+    to[0] = (char)('0' + n / 10);
+    to[1] = (char)('0' + n % 10);
+    return to + 2;
+}
+
+static char *put_digits(struct tls_ja4_memo *memo, const struct offer *o, bool any, char *to)
+{
+    *to++ = '_';
+    memset(to, '0', DIGITS);
+    if (any)
+        digits_remembered(memo, o, to);
+    return to + DIGITS;
+}
+
 void tls_ja4(const struct tls_hello *h, struct tls_ja4_memo *memo, char out[static 37])
 {
-    char b[DIGITS + 1] = "000000000000", c[DIGITS + 1] = "000000000000", alpn[3], text[TEXT_MAX];
-    uint16_t sorted[LIST_MAX];
+    struct offer o = {.ciphers = true};
+    char *to = out;
+    *to++ = 't';
+    memcpy(to, version_text(h->version), 2);
+    to[2] = h->sni_seen ? 'd' : 'i';
+    to = put_alpn(h, put_count(h->extension_count, put_count(h->cipher_count, to + 3)));
 
-    size_t n = kept(h->cipher_count, TLS_CIPHERS_MAX);
-    memcpy(sorted, h->ciphers, n * sizeof *sorted);
-    sort(sorted, n);
-    if (n > 0)
-        digits_remembered(memo, text, add_list(text, 0, sorted, n), b);
+    o.first = o.count = kept(h->cipher_count, TLS_CIPHERS_MAX);
+    memcpy(o.number, h->ciphers, o.count * sizeof *o.number);
+    to = put_digits(memo, &o, o.count > 0, to);
 
     size_t all = kept(h->extension_count, TLS_EXTENSIONS_MAX);
-    n = 0;
+    o.ciphers = false;
+    o.count = 0;
     for (size_t i = 0; i < all; i++)
         if (h->extensions[i] != 0x0000 && h->extensions[i] != 0x0010)
-            sorted[n++] = h->extensions[i];
-    sort(sorted, n);
-    if (all > 0) {
-        size_t len = add_list(text, 0, sorted, n);
-        if (h->sigalg_count > 0) {
-            text[len++] = '_';
-            len = add_list(text, len, h->sigalgs, h->sigalg_count);
-        }
-        digits_remembered(memo, text, len, c);
-    }
-
-    alpn_text(h, alpn);
-    snprintf(out, 37, "t%s%c%02zu%02zu%s_%s_%s", version_text(h->version), h->sni_seen ? 'd' : 'i',
-             kept(h->cipher_count, 99), kept(h->extension_count, 99), alpn, b, c);
+            o.number[o.count++] = h->extensions[i];
+    o.first = o.count;
+    // Programs that shuffle their extensions are known by the sorted ones.
+    sort(o.number, o.first);
+    memcpy(o.number + o.count, h->sigalgs, h->sigalg_count * sizeof *o.number);
+    o.count += h->sigalg_count;
+    to = put_digits(memo, &o, all > 0, to);
+    *to = '\0';
 }
