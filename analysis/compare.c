@@ -11,6 +11,7 @@
 #include "common/timefmt.h"
 #include "follow.h"
 #include "hash.h"
+#include "overrides.h"
 
 struct flag {
     struct verdict verdict; // the first, without its evidence
@@ -235,12 +236,12 @@ static json_t *side(const char *hash, const struct flags *f)
     return json_pack("{s:s, s:I}", "conf_hash", hash, "flagged", (json_int_t)f->count);
 }
 
-static int replay(const struct daemon *d, const struct proposal *p, struct follow *f,
-                  struct flags flags[2])
+static int replay(const struct daemon *d, const struct proposal *p,
+                  const struct overrides *overrides, struct follow *f, struct flags flags[2])
 {
     struct engine_options options[2] = {
-        {.settings = d->conf, .site = d->site, .conf_hash = d->conf_hash},
-        {.settings = p->settings, .site = &p->site, .conf_hash = p->hash}};
+        {.settings = d->conf, .site = d->site, .overrides = overrides, .conf_hash = d->conf_hash},
+        {.settings = p->settings, .site = &p->site, .overrides = overrides, .conf_hash = p->hash}};
     for (size_t i = 0; i < 2; i++) {
         f->engine[i] = engine_new(&options[i], note, &flags[i]);
         if (!f->engine[i])
@@ -275,11 +276,15 @@ static int run(const struct daemon *d, const struct proposal *p, const char *jou
     const struct settings *s = d->conf;
     struct follow f = {0};
     struct flags flags[2] = {{0}};
+    // What the desk said stands under both.
+    struct overrides *overrides = overrides_of_state(s->state);
+    if (!overrides)
+        return EX_OSERR;
     int code = follow_open(&f, journal, NULL, s->journal_keys);
     if (code == 0) {
         if (from_ms != 0)
             journal_reader_skip_to(f.reader, from_ms / 60000);
-        int rc = replay(d, p, &f, flags);
+        int rc = replay(d, p, overrides, &f, flags);
         *out = rc == 0 ? answer(d, p, &f, flags, from_ms) : NULL;
         if (!*out) {
             log_error("%s: %s", journal, strerror(rc ? -rc : ENOMEM));
@@ -293,6 +298,7 @@ static int run(const struct daemon *d, const struct proposal *p, const char *jou
         engine_free(f.engine[i]);
         flags_fini(&flags[i]);
     }
+    overrides_free(overrides);
     return code;
 }
 

@@ -21,6 +21,7 @@ enum detector_need {
 #define DETECTOR_CLASS(c) (1u << (c))
 
 struct calendar;
+struct prints;
 struct site;
 
 struct detector_ctx {
@@ -35,6 +36,7 @@ struct detector_ctx {
     const struct site *site;   // when was watched
     struct calendar *calendar; // the site's clock
     int64_t day_ms;            // when the local day began
+    struct prints *prints;     // the site's TLS clients
 };
 
 struct detector_finding {
@@ -63,6 +65,9 @@ struct detector_descriptor {
     // Fills `out` with what stands at ctx->now_ms; returns how many.
     size_t (*evaluate)(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX]);
+    // The party is found to be a bot that is worth a quarantine, by evidence that allows that much. Said again as
+    // long as it is so. May be NULL.
+    void (*confirm)(void *state, const struct detector_ctx *ctx);
 };
 
 // NULL-terminated, in the order in which they are shown.

@@ -64,7 +64,8 @@ struct engine *engine_new(const struct engine_options *options, engine_verdict_f
     site_init(&e->site, &s->site_failure);
     e->parties = party_table_new((size_t)s->parties_max, detector_state_size());
     e->calendar = calloc(1, sizeof *e->calendar);
-    if (!e->parties || !e->calendar || configure(e, options) != 0) {
+    e->prints = calloc(1, sizeof *e->prints);
+    if (!e->parties || !e->calendar || !e->prints || configure(e, options) != 0) {
         engine_free(e);
         return NULL;
     }
@@ -83,6 +84,7 @@ void engine_free(struct engine *e)
     party_table_free(e->parties);
     prefix_set_free(e->servers);
     free(e->calendar);
+    free(e->prints);
     free(e);
 }
 
@@ -118,6 +120,7 @@ struct detector_ctx engine_context(const struct engine *e, const struct party_st
         .site = &e->site,
         .calendar = e->calendar,
         .day_ms = calendar_day_ms(e->calendar, now_ms),
+        .prints = e->prints,
     };
 }
 

@@ -3,6 +3,7 @@
 
 #include "engine.h"
 #include "party.h"
+#include "prints.h"
 
 struct engine_counters {
     uint64_t rows, amendments, opened, updated, closed, exempted, expired, unobserved, retracted,
@@ -15,6 +16,7 @@ struct engine {
     engine_verdict_fn fn;
     void *ctx;
     struct site site;
+    struct prints *prints; // the TLS clients of the site
     struct calendar *calendar;
     struct party_table *parties;
     struct prefix_set *servers; // site.mail_servers

@@ -87,11 +87,6 @@ static void describe(const struct engine *e, const struct party_state *p,
     v->doubts = p->doubts;
     v->made_ms = ctx->now_ms;
     v->loss_ppm = window_loss_ppm(&p->window, ctx->now_ms);
-    uint32_t flags = p->window.flags;
-    v->sources = (flags & MINUTE_FROM_LOG ? (uint32_t)VERDICT_FROM_LOG : 0) |
-                 (flags & MINUTE_FROM_EXPORT ? (uint32_t)VERDICT_FROM_EXPORT : 0);
-    if ((flags & MINUTE_FROM_PACKETS) || v->sources == 0)
-        v->sources |= VERDICT_FROM_PACKETS;
     snprintf(v->role, sizeof v->role, "%s", role_name(ctx->role));
     snprintf(v->rules_version, sizeof v->rules_version, "%s", ENGINE_RULES_VERSION);
     snprintf(v->conf_hash, sizeof v->conf_hash, "%s", e->options.conf_hash);
@@ -100,7 +95,8 @@ static void describe(const struct engine *e, const struct party_state *p,
              journal_cursor_format(to, to_text));
 }
 
-static void weigh(const struct engine *e, const struct judgement *j, struct verdict *v)
+static void weigh(const struct engine *e, const struct party_state *p, const struct judgement *j,
+                  struct verdict *v)
 {
     v->prior = j->prior;
     v->log_odds = j->log_odds;
@@ -124,6 +120,7 @@ static void weigh(const struct engine *e, const struct judgement *j, struct verd
         v->last_ms = last_ms;
     int64_t span_s = (v->made_ms - v->first_ms + 999) / 1000;
     v->window_s = span_s < 1 ? 1 : span_s > UINT32_MAX ? UINT32_MAX : (uint32_t)span_s;
+    v->sources = window_sources(&p->window, v->first_ms);
     v->observed_s = site_watched(&e->site, v->first_ms, v->made_ms);
 }
 
@@ -150,8 +147,27 @@ static void emit(struct engine *e, struct party_verdict *pv, enum verdict_event 
     e->fn(&pv->verdict, e->ctx);
 }
 
+// A bot beyond doubt: what it shows may help to know others. Evidence that allows a ticket at most took no part in
+// that ceiling, so who learns here and says no more than that does not confirm itself.
+static void confirm(struct engine *e, struct party_state *p, const struct verdict *v,
+                    struct detector_ctx *ctx)
+{
+    const uint32_t bots = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT) |
+                          DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST) |
+                          DETECTOR_CLASS(VERDICT_SOCKS_RELAY) | DETECTOR_CLASS(VERDICT_HARVESTER) |
+                          DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
+    if (v->ceiling != VERDICT_QUARANTINE || !(DETECTOR_CLASS(v->class_) & bots))
+        return;
+    for (size_t i = 0; detectors[i]; i++) {
+        if (!detectors[i]->confirm || !engine_works(e, i))
+            continue;
+        ctx->conf = e->conf[i];
+        detectors[i]->confirm(party_detector_state(p, e->state_offset[i]), ctx);
+    }
+}
+
 static int open_verdict(struct engine *e, struct party_state *p, unsigned class_,
-                        const struct judgement *j, const struct detector_ctx *ctx,
+                        const struct judgement *j, struct detector_ctx *ctx,
                         const struct journal_cursor *to)
 {
     struct party_verdict *pv = calloc(1, sizeof *pv);
@@ -161,7 +177,7 @@ static int open_verdict(struct engine *e, struct party_state *p, unsigned class_
     p->verdicts = pv;
     pv->verdict.class_ = (uint8_t)class_;
     describe(e, p, ctx, to, &pv->verdict);
-    weigh(e, j, &pv->verdict);
+    weigh(e, p, j, &pv->verdict);
     name(&pv->verdict);
     pv->supported_ms = pv->opened_ms = ctx->now_ms;
     pv->families = j->families;
@@ -170,12 +186,13 @@ static int open_verdict(struct engine *e, struct party_state *p, unsigned class_
         e->close_ms = end_ms;
     if (j->limitations & VERDICT_EXEMPT)
         e->counters.exempted++;
+    confirm(e, p, &pv->verdict, ctx);
     emit(e, pv, VERDICT_OPENED);
     return 0;
 }
 
 static void go_on(struct engine *e, struct party_state *p, struct party_verdict *pv,
-                  const struct judgement *j, const struct detector_ctx *ctx,
+                  const struct judgement *j, struct detector_ctx *ctx,
                   const struct journal_cursor *to)
 {
     if (!j->supported)
@@ -193,8 +210,9 @@ static void go_on(struct engine *e, struct party_state *p, struct party_verdict 
     if (!news && !due)
         return;
     describe(e, p, ctx, to, v);
-    weigh(e, j, v);
+    weigh(e, p, j, v);
     pv->families |= j->families;
+    confirm(e, p, v, ctx);
     emit(e, pv, VERDICT_UPDATED);
 }
 

@@ -18,10 +18,12 @@
 #include "explain.h"
 #include "follow.h"
 #include "live.h"
+#include "overrides.h"
 
 // One run over a journal.
 struct job {
     struct engine *engine;
+    struct overrides *overrides; // of the desk, where the job judges the past; NULL: none
     struct follow follow;
     FILE *out;
     char *temporary; // NULL: standard output
@@ -119,8 +121,10 @@ static int write_status(const struct daemon *d, const struct job *job, const cha
 static int open_job(struct daemon *d, struct job *job, const char *journal)
 {
     const struct settings *settings = d->conf;
-    struct engine_options options = {
-        .settings = settings, .site = d->site, .conf_hash = d->conf_hash};
+    struct engine_options options = {.settings = settings,
+                                     .site = d->site,
+                                     .overrides = job->overrides,
+                                     .conf_hash = d->conf_hash};
     job->engine = engine_new(&options, write_verdict, job);
     if (!job->engine) {
         log_error("out of memory; lower analysis.parties_max");
@@ -179,7 +183,9 @@ static int why_job(struct daemon *d, struct job *job, const char *journal)
         log_error("--at %s is no time; give RFC 3339, as 2026-11-22T06:00:00Z", at);
         return EX_USAGE;
     }
-    int code = open_job(d, job, journal);
+    const struct settings *s = d->conf;
+    job->overrides = overrides_of_state(s->state);
+    int code = job->overrides ? open_job(d, job, journal) : EX_OSERR;
     if (code == 0)
         code = read_journal(job, journal);
     if (code != 0)
@@ -235,6 +241,7 @@ static int analysis_run(struct daemon *d, bool *done)
         close_output(&job, output, false);
     follow_close(&job.follow);
     engine_free(job.engine);
+    overrides_free(job.overrides);
     free(job.temporary);
     return code;
 }

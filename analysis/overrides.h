@@ -22,6 +22,10 @@ void overrides_free(struct overrides *o);
 int overrides_load(struct overrides *o, const char *path, char error[static OVERRIDE_ERROR]);
 int overrides_save(const struct overrides *o, const char *path);
 
+// Those in the folder analysis.state, for a job that judges the past: what was said when. The caller's. What cannot
+// be read is said in the log, and the job judges without it; NULL: out of memory.
+struct overrides *overrides_of_state(const char *state);
+
 // `request` as in docs/formats/control.md: {"subject","class","owner","reason","expires"} adds, {"end":subject,
 // "class"} ends. 0, or -EINVAL with `error`.
 int overrides_exempt(struct overrides *o, const json_t *request, int64_t now_ms,

@@ -133,12 +133,27 @@ static void limit(struct judgement *j, const struct policy_facts *facts, bool an
     }
 }
 
+// The same observation once more: a detector weighs it differently for a ticket and for more.
+static bool is_repeated(const struct detector_finding *findings, size_t count, uint64_t counted,
+                        size_t i)
+{
+    const struct verdict_evidence *e = &findings[i].evidence;
+    for (size_t k = 0; k < count; k++) {
+        const struct verdict_evidence *other = &findings[k].evidence;
+        if (k != i && (counted & (uint64_t)1 << k) && !(counted & (uint64_t)1 << i) &&
+            strcmp(other->sentence, e->sentence) == 0 && strcmp(other->detector, e->detector) == 0)
+            return true;
+    }
+    return false;
+}
+
 // Counted evidence first, the strongest in front: the order in which people read it.
 static void list(struct judgement *j, const struct detector_finding *findings, size_t count,
                  unsigned class_, uint64_t counted)
 {
     for (size_t i = 0; i < count && j->count < VERDICT_EVIDENCE_MAX; i++) {
-        if (!(findings[i].supports & DETECTOR_CLASS(class_)))
+        if (!(findings[i].supports & DETECTOR_CLASS(class_)) ||
+            is_repeated(findings, count, counted, i))
             continue;
         struct verdict_evidence e = findings[i].evidence;
         e.counted = (counted & (uint64_t)1 << i) != 0;

@@ -3,10 +3,12 @@
 
 extern const struct detector_descriptor detector_fan_out;
 extern const struct detector_descriptor detector_first_contact;
+extern const struct detector_descriptor detector_direct_mx;
 extern const struct detector_descriptor detector_rejections;
 extern const struct detector_descriptor detector_harvest;
 extern const struct detector_descriptor detector_blocklist;
 extern const struct detector_descriptor detector_ratware;
+extern const struct detector_descriptor detector_client_print;
 extern const struct detector_descriptor detector_backscatter;
 extern const struct detector_descriptor detector_recipient_burst;
 extern const struct detector_descriptor detector_identity_rotation;
@@ -23,10 +25,12 @@ extern const struct detector_descriptor detector_mailbox;
 const struct detector_descriptor *const detectors[] = {
     &detector_fan_out,
     &detector_first_contact,
+    &detector_direct_mx,
     &detector_rejections,
     &detector_harvest,
     &detector_blocklist,
     &detector_ratware,
+    &detector_client_print,
     &detector_backscatter,
     &detector_recipient_burst,
     &detector_identity_rotation,

@@ -108,6 +108,7 @@ struct header {
     uint64_t parties;
     struct snapshot_place place;
     struct site site;
+    struct prints prints;
     int64_t expired_ms, looked_ms, close_ms;
     struct engine_counters counters;
 };
@@ -156,6 +157,7 @@ static void put_all(struct file *f, const struct engine *e, const struct snapsho
         h->parties = party_count(e->parties);
         h->place = *place;
         h->site = e->site;
+        h->prints = *e->prints;
         h->expired_ms = e->expired_ms;
         h->looked_ms = e->looked_ms;
         h->close_ms = e->close_ms;
@@ -261,6 +263,7 @@ static void get_all(struct file *f, struct engine *e, struct snapshot_place *pla
     if (f->error == 0) {
         struct site_rule rule = e->site.rule; // as configured now
         e->site = h->site;
+        *e->prints = h->prints;
         e->site.rule = rule;
         e->expired_ms = h->expired_ms;
         e->looked_ms = h->looked_ms;

@@ -46,14 +46,48 @@ static void pool_put(enum acc_pool pool, void *p, struct acc_limits *limits)
     limits->free[pool] = p;
 }
 
+static void free_all(void *first)
+{
+    for (void *p = first, *next; p; p = next) {
+        memcpy(&next, p, sizeof next);
+        free(p);
+    }
+}
+
 void acc_limits_fini(struct acc_limits *limits)
 {
     for (unsigned pool = 0; pool < ACC_POOLS; pool++)
-        for (void *p = limits->free[pool], *next; p; p = next) {
-            memcpy(&next, p, sizeof next);
-            free(p);
-        }
+        free_all(limits->free[pool]);
+    for (unsigned size = 0; size < ACC_DIGEST_SIZES; size++)
+        free_all(limits->free_digests[size]);
     memset(limits->free, 0, sizeof limits->free);
+    memset(limits->free_digests, 0, sizeof limits->free_digests);
+    distinct_budget_fini(&limits->budget);
+}
+
+// Arrays of digests: `cap` is a power of two.
+static void **digest_pool(struct acc_limits *limits, unsigned cap)
+{
+    return &limits->free_digests[__builtin_ctz(cap) - 1];
+}
+
+static struct acc_digest *digests_new(unsigned cap, struct acc_limits *limits)
+{
+    void **pool = digest_pool(limits, cap);
+    struct acc_digest *array = *pool;
+    if (!array)
+        return malloc(cap * sizeof *array);
+    memcpy(pool, array, sizeof *pool);
+    return array;
+}
+
+static void digests_free(struct acc_digest *array, unsigned cap, struct acc_limits *limits)
+{
+    if (!array)
+        return;
+    void **pool = digest_pool(limits, cap);
+    memcpy(array, pool, sizeof *pool);
+    *pool = array;
 }
 
 struct acc *acc_new(struct acc_limits *limits)
@@ -76,7 +110,7 @@ static void clear(struct acc *a, struct acc_limits *limits)
         distinct_clear(&a->set[s], &limits->budget);
     pool_put(ACC_POOL_SETS, a->set, limits);
     a->set = NULL;
-    free(a->digest);
+    digests_free(a->digest, a->digest_cap, limits);
     a->digest = NULL;
     a->digest_count = 0;
     a->digest_cap = 0;
@@ -192,13 +226,14 @@ static bool digest_room(struct acc *a, struct acc_limits *limits)
     if (a->digest_count < a->digest_cap)
         return true;
     unsigned cap = a->digest_cap ? 2u * a->digest_cap : 2;
-    if (cap > limits->digests_max)
-        cap = limits->digests_max;
-    struct acc_digest *more = realloc(a->digest, cap * sizeof *more);
+    struct acc_digest *more = digests_new(cap, limits);
     if (!more) {
         limits->out_of_memory++;
         return false;
     }
+    if (a->digest_count > 0)
+        memcpy(more, a->digest, a->digest_count * sizeof *more);
+    digests_free(a->digest, a->digest_cap, limits);
     a->digest = more;
     a->digest_cap = (uint16_t)cap;
     return true;

@@ -64,8 +64,10 @@ struct acc {
 enum acc_pool { ACC_POOL_ACC, ACC_POOL_BLOCK, ACC_POOL_SETS, ACC_POOLS };
 
 // What accumulators share. `free` holds what was given back, for the next minute.
+#define ACC_DIGEST_SIZES 16 // of arrays: 2, 4, 8, ...
 struct acc_limits {
     void *free[ACC_POOLS];
+    void *free_digests[ACC_DIGEST_SIZES];
     uint32_t digests_max;
     struct distinct_budget budget;
     uint64_t mixed_keys;    // values of another key id than their set's

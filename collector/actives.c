@@ -189,6 +189,50 @@ struct active *actives_get(struct actives *t, const struct subscriber_key *key,
     return a;
 }
 
+static void fetch(const void *from, size_t size)
+{
+    const char *at = from;
+    for (size_t i = 0; at && i < size; i += 64)
+        __builtin_prefetch(at + i, 1);
+}
+
+void actives_fetch(const struct actives *t, const struct subscriber_key *key,
+                   const struct lease_answer *lease, struct actives_hint *hint)
+{
+    hint->hash = hash_of(key, lease);
+    __builtin_prefetch(&t->bucket[hint->hash & t->mask]);
+}
+
+static void fetch_acc(const struct acc *acc)
+{
+    for (unsigned role = 0; role < MINUTE_ROLES; role++)
+        for (unsigned d = 0; d < MINUTE_DIRECTIONS; d++)
+            fetch(acc->block[role][d], sizeof(struct acc_block));
+    fetch(acc->set, MINUTE_SET_N * sizeof *acc->set);
+    if (acc->digest_count < acc->digest_cap)
+        fetch(&acc->digest[acc->digest_count], sizeof *acc->digest);
+}
+
+void actives_fetch_on(const struct actives *t, struct actives_hint *hint, unsigned step)
+{
+    if (step == 1) {
+        hint->at = t->bucket[hint->hash & t->mask];
+        fetch(hint->at, sizeof *hint->at);
+        return;
+    }
+    if (step == 2)
+        while (hint->at && hint->at->hash != hint->hash)
+            hint->at = hint->at->chain;
+    if (!hint->at || !hint->at->acc)
+        return;
+    if (step == 3) {
+        fetch_acc(hint->at->acc);
+        return;
+    }
+    fetch(hint->at->acc, sizeof *hint->at->acc);
+    fetch(hint->at->destinations.slot, 64);
+}
+
 void actives_expire(struct actives *t, int64_t before_ms)
 {
     struct active *next;

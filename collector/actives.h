@@ -17,7 +17,9 @@ struct active {
     struct acc *acc; // minutes that are open, or amend, the earliest first
     int64_t last_ms;
     int64_t due_ms;            // an early slice is due at this watermark; INT64_MAX: none
+    uint64_t processes;        // bit a sensor process that told of it
     uint32_t open[ACC_SWEEPS]; // at the start of the earliest open minute
+    uint32_t closed_minute;    // the last that a row closed
     uint32_t flows;            // in the flow map that count in `open`
     struct destinations destinations;
     int64_t carrier_until_ms; // a long flow to a hosting network was alive until then
@@ -42,6 +44,16 @@ void actives_free(struct actives *t, struct acc_limits *limits);
 // entries hold something open.
 struct active *actives_get(struct actives *t, const struct subscriber_key *key,
                            const struct lease_answer *lease, int64_t t_ms, bool *is_new);
+// Asks the memory for what a record of that key will need, in steps between which other records have their turn: from
+// the bucket to the entry to its minutes. `*hint` is zeroed before the first.
+#define ACTIVES_FETCH_STEPS 4
+struct actives_hint {
+    uint64_t hash;
+    const struct active *at;
+};
+void actives_fetch(const struct actives *t, const struct subscriber_key *key,
+                   const struct lease_answer *lease, struct actives_hint *hint); // the first
+void actives_fetch_on(const struct actives *t, struct actives_hint *hint, unsigned step);
 // Forgets who was not heard of since `before_ms` and holds nothing open.
 void actives_expire(struct actives *t, int64_t before_ms);
 size_t actives_count(const struct actives *t);

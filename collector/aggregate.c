@@ -136,6 +136,17 @@ struct active *aggregate_active(struct aggregate *g, const struct realm *realm,
     return a;
 }
 
+void aggregate_fetch(const struct aggregate *g, const struct record_flow *f,
+                     struct actives_hint *hint)
+{
+    bool in = f->side == RECORD_SIDE_RESPONDER;
+    const struct ip_addr *addr = in ? &f->responder : &f->initiator;
+    uint16_t port = in ? f->responder_port : f->initiator_port;
+    struct lease_answer answer = leases_find(g->part.leases, &f->realm, addr, port, f->start_ms);
+    struct subscriber_key key = key_of(g, &f->realm, addr, &answer);
+    actives_fetch(g->part.actives, &key, &answer, hint);
+}
+
 struct acc *aggregate_acc(struct aggregate *g, struct active *a, const struct lease_answer *answer,
                           int64_t t_ms, int process, uint32_t flags)
 {

@@ -38,6 +38,9 @@ void aggregate_free(struct aggregate *g);
 
 // A checked record. `exported`: from a source without coverage, a router.
 void aggregate_flow(struct aggregate *g, const struct record_flow *f, int process, bool exported);
+// A flow record comes soon: asks the memory for what its subscriber has (actives.h).
+void aggregate_fetch(const struct aggregate *g, const struct record_flow *f,
+                     struct actives_hint *hint);
 void aggregate_mail(struct aggregate *g, const struct record_mail *e, int process);
 // From here on what this process tells is in this doubt (enum identity_doubt; 0: none).
 void aggregate_doubt(struct aggregate *g, int process, uint32_t doubts);

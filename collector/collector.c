@@ -11,6 +11,7 @@
 #define REFUSALS(X)                                                                             \
     X(value, "refused_value", "a value that cannot be")                                         \
     X(domain, "refused_domain", "more sensor processes than the table holds")                   \
+    X(time, "refused_time", "a time before 2000 or after 2099")                                 \
     X(future, "refused_future", "further ahead of its sensor's time than collector.future_max") \
     X(late, "refused_late", "further behind than collector.late_max")
 
@@ -19,6 +20,15 @@ enum refusal {
     REFUSALS(X)
 #undef X
         REFUSALS_N
+};
+
+// 2000-01-01 and 2100-01-01: outside, a clock was never set or has run over.
+#define TIME_MIN_MS INT64_C(946684800000)
+#define TIME_MAX_MS INT64_C(4102444800000)
+
+struct blame { // what was refused of a process
+    uint64_t count;
+    enum refusal last;
 };
 
 struct collector {
@@ -42,6 +52,7 @@ struct collector {
     bool finishing; // the last call closed all
     uint64_t records, flow_records, mail_records, coverage_records, no_identity;
     uint64_t refused[REFUSALS_N];
+    struct blame blame[WATERMARK_PROCESSES_MAX];
 };
 
 static int add_prefixes(struct prefix_set **set, const struct conf_prefixes *p)
@@ -108,8 +119,9 @@ static int make_tables(struct collector *c, const struct conf_site *site)
                                           .subscriber_len_v6 = site->subscriber_len_v6,
                                           .long_flow_ms = conf->long_flow,
                                           .log_envelopes = conf->log_envelopes};
-    c->limits = (struct acc_limits){.digests_max = (uint32_t)conf->digests,
-                                    .budget = {.sketches_max = (size_t)conf->sketches}};
+    c->limits = (struct acc_limits){
+        .digests_max = (uint32_t)conf->digests,
+        .budget = {.sketches_max = (size_t)conf->sketches, .keeps_spare = true}};
     c->watermark = watermark_new(conf->silent_after, conf->future_max);
     c->sequence = sequence_new();
     c->actives = actives_new((size_t)conf->subscribers);
@@ -187,9 +199,13 @@ struct lease_sources *collector_leases(struct collector *c)
 
 // ---- Records
 
-static int refuse(struct collector *c, enum refusal why)
+static int refuse(struct collector *c, int process, enum refusal why)
 {
     c->refused[why]++;
+    if (process >= 0) {
+        c->blame[process].count++;
+        c->blame[process].last = why;
+    }
     return 0;
 }
 
@@ -209,19 +225,29 @@ static int64_t latest_of(const struct record *r)
 {
     if (r->kind == RECORD_MAIL)
         return r->mail.t_ms;
+    if (r->kind == RECORD_COVERAGE)
+        return r->coverage.t_ms;
     return r->flow.outcome_ms > r->flow.end_ms ? r->flow.outcome_ms : r->flow.end_ms;
 }
 
 static int64_t earliest_of(const struct record *r)
 {
+    if (r->kind == RECORD_COVERAGE)
+        return r->coverage.t_ms;
     return r->kind == RECORD_MAIL ? r->mail.t_ms : r->flow.start_ms;
+}
+
+static bool is_plausible(const struct record *r)
+{
+    return earliest_of(r) >= TIME_MIN_MS && latest_of(r) < TIME_MAX_MS;
 }
 
 static int advance(struct collector *c)
 {
     int64_t now_ms = watermark_now(c->watermark);
+    // A half whose other half is with a stalled sensor goes on alone: what both tell counts once all the same.
     if (now_ms != WATERMARK_NONE)
-        pairs_advance(c->pairs, now_ms);
+        pairs_advance(c->pairs, watermark_front(c->watermark));
     int rc = minutes_advance(c->minutes);
     if (rc == 0 && now_ms != WATERMARK_NONE &&
         (c->expired_ms == WATERMARK_NONE || now_ms - c->expired_ms >= 60000)) {
@@ -252,16 +278,18 @@ static int take_coverage(struct collector *c, const struct record *r, int proces
 {
     c->coverage_records++;
     if (watermark_coverage(c->watermark, process, r->id.epoch, &r->coverage) != WATERMARK_TAKEN)
-        return refuse(c, REFUSED_future);
+        return refuse(c, process, REFUSED_future);
     if (r->coverage.packets > 0 && !c->watches[process]) {
         c->watches[process] = true;
         c->watchers++;
     }
     struct coverage coverage = with_gaps(c, r);
-    bool differs = pairs_clock_differs(c->pairs, process);
-    if (differs)
+    bool other = pairs_clock_differs(c->pairs, process);
+    if (other)
         coverage.alarms |= COVERAGE_CLOCK;
-    aggregate_doubt(c->aggregate, process, differs ? IDENTITY_CLOCKS_DIFFER : 0);
+    // A capture's times are all of one clock, whatever it did.
+    bool differs = (coverage.alarms & (COVERAGE_CLOCK | COVERAGE_REPLAY)) == COVERAGE_CLOCK;
+    aggregate_doubt(c->aggregate, process, other || differs ? IDENTITY_CLOCKS_DIFFER : 0);
     minutes_coverage(c->minutes, process, &coverage);
     // Nobody is left: what is open ends here, the minute that is not full too.
     if (r->coverage.last && watermark_alive(c->watermark) == 0)
@@ -271,22 +299,30 @@ static int take_coverage(struct collector *c, const struct record *r, int proces
 
 int collector_take(struct collector *c, const struct record *r)
 {
+    if (!record_check(r))
+        return collector_take_checked(c, r);
+    c->records++;
+    return refuse(c, -1, REFUSED_value);
+}
+
+int collector_take_checked(struct collector *c, const struct record *r)
+{
     bool full = false;
     c->records++;
-    if (record_check(r))
-        return refuse(c, REFUSED_value);
     if (is_repeat(c, r, &full))
         return 0;
     int process = full ? -1 : watermark_process(c->watermark, r->id.domain);
     if (process < 0)
-        return refuse(c, REFUSED_domain);
+        return refuse(c, -1, REFUSED_domain);
+    if (!is_plausible(r))
+        return refuse(c, process, REFUSED_time);
     if (r->kind == RECORD_COVERAGE)
         return take_coverage(c, r, process);
     int64_t now_ms = watermark_now(c->watermark);
     if (now_ms != WATERMARK_NONE && now_ms - earliest_of(r) > c->conf->late_max)
-        return refuse(c, REFUSED_late);
+        return refuse(c, process, REFUSED_late);
     if (watermark_record(c->watermark, process, r->id.epoch, latest_of(r)) != WATERMARK_TAKEN)
-        return refuse(c, REFUSED_future);
+        return refuse(c, process, REFUSED_future);
     // A router's record carries no identity of ours.
     bool exported = r->id.epoch == 0 && r->id.sequence == 0;
     if (r->kind == RECORD_MAIL) {
@@ -300,6 +336,21 @@ int collector_take(struct collector *c, const struct record *r)
             pairs_take(c->pairs, &r->flow, process, c->watchers > 1);
     }
     return watermark_has_coverage(c->watermark, process) ? 0 : advance(c);
+}
+
+void collector_fetch(const struct collector *c, const struct record *r, size_t count)
+{
+    struct actives_hint hint[COLLECTOR_FETCH_MAX] = {0};
+    size_t flows = 0;
+    for (size_t i = 0; i < count && flows < COLLECTOR_FETCH_MAX; i++) {
+        if (r[i].kind != RECORD_FLOW)
+            continue;
+        pairs_fetch(c->pairs, &r[i].flow);
+        aggregate_fetch(c->aggregate, &r[i].flow, &hint[flows++]);
+    }
+    for (unsigned step = 1; step < ACTIVES_FETCH_STEPS; step++)
+        for (size_t i = 0; i < flows; i++)
+            actives_fetch_on(c->actives, &hint[i], step);
 }
 
 void collector_ended(struct collector *c, uint32_t domain)
@@ -333,11 +384,6 @@ int collector_retry(struct collector *c)
     return c->finishing ? finish_minutes(c) : advance(c);
 }
 
-int collector_silent(struct collector *c)
-{
-    return collector_finish(c);
-}
-
 void collector_positions(const struct collector *c, sequence_fn fn, void *ctx)
 {
     sequence_each(c->sequence, fn, ctx);
@@ -354,6 +400,11 @@ void collector_reload(struct collector *c, const struct collector_conf *conf)
     lease_sources_reload(c->sources, conf);
 }
 
+int collector_silent(struct collector *c)
+{
+    return collector_finish(c);
+}
+
 int64_t collector_watermark(const struct collector *c)
 {
     return watermark_now(c->watermark);
@@ -361,18 +412,29 @@ int64_t collector_watermark(const struct collector *c)
 
 // ---- Status
 
+static void status_refused(const struct collector *c, struct control_status *s)
+{
+    static const char *const why[] = {
+#define X(name, counter, text) [REFUSED_##name] = text,
+        REFUSALS(X)
+#undef X
+    };
+    char text[200];
+    for (size_t p = 0; p < watermark_processes(c->watermark); p++) {
+        if (c->blame[p].count == 0)
+            continue;
+        snprintf(text, sizeof text, "%llu records of sensor %s were refused, the last for %s",
+                 (unsigned long long)c->blame[p].count, watermark_name(c->watermark, (int)p),
+                 why[c->blame[p].last]);
+        control_status_problem(s, 1, "refused-records", text,
+                               "set the sensor's clock (NTP or PTP); others are not touched");
+    }
+}
+
 static void status_problems(const struct collector *c, bool ended, struct control_status *s)
 {
-    size_t at = 0;
-    char text[160];
-    for (const char *name; ended && (name = watermark_unfinished(c->watermark, &at));) {
-        snprintf(text, sizeof text, "sensor %s ended without its last coverage record", name);
-        control_status_problem(s, 1, "sensor-unfinished", text,
-                               "see whether the sensor was killed or its records were cut");
-    }
-    if (watermark_clock_faults(c->watermark) > 0)
-        control_status_problem(s, 1, "clock", "a sensor's clock ran ahead of the others",
-                               "synchronise the sensors' clocks (NTP or PTP)");
+    status_refused(c, s);
+    watermark_status(c->watermark, ended, s);
     if (sequence_stats(c->sequence)->missing > 0)
         control_status_problem(s, 1, "gap", "records are missing between those that came",
                                "look at the sensor's spool and its dropped_spool counter");

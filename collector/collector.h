@@ -24,6 +24,11 @@ struct lease_sources *collector_leases(struct collector *c);
 // Negative errno of the journal (nothing is lost, but nothing goes on); what is wrong with a record is
 // counted.
 int collector_take(struct collector *c, const struct record *r);
+// One that record_check was asked about already: what a decoder gives, what an encoder took.
+int collector_take_checked(struct collector *c, const struct record *r);
+// Records that will be taken next: what they need is asked of the memory, for all of them at once.
+#define COLLECTOR_FETCH_MAX 16
+void collector_fetch(const struct collector *c, const struct record *r, size_t count);
 // The input of a sensor process came to its end; it holds nothing back any more.
 void collector_ended(struct collector *c, uint32_t domain);
 // No more records: closes all minutes.

@@ -15,6 +15,7 @@
 #define CLIENTS_MAX 16
 #define TIME_MS     10000
 #define HELLO       "POSTERN-ENROLL 1\n"
+#define RENEW       "POSTERN-RENEW 1\n"
 #define END         "-----END CERTIFICATE REQUEST-----\n"
 
 struct client {
@@ -53,44 +54,59 @@ static char *answer_ok(const char *pem, const char *ca_path)
     return text;
 }
 
-static const char *refusal(int rc)
+static const char *refusal(int rc, bool renews)
 {
     switch (-rc) {
-    case EACCES: return "the token is not known: it was used, or replaced by a newer one";
+    case EACCES:
+        return renews ? "the certificate was revoked, or replaced by an enrolment"
+                      : "the token is not known: it was used, or replaced by a newer one";
     case ETIMEDOUT: return "the token is older than a day; ask for a new one";
     case EINVAL: return "the certificate request is broken";
     default: return "the collector cannot write its list of sensors";
     }
 }
 
-int enroll_answer(struct registry *r, struct span request, int days, int64_t now_ms, char **answer)
+// Does the request begin with `hello`, as far as it is there?
+static bool begins(struct span request, const char *hello)
+{
+    size_t len = strlen(hello), known = request.len < len ? request.len : len;
+    return known == 0 || memcmp(request.data, hello, known) == 0;
+}
+
+// The token's line, then the certificate request.
+static int redeem(struct registry *r, struct span rest, int days, int64_t now_ms, char **pem)
 {
     char token[REGISTRY_TOKEN_MAX];
-    size_t hello = strlen(HELLO), known = request.len < hello ? request.len : hello;
-    const uint8_t *end = NULL;
-    if (known > 0 && memcmp(request.data, HELLO, known) != 0) {
+    const uint8_t *line = memchr(rest.data, '\n', rest.len);
+    size_t len = line ? (size_t)(line - rest.data) : rest.len;
+    if (!line || len >= sizeof token)
+        return -EACCES;
+    memcpy(token, rest.data, len);
+    token[len] = '\0';
+    return registry_redeem(r, token, span_cut(rest, len + 1, rest.len), days, now_ms, pem);
+}
+
+int enroll_answer(struct registry *r, struct span request, const struct tls_identity *who, int days,
+                  int64_t now_ms, char **answer)
+{
+    bool renews = begins(request, RENEW);
+    if (!renews && !begins(request, HELLO)) {
         *answer = answer_no("this is where sensors are enrolled");
         return *answer ? 1 : -ENOMEM;
     }
-    struct span rest = span_cut(request, hello, request.len);
-    if (rest.len > 0)
-        end = memmem(rest.data, rest.len, END, strlen(END));
-    const uint8_t *line = rest.len > 0 ? memchr(rest.data, '\n', rest.len) : NULL;
-    if (!end || !line) {
+    struct span rest = span_cut(request, strlen(renews ? RENEW : HELLO), request.len);
+    if (rest.len == 0 || !memmem(rest.data, rest.len, END, strlen(END))) {
         if (request.len < ENROLL_REQUEST_MAX)
             return 0;
         *answer = answer_no("the request is too long");
         return *answer ? 1 : -ENOMEM;
     }
-    size_t len = (size_t)(line - rest.data);
     char *pem = NULL;
-    int rc = len < sizeof token ? 0 : -EACCES;
-    if (rc == 0) {
-        memcpy(token, rest.data, len);
-        token[len] = '\0';
-        rc = registry_redeem(r, token, span_cut(rest, len + 1, rest.len), days, now_ms, &pem);
-    }
-    *answer = rc == 0 ? answer_ok(pem, registry_files(r).authority) : answer_no(refusal(rc));
+    int rc = !renews ? redeem(r, rest, days, now_ms, &pem)
+             : who   ? registry_renew(r, who, rest, days, now_ms, &pem)
+                     : -EACCES;
+    *answer = rc == 0 ? answer_ok(pem, registry_files(r).authority)
+                      : answer_no(refusal(rc, renews));
     free(pem);
     return *answer ? 1 : -ENOMEM;
 }
@@ -120,13 +136,17 @@ static void on_timeout(struct loop *l, int64_t now_ms, void *ctx)
 static int answer(struct client *c, int64_t now_ms)
 {
     char *text;
-    int rc = enroll_answer(c->enroll->registry, buf_span(&c->in), c->enroll->days, now_ms, &text);
+    struct tls_identity who;
+    bool known = tls_peer_identity(c->tls, &who);
+    int rc = enroll_answer(c->enroll->registry, buf_span(&c->in), known ? &who : NULL,
+                           c->enroll->days, now_ms, &text);
     if (rc <= 0)
         return rc;
     bool given = text[0] == 'O';
     c->enroll->given += given;
     c->enroll->refused += !given;
-    log_info("enrolment: %s", given ? "a certificate was given" : "refused");
+    log_info("enrolment%s%s: %s", known ? " of " : "", known ? who.name : "",
+             given ? "a certificate was given" : "refused");
     buf_text(&c->out, text);
     free(text);
     c->answered = true;

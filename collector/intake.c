@@ -7,7 +7,6 @@
 
 #include "common/buf.h"
 #include "common/cursor.h"
-#include "common/ipfix.h"
 
 #define MESSAGE_OCTETS 16384
 #define BLOCK_OCTETS   262144
@@ -103,8 +102,16 @@ static void note(struct spool_block *b, const struct record *r)
         b->latest_ms = time_of(r);
 }
 
+// What came as our encoder would say it is taken over octet by octet.
+static int encode(struct intake *in, const struct record *r, const struct ipfix_octets *octets)
+{
+    if (octets && octets->template_id > 0)
+        return ipfix_encoder_put_octets(in->gathering, octets, r);
+    return ipfix_encoder_put(in->gathering, r);
+}
+
 // Puts the record into a block. 0; negative errno: it is not in.
-static int log_record(struct intake *in, const struct record *r)
+static int log_record(struct intake *in, const struct record *r, const struct ipfix_octets *octets)
 {
     int rc = 0;
     if (in->gathering && (in->block.domain != r->id.domain || in->payload.len >= BLOCK_OCTETS))
@@ -112,9 +119,9 @@ static int log_record(struct intake *in, const struct record *r)
     if (rc == 0 && !in->gathering)
         rc = begin_block(in, r->id.domain);
     if (rc == 0)
-        rc = ipfix_encoder_put(in->gathering, r);
+        rc = encode(in, r, octets);
     if (rc == -ENOBUFS && (rc = end_message(in)) == 0)
-        rc = ipfix_encoder_put(in->gathering, r);
+        rc = encode(in, r, octets);
     if (rc == 0)
         note(&in->block, r);
     return rc;
@@ -201,7 +208,8 @@ int intake_retry(struct intake *in)
 
 // ---- Records
 
-int intake_put(struct intake *in, const struct record *r, bool *put)
+int intake_put(struct intake *in, const struct record *r, const struct ipfix_octets *octets,
+               bool *put)
 {
     *put = false;
     if (in->error)
@@ -212,7 +220,7 @@ int intake_put(struct intake *in, const struct record *r, bool *put)
         in->repeats++;
         return 0;
     }
-    int rc = log_record(in, r);
+    int rc = log_record(in, r, octets);
     if (rc == -EINVAL) { // record_check says no: the collector counts it, and needs no log for that
         *put = true;
         rc = collector_take(in->collector, r);
@@ -223,8 +231,13 @@ int intake_put(struct intake *in, const struct record *r, bool *put)
     *put = true;
     journal_writer_at(collector_journal(in->collector),
                       spool_ordinal(in->log) + in->block.records - 1);
-    rc = collector_take(in->collector, r);
+    rc = collector_take_checked(in->collector, r);
     return rc < 0 ? stall(in, rc, true) : 0;
+}
+
+void intake_fetch(const struct intake *in, const struct record *r, size_t count)
+{
+    collector_fetch(in->collector, r, count);
 }
 
 int intake_silent(struct intake *in, int64_t now_ms)
@@ -270,7 +283,7 @@ static int replay_records(struct intake *in, struct ipfix_decoder *d, const stru
         payload = span_cut(payload, n, payload.len);
         while (rc == 0 && ipfix_decoder_next(d, &r) == 1) {
             journal_writer_at(journal, ordinal++);
-            rc = collector_take(in->collector, &r);
+            rc = collector_take_checked(in->collector, &r);
             in->replayed++;
         }
     }

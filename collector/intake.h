@@ -6,6 +6,7 @@
 #pragma once
 
 #include "collector.h"
+#include "common/ipfix.h"
 #include "common/spool.h"
 
 struct intake;
@@ -24,8 +25,11 @@ int intake_open(const struct intake_options *options, struct collector *c, FILE 
 void intake_close(struct intake *in);
 
 // Logs the record and takes it. 0: done; negative errno: stalled. `*put` says whether the record is in the log: if not, it must be
-// offered again.
-int intake_put(struct intake *in, const struct record *r, bool *put);
+// offered again. The record is what a decoder gave, and `octets` what it was given as (NULL: it was changed since).
+int intake_put(struct intake *in, const struct record *r, const struct ipfix_octets *octets,
+               bool *put);
+// These will be put next.
+void intake_fetch(const struct intake *in, const struct record *r, size_t count);
 // What was put so far becomes durable, and what is no longer needed is removed. Negative errno: stalled.
 int intake_sync(struct intake *in);
 bool intake_stalled(const struct intake *in);

@@ -29,6 +29,8 @@ struct lease_span {
     int32_t pop_index; // into the POPs; -1: none
     uint32_t interim_s;
     uint8_t source;
+    uint8_t file;  // that it stands in, alone; 0: none, or others say so too
+    uint8_t round; // of reading the file
     bool used, lost_stop, clock_differs;
 };
 
@@ -43,7 +45,10 @@ struct leases {
     struct strings *strings;
     struct lease_span *span; // [1..used]
     uint32_t used, cap, count;
-    uint32_t free;       // chain by `group` of spans that were forgotten
+    uint32_t free; // chain by `group` of spans that were forgotten
+    uint32_t gone
+        [2]; // chains by `session_next` of spans taken out: since the last leases_forget, and before
+    uint8_t file, round; // being read; 0: none
     struct group *group; // [1..groups]
     uint32_t groups, group_cap;
     uint32_t *place, *session; // hash tables
@@ -64,6 +69,10 @@ uint64_t session_hash(const char *nas, const char *session_id);      // 0: no se
 
 // Ends that nobody reported, and leases that claim a key at the same time; tells the churn what changed.
 int mend_group(struct leases *l, struct group *g);
+
+void group_take_out(struct group *g, uint32_t at); // `at`: place in the group
+// Takes a span out of group and session; answers that name it stay good until leases_forget was called twice.
+void take_out_span(struct leases *l, uint32_t s);
 
 // The POP's index, made on first sight while not loading; -1: none, or out of memory.
 int32_t pop_index(struct leases *l, uint32_t name);

@@ -9,6 +9,7 @@ static bool is_heading(const char *line)
     return line[0] == '\0' || line[0] == '#' || strncmp(line, "realm,", 6) == 0;
 }
 
+// `l` NULL: are all lines leases?
 static int load_lines(struct leases *l, FILE *in, const char *path, uint8_t source, FILE *errors)
 {
     char *line = NULL;
@@ -32,7 +33,7 @@ static int load_lines(struct leases *l, FILE *in, const char *path, uint8_t sour
             lease.source = source;
             lease.interim_ms = 0;
         }
-        if (rc == 0 && (rc = leases_put(l, &lease)) < 0)
+        if (l && rc == 0 && (rc = leases_put(l, &lease)) < 0)
             break;
     }
     if (rc == 0 && ferror(in))
@@ -54,6 +55,48 @@ int leases_add_file(struct leases *l, const char *path, uint8_t source, FILE *er
     }
     if (rc < 0 && rc != -EINVAL)
         fprintf(errors, "%s: %s\n", path, strerror(-rc));
+    return rc;
+}
+
+static void drop_unread(struct leases *l)
+{
+    for (uint32_t s = 1; s <= l->used; s++)
+        if (l->span[s].used && l->span[s].file == l->file && l->span[s].round != l->round)
+            take_out_span(l, s);
+}
+
+int leases_file_read(struct leases *l, FILE *in, const char *path, uint8_t source, uint8_t file,
+                     uint8_t round, FILE *errors)
+{
+    int rc = load_lines(NULL, in, path, source, errors);
+    if (rc < 0)
+        return rc;
+    rewind(in);
+    l->file = file;
+    l->round = round;
+    l->loading = true;
+    rc = load_lines(l, in, path, source, errors);
+    if (rc == 0)
+        drop_unread(l);
+    int settled = leases_settle(l);
+    l->file = l->round = 0;
+    return rc ? rc : settled;
+}
+
+int leases_file_append(struct leases *l, FILE *in, const char *path, uint8_t source, uint8_t file,
+                       uint8_t round, FILE *errors)
+{
+    off_t from = ftello(in);
+    int rc = load_lines(NULL, in, path, source, errors);
+    if (rc == 0 && fseeko(in, from, SEEK_SET) < 0)
+        rc = -errno;
+    if (rc < 0)
+        return rc;
+    clearerr(in);
+    l->file = file;
+    l->round = round;
+    rc = load_lines(l, in, path, source, errors);
+    l->file = l->round = 0;
     return rc;
 }
 

@@ -8,13 +8,16 @@
 #include "cgnat.h"
 #include "common/log.h"
 #include "dhcp_follow.h"
+#include "file_watch.h"
 #include "lease_conf.h"
+#include "lease_follow.h"
 #include "radius_server.h"
 
 #define POLL_MS     1000
 #define TIDY_MS     (60 * 60 * 1000)
 #define DAY_MS      INT64_C(86400000)
 #define LOG_EACH_MS 60000
+#define LOG_LINES   5
 
 struct lease_sources {
     const struct collector_conf *conf;
@@ -24,6 +27,10 @@ struct lease_sources {
     struct dhcp_follow **follow;
     size_t follows;
     struct dhcp_counts dhcp;
+    struct lease_follow **file; // CSV and prefix maps
+    size_t files;
+    struct file_watch *table; // one a source: those of CGNAT tables are used
+    size_t tables;
     struct radius_server **radius;
     size_t radiuses;
     struct radius_counts counts;
@@ -91,8 +98,8 @@ static int open_follow(struct lease_sources *s, const struct lease_source_conf *
     return rc;
 }
 
-static int open_formula(struct lease_sources *s, const struct lease_source_conf *c, size_t number,
-                        FILE *errors)
+static int add_formula(struct cgnat *into, const struct lease_source_conf *c, size_t number,
+                       FILE *errors)
 {
     struct cgnat_formula f = {.outside_realm = realm_of(c->realm),
                               .inside_realm = realm_of(c->inside_realm),
@@ -101,24 +108,60 @@ static int open_formula(struct lease_sources *s, const struct lease_source_conf 
                               .ports = (uint32_t)c->ports,
                               .reserved = (uint16_t)c->reserved};
     char error[200];
-    int rc = cgnat_add_formula(s->cgnat, &f, error);
+    int rc = cgnat_add_formula(into, &f, error);
     if (rc < 0)
         fprintf(errors, "collector.lease_sources: entry %zu: %s\n", number, error);
     return rc;
 }
 
-// Files that are read once.
-static int open_file(struct lease_sources *s, const struct lease_source_conf *c, size_t number,
-                     FILE *errors)
+// Files of the lines of identity.h.
+static int open_lines(struct lease_sources *s, const char *path, uint8_t source, FILE *errors)
 {
-    struct realm outside = realm_of(c->realm), inside = realm_of(c->inside_realm);
+    struct lease_follow *f = lease_follow_new(path, source, (uint8_t)(s->files + 1),
+                                              s->store.leases);
+    if (!f)
+        return -ENOMEM;
+    s->file[s->files++] = f;
+    return lease_follow_load(f, errors);
+}
+
+// All tables and formulas, into a new set.
+static int make_cgnat(const struct lease_sources *s, struct cgnat **out, FILE *errors)
+{
+    struct cgnat *c = cgnat_new();
+    int rc = c ? 0 : -ENOMEM;
+    for (size_t i = 0; i < s->conf->lease_sources.count && rc == 0; i++) {
+        const struct lease_source_conf *x = source(s, i);
+        struct realm outside = realm_of(x->realm), inside = realm_of(x->inside_realm);
+        if (x->kind == LEASE_KIND_CGNAT_TABLE)
+            rc = cgnat_add_table(c, x->path, &outside, &inside, errors);
+        if (x->kind == LEASE_KIND_CGNAT_FORMULA)
+            rc = add_formula(c, x, i + 1, errors);
+    }
+    if (rc < 0)
+        cgnat_free(c);
+    else
+        *out = c;
+    return rc;
+}
+
+static int use_cgnat(struct lease_sources *s, FILE *errors)
+{
+    struct cgnat *fresh;
+    int rc = make_cgnat(s, &fresh, errors);
+    if (rc < 0)
+        return rc;
+    leases_cgnat(s->store.leases, fresh);
+    cgnat_free(s->cgnat);
+    s->cgnat = fresh;
+    return 0;
+}
+
+static int open_file(struct lease_sources *s, const struct lease_source_conf *c, FILE *errors)
+{
     switch (c->kind) {
-    case LEASE_KIND_CSV: return leases_add_file(s->store.leases, c->path, LEASE_CSV, errors);
-    case LEASE_KIND_PREFIX_MAP:
-        return leases_add_file(s->store.leases, c->path, LEASE_PREFIX_MAP, errors);
-    case LEASE_KIND_CGNAT_TABLE:
-        return cgnat_add_table(s->cgnat, c->path, &outside, &inside, errors);
-    case LEASE_KIND_CGNAT_FORMULA: return open_formula(s, c, number, errors);
+    case LEASE_KIND_CSV: return open_lines(s, c->path, LEASE_CSV, errors);
+    case LEASE_KIND_PREFIX_MAP: return open_lines(s, c->path, LEASE_PREFIX_MAP, errors);
     default: return 0;
     }
 }
@@ -128,16 +171,24 @@ static int open_all(struct lease_sources *s, const char *leases, FILE *errors)
     size_t count = s->conf->lease_sources.count;
     int rc = lease_conf_check(&s->conf->lease_sources, errors);
     s->store.leases = leases_new();
-    s->cgnat = cgnat_new();
+    s->table = calloc(count + 1, sizeof *s->table);
+    s->tables = count;
     s->follow = calloc(count + 1, sizeof(struct dhcp_follow *));
     s->radius = calloc(count + 1, sizeof(struct radius_server *));
-    if (!s->store.leases || !s->cgnat || !s->follow || !s->radius)
+    s->file = calloc(count + 1, sizeof(struct lease_follow *));
+    if (!s->store.leases || !s->table || !s->follow || !s->radius || !s->file)
         return -ENOMEM;
-    leases_cgnat(s->store.leases, s->cgnat);
+    for (size_t i = 0; i < count; i++)
+        if (source(s, i)->kind == LEASE_KIND_CGNAT_TABLE) {
+            struct file_version now = file_version_now(source(s, i)->path);
+            file_watch_took(&s->table[i], &now);
+        }
+    if (rc == 0)
+        rc = use_cgnat(s, errors);
     if (rc == 0 && leases)
-        rc = leases_add_file(s->store.leases, leases, LEASE_CSV, errors);
+        rc = open_lines(s, leases, LEASE_CSV, errors);
     for (size_t i = 0; i < count && rc == 0; i++)
-        rc = open_file(s, source(s, i), i + 1, errors);
+        rc = open_file(s, source(s, i), errors);
     // What sources said before is known first, so that a renewal finds what it renews.
     if (rc == 0 && s->conf->lease_history)
         rc = lease_history_open(s->conf->lease_history, s->store.leases, true, errors,
@@ -209,6 +260,10 @@ void lease_sources_close(struct lease_sources *s)
         dhcp_follow_free(s->follow[i]);
     for (size_t i = 0; i < s->radiuses; i++)
         radius_server_close(s->radius[i]);
+    for (size_t i = 0; i < s->files; i++)
+        lease_follow_free(s->file[i]);
+    free(s->file);
+    free(s->table);
     free(s->follow);
     free(s->radius);
     lease_history_close(s->store.history);
@@ -229,10 +284,70 @@ static void say(struct lease_sources *s, int64_t now_ms, const char *what, int r
     log_error("%s: %s; tried again each second", what, strerror(-rc));
 }
 
+// What is wrong with a file may be a line for each of its own: the first ones say enough.
+static void log_lines(char *text)
+{
+    unsigned told = 0;
+    char *at = text;
+    for (char *line; (line = strsep(&at, "\n")) && *line; told++)
+        if (told < LOG_LINES)
+            log_error("%s", line);
+    if (told > LOG_LINES)
+        log_error("and %u lines more", told - LOG_LINES);
+}
+
+static int poll_table(struct lease_sources *s, size_t i, FILE *errors)
+{
+    struct file_watch *w = &s->table[i];
+    const char *path = source(s, i)->path;
+    if (!file_watch_look(w, path))
+        return 0;
+    struct file_version now = file_version_now(path);
+    int rc = use_cgnat(s, errors);
+    if (rc < 0)
+        file_watch_refused(w, rc);
+    else
+        file_watch_took(w, &now);
+    return rc < 0 ? rc : 1;
+}
+
+static void say_polled(const char *path, int rc, char *text)
+{
+    if (rc > 0)
+        log_info("%s: was read anew", path);
+    if (rc >= 0)
+        return;
+    log_lines(text);
+    log_error("%s: not used; what was read of it before still counts", path);
+}
+
+static void poll_one(struct lease_sources *s, struct lease_follow *f, size_t table)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *errors = open_memstream(&text, &len);
+    if (!errors)
+        return;
+    int rc = f ? lease_follow_poll(f, errors) : poll_table(s, table, errors);
+    fclose(errors);
+    say_polled(f ? lease_follow_path(f) : source(s, table)->path, rc, text);
+    free(text);
+}
+
+static void poll_written(struct lease_sources *s)
+{
+    for (size_t i = 0; i < s->files; i++)
+        poll_one(s, s->file[i], 0);
+    for (size_t i = 0; i < s->conf->lease_sources.count && i < s->tables; i++)
+        if (source(s, i)->kind == LEASE_KIND_CGNAT_TABLE)
+            poll_one(s, NULL, i);
+}
+
 static void poll_files(struct loop *l, int64_t now_ms, void *ctx)
 {
     struct lease_sources *s = ctx;
     (void)l;
+    poll_written(s);
     for (size_t i = 0; i < s->follows; i++) {
         int rc = dhcp_follow_poll(s->follow[i], now_ms);
         if (rc < 0)
@@ -298,6 +413,10 @@ void lease_sources_status(const struct lease_sources *s, struct control_status *
         control_status_counter(status, "dhcp_broken", s->dhcp.broken);
         control_status_counter(status, "dhcp_without_party", s->dhcp.no_party);
     }
+    for (size_t i = 0; i < s->files; i++)
+        lease_follow_status(s->file[i], status);
+    for (size_t i = 0; i < s->tables && i < s->conf->lease_sources.count; i++)
+        lease_file_status(source(s, i)->path, s->table[i].error, status);
     if (s->dhcp.broken > 0)
         control_status_problem(status, 1, "dhcp-lease-file", "lines of a lease file are no leases",
                                "see whether collector.lease_sources names the right kind of file");

@@ -117,16 +117,6 @@ static void link_session(struct leases *l, uint32_t s)
     *link = s;
 }
 
-static void unlink_session(struct leases *l, uint32_t s)
-{
-    if (l->span[s].session == 0)
-        return;
-    uint32_t *link = &l->session[l->span[s].session & l->session_mask];
-    while (*link != s)
-        link = &l->span[*link].session_next;
-    *link = l->span[s].session_next;
-}
-
 static void grow_sessions(struct leases *l)
 {
     uint32_t mask = 2 * l->session_mask + 1;
@@ -313,20 +303,24 @@ static uint32_t find_span(const struct leases *l, const struct group *g, const s
     return 0;
 }
 
-static void take_out(struct group *g, uint32_t at)
-{
-    memmove(g->span + at, g->span + at + 1, (g->count - at - 1) * sizeof *g->span);
-    g->count--;
-}
-
 // What was said later counts; of two things said of one time, that it ended.
 static void update(struct leases *l, struct group *g, uint32_t known, const struct lease_span *s)
 {
     struct lease_span *x = &l->span[known];
     bool later = s->last_seen_ms > x->last_seen_ms ||
                  (s->last_seen_ms == x->last_seen_ms && s->end_ms < x->end_ms);
-    if (!later)
+    // A file that is read again says what stands in it now, whatever it said before.
+    bool again = s->file != 0 && x->file == s->file && x->round != s->round;
+    if (x->file != s->file)
+        x->file = 0;
+    x->round = s->round;
+    if (!later && !again)
         return;
+    if (again) {
+        x->pop = s->pop;
+        x->nas = s->nas;
+        x->network_class = s->network_class;
+    }
     x->last_seen_ms = s->last_seen_ms;
     x->interim_s = s->interim_s;
     if (x->end_ms == s->end_ms)
@@ -335,7 +329,7 @@ static void update(struct leases *l, struct group *g, uint32_t known, const stru
     uint32_t at = 0;
     while (g->span[at] != known)
         at++;
-    take_out(g, at);
+    group_take_out(g, at);
     insert(l, g, known); // its place among those of the same start
 }
 
@@ -379,6 +373,8 @@ int leases_put(struct leases *l, const struct lease *in)
         .overlap_until_ms = INT64_MIN,
         .session = session_hash(in->nas, in->session_id),
         .source = in->source ? in->source : LEASE_CSV,
+        .file = l->file,
+        .round = l->round,
     };
     struct span_key k = {0};
     if (!intern(l, in, &k, &s))
@@ -438,31 +434,4 @@ bool leases_known(const struct leases *l, struct lease *lease)
     lease->last_seen_ms = l->span[known].last_seen_ms;
     lease->end_ms = l->span[known].end_ms == INT64_MAX ? 0 : l->span[known].end_ms;
     return true;
-}
-
-// ---- Forgetting
-
-void leases_forget(struct leases *l, int64_t before_ms)
-{
-    for (uint32_t i = 1; i <= l->groups; i++) {
-        struct group *g = &l->group[i];
-        for (uint32_t at = g->count; at > 0; at--) {
-            uint32_t s = g->span[at - 1];
-            if (l->span[s].until_ms >= before_ms)
-                continue;
-            unlink_session(l, s);
-            take_out(g, at - 1);
-            l->span[s].used = false;
-            l->span[s].group = l->free;
-            l->free = s;
-            l->count--;
-        }
-        if (g->count == 0) { // its key may come back: only the memory behind it goes
-            free(g->span);
-            g->span = NULL;
-            g->cap = 0;
-        }
-    }
-    for (size_t p = 0; p <= l->pops; p++)
-        lease_churn_forget(l->churn[p], before_ms);
 }

@@ -37,6 +37,14 @@ int leases_load(const char *path, FILE *errors, struct leases **out);
 // The same into an index that is there, for `source` (LEASE_CSV, or LEASE_PREFIX_MAP: then a lease without an end
 // never grows stale). -EINVAL: none of the file's leases behind the first error is taken.
 int leases_add_file(struct leases *l, const char *path, uint8_t source, FILE *errors);
+// The same of an open file that is followed, known by a number from 1 and a `round` that differs from that of the
+// reading before: leases that stood in it then and no longer do are taken out, so that the index says what the
+// file says. -EINVAL: some line is no lease, and nothing changed.
+int leases_file_read(struct leases *l, FILE *in, const char *path, uint8_t source, uint8_t file,
+                     uint8_t round, FILE *errors);
+// The lines from the file's position on are new; `round` is that of the reading before.
+int leases_file_append(struct leases *l, FILE *in, const char *path, uint8_t source, uint8_t file,
+                       uint8_t round, FILE *errors);
 void leases_free(struct leases *l);
 size_t leases_count(const struct leases *l);
 
@@ -58,7 +66,7 @@ size_t leases_session(const struct leases *l, const char *nas, const char *sessi
 // Calls `fn` for each lease of `nas` that is open at `t_ms`; it may put them.
 typedef int (*leases_fn)(const struct lease *lease, void *ctx);
 int leases_each_open(struct leases *l, const char *nas, int64_t t_ms, leases_fn fn, void *ctx);
-// Forgets leases that ended before. No answer given within the hour may be of one of them.
+// Forgets leases that ended before. No answer given within the hour may be of one of them; call it no more often.
 void leases_forget(struct leases *l, int64_t before_ms);
 // The clock of `nas` differs from ours by more than practice allows (or no longer).
 void leases_clock(struct leases *l, const char *nas, bool differs);

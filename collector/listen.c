@@ -12,11 +12,14 @@
 
 #include "common/log.h"
 #include "enroll.h"
+#include "file_watch.h"
 #include "session.h"
 
-#define TICK_MS     250
-#define RETRY_TICKS 4
-#define ACCEPT_MAX  16 // at a time
+#define TICK_MS      250
+#define RETRY_TICKS  4
+#define ACCEPT_MAX   16 // at a time
+#define CERT_TICKS   4  // between looks at the own certificate
+#define RENEW_LOG_MS 3600000
 
 struct listener {
     struct listen *listen;
@@ -29,6 +32,8 @@ struct listen {
     struct intake *intake;
     struct registry *registry;
     struct tls_context *tls;
+    struct file_watch cert;
+    int64_t renew_logged_ms;
     struct prefix_set *exporters;
     struct listener *listener;
     size_t listeners;
@@ -108,6 +113,8 @@ static int load_certificate(struct listen *n)
     if (!n->registry)
         return 0;
     struct tls_files files = registry_files(n->registry);
+    struct file_version version = file_version_now(
+        files.cert); // if it changes meanwhile, it is read again
     int rc = tls_context_new(TLS_SERVER, &files, &fresh, error);
     if (rc < 0) {
         log_error("%s", error);
@@ -115,6 +122,7 @@ static int load_certificate(struct listen *n)
     }
     tls_context_free(n->tls);
     n->tls = fresh;
+    file_watch_took(&n->cert, &version);
     return 0;
 }
 
@@ -232,6 +240,28 @@ static void acknowledge(struct listen *n, int64_t now_ms)
         session_acknowledge(n->session[i], now_ms);
 }
 
+// ---- The own certificate
+
+// Renewed in time, and read when somebody else put another there. Connections that are open go on with the old one.
+static void watch_certificate(struct listen *n, int64_t now_ms)
+{
+    struct tls_files files = registry_files(n->registry);
+    int rc = registry_renew_own(n->registry, now_ms);
+    if (rc < 0 && now_ms - n->renew_logged_ms > RENEW_LOG_MS) {
+        n->renew_logged_ms = now_ms;
+        log_error("%s: the collector's certificate cannot be renewed: %s", files.cert,
+                  strerror(-rc));
+    }
+    if (rc > 0)
+        log_info("%s: the collector's certificate was renewed", files.cert);
+    if (!file_watch_look(&n->cert, files.cert))
+        return;
+    if (load_certificate(n) != 0)
+        file_watch_refused(&n->cert, -EINVAL);
+    else
+        log_info("%s: new connections get this certificate", files.cert);
+}
+
 // ---- The disk
 
 static void say_stalled(struct listen *n)
@@ -280,6 +310,8 @@ static void on_tick(struct loop *l, int64_t now_ms, void *ctx)
     if (intake_sync(n->intake) == 0)
         acknowledge(n, now_ms);
     say_stalled(n);
+    if (n->registry && n->ticks % CERT_TICKS == 0)
+        watch_certificate(n, now_ms);
     for (size_t i = 0; i < n->count; i++)
         session_tick(n->session[i], now_ms);
     forget_ended(n);
@@ -414,7 +446,7 @@ void listen_status(const struct listen *n, struct control_status *s, int64_t now
     if (n->enroll)
         control_status_counter(s, "enrolments_refused", enroll_refused(n->enroll));
     if (n->registry)
-        registry_status(n->registry, s, now_ms);
+        registry_status(n->registry, s, n->days, now_ms);
     for (size_t i = 0; i < n->count; i++)
         session_status(n->session[i], s);
     if (t->no_identity > 0)

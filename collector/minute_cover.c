@@ -2,6 +2,7 @@
 #include "minute_cover.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int64_t floor_div(int64_t a, int64_t b)
 {
@@ -57,4 +58,84 @@ void covers_clear(struct covers *c)
 {
     free(c->item);
     *c = (struct covers){0};
+}
+
+void covers_remember(struct covers_known *k, int process, const struct coverage *c)
+{
+    size_t need = (size_t)process + 1;
+    if (need > k->count) {
+        struct coverage *more = realloc(k->item, need * sizeof *more);
+        if (!more)
+            return;
+        memset(more + k->count, 0, (need - k->count) * sizeof *more);
+        k->item = more;
+        k->count = need;
+    }
+    uint64_t packets = k->item[process].packets; // has it ever seen any? A mail log has not
+    k->item[process] = *c;
+    if (c->packets == 0)
+        k->item[process].packets = packets;
+}
+
+// What a mail log says of an address is no sight of its traffic.
+void covers_name_sensors(const struct covers_known *k, uint64_t processes, bool mailbox,
+                         struct minute_row *r)
+{
+    for (size_t p = 0; p < k->count && p < 63; p++)
+        if (processes >> p & 1 && (mailbox || k->item[p].packets > 0))
+            minute_row_add_sensor(r, k->item[p].sensor);
+    if (processes >> 63)
+        minute_row_add_sensor(r, MINUTE_SENSORS_ALL);
+}
+
+void covers_add_silent(struct covers *c, int64_t minute, const struct covers_known *k,
+                       const struct watermark *w)
+{
+    for (size_t p = 0; p < k->count; p++) {
+        if (!k->item[p].sensor[0] || !watermark_is_silent(w, (int)p))
+            continue;
+        struct cover *cover = covers_get(c, (int)p, minute);
+        if (!cover || cover->put)
+            continue;
+        if (cover->seconds == 0) {
+            struct coverage none = k->item[p];
+#define X(name, element, text) none.name = 0;
+            COVERAGE_COUNTERS(X)
+#undef X
+            none.alarms = 0;
+            cover->row.sum = none;
+        }
+        cover->row.closed_by_timeout = true;
+    }
+}
+
+int covers_put(struct covers *c, struct journal_writer *journal, uint64_t behind)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        struct cover *cover = &c->item[i];
+        if (cover->put || (behind & watermark_bit(cover->process)))
+            continue;
+        int rc = journal_put_coverage(journal, &cover->row);
+        if (rc < 0)
+            return rc;
+        cover->put = true;
+    }
+    return 0;
+}
+
+void covers_observe(const struct covers *c, const struct watermark *w, uint64_t processes,
+                    struct minute_row *r)
+{
+    uint64_t seconds = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        const struct cover *cover = &c->item[i];
+        if (!(processes & watermark_bit(cover->process)))
+            continue;
+        seconds |= cover->seconds;
+        if (cover->row.loss_ppm > r->loss_ppm)
+            r->loss_ppm = cover->row.loss_ppm;
+        if (watermark_is_silent(w, cover->process))
+            r->flags |= MINUTE_UNOBSERVED;
+    }
+    r->observed_s = (uint8_t)__builtin_popcountll(seconds);
 }

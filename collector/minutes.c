@@ -13,10 +13,13 @@
 #define AMENDMENT_SECONDS 60
 // So many rows are committed in one block at most.
 #define COMMIT_ROWS_MAX 100000
+#define FINISH_AHEAD_MS INT64_C(3600000)
 
 struct bucket {
     struct bucket *next; // the next later minute
     int64_t minute;
+    bool begun;      // closed, but for the rows of who is `behind`
+    uint64_t behind; // processes
     struct acc *first, **last;
     struct covers covers;
 };
@@ -31,9 +34,8 @@ struct minutes {
     int64_t closed_through;
     struct acc *amend, **amend_last;
     size_t amend_count;
-    struct covers late;     // coverage of closed minutes
-    struct coverage *known; // last coverage of each process
-    size_t known_count;
+    struct covers late; // coverage of closed minutes
+    struct covers_known known;
     unsigned ticks; // coverage records since amendments began to wait
     struct active **due;
     size_t due_count, due_cap;
@@ -78,17 +80,29 @@ void minutes_free(struct minutes *m)
         m->open = next;
     }
     covers_clear(&m->late);
-    free(m->known);
+    free(m->known.item);
     free(m->due);
     site_free(m->site);
     free(m);
 }
 
-static struct bucket *bucket_of(struct minutes *m, int64_t minute)
+static struct bucket **place_of(struct minutes *m, int64_t minute)
 {
     struct bucket **link = &m->open;
     while (*link && (*link)->minute < minute)
         link = &(*link)->next;
+    return link;
+}
+
+static struct bucket *find_bucket(struct minutes *m, int64_t minute)
+{
+    struct bucket *b = *place_of(m, minute);
+    return b && b->minute == minute ? b : NULL;
+}
+
+static struct bucket *bucket_of(struct minutes *m, int64_t minute)
+{
+    struct bucket **link = place_of(m, minute);
     if (*link && (*link)->minute == minute)
         return *link;
     struct bucket *b = calloc(1, sizeof *b);
@@ -106,12 +120,28 @@ bool minutes_closed(const struct minutes *m, int64_t minute)
     return minute <= m->closed_through;
 }
 
+static int64_t end_of(int64_t minute)
+{
+    return (minute + 1) * 60000;
+}
+
+// The closed minute's bucket in which a subscriber's row is still awaited, for a process that tells of it is behind.
+static struct bucket *held_bucket(struct minutes *m, const struct active *a, int64_t minute)
+{
+    if (minute <= (int64_t)a->closed_minute ||
+        !(a->processes & watermark_behind(m->watermark, end_of(minute))))
+        return NULL;
+    return find_bucket(m, minute);
+}
+
 // ---- Accumulators
 
 static struct acc *new_acc(struct minutes *m, struct active *a, int64_t minute)
 {
-    bool amends = minutes_closed(m, minute);
-    struct bucket *b = amends ? NULL : bucket_of(m, minute);
+    struct bucket *b = minutes_closed(m, minute) ? held_bucket(m, a, minute) : NULL;
+    bool amends = minutes_closed(m, minute) && !b;
+    if (!amends && !b)
+        b = bucket_of(m, minute);
     struct acc *acc = amends || b ? acc_new(m->limits) : NULL;
     if (!acc)
         return NULL;
@@ -139,9 +169,10 @@ struct acc *minutes_acc(struct minutes *m, struct active *a, int64_t minute, int
     struct acc *acc = a->acc;
     while (acc && acc->minute != minute)
         acc = acc->of_key;
+    a->processes |= watermark_bit(process);
     if (!acc && !(acc = new_acc(m, a, minute)))
         return NULL;
-    acc->processes |= (uint64_t)1 << (process < 63 ? process : 63);
+    acc->processes |= watermark_bit(process);
     return acc;
 }
 
@@ -184,60 +215,17 @@ static bool has_amendments(const struct minutes *m)
     return m->amend_count > 0 || m->late.count > 0;
 }
 
-static void remember(struct minutes *m, int process, const struct coverage *c)
-{
-    size_t need = (size_t)process + 1;
-    if (need > m->known_count) {
-        struct coverage *more = realloc(m->known, need * sizeof *more);
-        if (!more)
-            return;
-        memset(more + m->known_count, 0, (need - m->known_count) * sizeof *more);
-        m->known = more;
-        m->known_count = need;
-    }
-    m->known[process] = *c;
-}
-
 void minutes_coverage(struct minutes *m, int process, const struct coverage *c)
 {
     int64_t minute = cover_minute(c);
-    struct bucket *b = minutes_closed(m, minute) ? NULL : bucket_of(m, minute);
-    struct cover *cover = covers_get(b ? &b->covers : &m->late, process, minute);
+    struct bucket *b = minutes_closed(m, minute) ? find_bucket(m, minute) : bucket_of(m, minute);
+    const struct cover *told = b ? covers_find(&b->covers, process, minute) : NULL;
+    struct cover *cover = covers_get(b && !(told && told->put) ? &b->covers : &m->late, process,
+                                     minute);
     if (cover)
         cover_add(cover, c);
     m->ticks += has_amendments(m);
-    remember(m, process, c);
-}
-
-// Silent processes were expected: their minute stands in the journal as not watched.
-static void add_silent(struct minutes *m, struct bucket *b)
-{
-    for (size_t p = 0; p < m->known_count; p++) {
-        if (!m->known[p].sensor[0] || !watermark_is_silent(m->watermark, (int)p))
-            continue;
-        struct cover *cover = covers_get(&b->covers, (int)p, b->minute);
-        if (!cover)
-            continue;
-        if (cover->seconds == 0) {
-            struct coverage none = m->known[p];
-#define X(name, element, text) none.name = 0;
-            COVERAGE_COUNTERS(X)
-#undef X
-            none.alarms = 0;
-            cover->row.sum = none;
-        }
-        cover->row.closed_by_timeout = true;
-    }
-}
-
-static int put_covers(struct minutes *m, const struct covers *covers)
-{
-    for (size_t i = 0; i < covers->count; i++) {
-        int rc = journal_put_coverage(m->journal, &covers->item[i].row);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    covers_remember(&m->known, process, c);
 }
 
 // ---- Rows
@@ -256,24 +244,6 @@ static int commit(struct minutes *m, int64_t mark_ms)
     m->rows_put = 0;
     m->stats.commits++;
     return 0;
-}
-
-// Who watched the accumulator's minute: seconds, loss, and whether a sensor fell silent.
-static void observe(const struct minutes *m, const struct acc *acc, const struct covers *covers,
-                    struct minute_row *r)
-{
-    uint64_t seconds = 0;
-    for (size_t i = 0; i < covers->count; i++) {
-        const struct cover *c = &covers->item[i];
-        if (!(acc->processes >> (c->process < 63 ? c->process : 63) & 1))
-            continue;
-        seconds |= c->seconds;
-        if (c->row.loss_ppm > r->loss_ppm)
-            r->loss_ppm = c->row.loss_ppm;
-        if (watermark_is_silent(m->watermark, c->process))
-            r->flags |= MINUTE_UNOBSERVED;
-    }
-    r->observed_s = (uint8_t)__builtin_popcountll(seconds);
 }
 
 // A mailbox's key and party have one text.
@@ -312,7 +282,8 @@ static int put_row(struct minutes *m, struct acc *acc, const struct covers *cove
     struct minute_row r = {.minute = acc->minute, .cut_ms = cut_ms, .flags = acc->flags | flag};
     struct active *a = acc->active;
     if (covers)
-        observe(m, acc, covers, &r);
+        covers_observe(covers, m->watermark, acc->processes, &r);
+    covers_name_sensors(&m->known, acc->processes, acc->active->key.kind == SUBSCRIBER_MAILBOX, &r);
     set_party(m, acc, &r);
     if (flag != MINUTE_EARLY)
         log_merge_settle(acc, m->limits);
@@ -327,6 +298,8 @@ static int put_row(struct minutes *m, struct acc *acc, const struct covers *cove
     int rc = journal_put_row(m->journal, &r);
     if (rc == -EMSGSIZE && (rc = commit(m, m->mark_ms)) == 0)
         rc = journal_put_row(m->journal, &r);
+    if (flag == MINUTE_CLOSING && acc->minute > (int64_t)a->closed_minute)
+        a->closed_minute = (uint32_t)acc->minute;
     m->stats.rows += rc == 0;
     m->stats.early += rc == 0 && flag == MINUTE_EARLY;
     m->stats.amendments += rc == 0 && flag == MINUTE_AMENDMENT;
@@ -343,40 +316,73 @@ static int give_site(const struct minute_site *s, void *ctx)
     return journal_put_site(m->journal, s);
 }
 
-// Writes the earliest bucket and takes it away.
-static int close_first(struct minutes *m, int64_t cut_ms)
+// A stamp far ahead, of whoever is gone when all is closed, must not take the journal's time there.
+static bool is_far(const struct minutes *m, int64_t minute)
 {
-    struct bucket *b = m->open;
+    int64_t now_ms = watermark_front(m->watermark);
+    return now_ms != WATERMARK_NONE && end_of(minute) - now_ms > FINISH_AHEAD_MS;
+}
+
+// The minute is closed for the site: who is behind adds rows to it, and nothing to the site's.
+static int begin_closing(struct minutes *m, struct bucket *b)
+{
     uint64_t number = 0;
     if (!m->mark_set) {
         m->mark_ms = b->minute * 60000;
         m->mark_set = true;
     }
-    add_silent(m, b);
-    int rc = put_covers(m, &b->covers);
     for (struct acc *acc = b->first; acc; acc = acc->of_minute)
         site_add(m->site, acc, &acc->active->lease, number++);
-    int given = site_close(m->site, b->minute, give_site, m);
-    if (rc == 0)
-        rc = given;
-    for (struct acc *acc = b->first, *next; acc; acc = next) {
+    b->begun = true;
+    if (b->minute > m->closed_through && !is_far(m, b->minute))
+        m->closed_through = b->minute;
+    m->stats.minutes++;
+    return site_close(m->site, b->minute, give_site, m);
+}
+
+// Writes the rows of a bucket, but for those of whom somebody `behind` tells.
+static int close_rows(struct minutes *m, struct bucket *b, uint64_t behind, int64_t cut_ms)
+{
+    struct acc *acc = b->first;
+    int rc = 0;
+    b->first = NULL;
+    b->last = &b->first;
+    for (struct acc *next; acc; acc = next) {
         next = acc->of_minute;
+        if (acc->active->processes & behind) {
+            acc->of_minute = NULL;
+            *b->last = acc;
+            b->last = &acc->of_minute;
+            continue;
+        }
         int put = put_row(m, acc, &b->covers, MINUTE_CLOSING, cut_ms);
         if (rc == 0)
             rc = put;
         forget_acc(m, acc);
     }
-    m->open = b->next;
-    m->closed_through = b->minute;
-    m->stats.minutes++;
-    covers_clear(&b->covers);
-    free(b);
     return rc;
+}
+
+// Writes what of the bucket is complete; takes it away when all of it is.
+static int close_bucket(struct minutes *m, struct bucket **link, uint64_t behind, int64_t cut_ms)
+{
+    struct bucket *b = *link;
+    covers_add_silent(&b->covers, b->minute, &m->known, m->watermark);
+    int rc = covers_put(&b->covers, m->journal, behind);
+    int given = b->begun ? 0 : begin_closing(m, b);
+    int put = close_rows(m, b, behind, cut_ms);
+    b->behind = behind;
+    if (behind == 0) {
+        *link = b->next;
+        covers_clear(&b->covers);
+        free(b);
+    }
+    return rc < 0 ? rc : given < 0 ? given : put;
 }
 
 static int cut_amendments(struct minutes *m, int64_t cut_ms)
 {
-    int rc = put_covers(m, &m->late);
+    int rc = covers_put(&m->late, m->journal, 0);
     covers_clear(&m->late);
     for (struct acc *acc = m->amend, *next; acc; acc = next) {
         next = acc->of_minute;
@@ -422,13 +428,18 @@ static int cut_slices(struct minutes *m, int64_t now_ms)
 
 static int close_up_to(struct minutes *m, int64_t now_ms, bool *closed)
 {
+    struct bucket **link = &m->open;
     *closed = false;
-    while (m->open && (m->open->minute + 1) * 60000 <= now_ms) {
-        int64_t end_ms = (m->open->minute + 1) * 60000;
-        int rc = close_first(m, now_ms);
-        *closed = true;
-        bool more = m->open && (m->open->minute + 1) * 60000 <= now_ms;
-        if (rc == 0 && more)
+    while (*link && end_of((*link)->minute) <= now_ms) {
+        struct bucket *b = *link;
+        int64_t end_ms = end_of(b->minute);
+        uint64_t behind = watermark_behind(m->watermark, end_ms);
+        bool again = b->begun && behind == b->behind; // nobody came further
+        int rc = again ? 0 : close_bucket(m, link, behind, now_ms);
+        *closed = *closed || !again;
+        if (behind != 0)
+            link = &b->next;
+        if (rc == 0 && !again && *link && end_of((*link)->minute) <= now_ms)
             rc = commit(m, end_ms);
         if (rc < 0)
             return rc;
@@ -438,7 +449,7 @@ static int close_up_to(struct minutes *m, int64_t now_ms, bool *closed)
 
 int minutes_advance(struct minutes *m)
 {
-    int64_t now_ms = watermark_now(m->watermark);
+    int64_t now_ms = watermark_front(m->watermark);
     if (m->uncommitted) {
         int rc = commit(m, m->mark_ms);
         if (rc < 0)
@@ -467,12 +478,13 @@ int minutes_advance(struct minutes *m)
 int minutes_finish(struct minutes *m)
 {
     int rc = minutes_advance(m);
-    int64_t now_ms = watermark_now(m->watermark);
+    int64_t now_ms = watermark_front(m->watermark);
     bool write = has_amendments(m) || m->open;
     int64_t mark_ms = now_ms;
     while (rc == 0 && m->open) {
-        mark_ms = (m->open->minute + 1) * 60000;
-        rc = close_first(m, now_ms);
+        if (!is_far(m, m->open->minute))
+            mark_ms = end_of(m->open->minute);
+        rc = close_bucket(m, &m->open, 0, now_ms);
     }
     if (rc == 0 && has_amendments(m))
         rc = cut_amendments(m, now_ms);

@@ -115,9 +115,21 @@ static uint8_t halves_of(const struct record_flow *f)
                                                    : WHOLE;
 }
 
+static struct known *set_of(const struct pairs *p, uint64_t key)
+{
+    return p->known + ((key >> 20) & p->mask) * WAYS;
+}
+
+void pairs_fetch(const struct pairs *p, const struct record_flow *f)
+{
+    const char *set = (const char *)set_of(p, key_of(f));
+    for (size_t at = 0; at < WAYS * sizeof(struct known); at += 64)
+        __builtin_prefetch(set + at);
+}
+
 static struct known *place(struct pairs *p, const struct record_flow *f, uint64_t key)
 {
-    struct known *set = p->known + ((key >> 20) & p->mask) * WAYS, *oldest = set;
+    struct known *set = set_of(p, key), *oldest = set;
     int64_t idle_ms = f->isn_seen & 1 ? IDLE_MS : LOOSE_MS;
     for (size_t i = 0; i < WAYS; i++) {
         if (set[i].key == key && f->start_ms - set[i].last_ms < idle_ms)

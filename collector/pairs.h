@@ -32,6 +32,8 @@ struct pairs *pairs_new(size_t flows, pairs_fn give, void *ctx); // NULL: out of
 void pairs_free(struct pairs *p);
 // `wait`: other sensors are there that may tell the other half.
 void pairs_take(struct pairs *p, const struct record_flow *f, int process, bool wait);
+// The record comes soon: what is known of its flow is asked of the memory.
+void pairs_fetch(const struct pairs *p, const struct record_flow *f);
 void pairs_advance(struct pairs *p, int64_t watermark_ms); // INT64_MAX: all that waits goes on
 // Does the process's clock differ from another's that saw the same flows? Which of the two is wrong is not known.
 bool pairs_clock_differs(const struct pairs *p, int process);

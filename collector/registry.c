@@ -11,17 +11,17 @@
 #include <unistd.h>
 
 #include "common/control.h"
+#include "own_cert.h"
 
 #define TOKEN_MS        (INT64_C(24) * 3600 * 1000)
 #define AUTHORITY_DAYS  3650
-#define SERVER_DAYS     1825
-#define RENEW_MS        (INT64_C(60) * 86400 * 1000)
-#define WARN_MS         (INT64_C(30) * 86400 * 1000)
+#define WARN_MS         (INT64_C(25) * 86400 * 1000) // sensors renew theirs 30 days before
 #define PATH_MAX_OCTETS 512
 
 struct permit {
     char name[TLS_NAME_MAX];
     char serial[41]; // "": no certificate
+    char before[41]; // the one that asked for `serial`; "": none
     char token[33];  // digest; "": none
     int64_t token_until_ms, not_after_ms;
     uint32_t domain[REGISTRY_DOMAINS_MAX];
@@ -34,6 +34,7 @@ struct permit {
 struct registry {
     char dir[PATH_MAX_OCTETS - 16];
     char ca_key[PATH_MAX_OCTETS], ca[PATH_MAX_OCTETS], key[PATH_MAX_OCTETS], cert[PATH_MAX_OCTETS];
+    char server_names[600];
     struct permit **permit;
     size_t count;
 };
@@ -167,7 +168,7 @@ const char *permit_name(const struct permit *p)
 
 bool permit_valid(const struct permit *p, const char *serial)
 {
-    return p->serial[0] && strcmp(p->serial, serial) == 0;
+    return p->serial[0] && (strcmp(p->serial, serial) == 0 || strcmp(p->before, serial) == 0);
 }
 
 struct permit *registry_find(struct registry *r, const struct tls_identity *id)
@@ -175,7 +176,8 @@ struct permit *registry_find(struct registry *r, const struct tls_identity *id)
     struct permit *p = find(r, id->name);
     if (!p || !permit_valid(p, id->serial))
         return NULL;
-    p->not_after_ms = id->not_after_ms;
+    if (strcmp(p->serial, id->serial) == 0)
+        p->not_after_ms = id->not_after_ms;
     return p;
 }
 
@@ -189,11 +191,12 @@ static json_t *to_json(const struct registry *r)
         json_t *domains = json_array();
         for (size_t d = 0; d < p->domains; d++)
             json_array_append_new(domains, json_integer(p->domain[d]));
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:O?}", "name",
-                                              p->name, "serial", p->serial, "token", p->token,
-                                              "token_until_ms", (json_int_t)p->token_until_ms,
-                                              "not_after_ms", (json_int_t)p->not_after_ms,
-                                              "domains", domains, "prefixes", p->prefix_list));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:O?}", "name",
+                                        p->name, "serial", p->serial, "before", p->before, "token",
+                                        p->token, "token_until_ms", (json_int_t)p->token_until_ms,
+                                        "not_after_ms", (json_int_t)p->not_after_ms, "domains",
+                                        domains, "prefixes", p->prefix_list));
     }
     return json_pack("{s:i, s:o}", "v", 1, "sensors", list);
 }
@@ -223,18 +226,19 @@ static int save(const struct registry *r)
 
 static int read_permit(struct registry *r, const json_t *item)
 {
-    const char *name, *serial, *token;
+    const char *name, *serial, *token, *before = "";
     json_int_t until, not_after;
     json_t *domains, *prefixes;
-    if (json_unpack((json_t *)item, "{s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "name", &name, "serial",
-                    &serial, "token", &token, "token_until_ms", &until, "not_after_ms", &not_after,
-                    "domains", &domains, "prefixes", &prefixes) != 0 ||
+    if (json_unpack((json_t *)item, "{s:s, s:s, s?:s, s:s, s:I, s:I, s:o, s:o}", "name", &name,
+                    "serial", &serial, "before", &before, "token", &token, "token_until_ms", &until,
+                    "not_after_ms", &not_after, "domains", &domains, "prefixes", &prefixes) != 0 ||
         strlen(name) >= TLS_NAME_MAX)
         return -EINVAL;
     struct permit *p = get(r, name);
     if (!p)
         return -ENOMEM;
     snprintf(p->serial, sizeof p->serial, "%s", serial);
+    snprintf(p->before, sizeof p->before, "%s", before);
     snprintf(p->token, sizeof p->token, "%s", token);
     p->token_until_ms = until;
     p->not_after_ms = not_after;
@@ -265,36 +269,11 @@ static int load(struct registry *r, char error[static 300])
 
 // ---- Whole
 
-// A certificate of the collector's own, renewed in time.
-static int make_server(const struct registry *r, const char *server_names, int64_t now_ms)
+int registry_renew_own(struct registry *r, int64_t now_ms)
 {
-    char *request = NULL, *pem = NULL, serial[41];
-    int64_t until = tls_cert_expiry(r->cert);
-    if (until > now_ms + RENEW_MS)
-        return 0;
-    if (until < 0 && until != -ENOENT)
-        return (int)until;
-    unlink(r->key);
-    unlink(r->cert);
-    int rc = tls_cert_request(r->key, "postern-collector", &request);
-    if (rc == 0)
-        rc = tls_cert_sign(r->ca_key, r->ca, span_of_text(request), "postern-collector",
-                           server_names, SERVER_DAYS, now_ms, &pem, serial);
-    FILE *f = rc == 0 ? fopen(r->cert, "wxe") : NULL;
-    FILE *ca = f ? fopen(r->ca, "re") : NULL;
-    if (rc == 0 && (!f || !ca))
-        rc = -errno;
-    // The authority's certificate is sent along: who enrols knows it by its fingerprint.
-    if (rc == 0 && fputs(pem, f) >= 0)
-        for (int c; (c = fgetc(ca)) != EOF;)
-            fputc(c, f);
-    if (ca)
-        fclose(ca);
-    if (f && fclose(f) != 0 && rc == 0)
-        rc = -errno;
-    free(request);
-    free(pem);
-    return rc;
+    struct own_cert c = {
+        .key = r->key, .cert = r->cert, .ca_key = r->ca_key, .ca = r->ca, .names = r->server_names};
+    return own_cert_renew(&c, now_ms);
 }
 
 int registry_open(const char *dir, const char *site, const char *server_names, int64_t now_ms,
@@ -310,6 +289,7 @@ int registry_open(const char *dir, const char *site, const char *server_names, i
     snprintf(r->ca, sizeof r->ca, "%s/ca.pem", r->dir);
     snprintf(r->key, sizeof r->key, "%s/key.pem", r->dir);
     snprintf(r->cert, sizeof r->cert, "%s/cert.pem", r->dir);
+    snprintf(r->server_names, sizeof r->server_names, "%s", server_names);
     if (rc == 0 && mkdir(dir, 0700) < 0 && errno != EEXIST)
         rc = -errno;
     if (rc == 0 && access(r->ca, F_OK) < 0) {
@@ -319,8 +299,8 @@ int registry_open(const char *dir, const char *site, const char *server_names, i
         rc = tls_cert_make_authority(r->ca_key, r->ca, name, AUTHORITY_DAYS, now_ms);
     }
     if (rc == 0)
-        rc = make_server(r, server_names, now_ms);
-    if (rc == 0)
+        rc = registry_renew_own(r, now_ms);
+    if (rc >= 0)
         rc = load(r, error);
     if (rc < 0) {
         if (!error[0])
@@ -396,6 +376,18 @@ int registry_invite(struct registry *r, const char *name, const json_t *domains,
     return save(r);
 }
 
+// The certificate counts when that is on disk; else all is as it `was`.
+static int give(struct registry *r, struct permit *p, const struct permit *was, const char *serial,
+                int days, int64_t now_ms)
+{
+    snprintf(p->serial, sizeof p->serial, "%s", serial);
+    p->not_after_ms = now_ms + (int64_t)days * 86400000;
+    int rc = save(r);
+    if (rc < 0)
+        *p = *was;
+    return rc;
+}
+
 int registry_redeem(struct registry *r, const char *token, struct span request, int days,
                     int64_t now_ms, char **pem)
 {
@@ -412,21 +404,34 @@ int registry_redeem(struct registry *r, const char *token, struct span request, 
     int rc = tls_cert_sign(r->ca_key, r->ca, request, p->name, NULL, days, now_ms, &text, serial);
     if (rc < 0)
         return rc;
-    char before[33], serial_before[41];
-    memcpy(before, p->token, sizeof before);
-    memcpy(serial_before, p->serial, sizeof serial_before);
-    p->token[0] = '\0';
-    memcpy(p->serial, serial, sizeof p->serial);
-    p->not_after_ms = now_ms + (int64_t)days * 86400000;
-    rc = save(r);
-    if (rc < 0) { // nothing was given away: the token is still good
-        memcpy(p->token, before, sizeof before);
-        memcpy(p->serial, serial_before, sizeof serial_before);
+    struct permit was = *p;
+    p->token[0] = p->before[0] = '\0';
+    rc = give(r, p, &was, serial, days, now_ms);
+    if (rc < 0)
         free(text);
+    else
+        *pem = text;
+    return rc;
+}
+
+int registry_renew(struct registry *r, const struct tls_identity *who, struct span request,
+                   int days, int64_t now_ms, char **pem)
+{
+    char serial[41], *text = NULL;
+    struct permit *p = registry_find(r, who);
+    if (!p)
+        return -EACCES;
+    int rc = tls_cert_sign(r->ca_key, r->ca, request, p->name, NULL, days, now_ms, &text, serial);
+    if (rc < 0)
         return rc;
-    }
-    *pem = text;
-    return 0;
+    struct permit was = *p;
+    memcpy(p->before, who->serial, sizeof p->before);
+    rc = give(r, p, &was, serial, days, now_ms);
+    if (rc < 0)
+        free(text);
+    else
+        *pem = text;
+    return rc;
 }
 
 int registry_revoke(struct registry *r, const char *name)
@@ -434,13 +439,15 @@ int registry_revoke(struct registry *r, const char *name)
     struct permit *p = find(r, name);
     if (!p)
         return -ENOENT;
-    p->serial[0] = p->token[0] = '\0';
+    p->serial[0] = p->before[0] = p->token[0] = '\0';
     return save(r);
 }
 
-void registry_status(const struct registry *r, struct control_status *s, int64_t now_ms)
+void registry_status(const struct registry *r, struct control_status *s, int days, int64_t now_ms)
 {
     uint64_t domain = 0, prefix = 0;
+    int64_t quarter_ms = days * INT64_C(21600000);
+    int64_t warn_ms = quarter_ms < WARN_MS ? quarter_ms : WARN_MS;
     char text[200];
     int64_t until = tls_cert_expiry(r->cert);
     for (size_t i = 0; i < r->count; i++) {
@@ -456,17 +463,19 @@ void registry_status(const struct registry *r, struct control_status *s, int64_t
                 s, 1, "foreign-records", text,
                 "enrol it with its domains and prefixes, or look who uses its key");
         }
-        if (p->serial[0] && p->not_after_ms - now_ms < WARN_MS) {
-            snprintf(text, sizeof text, "the certificate of sensor %s ends within 30 days",
-                     p->name);
+        if (p->serial[0] && p->not_after_ms - now_ms < warn_ms) {
+            snprintf(text, sizeof text,
+                     "the certificate of sensor %s ends in %lld days, and was not renewed", p->name,
+                     (long long)((p->not_after_ms - now_ms) / 86400000));
             control_status_problem(s, 1, "certificate", text,
-                                   "enrol it again: postern sensor enroll NAME");
+                                   "see whether the sensor reaches collector.enroll, or enrol it "
+                                   "again: postern sensor enroll NAME");
         }
     }
     if (until - now_ms < WARN_MS)
         control_status_problem(s, 1, "certificate",
-                               "the collector's own certificate ends within 30 days",
-                               "restart the collector: it makes itself a new one");
+                               "the collector's own certificate ends within 25 days",
+                               "see the log for why it could not make itself a new one");
     control_status_counter(s, "foreign_domain", domain);
     control_status_counter(s, "foreign_prefix", prefix);
 }

@@ -20,6 +20,8 @@ enum permit_answer { PERMIT_YES, PERMIT_DOMAIN, PERMIT_PREFIX };
 int registry_open(const char *dir, const char *site, const char *server_names, int64_t now_ms,
                   struct registry **out, char error[static 300]);
 void registry_close(struct registry *r);
+// Makes the collector's own certificate anew when it ends within 60 days. 1: it did; negative errno: it could not.
+int registry_renew_own(struct registry *r, int64_t now_ms);
 // Paths of the files for TLS; borrowed.
 struct tls_files registry_files(const struct registry *r);
 
@@ -40,7 +42,12 @@ int registry_invite(struct registry *r, const char *name, const json_t *domains,
 // Signs the request of who shows the token. -EACCES: no such token; -ETIMEDOUT: too old; -EINVAL: no request. `*pem`: the caller's.
 int registry_redeem(struct registry *r, const char *token, struct span request, int days,
                     int64_t now_ms, char **pem);
+// Signs the request of who showed this certificate of ours: the earlier one stays good until it ends, for the answer may be
+// lost on its way. -EACCES: revoked, or replaced by an enrolment.
+int registry_renew(struct registry *r, const struct tls_identity *who, struct span request,
+                   int days, int64_t now_ms, char **pem);
 int registry_revoke(struct registry *r, const char *name); // -ENOENT: no such sensor
 
 struct control_status;
-void registry_status(const struct registry *r, struct control_status *s, int64_t now_ms);
+// `days`: how long certificates are good.
+void registry_status(const struct registry *r, struct control_status *s, int days, int64_t now_ms);

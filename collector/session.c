@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "clock_watch.h"
 #include "common/buf.h"
 #include "common/ipfix.h"
 #include "common/log.h"
@@ -15,6 +16,7 @@
 #define IN_OCTETS   65536
 #define TURN_OCTETS (1 << 20) // read at a time, before others have their turn
 #define OWED_MAX    16
+#define HELD_MAX    COLLECTOR_FETCH_MAX
 #define OUT_MAX     65536
 #define SHAKE_MS    10000
 #define IDLE_MS     (5 * 60000)
@@ -29,18 +31,22 @@ struct session {
     struct permit *permit; // NULL: everything is taken
     struct tls_identity identity;
     struct ipfix_decoder *decoder;
-    struct record_reader_stats told; // of the decoder, added to the totals so far
-    struct record held;              // decoded, not put yet
-    bool holds, allowed;
+    struct record_reader_stats told;      // of the decoder, added to the totals so far
+    struct record held[HELD_MAX];         // decoded; from `held_at` on not put yet
+    struct ipfix_octets octets[HELD_MAX]; // as they came; of no template when changed
+    bool allowed[HELD_MAX];
+    size_t held_at, held_count;
     uint8_t in[IN_OCTETS];
     size_t in_at, in_len;
+    struct clock_watch clock;
+    bool live; // its last second was no capture's
     struct transport_ack owed[OWED_MAX];
     size_t owed_count;
     struct transport_ack_writer acks;
     struct buf out;
     int64_t tokens;
     int64_t begun_ms, heard_ms;
-    uint64_t records, foreign;
+    uint64_t records, foreign, absurd;
     bool warned;
 };
 
@@ -157,22 +163,70 @@ static uint32_t domain_of_exporter(const struct session *s, uint32_t domain)
     return h | 0x80000000u;
 }
 
-static void hold(struct session *s)
+static int64_t time_of(const struct record *r)
 {
-    s->holds = true;
-    s->allowed = permitted(s, &s->held);
-    if (s->held.id.sequence == 0)
-        s->held.id.domain = domain_of_exporter(s, s->held.id.domain);
+    return r->kind == RECORD_COVERAGE ? r->coverage.t_ms
+           : r->kind == RECORD_MAIL   ? r->mail.t_ms
+                                      : r->flow.end_ms;
 }
 
-// Puts the held record. False: the intake refuses, it stays held.
+// Nobody else may contradict a lone sensor: what our own clock says is asked here, before the intake, for what is counted again
+// after a crash must not depend on it.
+static bool believed(struct session *s, const struct record *r)
+{
+    if (r->kind == RECORD_COVERAGE)
+        s->live = !(r->coverage.alarms & COVERAGE_REPLAY);
+    bool exporter = r->id.sequence == 0; // it shows no capture to us
+    if ((!s->live && !exporter) || !clock_watch_is_absurd(time_of(r), s->heard_ms))
+        return true;
+    s->room->totals.absurd++;
+    s->absurd++;
+    return false;
+}
+
+// True: the record says now that its clock differs.
+static bool mark_clock(struct session *s, struct record *r)
+{
+    struct coverage *c = &r->coverage;
+    if (r->kind != RECORD_COVERAGE || !s->live ||
+        !clock_watch_take(&s->clock, c->t_ms, s->heard_ms) || (c->alarms & COVERAGE_CLOCK))
+        return false;
+    c->alarms |= COVERAGE_CLOCK;
+    return true;
+}
+
+// Decodes the next records of the message that is there. False: there are none.
+static bool hold(struct session *s)
+{
+    s->held_at = s->held_count = 0;
+    while (s->held_count < HELD_MAX) {
+        size_t i = s->held_count;
+        struct record *r = &s->held[i];
+        if (ipfix_decoder_next(s->decoder, r) != 1)
+            break;
+        s->allowed[i] = permitted(s, r) && believed(s, r);
+        s->octets[i] = ipfix_decoder_octets(s->decoder);
+        if (mark_clock(s, r))
+            s->octets[i].template_id = 0;
+        if (r->id.sequence == 0) {
+            r->id.domain = domain_of_exporter(s, r->id.domain);
+            s->octets[i].template_id = 0;
+        }
+        s->held_count++;
+    }
+    intake_fetch(s->room->intake, s->held, s->held_count);
+    return s->held_count > 0;
+}
+
+// Puts the first of the held records. False: the intake refuses, it stays held.
 static bool put_held(struct session *s)
 {
-    const struct record *r = &s->held;
+    size_t i = s->held_at;
+    const struct record *r = &s->held[i];
     bool put = true;
-    int rc = s->allowed ? intake_put(s->room->intake, r, &put) : 0;
+    int rc = s->allowed[i] ? intake_put(s->room->intake, r, &s->octets[i], &put) : 0;
     if (put) {
-        s->holds = false;
+        s->held_at++;
         s->records++;
         s->tokens--;
         s->room->totals.taken++;
@@ -202,16 +256,15 @@ static void add_stats(struct session *s)
 static bool work(struct session *s)
 {
     for (;;) {
-        if (s->holds && !put_held(s))
-            return false;
+        while (s->held_at < s->held_count && s->tokens > 0)
+            if (!put_held(s))
+                return false;
         if (s->tokens <= 0) {
             s->room->totals.throttled++;
             return false;
         }
-        if (ipfix_decoder_next(s->decoder, &s->held) == 1) {
-            hold(s);
+        if (hold(s))
             continue;
-        }
         if (s->in_at == s->in_len)
             return true;
         struct span left = span_of(s->in + s->in_at, s->in_len - s->in_at);
@@ -351,6 +404,23 @@ void session_tick(struct session *s, int64_t now_ms)
     }
 }
 
+static void status_clock(const struct session *s, struct control_status *out)
+{
+    char text[240];
+    if (s->absurd == 0 && !s->clock.differs)
+        return;
+    int64_t off_ms = s->clock.off_ms < 0 ? -s->clock.off_ms : s->clock.off_ms;
+    if (s->clock.differs)
+        snprintf(text, sizeof text, "the clock of %s is %lld.%lld s %s the collector's", s->peer,
+                 (long long)(off_ms / 1000), (long long)(off_ms % 1000 / 100),
+                 s->clock.off_ms > 0 ? "ahead of" : "behind");
+    else
+        snprintf(text, sizeof text,
+                 "%llu records of %s were a day and more ahead of the collector's clock: refused",
+                 (unsigned long long)s->absurd, s->peer);
+    control_status_problem(out, 1, "clock", text, "synchronise both clocks (NTP or PTP)");
+}
+
 void session_status(const struct session *s, struct control_status *out)
 {
     const struct record_reader_stats *t = ipfix_decoder_stats(s->decoder);
@@ -365,6 +435,7 @@ void session_status(const struct session *s, struct control_status *out)
              t->no_identity > 0 ? "; no identity: what is lost on the way is not seen, what is "
                                   "repeated counts twice"
                                 : "");
+    status_clock(s, out);
     control_status_input(out, s->peer,
                          bad > 0          ? "broken"
                          : s->records > 0 ? "whole"

@@ -1,8 +1,10 @@
-// The least of what living processes have passed, never going back.
+// The least of what living processes have passed, and of those that are not stalled; neither goes back.
 #include "watermark.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "common/control.h"
 
 struct process {
     uint32_t domain;
@@ -11,6 +13,7 @@ struct process {
     bool ended;   // by a last coverage record, or with its input
     bool said_so; // by the former
     bool silent;
+    bool stalled;
     bool fresh;   // begun anew, and no coverage of it yet
     bool replay;  // its time is that of packets in a file
     bool suspect; // its clock is ahead of everybody's
@@ -25,7 +28,7 @@ struct process {
 
 struct watermark {
     int64_t silent_after_ms, future_max_ms, export_lag_ms;
-    int64_t now_ms;
+    int64_t now_ms, front_ms;
     struct process *process;
     size_t count, cap;
     uint64_t turn; // coverage records so far
@@ -42,7 +45,7 @@ struct watermark *watermark_new(int64_t silent_after_ms, int64_t future_max_ms)
     // Less than what counts as silent, or a router would always be.
     w->export_lag_ms = silent_after_ms / 2 < WATERMARK_EXPORT_LAG_MS ? silent_after_ms / 2
                                                                      : WATERMARK_EXPORT_LAG_MS;
-    w->now_ms = WATERMARK_NONE;
+    w->now_ms = w->front_ms = WATERMARK_NONE;
     return w;
 }
 
@@ -80,16 +83,23 @@ static bool counts(const struct process *p)
     return !p->ended && !p->suspect && p->t_ms != WATERMARK_NONE;
 }
 
-// The furthest of those whose clock is believed, but for `but`.
-static int64_t furthest(const struct watermark *w, const struct process *but)
+static int64_t furthest_of(const struct watermark *w, const struct process *but, bool sensors)
 {
     int64_t t = WATERMARK_NONE;
     for (size_t i = 0; i < w->count; i++) {
         const struct process *p = &w->process[i];
-        if (p != but && counts(p) && !p->silent && p->t_ms > t)
+        if (p != but && counts(p) && !p->silent && p->has_coverage == sensors && p->t_ms > t)
             t = p->t_ms;
     }
     return t;
+}
+
+// The furthest of those whose clock is believed, but for `but`. A router's clock counts when no sensor's does: it says nothing
+// of seconds, so nobody would notice when it is wrong.
+static int64_t furthest(const struct watermark *w, const struct process *but)
+{
+    int64_t t = furthest_of(w, but, true);
+    return t != WATERMARK_NONE ? t : furthest_of(w, but, false);
 }
 
 // Has anybody who is believed said a word since the suspect's row of claims began?
@@ -118,10 +128,17 @@ static void reconsider(struct watermark *w)
     }
 }
 
+// A router is behind by the pause it is given.
+static bool is_stalled(const struct watermark *w, const struct process *p, int64_t ahead_ms)
+{
+    int64_t pause_ms = p->has_coverage ? 0 : w->export_lag_ms;
+    return ahead_ms != WATERMARK_NONE && ahead_ms - p->t_ms > WATERMARK_STALLED_MS + pause_ms;
+}
+
 static void settle(struct watermark *w)
 {
     int64_t ahead = furthest(w, NULL);
-    int64_t least = INT64_MAX;
+    int64_t least = INT64_MAX, front = INT64_MAX;
     int64_t last = WATERMARK_NONE; // of those that ended
     for (size_t i = 0; i < w->count; i++) {
         struct process *p = &w->process[i];
@@ -132,12 +149,20 @@ static void settle(struct watermark *w)
         bool silent = ahead != WATERMARK_NONE && ahead - p->t_ms > w->silent_after_ms;
         w->silences += silent && !p->silent;
         p->silent = silent;
+        p->stalled = !silent && is_stalled(w, p, ahead);
         if (!silent && p->t_ms < least)
             least = p->t_ms;
+        if (!silent && !p->stalled && p->t_ms < front)
+            front = p->t_ms;
     }
     int64_t now = least != INT64_MAX ? least : last;
     if (now > w->now_ms)
         w->now_ms = now;
+    // The furthest is never stalled.
+    if (front != INT64_MAX && front > w->front_ms)
+        w->front_ms = front;
+    if (w->now_ms > w->front_ms)
+        w->front_ms = w->now_ms;
     reconsider(w);
 }
 
@@ -180,6 +205,9 @@ enum watermark_result watermark_coverage(struct watermark *w, int process, uint6
         p->claims = 0;
         p->fresh = false;
         p->turn = w->turn;
+        bool back = p->epoch == epoch && p->t_ms != WATERMARK_NONE &&
+                    p->t_ms - c->t_ms > WATERMARK_BACK_MS;
+        w->clock_faults += back && !p->replay;
         // A clock that was set back holds nothing up: the watermark stays.
         p->t_ms = c->t_ms;
     } else {
@@ -201,10 +229,13 @@ enum watermark_result watermark_record(struct watermark *w, int process, uint64_
     if (p->ended || epoch != p->epoch)
         p->fresh = true;
     p->epoch = epoch;
-    int64_t from = p->suspect        ? w->now_ms
-                   : p->fresh        ? WATERMARK_NONE
-                   : p->has_coverage ? p->t_ms
-                                     : p->newest_ms;
+    bool router = epoch == 0 && !p->has_coverage;
+    int64_t sensors = router ? furthest_of(w, p, true) : WATERMARK_NONE;
+    int64_t from = p->suspect                  ? w->now_ms
+                   : sensors != WATERMARK_NONE ? sensors
+                   : p->fresh                  ? WATERMARK_NONE
+                   : p->has_coverage           ? p->t_ms
+                                               : p->newest_ms;
     if (from == WATERMARK_NONE)
         from = furthest(w, p);
     if (!p->replay && from != WATERMARK_NONE && t_ms - from > w->future_max_ms)
@@ -212,7 +243,8 @@ enum watermark_result watermark_record(struct watermark *w, int process, uint64_
     p->ended = p->said_so = false;
     if (t_ms > p->newest_ms)
         p->newest_ms = t_ms;
-    if (!p->has_coverage) {
+    // A sensor of ours says by its seconds how far it is: one record moves nothing.
+    if (router) {
         p->fresh = false;
         p->t_ms = p->newest_ms - w->export_lag_ms;
         settle(w);
@@ -236,6 +268,27 @@ int64_t watermark_now(const struct watermark *w)
     return w->now_ms;
 }
 
+int64_t watermark_front(const struct watermark *w)
+{
+    return w->front_ms;
+}
+
+uint64_t watermark_bit(int process)
+{
+    return (uint64_t)1 << (process < 63 ? process : 63);
+}
+
+uint64_t watermark_behind(const struct watermark *w, int64_t t_ms)
+{
+    uint64_t behind = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        const struct process *p = &w->process[i];
+        if (counts(p) && !p->silent && p->t_ms < t_ms)
+            behind |= watermark_bit((int)i);
+    }
+    return behind;
+}
+
 size_t watermark_alive(const struct watermark *w)
 {
     size_t n = 0;
@@ -255,6 +308,11 @@ bool watermark_is_silent(const struct watermark *w, int process)
     return p->silent || (p->ended && !p->said_so && p->has_coverage);
 }
 
+const char *watermark_name(const struct watermark *w, int process)
+{
+    return w->process[process].name;
+}
+
 bool watermark_has_coverage(const struct watermark *w, int process)
 {
     return w->process[process].has_coverage;
@@ -270,12 +328,31 @@ uint64_t watermark_silences(const struct watermark *w)
     return w->silences;
 }
 
-const char *watermark_unfinished(const struct watermark *w, size_t *at)
+// ---- Status
+
+static void status_of(const struct watermark *w, const struct process *p, bool ended,
+                      struct control_status *s)
 {
-    while (*at < w->count) {
-        const struct process *p = &w->process[(*at)++];
-        if (p->has_coverage && !p->said_so)
-            return p->name;
+    char text[200];
+    if (ended && p->has_coverage && !p->said_so) {
+        snprintf(text, sizeof text, "sensor %s ended without its last coverage record", p->name);
+        control_status_problem(s, 1, "sensor-unfinished", text,
+                               "see whether the sensor was killed or its records were cut");
     }
-    return NULL;
+    if (counts(p) && p->stalled) {
+        snprintf(text, sizeof text,
+                 "sensor %s is %lld s behind the others; minutes of its subscribers wait for it",
+                 p->name, (long long)((w->front_ms - p->t_ms) / 1000));
+        control_status_problem(s, 1, "sensor-stalled", text,
+                               "see whether the sensor runs and its link is up");
+    }
+}
+
+void watermark_status(const struct watermark *w, bool ended, struct control_status *s)
+{
+    for (size_t i = 0; i < w->count; i++)
+        status_of(w, &w->process[i], ended, s);
+    if (w->clock_faults > 0)
+        control_status_problem(s, 1, "clock", "a sensor's clock jumped, or ran ahead of the others",
+                               "synchronise the sensors' clocks (NTP or PTP)");
 }

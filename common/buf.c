@@ -50,6 +50,11 @@ static bool reserve(struct buf *b, size_t len)
     return true;
 }
 
+uint8_t *buf_room(struct buf *b, size_t len)
+{
+    return reserve(b, len) ? b->data + b->len : NULL;
+}
+
 void buf_bytes(struct buf *b, const void *data, size_t len)
 {
     if (len == 0 || !reserve(b, len))

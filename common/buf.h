@@ -25,6 +25,9 @@ void buf_varint(struct buf *b, uint64_t v);
 void buf_text(struct buf *b, const char *text);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+// Where up to `len` more octets may be written; the caller adds to `len` of the buffer what it wrote. NULL: failed.
+uint8_t *buf_room(struct buf *b, size_t len);
+
 // Overwrite `len` octets at `off`, which must lie inside what was written (a length written late).
 void buf_patch_be(struct buf *b, size_t off, uint64_t v, size_t len);
 

@@ -112,6 +112,37 @@ static int exchange(const char *path, const char *line, int timeout_ms, struct b
     return rc;
 }
 
+// "/run/postern/postern-sensor@edge.sock" is of "postern-sensor@edge", its unit's name too. False: no socket of ours.
+static bool name_unit(const char *path, char out[static 64])
+{
+    const char *base = strrchr(path, '/');
+    base = base ? base + 1 : path;
+    size_t len = strlen(base), end = strlen(".sock");
+    if (strncmp(base, "postern-", 8) != 0 || len <= end || strcmp(base + len - end, ".sock") != 0)
+        return false;
+    snprintf(out, 64, "%.*s", (int)(len - end < 63 ? len - end : 63), base);
+    return true;
+}
+
+// Which program to start is the first thing to know.
+static bool explain_absent(const char *path, int rc, char error[static 400])
+{
+    char unit[64];
+    if ((rc != -ENOENT && rc != -ECONNREFUSED) || !name_unit(path, unit))
+        return false;
+    if (rc == -ENOENT)
+        snprintf(error, 400,
+                 "%.160s: there is no such socket: %s does not run (systemctl start %s), or with "
+                 "another site.run_directory",
+                 path, unit, unit);
+    else
+        snprintf(
+            error, 400,
+            "%.160s: nobody answers any more: %s has died; start it again (systemctl start %s)",
+            path, unit, unit);
+    return true;
+}
+
 static int explain(const char *path, int rc, char error[static 400])
 {
     static const struct {
@@ -129,6 +160,8 @@ static int explain(const char *path, int rc, char error[static 400])
         {-EMSGSIZE, "the answer is longer than a line may be: another version answers"},
     };
     const char *text = strerror(-rc);
+    if (explain_absent(path, rc, error))
+        return rc;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (known[i].code == rc)
             text = known[i].text;

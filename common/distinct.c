@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define RANK_MAX (64 - DISTINCT_HLL_BITS + 1)
 
@@ -65,6 +66,46 @@ static void hll_add(uint8_t *reg, uint64_t value)
         *r = rank;
 }
 
+// ---- Stores of exact sets: 4, 8, 16, 32 values
+
+static unsigned size_index(unsigned cap)
+{
+    return (unsigned)__builtin_ctz(cap) - 2;
+}
+
+static void *store_new(unsigned cap, struct distinct_budget *budget)
+{
+    void **spare = budget ? &budget->spare[size_index(cap)] : NULL;
+    if (!spare || !*spare)
+        return malloc(cap * sizeof(uint64_t));
+    void *store = *spare;
+    memcpy(spare, store, sizeof *spare);
+    return store;
+}
+
+static void store_free(void *store, unsigned cap, struct distinct_budget *budget)
+{
+    if (!store || !budget || !budget->keeps_spare) {
+        free(store);
+        return;
+    }
+    void **spare = &budget->spare[size_index(cap)];
+    memcpy(store, spare, sizeof *spare);
+    *spare = store;
+}
+
+void distinct_budget_fini(struct distinct_budget *budget)
+{
+    for (unsigned i = 0; i < DISTINCT_SIZES; i++)
+        for (void *store = budget->spare[i], *next; store; store = next) {
+            memcpy(&next, store, sizeof next);
+            free(store);
+        }
+    memset(budget->spare, 0, sizeof budget->spare);
+}
+
+// ---- Adding
+
 static bool sketch_allowed(struct distinct_budget *budget)
 {
     if (!budget)
@@ -90,7 +131,7 @@ static bool become_hll(struct distinct *d, struct distinct_budget *budget)
     }
     for (unsigned i = 0; i < d->count; i++)
         hll_add(reg, exact_values(d)[i]);
-    free(d->store);
+    store_free(d->store, d->cap, budget);
     d->store = reg;
     d->is_hll = true;
     d->count = 0;
@@ -98,12 +139,15 @@ static bool become_hll(struct distinct *d, struct distinct_budget *budget)
     return true;
 }
 
-static bool exact_grow(struct distinct *d)
+static bool exact_grow(struct distinct *d, struct distinct_budget *budget)
 {
     uint16_t cap = d->cap == 0 ? 4 : (uint16_t)(d->cap * 2);
-    uint64_t *store = realloc(d->store, cap * sizeof *store);
+    uint64_t *store = store_new(cap, budget);
     if (!store)
         return false;
+    if (d->count > 0)
+        memcpy(store, d->store, d->count * sizeof *store);
+    store_free(d->store, d->cap, budget);
     d->store = store;
     d->cap = cap;
     return true;
@@ -121,7 +165,7 @@ static void exact_add(struct distinct *d, uint64_t value, struct distinct_budget
             d->starved = true;
         return;
     }
-    if (d->count == d->cap && !exact_grow(d)) {
+    if (d->count == d->cap && !exact_grow(d, budget)) {
         d->starved = true;
         return;
     }
@@ -212,11 +256,22 @@ bool distinct_has(const struct distinct *d, uint64_t value, bool *exact)
     return maybe;
 }
 
+size_t distinct_values(const struct distinct *d, uint64_t *out, size_t room)
+{
+    size_t n = d->is_hll ? 0 : d->count < room ? d->count : room;
+    if (n > 0)
+        memcpy(out, exact_values(d), n * sizeof *out);
+    return n;
+}
+
 void distinct_clear(struct distinct *d, struct distinct_budget *budget)
 {
     if (d->is_hll && budget && budget->sketches > 0)
         budget->sketches--;
-    free(d->store);
+    if (d->is_hll)
+        free(d->store);
+    else
+        store_free(d->store, d->cap, budget);
     *d = (struct distinct){0};
 }
 
@@ -285,7 +340,8 @@ static bool decode_registers(struct cursor *c, uint8_t *reg)
     return !c->failed;
 }
 
-static bool decode_exact(struct cursor *c, struct distinct *d, unsigned count)
+static bool decode_exact(struct cursor *c, struct distinct *d, unsigned count,
+                         struct distinct_budget *budget)
 {
     if (count > DISTINCT_EXACT_MAX || cursor_left(c) < count * 8u)
         return false;
@@ -293,7 +349,7 @@ static bool decode_exact(struct cursor *c, struct distinct *d, unsigned count)
         uint64_t value = cursor_u64(c);
         if (i > 0 && value <= exact_values(d)[d->count - 1])
             return false;
-        if (d->count == d->cap && !exact_grow(d))
+        if (d->count == d->cap && !exact_grow(d, budget))
             return false;
         uint64_t *v = d->store;
         v[d->count++] = value;
@@ -306,7 +362,7 @@ static bool decode_body(struct cursor *c, struct distinct *d, uint8_t form,
                         struct distinct_budget *budget)
 {
     if (!(form & FORM_HLL))
-        return decode_exact(c, d, form & FORM_COUNT);
+        return decode_exact(c, d, form & FORM_COUNT, budget);
     uint8_t reg[DISTINCT_REGISTERS] = {0};
     if ((form & FORM_COUNT) != 0 || !decode_registers(c, reg))
         return false;

@@ -21,10 +21,18 @@ struct distinct {
 
 // Sketches come out of a budget shared by a program: when it is used up a set stays at 32 and says
 // so by `starved`.
+//
+// With `keeps_spare` the stores of exact sets that are cleared wait for the next ones that grow to their size:
+// for who makes and clears many, always with this budget.
+#define DISTINCT_SIZES 4
 struct distinct_budget {
     size_t sketches_max, sketches;
     uint64_t refused;
+    bool keeps_spare;
+    void *spare[DISTINCT_SIZES]; // owned; each begins with the next
 };
+
+void distinct_budget_fini(struct distinct_budget *budget); // after the last set
 
 // A value of another key id empties nothing and is not added: returns false.
 bool distinct_add(struct distinct *d, uint8_t key_id, uint64_t value,
@@ -33,6 +41,8 @@ bool distinct_merge(struct distinct *into, const struct distinct *from,
                     struct distinct_budget *budget);
 double distinct_count(const struct distinct *d); // exact up to 32
 bool distinct_has(const struct distinct *d, uint64_t value, bool *exact);
+// The values themselves, `room` at most; 0 of a sketch, which has none.
+size_t distinct_values(const struct distinct *d, uint64_t *out, size_t room);
 void distinct_clear(struct distinct *d, struct distinct_budget *budget);
 
 void distinct_encode(const struct distinct *d, struct buf *out);

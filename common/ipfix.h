@@ -146,6 +146,16 @@ void ipfix_encoder_reset(struct ipfix_encoder *e);
 // Adds `r` to the message. -ENOBUFS: full; take it and put again. -EINVAL: record_check says no.
 int ipfix_encoder_put(struct ipfix_encoder *e, const struct record *r);
 
+// A record's octets as they came, under the number of a template that is ours field by field.
+struct ipfix_octets {
+    unsigned template_id; // 0: of another template, or of no record
+    struct span record;
+};
+
+// Adds what a decoder gave as `r`, without encoding it anew. -ENOBUFS as above.
+int ipfix_encoder_put_octets(struct ipfix_encoder *e, const struct ipfix_octets *octets,
+                             const struct record *r);
+
 // The message, complete; empty when nothing was put. Borrowed until the next put.
 struct span ipfix_encoder_take(struct ipfix_encoder *e);
 
@@ -162,6 +172,9 @@ size_t ipfix_decoder_feed(struct ipfix_decoder *d, struct span in);
 
 // 1: `*r` filled; 0: nothing more until more is fed.
 int ipfix_decoder_next(struct ipfix_decoder *d, struct record *r);
+
+// The octets of the record that was handed out last; borrowed until more is fed.
+struct ipfix_octets ipfix_decoder_octets(const struct ipfix_decoder *d);
 
 // The input ends here; a message that is not whole is counted.
 void ipfix_decoder_end(struct ipfix_decoder *d);

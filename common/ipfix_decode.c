@@ -28,9 +28,10 @@ struct ipfix_decoder {
     size_t at;                      // next set
     const struct ipfix_template *t; // of the open data set, or NULL
     size_t set_at, set_end;
-    struct ipfix_domain *d; // of the message
-    uint32_t records;       // data records of the message
-    bool records_known;     // no set of it was passed over
+    struct ipfix_octets octets; // of the record handed out
+    struct ipfix_domain *d;     // of the message
+    uint32_t records;           // data records of the message
+    bool records_known;         // no set of it was passed over
     int64_t export_ms;
     uint8_t data[IPFIX_MESSAGE_MAX];
 };
@@ -236,6 +237,25 @@ static inline bool store_step(struct ipfix_decoder *d, const struct ipfix_step *
                              &d->stats.unknown_element);
 }
 
+// What has variable length: one octet says it, or 255 and two more (RFC 7011, 7).
+static bool read_variable(const uint8_t **p, const uint8_t *end, struct span *out)
+{
+    if (*p == end)
+        return false;
+    size_t len = *(*p)++;
+    if (len == 255) {
+        if (end - *p < 2)
+            return false;
+        len = ipfix_be16(*p);
+        *p += 2;
+    }
+    if ((size_t)(end - *p) < len)
+        return false;
+    *out = span_of(*p, len);
+    *p += len;
+    return true;
+}
+
 enum outcome { RUNS_OVER, BROKEN, WHOLE };
 
 // Reads one record at `d->set_at` and steps over it.
@@ -244,26 +264,25 @@ static enum outcome read_record(struct ipfix_decoder *d, struct record *r, struc
     const struct ipfix_template *t = d->t;
     const uint8_t *p = d->data + d->set_at;
     const uint8_t *end = d->data + d->set_end;
+    const struct ipfix_step *step = t->step, *last = t->step + t->step_count;
     bool whole = true;
-    for (uint32_t i = 0; i < t->step_count; i++) {
-        const struct ipfix_step *step = &t->step[i];
-        size_t len = step->wire;
-        if (len == IPFIX_VARIABLE) {
-            if (p == end)
+    while (step < last) {
+        if (step->run == 0) {
+            struct span in;
+            if (!read_variable(&p, end, &in))
                 return RUNS_OVER;
-            len = *p++;
-            if (len == 255) {
-                if (end - p < 2)
-                    return RUNS_OVER;
-                len = ipfix_be16(p);
-                p += 2;
-            }
+            if (!store_step(d, step, r, x, in.data, in.len))
+                whole = false;
+            step++;
+            continue;
         }
-        if ((size_t)(end - p) < len)
+        if (end - p < step->run_len)
             return RUNS_OVER;
-        if (!store_step(d, step, r, x, p, len))
-            whole = false;
-        p += len;
+        for (const struct ipfix_step *run = step + step->run; step < run; step++) {
+            if (!store_step(d, step, r, x, p, step->wire))
+                whole = false;
+            p += step->wire;
+        }
     }
     d->set_at = (size_t)(p - d->data);
     d->stats.unknown_element += t->unknown;
@@ -285,6 +304,7 @@ static void take_options(struct ipfix_decoder *d, const struct ipfix_extra *x)
 static bool next_of_set(struct ipfix_decoder *d, struct record *r)
 {
     struct ipfix_extra x = {0};
+    const size_t from = d->set_at;
     start_record(r, d->t);
     switch (read_record(d, r, &x)) {
     case RUNS_OVER:
@@ -313,7 +333,14 @@ static bool next_of_set(struct ipfix_decoder *d, struct record *r)
         return false;
     }
     d->stats.records++;
+    d->octets.template_id = d->t->ours ? d->t->id : 0;
+    d->octets.record = span_of(d->data + from, d->set_at - from);
     return true;
+}
+
+struct ipfix_octets ipfix_decoder_octets(const struct ipfix_decoder *d)
+{
+    return d->octets;
 }
 
 // Opens the set at `d->at`. False: the message ends here.

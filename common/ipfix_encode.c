@@ -438,26 +438,15 @@ static void close_set(struct ipfix_encoder *e)
     e->set_at = 0;
 }
 
-int ipfix_encoder_put(struct ipfix_encoder *e, const struct record *r)
+// Puts a record's octets behind those of its template, into the open set or a new one. -ENOBUFS.
+static int append(struct ipfix_encoder *e, unsigned id, struct span octets, int64_t t_ms)
 {
-    if (record_check(r))
-        return -EINVAL;
     if (e->taken)
         start_message(e);
-
-    struct out o;
-    unsigned id = template_of(r);
-    put_record(&o, e, id, r);
-    if (o.overflow) {
-        id += IPFIX_TEMPLATE_WIDE; // only flows have counters that may not fit; others are
-        put_record(&o, e, id, r);  // always sent in full
-        assert(!o.overflow);
-    }
-
     uint8_t specs[TEMPLATE_OCTETS_MAX];
     size_t specs_len = is_sent(e, id) ? 0 : template_specs(id, specs);
     bool new_set = !e->set_at || e->set_id != id || specs_len;
-    size_t need = specs_len + (new_set ? SET_HEADER_SIZE : 0) + o.len;
+    size_t need = specs_len + (new_set ? SET_HEADER_SIZE : 0) + octets.len;
     if (e->len + need > e->max)
         return -ENOBUFS;
 
@@ -475,12 +464,36 @@ int ipfix_encoder_put(struct ipfix_encoder *e, const struct record *r)
         store_be(e->data + e->len, id, 2);
         e->len += SET_HEADER_SIZE;
     }
-    memcpy(e->data + e->len, o.octet, o.len);
-    e->len += o.len;
+    memcpy(e->data + e->len, octets.data, octets.len);
+    e->len += octets.len;
     e->records++;
-    if (time_of(r) > e->export_ms)
-        e->export_ms = time_of(r);
+    if (t_ms > e->export_ms)
+        e->export_ms = t_ms;
     return 0;
+}
+
+int ipfix_encoder_put(struct ipfix_encoder *e, const struct record *r)
+{
+    if (record_check(r))
+        return -EINVAL;
+    struct out o;
+    unsigned id = template_of(r);
+    put_record(&o, e, id, r);
+    if (o.overflow) {
+        id += IPFIX_TEMPLATE_WIDE; // only flows have counters that may not fit; others are
+        put_record(&o, e, id, r);  // always sent in full
+        assert(!o.overflow);
+    }
+    return append(e, id, span_of(o.octet, o.len), time_of(r));
+}
+
+int ipfix_encoder_put_octets(struct ipfix_encoder *e, const struct ipfix_octets *octets,
+                             const struct record *r)
+{
+    assert(octets->template_id >= IPFIX_TEMPLATE_FLOW && octets->template_id < IPFIX_TEMPLATE_END);
+    if (octets->record.len > RECORD_OCTETS_MAX)
+        return ipfix_encoder_put(e, r); // padded, by some other hand: as we would say it
+    return append(e, octets->template_id, octets->record, time_of(r));
 }
 
 struct span ipfix_encoder_take(struct ipfix_encoder *e)

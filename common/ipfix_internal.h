@@ -94,6 +94,8 @@ struct ipfix_step {
     uint16_t offset;                 // in memory
     uint16_t wire;                   // length, or IPFIX_VARIABLE
     uint8_t code;                    // enum ipfix_step_code
+    uint8_t run;      // of a template: from here on so many steps of fixed length, of
+    uint16_t run_len; // so many octets together; 0: this one's length is variable
 };
 
 struct ipfix_step ipfix_step_of(const struct ipfix_field *f, unsigned wire);
@@ -107,6 +109,7 @@ struct ipfix_template {
     uint8_t kind;     // enum ipfix_kind
     uint8_t groups;   // enum record_group
     bool usable;      // it speaks of something we keep
+    bool ours;        // field by field what our encoder sends under this number
     uint32_t has;     // enum ipfix_has
     uint32_t unknown; // fields passed over
     uint32_t min_len; // of a record; never 0

@@ -206,9 +206,48 @@ static unsigned kind_of(struct cursor specs, unsigned count)
     return IPFIX_KIND_FLOW;
 }
 
+// Is the template the one that our encoder sends under this number?
+static bool is_ours(const struct ipfix_template *t, unsigned id)
+{
+    uint8_t parts[IPFIX_PARTS];
+    bool wide;
+    size_t n = id < IPFIX_TEMPLATE_END ? ipfix_template_parts(id, parts, &wide) : 0;
+    uint32_t at = 0;
+    for (size_t p = 0; p < n; p++) {
+        const struct ipfix_run run = ipfix_part_fields(parts[p]);
+        for (size_t i = 0; i < run.count; i++) {
+            unsigned wire = wide ? run.field[i].wide : run.field[i].narrow;
+            if (!wire)
+                continue;
+            if (at == t->step_count || t->step[at].field != &run.field[i] ||
+                t->step[at].wire != wire)
+                return false;
+            at++;
+        }
+    }
+    return n > 0 && at == t->step_count;
+}
+
+// Steps of fixed length one behind the other are held against the record's end once.
+static void find_runs(struct ipfix_template *t)
+{
+    for (uint32_t i = 0; i < t->step_count;) {
+        struct ipfix_step *s = &t->step[i];
+        uint32_t len = 0;
+        unsigned n = 0;
+        while (i + n < t->step_count && n < UINT8_MAX && s[n].wire != IPFIX_VARIABLE &&
+               len + s[n].wire <= UINT16_MAX)
+            len += s[n++].wire;
+        s->run = (uint8_t)n;
+        s->run_len = (uint16_t)len;
+        i += n > 0 ? n : 1;
+    }
+}
+
 static void finish(struct ipfix_template *t)
 {
     settle(t);
+    find_runs(t);
     if (t->kind == IPFIX_KIND_FLOW) {
         for (uint32_t i = 0; i < t->step_count; i++)
             if (t->step[i].field)
@@ -262,6 +301,7 @@ static bool add(struct ipfix_templates *all, uint32_t domain, unsigned id, bool 
         return false;
     t->domain = domain;
     t->id = (uint16_t)id;
+    t->ours = is_ours(t, id);
     at = slot_of(all, domain, id);
     *at = t;
     all->count++;

@@ -19,11 +19,28 @@ static size_t entry_begin(struct buf *out, enum journal_kind kind)
     return wire_begin(out);
 }
 
-void journal_entry_row(const struct minute_row *r, struct buf *out)
+// A row of version 1 has its hashes within and a kind of its own.
+#define KIND_ROW_1 JOURNAL_ROW
+#define KIND_ROW   6
+
+static int64_t minute_of(int64_t t_ms)
 {
-    size_t body = entry_begin(out, JOURNAL_ROW);
-    minute_row_encode(r, out);
-    wire_end(out, body);
+    return t_ms / 60000 - (t_ms % 60000 < 0);
+}
+
+void journal_entry_row(const struct journal_row *r, int64_t mark_ms, struct buf *out)
+{
+    uint8_t front[3 * 10], *end = front;
+    end = wire_signed(end, r->ahead);
+    end = wire_signed(end, minute_of(mark_ms) - r->minute);
+    end = wire_signed(end, mark_ms - r->cut_ms);
+    size_t len = (size_t)(end - front);
+    uint8_t *at = buf_room(out, 1 + 10 + len + r->body.len);
+    if (!at)
+        return;
+    end = wire_varint(wire_u8(at, KIND_ROW), len + r->body.len);
+    end = wire_octets(wire_octets(end, front, len), r->body.data, r->body.len);
+    out->len += (size_t)(end - at);
 }
 
 // ---- Coverage
@@ -180,24 +197,53 @@ bool journal_entry_get_position(struct cursor c, struct journal_position *out)
     return true;
 }
 
-int journal_entry_get(struct cursor *c, struct journal_entry *e)
+struct journal_entries journal_entries_of(const struct journal_block *b, struct span raw)
 {
+    size_t entries = raw.len - b->hashes;
+    return (struct journal_entries){.left = cursor_of(span_cut(raw, 0, entries)),
+                                    .hashes = span_cut(raw, entries, raw.len),
+                                    .mark_ms = b->mark_ms};
+}
+
+static int get_row(struct journal_entries *from, struct cursor *body, struct minute_row *r)
+{
+    int64_t ahead = wire_get_signed(body);
+    int64_t minute = wire_get_signed(body), cut_ms = wire_get_signed(body);
+    int64_t at = (int64_t)from->hashes_at, values = (int64_t)(from->hashes.len / 8);
+    if (body->failed || ahead < -at || ahead > values - at ||
+        __builtin_sub_overflow(minute_of(from->mark_ms), minute, &minute) ||
+        __builtin_sub_overflow(from->mark_ms, cut_ms, &cut_ms))
+        return -EINVAL;
+    from->hashes_at = (size_t)(at + ahead);
+    int rc = minute_row_get(*body, from->hashes, &from->hashes_at, r, NULL);
+    if (rc == 0 && (rc = minute_row_time(r, minute, cut_ms)) < 0)
+        minute_row_fini(r, NULL);
+    return rc;
+}
+
+int journal_entry_get(struct journal_entries *from, struct journal_entry *e)
+{
+    struct cursor *c = &from->left;
     while (!c->failed && cursor_left(c) > 0) {
         uint8_t kind = cursor_u8(c);
         struct cursor body = wire_get_span(c);
+        int rc;
         if (c->failed)
             return -EINVAL;
-        e->kind = kind;
         switch (kind) {
-        case JOURNAL_ROW: {
-            int rc = minute_row_decode(&body, &e->row, NULL);
+        case KIND_ROW_1:
+        case KIND_ROW:
+            e->kind = JOURNAL_ROW;
+            rc = kind == KIND_ROW ? get_row(from, &body, &e->row)
+                                  : minute_row_decode(&body, &e->row, NULL);
             return rc < 0 ? rc : 1;
-        }
         case JOURNAL_COVERAGE:
+            e->kind = kind;
             e->coverage = (struct coverage_minute){0};
             get_coverage(&body, &e->coverage);
             return body.failed ? -EINVAL : 1;
         case JOURNAL_SITE:
+            e->kind = kind;
             e->site = (struct minute_site){0};
             get_site(&body, &e->site);
             return body.failed ? -EINVAL : 1;

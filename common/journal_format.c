@@ -1,4 +1,4 @@
-// Names and headers of a journal's segments and blocks (docs/formats/journal.md).
+// Names and headers of a journal's segments, and cursors (docs/formats/journal.md).
 #include "common/journal_format.h"
 
 #include <dirent.h>
@@ -9,11 +9,9 @@
 #include <unistd.h>
 
 static const uint8_t segment_magic[8] = {'P', 'O', 'S', 'T', 'R', 'N', 'P', 'J'};
-static const uint8_t block_magic[4] = {'P', 'J', 'B', 'K'};
 
-// Where the checksum of each header begins: it covers all before it.
+// Where the checksum of the header begins: it covers all before it.
 #define SEGMENT_SUM_AT (JOURNAL_SEGMENT_HEADER - 8)
-#define BLOCK_SUM_AT   (JOURNAL_BLOCK_HEADER - 8)
 
 static void write_at(uint8_t *out, size_t *at, uint64_t v, size_t len)
 {
@@ -110,10 +108,13 @@ int journal_segment_get(struct span s, struct journal_segment *out)
     struct cursor c = cursor_of(span_cut(s, sizeof segment_magic, s.len));
     uint16_t version = cursor_u16(&c);
     uint16_t minute_version = cursor_u16(&c);
-    if (version != JOURNAL_VERSION || minute_version != MINUTE_VERSION)
+    if (version < 1 || version > JOURNAL_VERSION || minute_version < 1 ||
+        minute_version > MINUTE_VERSION)
         return -EPROTONOSUPPORT;
-    struct journal_segment seg = {
-        .day = cursor_u32(&c), .number = cursor_u32(&c), .cipher = cursor_u8(&c)};
+    struct journal_segment seg = {.version = version,
+                                  .day = cursor_u32(&c),
+                                  .number = cursor_u32(&c),
+                                  .cipher = cursor_u8(&c)};
     cursor_skip(&c, 3);
     seg.key_id = cursor_u64(&c);
     uint64_t sum = cursor_u64(&c);
@@ -124,53 +125,6 @@ int journal_segment_get(struct span s, struct journal_segment *out)
     return 0;
 }
 
-void journal_block_put(const struct journal_block *b, uint8_t out[static JOURNAL_BLOCK_HEADER])
-{
-    memcpy(out, block_magic, sizeof block_magic);
-    size_t at = sizeof block_magic;
-    write_at(out, &at, JOURNAL_BLOCK_HEADER, 2);
-    write_at(out, &at, b->cipher, 1);
-    write_at(out, &at, b->compression, 1);
-    write_at(out, &at, b->stored, 4);
-    write_at(out, &at, b->raw, 4);
-    write_at(out, &at, (uint64_t)b->mark_ms, 8);
-    write_at(out, &at, (uint64_t)b->minute_min, 8);
-    write_at(out, &at, (uint64_t)b->minute_max, 8);
-    write_at(out, &at, b->rows, 4);
-    write_at(out, &at, b->coverages, 4);
-    write_at(out, &at, b->sites, 4);
-    write_at(out, &at, 0, 4);
-    write_at(out, &at, b->payload_sum, 8);
-    write_at(out, &at, journal_sum(span_of(out, BLOCK_SUM_AT)), 8);
-}
-
-int journal_block_get(struct span s, struct journal_block *out)
-{
-    if (s.len < JOURNAL_BLOCK_HEADER || memcmp(s.data, block_magic, sizeof block_magic) != 0)
-        return -EINVAL;
-    struct cursor c = cursor_of(span_cut(s, sizeof block_magic, s.len));
-    uint16_t header = cursor_u16(&c);
-    struct journal_block b = {.cipher = cursor_u8(&c)};
-    b.compression = cursor_u8(&c);
-    b.stored = cursor_u32(&c);
-    b.raw = cursor_u32(&c);
-    b.mark_ms = (int64_t)cursor_u64(&c);
-    b.minute_min = (int64_t)cursor_u64(&c);
-    b.minute_max = (int64_t)cursor_u64(&c);
-    b.rows = cursor_u32(&c);
-    b.coverages = cursor_u32(&c);
-    b.sites = cursor_u32(&c);
-    cursor_skip(&c, 4);
-    b.payload_sum = cursor_u64(&c);
-    uint64_t sum = cursor_u64(&c);
-    if (sum != journal_sum(span_cut(s, 0, BLOCK_SUM_AT)) || header != JOURNAL_BLOCK_HEADER ||
-        b.compression < JOURNAL_ZSTD || b.compression > JOURNAL_ZSTD_DICTIONARY ||
-        b.cipher > JOURNAL_XCHACHA20POLY1305 || b.raw > JOURNAL_RAW_MAX)
-        return -EINVAL;
-    *out = b;
-    return 0;
-}
-
 bool journal_read_at(int fd, void *out, size_t len, uint64_t offset)
 {
     ssize_t n;
@@ -178,36 +132,6 @@ bool journal_read_at(int fd, void *out, size_t len, uint64_t offset)
         n = pread(fd, out, len, (off_t)offset);
     while (n < 0 && errno == EINTR);
     return n >= 0 && (size_t)n == len;
-}
-
-// Is there a whole block at `at`?
-static bool block_at(int fd, uint64_t at, uint64_t size)
-{
-    uint8_t header[JOURNAL_BLOCK_HEADER];
-    struct journal_block b;
-    return size - at >= sizeof header && journal_read_at(fd, header, sizeof header, at) &&
-           journal_block_get(span_of(header, sizeof header), &b) == 0 &&
-           b.stored <= size - at - sizeof header;
-}
-
-uint64_t journal_find_block(int fd, uint64_t from, uint64_t size)
-{
-    uint8_t chunk[4096];
-    while (from < size && size - from >= JOURNAL_BLOCK_HEADER) {
-        size_t len = size - from < sizeof chunk ? (size_t)(size - from) : sizeof chunk;
-        if (!journal_read_at(fd, chunk, len, from))
-            return UINT64_MAX;
-        const uint8_t *hit = memmem(chunk, len, block_magic, sizeof block_magic);
-        if (!hit) {
-            from += len - (sizeof block_magic - 1);
-            continue;
-        }
-        uint64_t at = from + (uint64_t)(hit - chunk);
-        if (block_at(fd, at, size))
-            return at;
-        from = at + 1;
-    }
-    return UINT64_MAX;
 }
 
 const char *journal_cursor_format(const struct journal_cursor *c,

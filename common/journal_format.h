@@ -5,26 +5,29 @@
 
 #include "common/journal.h"
 
-#define JOURNAL_VERSION 1
+#define JOURNAL_VERSION 2 // version 1 is still read
 
 // Segment files are named YYYYMMDD.NNNNNN.pj.
 #define JOURNAL_NAME_MAX 32
 
-#define JOURNAL_SEGMENT_HEADER 40
-#define JOURNAL_BLOCK_HEADER   72
+#define JOURNAL_SEGMENT_HEADER   40
+#define JOURNAL_BLOCK_HEADER_MAX 96
 
 // A block holds at most this before compression; a reader refuses to unpack more.
 #define JOURNAL_RAW_MAX (256u << 20)
 
-// How a block's entries are packed: zstd, alone (what earlier writers made) or with the dictionary below.
-enum journal_compression { JOURNAL_ZSTD = 1, JOURNAL_ZSTD_DICTIONARY = 2 };
+// How a block's entries are packed: zstd, alone or with the dictionary of rows of version 1 (both are read only), or
+// with that of version 2 and the rows' hashes as they are behind it.
+enum journal_compression { JOURNAL_ZSTD = 1, JOURNAL_ZSTD_DICTIONARY = 2, JOURNAL_ZSTD_HASHES = 3 };
 
 #define JOURNAL_DICTIONARY_SIZE 4096
-extern const uint8_t journal_dictionary[JOURNAL_DICTIONARY_SIZE];
+extern const uint8_t journal_dictionary[JOURNAL_DICTIONARY_SIZE];   // of JOURNAL_ZSTD_DICTIONARY
+extern const uint8_t journal_dictionary_2[JOURNAL_DICTIONARY_SIZE]; // of JOURNAL_ZSTD_HASHES
 
 enum journal_cipher { JOURNAL_PLAIN = 0, JOURNAL_XCHACHA20POLY1305 = 1 };
 
 struct journal_segment {
+    uint16_t version;
     uint32_t day;    // YYYYMMDD
     uint32_t number; // from 1
     uint8_t cipher;  // enum journal_cipher
@@ -32,14 +35,17 @@ struct journal_segment {
 };
 
 struct journal_block {
+    uint8_t version; // of the header; what is written is the last
+    uint8_t header;  // its octets
     uint8_t cipher;
     uint8_t compression; // enum journal_compression; what journal_seal makes is the last
     uint32_t stored;     // octets that follow the header
-    uint32_t raw;        // after decompression
+    uint32_t raw;        // of them unpacked: entries, and behind them
+    uint32_t hashes;     // so many octets of hashes
     int64_t mark_ms;
     int64_t minute_min, minute_max; // of the rows; min > max: no rows
     uint32_t rows, coverages, sites;
-    uint64_t payload_sum; // journal_sum of the stored octets
+    uint64_t payload_sum; // journal_block_sum of the stored octets
 };
 
 const char *journal_segment_name(uint32_t day, uint32_t number, char out[static JOURNAL_NAME_MAX]);
@@ -51,8 +57,15 @@ void journal_segment_put(const struct journal_segment *s,
 // -EINVAL: no journal, or damaged; -EPROTONOSUPPORT: another version.
 int journal_segment_get(struct span s, struct journal_segment *out);
 
-void journal_block_put(const struct journal_block *b, uint8_t out[static JOURNAL_BLOCK_HEADER]);
-int journal_block_get(struct span s, struct journal_block *out); // -EINVAL
+// The header's octets; how many.
+size_t journal_block_put(const struct journal_block *b,
+                         uint8_t out[static JOURNAL_BLOCK_HEADER_MAX]);
+// From octets that begin with a header, of either version. -EINVAL.
+int journal_block_get(struct span s, struct journal_block *out);
+uint64_t journal_block_sum(const struct journal_block *b, struct span stored);
+// Does a block begin at `at` that lies within `size`? Its header's octets too.
+bool journal_block_at(int fd, uint64_t at, uint64_t size, struct journal_block *out,
+                      uint8_t header[static JOURNAL_BLOCK_HEADER_MAX]);
 
 bool journal_read_at(int fd, void *out, size_t len, uint64_t offset); // all of it, or false
 // The first valid block header from `from` on whose block lies within `size`: how to go on behind damage.
@@ -101,7 +114,12 @@ bool journal_damage_take(struct journal_damage *d, char out[static JOURNAL_DAMAG
 
 // ---- Entries of a block: kind, length, body
 
-void journal_entry_row(const struct minute_row *r, struct buf *out);
+struct journal_row {  // one to be written
+    struct span body; // as minute_row_put made it
+    int64_t ahead;    // so far its hashes stand behind the end of those of the row before
+    int64_t minute, cut_ms;
+};
+void journal_entry_row(const struct journal_row *r, int64_t mark_ms, struct buf *out);
 void journal_entry_coverage(const struct coverage_minute *m, struct buf *out);
 void journal_entry_site(const struct minute_site *s, struct buf *out);
 
@@ -109,9 +127,19 @@ void journal_entry_position(const struct journal_position *p, struct buf *out);
 // The position that a block's entries begin with. False: they do not.
 bool journal_entry_get_position(struct cursor c, struct journal_position *out);
 
+struct journal_entries { // of a block, being read
+    struct cursor left;
+    struct span hashes;
+    size_t hashes_at; // values used up by the rows read
+    int64_t mark_ms;  // of the block: times of rows are told from it
+};
+
+// `raw` as journal_unseal made it.
+struct journal_entries journal_entries_of(const struct journal_block *b, struct span raw);
+
 // Reads the next entry into `e`, whose row the caller finishes. 1; 0: end, or only entries of kinds not
 // known here; -EINVAL: broken; -ENOMEM.
-int journal_entry_get(struct cursor *c, struct journal_entry *e);
+int journal_entry_get(struct journal_entries *from, struct journal_entry *e);
 
 // ---- Sealing
 
@@ -134,10 +162,10 @@ struct journal_sealer; // compression and encryption contexts, reused
 struct journal_sealer *journal_sealer_new(void); // NULL: out of memory
 void journal_sealer_free(struct journal_sealer *s);
 
-// Makes a whole block of `raw`, header included, into `out` (cleared first). `b` says minutes, counts
+// Makes a whole block of entries and hashes, header included, into `out` (cleared first). `b` says minutes, counts
 // and mark; the rest is filled in. `key` NULL: plain. -ENOMEM, -EMSGSIZE.
-int journal_seal(struct journal_sealer *s, struct journal_block *b, struct span raw,
-                 const struct journal_key *key, struct buf *out);
+int journal_seal(struct journal_sealer *s, struct journal_block *b, struct span entries,
+                 struct span hashes, const struct journal_key *key, struct buf *out);
 
 // The other way: `stored` behind a checked header. `raw` is cleared first. -EINVAL: damaged; -ENOKEY.
 int journal_unseal(struct journal_sealer *s, const struct journal_block *b, struct span header,

@@ -46,13 +46,12 @@ static int segment_before(int dir, uint64_t before, uint64_t *out)
 
 static int list_blocks(struct search *s, uint64_t size)
 {
-    uint8_t header[JOURNAL_BLOCK_HEADER];
+    uint8_t header[JOURNAL_BLOCK_HEADER_MAX];
     struct journal_block b;
     s->count = 0;
     for (uint64_t at = JOURNAL_SEGMENT_HEADER;;) {
         at = journal_find_block(s->fd, at, size);
-        if (at == UINT64_MAX || !journal_read_at(s->fd, header, sizeof header, at) ||
-            journal_block_get(span_of(header, sizeof header), &b) < 0)
+        if (at == UINT64_MAX || !journal_block_at(s->fd, at, size, &b, header))
             return 0;
         if (s->count == s->cap) {
             size_t cap = s->cap ? 2 * s->cap : 1024;
@@ -63,29 +62,28 @@ static int list_blocks(struct search *s, uint64_t size)
             s->cap = cap;
         }
         s->block[s->count++] = at;
-        at += sizeof header + b.stored;
+        at += (uint64_t)b.header + b.stored;
     }
 }
 
-static bool position_at(struct search *s, uint64_t at, const struct journal_key *key,
+static bool position_at(struct search *s, uint64_t at, uint64_t size, const struct journal_key *key,
                         struct journal_position *out)
 {
-    uint8_t header[JOURNAL_BLOCK_HEADER], piece[4096];
+    uint8_t header[JOURNAL_BLOCK_HEADER_MAX], piece[4096];
     struct journal_block b;
-    if (!journal_read_at(s->fd, header, sizeof header, at) ||
-        journal_block_get(span_of(header, sizeof header), &b) < 0)
+    if (!journal_block_at(s->fd, at, size, &b, header))
         return false;
     buf_clear(&s->stored);
     for (uint64_t done = 0; done < b.stored;) {
         size_t len = b.stored - done < sizeof piece ? (size_t)(b.stored - done) : sizeof piece;
-        if (!journal_read_at(s->fd, piece, len, at + sizeof header + done))
+        if (!journal_read_at(s->fd, piece, len, at + b.header + done))
             return false;
         buf_bytes(&s->stored, piece, len);
         done += len;
     }
     struct journal_position p;
     if (s->stored.failed ||
-        journal_unseal(s->sealer, &b, span_of(header, sizeof header), buf_span(&s->stored), key,
+        journal_unseal(s->sealer, &b, span_of(header, b.header), buf_span(&s->stored), key,
                        &s->raw) < 0 ||
         !journal_entry_get_position(cursor_of(buf_span(&s->raw)), &p) || p.log != s->log)
         return false;
@@ -115,7 +113,7 @@ static int look_in(struct search *s, uint64_t segment, struct journal_position *
         if (g.cipher == JOURNAL_PLAIN || key)
             rc = list_blocks(s, (uint64_t)st.st_size);
         for (size_t i = rc == 0 ? s->count : 0; i > 0 && rc == 0; i--)
-            rc = position_at(s, s->block[i - 1], key, out);
+            rc = position_at(s, s->block[i - 1], (uint64_t)st.st_size, key, out);
     }
     close(s->fd);
     return rc;

@@ -22,7 +22,7 @@ struct journal_reader {
     bool in_block; // `raw` holds the block at `at.offset`
     struct journal_block block;
     struct buf stored, raw;
-    struct cursor left; // of `raw`
+    struct journal_entries entries; // of `raw`
     bool mark_given;
     int64_t minute_from; // blocks whose rows all lie before are passed over
     struct journal_entry entry;
@@ -158,9 +158,9 @@ static int load_block(struct journal_reader *r, const uint8_t *header, uint64_t 
         r->stored.data = data;
         r->stored.cap = b->stored;
     }
-    if (!journal_read_at(r->fd, r->stored.data, b->stored, r->at.offset + JOURNAL_BLOCK_HEADER))
+    if (!journal_read_at(r->fd, r->stored.data, b->stored, r->at.offset + b->header))
         return -EIO;
-    int rc = journal_unseal(r->sealer, b, span_of(header, JOURNAL_BLOCK_HEADER),
+    int rc = journal_unseal(r->sealer, b, span_of(header, b->header),
                             span_of(r->stored.data, b->stored), r->key.day ? &r->key : NULL,
                             &r->raw);
     if (rc == -ENOMEM)
@@ -171,9 +171,9 @@ static int load_block(struct journal_reader *r, const uint8_t *header, uint64_t 
         return 0;
     }
     r->stats.blocks++;
-    r->stats.octets += JOURNAL_BLOCK_HEADER + b->stored;
+    r->stats.octets += (uint64_t)b->header + b->stored;
     r->stats.octets_raw += b->raw;
-    r->left = cursor_of(buf_span(&r->raw));
+    r->entries = journal_entries_of(b, buf_span(&r->raw));
     r->in_block = true;
     r->mark_given = false;
     return 1;
@@ -224,17 +224,14 @@ static int next_block(struct journal_reader *r)
                 return rc;
             continue;
         }
-        uint8_t header[JOURNAL_BLOCK_HEADER];
-        bool whole = size - r->at.offset >= sizeof header &&
-                     journal_read_at(r->fd, header, sizeof header, r->at.offset) &&
-                     journal_block_get(span_of(header, sizeof header), &r->block) == 0 &&
-                     r->block.stored <= size - r->at.offset - sizeof header;
+        uint8_t header[JOURNAL_BLOCK_HEADER_MAX];
+        bool whole = journal_block_at(r->fd, r->at.offset, size, &r->block, header);
         if (!whole) {
             if ((rc = pass_damage(r, size)) <= 0)
                 return rc;
             continue;
         }
-        uint64_t next = r->at.offset + sizeof header + r->block.stored;
+        uint64_t next = r->at.offset + r->block.header + r->block.stored;
         if (is_before(r, &r->block)) {
             pass_block(r, next);
             continue;
@@ -253,19 +250,19 @@ static void give_entry(struct journal_reader *r, const struct journal_entry **e)
 // The next entry of the loaded block. 1: there; 0: the block is through.
 static int block_entry(struct journal_reader *r)
 {
-    uint64_t next = r->at.offset + JOURNAL_BLOCK_HEADER + r->block.stored;
+    uint64_t next = r->at.offset + r->block.header + r->block.stored;
     minute_row_fini(&r->entry.row, NULL);
     if (r->mark_given) {
         pass_block(r, next);
         return 0;
     }
-    int rc = journal_entry_get(&r->left, &r->entry);
+    int rc = journal_entry_get(&r->entries, &r->entry);
     if (rc == -ENOMEM)
         return rc;
     if (rc < 0) {
         // The checksum was right, so a writer made it so: what went before stands, the rest is lost.
         damaged(r, JOURNAL_FAULT_ENTRY, r->at.offset);
-        r->left = cursor_of((struct span){0});
+        r->entries = (struct journal_entries){0};
     }
     if (rc <= 0) {
         r->entry.kind = JOURNAL_MARK;
@@ -317,7 +314,7 @@ struct journal_cursor journal_reader_cursor(const struct journal_reader *r)
 {
     struct journal_cursor c = r->at;
     if (r->in_block && r->mark_given) {
-        c.offset += JOURNAL_BLOCK_HEADER + r->block.stored;
+        c.offset += (uint64_t)r->block.header + r->block.stored;
         c.entry = 0;
     }
     return c;

@@ -1,6 +1,7 @@
-// Sealing a journal block: zstd, then encryption with the day's key when there is one, then a checksum
-// (BLAKE2b) over what is stored. The only file that includes zstd's header. Shredding a day is deleting its key
-// file; a block's header stays readable, its rows do not.
+// Sealing a journal block: zstd over the entries and the hashes as they are, then encryption with the day's key when
+// there is one, then a checksum over what is stored. The only file that includes zstd's header. Shredding a day is
+// deleting its key file; a block's header stays readable, its rows do not.
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -12,11 +13,19 @@
 
 #include "common/journal_format.h"
 
-// Level 3 packs a minute of households to a third at some 300 MB/s; higher levels gain little here.
-#define LEVEL 3
+// Level 3 for what is large; the small blocks of early slices are packed as well as they can be.
+#define LEVEL        3
+#define LEVEL_SMALL  12
+#define SMALL_OCTETS 16384
+
+// Every zstd frame begins with these octets: in blocks of version 2 they are left out.
+static const uint8_t frame_magic[4] = {0x28, 0xb5, 0x2f, 0xfd};
 
 // What of the block header is bound to the ciphertext: all but the two checksums.
-#define HEADER_BOUND (JOURNAL_BLOCK_HEADER - 16)
+static size_t bound_of(const struct journal_block *b)
+{
+    return b->header - (b->version == 1 ? 16u : 12u);
+}
 
 #define NONCE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG   crypto_aead_xchacha20poly1305_ietf_ABYTES
@@ -26,8 +35,9 @@ _Static_assert(JOURNAL_KEY_SIZE == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, 
 struct journal_sealer {
     ZSTD_CCtx *pack;
     ZSTD_DCtx *unpack;
-    ZSTD_CDict *pack_with;
-    ZSTD_DDict *unpack_with;
+    ZSTD_CDict *pack_with, *pack_small_with;
+    ZSTD_DDict *unpack_with[JOURNAL_ZSTD_HASHES + 1]; // by enum journal_compression
+    struct buf frame;                                 // as zstd wants it
     struct buf between; // compressed octets before encryption, or after decryption
 };
 
@@ -44,8 +54,7 @@ uint64_t journal_sum(struct span s)
 static bool set_up(struct journal_sealer *s)
 {
     return !ZSTD_isError(ZSTD_CCtx_setParameter(s->pack, ZSTD_c_contentSizeFlag, 0)) &&
-           !ZSTD_isError(ZSTD_CCtx_setParameter(s->pack, ZSTD_c_dictIDFlag, 0)) &&
-           !ZSTD_isError(ZSTD_CCtx_refCDict(s->pack, s->pack_with));
+           !ZSTD_isError(ZSTD_CCtx_setParameter(s->pack, ZSTD_c_dictIDFlag, 0));
 }
 
 struct journal_sealer *journal_sealer_new(void)
@@ -57,10 +66,18 @@ struct journal_sealer *journal_sealer_new(void)
     }
     s->pack = ZSTD_createCCtx();
     s->unpack = ZSTD_createDCtx();
+    buf_init(&s->frame, ZSTD_compressBound(JOURNAL_RAW_MAX));
     buf_init(&s->between, ZSTD_compressBound(JOURNAL_RAW_MAX));
-    s->pack_with = ZSTD_createCDict(journal_dictionary, JOURNAL_DICTIONARY_SIZE, LEVEL);
-    s->unpack_with = ZSTD_createDDict(journal_dictionary, JOURNAL_DICTIONARY_SIZE);
-    if (!s->pack || !s->unpack || !s->pack_with || !s->unpack_with || !set_up(s)) {
+    s->pack_with = ZSTD_createCDict(journal_dictionary_2, JOURNAL_DICTIONARY_SIZE, LEVEL);
+    s->pack_small_with = ZSTD_createCDict(journal_dictionary_2, JOURNAL_DICTIONARY_SIZE,
+                                          LEVEL_SMALL);
+    s->unpack_with[JOURNAL_ZSTD_DICTIONARY] = ZSTD_createDDict(journal_dictionary,
+                                                               JOURNAL_DICTIONARY_SIZE);
+    s->unpack_with[JOURNAL_ZSTD_HASHES] = ZSTD_createDDict(journal_dictionary_2,
+                                                           JOURNAL_DICTIONARY_SIZE);
+    if (!s->pack || !s->unpack || !s->pack_with || !s->pack_small_with ||
+        !s->unpack_with[JOURNAL_ZSTD_DICTIONARY] || !s->unpack_with[JOURNAL_ZSTD_HASHES] ||
+        !set_up(s)) {
         journal_sealer_free(s);
         return NULL;
     }
@@ -74,7 +91,10 @@ void journal_sealer_free(struct journal_sealer *s)
     ZSTD_freeCCtx(s->pack);
     ZSTD_freeDCtx(s->unpack);
     ZSTD_freeCDict(s->pack_with);
-    ZSTD_freeDDict(s->unpack_with);
+    ZSTD_freeCDict(s->pack_small_with);
+    ZSTD_freeDDict(s->unpack_with[JOURNAL_ZSTD_DICTIONARY]);
+    ZSTD_freeDDict(s->unpack_with[JOURNAL_ZSTD_HASHES]);
+    buf_fini(&s->frame);
     buf_fini(&s->between);
     free(s);
 }
@@ -94,59 +114,79 @@ static uint8_t *room(struct buf *b, size_t len)
     return b->data + b->len;
 }
 
+// Entries packed, and the hashes behind them.
+static int pack(struct journal_sealer *s, struct span entries, struct span hashes, struct buf *out)
+{
+    size_t bound = ZSTD_compressBound(entries.len);
+    uint8_t *at = room(out, bound + hashes.len);
+    if (!at)
+        return -ENOMEM;
+    const ZSTD_CDict *with = entries.len < SMALL_OCTETS ? s->pack_small_with : s->pack_with;
+    if (ZSTD_isError(ZSTD_CCtx_refCDict(s->pack, with)))
+        return -ENOMEM;
+    size_t len = ZSTD_compress2(s->pack, at, bound, entries.data, entries.len);
+    if (ZSTD_isError(len))
+        return -ENOMEM;
+    assert(len > sizeof frame_magic && memcmp(at, frame_magic, sizeof frame_magic) == 0);
+    len -= sizeof frame_magic;
+    memmove(at, at + sizeof frame_magic, len);
+    if (hashes.len > 0)
+        memcpy(at + len, hashes.data, hashes.len);
+    out->len += len + hashes.len;
+    return 0;
+}
+
 static int encrypt(struct journal_block *b, struct span plain, const struct journal_key *key,
                    struct buf *out)
 {
     b->cipher = JOURNAL_XCHACHA20POLY1305;
     b->stored = (uint32_t)(NONCE + plain.len + TAG);
-    uint8_t header[JOURNAL_BLOCK_HEADER];
-    journal_block_put(b, header);
+    uint8_t header[JOURNAL_BLOCK_HEADER_MAX];
+    b->header = (uint8_t)journal_block_put(b, header);
     uint8_t *at = room(out, b->stored);
     if (!at)
         return -ENOMEM;
     randombytes_buf(at, NONCE);
     crypto_aead_xchacha20poly1305_ietf_encrypt(at + NONCE, NULL, plain.data, plain.len, header,
-                                               HEADER_BOUND, NULL, at, key->octet);
+                                               bound_of(b), NULL, at, key->octet);
     out->len += b->stored;
     return 0;
 }
 
-int journal_seal(struct journal_sealer *s, struct journal_block *b, struct span raw,
-                 const struct journal_key *key, struct buf *out)
+int journal_seal(struct journal_sealer *s, struct journal_block *b, struct span entries,
+                 struct span hashes, const struct journal_key *key, struct buf *out)
 {
-    if (raw.len > JOURNAL_RAW_MAX)
+    if (entries.len > JOURNAL_RAW_MAX || hashes.len > JOURNAL_RAW_MAX - entries.len)
         return -EMSGSIZE;
+    // Room for the longest header; what is stored moves up to the one it gets.
+    uint8_t header[JOURNAL_BLOCK_HEADER_MAX] = {0};
     buf_clear(out);
-    uint8_t header[JOURNAL_BLOCK_HEADER] = {0};
     buf_bytes(out, header, sizeof header);
     struct buf *packed = key ? &s->between : out;
     if (key)
         buf_clear(packed);
-    size_t bound = ZSTD_compressBound(raw.len);
-    uint8_t *at = room(packed, bound);
-    if (!at)
-        return -ENOMEM;
-    size_t len = ZSTD_compress2(s->pack, at, bound, raw.data, raw.len);
-    if (ZSTD_isError(len))
-        return -ENOMEM;
-    packed->len += len;
-    b->raw = (uint32_t)raw.len;
+    size_t from = packed->len;
+    int rc = pack(s, entries, hashes, packed);
+    if (rc < 0)
+        return rc;
+    b->version = JOURNAL_VERSION;
+    b->raw = (uint32_t)(entries.len + hashes.len);
+    b->hashes = (uint32_t)hashes.len;
     b->cipher = JOURNAL_PLAIN;
-    b->compression = JOURNAL_ZSTD_DICTIONARY;
-    b->stored = (uint32_t)len;
-    if (key) {
-        int rc = encrypt(b, buf_span(packed), key, out);
-        if (rc < 0)
-            return rc;
-    }
-    b->payload_sum = journal_sum(span_of(out->data + JOURNAL_BLOCK_HEADER, b->stored));
-    journal_block_put(b, header);
-    memcpy(out->data, header, sizeof header);
+    b->compression = JOURNAL_ZSTD_HASHES;
+    b->stored = (uint32_t)(packed->len - from);
+    if (key && (rc = encrypt(b, buf_span(packed), key, out)) < 0)
+        return rc;
+    b->payload_sum = journal_block_sum(b, span_of(out->data + sizeof header, b->stored));
+    b->header = (uint8_t)journal_block_put(b, header);
+    memcpy(out->data, header, b->header);
+    memmove(out->data + b->header, out->data + sizeof header, b->stored);
+    out->len = (size_t)b->header + b->stored;
     return 0;
 }
 
-static int decrypt(struct journal_sealer *s, struct span header, struct span stored,
-                   const struct journal_key *key, struct span *plain)
+static int decrypt(struct journal_sealer *s, const struct journal_block *b, struct span header,
+                   struct span stored, const struct journal_key *key, struct span *plain)
 {
     if (!key)
         return -ENOKEY;
@@ -158,35 +198,56 @@ static int decrypt(struct journal_sealer *s, struct span header, struct span sto
     if (!at)
         return -ENOMEM;
     if (crypto_aead_xchacha20poly1305_ietf_decrypt(at, NULL, NULL, stored.data + NONCE,
-                                                   stored.len - NONCE, header.data, HEADER_BOUND,
+                                                   stored.len - NONCE, header.data, bound_of(b),
                                                    stored.data, key->octet) != 0)
         return -EINVAL;
     *plain = span_of(at, len);
     return 0;
 }
 
+// Exactly `len` octets, or -EINVAL.
+static int unpack(struct journal_sealer *s, const struct journal_block *b, struct span frame,
+                  uint8_t *out, size_t len)
+{
+    if (b->version > 1) {
+        buf_clear(&s->frame);
+        buf_bytes(&s->frame, frame_magic, sizeof frame_magic);
+        buf_bytes(&s->frame, frame.data, frame.len);
+        if (s->frame.failed)
+            return -ENOMEM;
+        frame = buf_span(&s->frame);
+    }
+    size_t got = ZSTD_decompress_usingDDict(s->unpack, out, len, frame.data, frame.len,
+                                            s->unpack_with[b->compression]);
+    return ZSTD_isError(got) || got != len ? -EINVAL : 0;
+}
+
 int journal_unseal(struct journal_sealer *s, const struct journal_block *b, struct span header,
                    struct span stored, const struct journal_key *key, struct buf *raw)
 {
-    if (stored.len != b->stored || header.len != JOURNAL_BLOCK_HEADER ||
-        journal_sum(stored) != b->payload_sum)
+    if (stored.len != b->stored || header.len != b->header ||
+        journal_block_sum(b, stored) != b->payload_sum)
         return -EINVAL;
     struct span packed = stored;
     if (b->cipher == JOURNAL_XCHACHA20POLY1305) {
-        int rc = decrypt(s, header, stored, key, &packed);
+        int rc = decrypt(s, b, header, stored, key, &packed);
         if (rc < 0)
             return rc;
     }
+    if (b->hashes > packed.len || b->hashes > b->raw)
+        return -EINVAL;
+    size_t entries = b->raw - b->hashes;
     buf_clear(raw);
     uint8_t *at = room(raw, b->raw > 0 ? b->raw : 1);
     if (!at)
         return -ENOMEM;
-    size_t len = ZSTD_decompress_usingDDict(
-        s->unpack, at, b->raw, packed.data, packed.len,
-        b->compression == JOURNAL_ZSTD_DICTIONARY ? s->unpack_with : NULL);
-    if (ZSTD_isError(len) || len != b->raw)
-        return -EINVAL;
-    raw->len = len;
+    struct span frame = span_cut(packed, 0, packed.len - b->hashes);
+    int rc = unpack(s, b, frame, at, entries);
+    if (rc < 0)
+        return rc;
+    if (b->hashes > 0)
+        memcpy(at + entries, frame.data + frame.len, b->hashes);
+    raw->len = b->raw;
     return 0;
 }
 

@@ -18,8 +18,9 @@
 // A row that waits for the commit: where its octets are, and what it is sorted by.
 struct waiting {
     struct subscriber_key key;
-    int64_t minute;
-    size_t at, len;
+    int64_t minute, cut_ms;
+    uint32_t at, len;            // in `rows`
+    uint32_t hashes, hash_count; // in the stream of hashes
 };
 
 struct journal_writer {
@@ -33,7 +34,8 @@ struct journal_writer {
     uint64_t torn;
     struct journal_key key;
     struct journal_sealer *sealer;
-    struct buf rows, others; // entries put since the last commit; others: coverage and sites
+    struct buf rows, others; // put since the last commit; others: entries of coverage and sites
+    struct minute_hashes *hashes; // of the rows
     struct buf raw, block;
     struct waiting *waiting;
     size_t waiting_count, waiting_cap;
@@ -77,7 +79,7 @@ static bool payload_whole(int fd, const struct journal_block *b, uint64_t offset
 {
     uint8_t *stored = malloc(b->stored > 0 ? b->stored : 1);
     bool whole = stored && journal_read_at(fd, stored, b->stored, offset) &&
-                 journal_sum(span_of(stored, b->stored)) == b->payload_sum;
+                 journal_block_sum(b, span_of(stored, b->stored)) == b->payload_sum;
     free(stored);
     return whole;
 }
@@ -89,16 +91,15 @@ static uint64_t whole_end(struct journal_writer *w, int fd, uint64_t size)
     uint64_t end = JOURNAL_SEGMENT_HEADER;
     for (;;) {
         uint64_t at = journal_find_block(fd, end, size);
-        uint8_t header[JOURNAL_BLOCK_HEADER];
+        uint8_t header[JOURNAL_BLOCK_HEADER_MAX];
         struct journal_block b;
-        if (at == UINT64_MAX || !journal_read_at(fd, header, sizeof header, at) ||
-            journal_block_get(span_of(header, sizeof header), &b) < 0)
+        if (at == UINT64_MAX || !journal_block_at(fd, at, size, &b, header))
             return end;
         if (at > end)
             journal_damage_add(&w->damage, JOURNAL_FAULT_HEADER, w->segment.day, w->segment.number,
                                end);
-        uint64_t next = at + sizeof header + b.stored;
-        if (size - next < sizeof header && !payload_whole(fd, &b, at + sizeof header))
+        uint64_t next = at + b.header + b.stored;
+        if (size - next < JOURNAL_BLOCK_HEADER_MAX && !payload_whole(fd, &b, at + b.header))
             return end;
         end = next;
     }
@@ -135,7 +136,8 @@ static int continue_segment(struct journal_writer *w, uint32_t day, uint32_t num
         close(fd);
         return 0;
     }
-    if (s.cipher != (w->key_dir ? JOURNAL_XCHACHA20POLY1305 : JOURNAL_PLAIN)) {
+    if (s.version != JOURNAL_VERSION ||
+        s.cipher != (w->key_dir ? JOURNAL_XCHACHA20POLY1305 : JOURNAL_PLAIN)) {
         close(fd);
         return 0;
     }
@@ -183,6 +185,7 @@ static void writer_free(struct journal_writer *w)
     if (w->dir >= 0)
         close(w->dir);
     journal_sealer_free(w->sealer);
+    minute_hashes_free(w->hashes);
     buf_fini(&w->rows);
     buf_fini(&w->others);
     buf_fini(&w->raw);
@@ -196,6 +199,7 @@ static void pending_clear(struct journal_writer *w)
 {
     buf_clear(&w->rows);
     buf_clear(&w->others);
+    minute_hashes_clear(w->hashes);
     w->waiting_count = 0;
     w->pending = (struct journal_block){.minute_min = INT64_MAX, .minute_max = INT64_MIN};
 }
@@ -214,14 +218,16 @@ int journal_writer_open(const char *dir, const struct journal_options *options,
     buf_init(&w->others, JOURNAL_RAW_MAX);
     buf_init(&w->raw, JOURNAL_RAW_MAX);
     buf_init(&w->block, 2 * (size_t)JOURNAL_RAW_MAX);
-    pending_clear(w);
     w->dir = open_dir(dir);
     int rc = w->dir < 0 ? w->dir : 0;
     w->sealer = journal_sealer_new();
+    w->hashes = minute_hashes_new();
     if (options->key_dir)
         w->key_dir = strdup(options->key_dir);
-    if (rc == 0 && (!w->sealer || (options->key_dir && !w->key_dir)))
+    if (rc == 0 && (!w->sealer || !w->hashes || (options->key_dir && !w->key_dir)))
         rc = -ENOMEM;
+    if (rc == 0)
+        pending_clear(w);
     uint32_t day = 0, number = 0;
     if (rc == 0)
         rc = journal_tag_write(w->dir);
@@ -239,6 +245,15 @@ int journal_writer_open(const char *dir, const struct journal_options *options,
 
 // ---- Putting
 
+// With what an entry takes beside a row: kind, length, how far its hashes are.
+#define ENTRY_OCTETS 41
+
+static size_t raw_octets(const struct journal_writer *w)
+{
+    return w->rows.len + w->others.len + ENTRY_OCTETS * (w->waiting_count + 1) +
+           minute_hashes_octets(w->hashes).len;
+}
+
 int journal_put_row(struct journal_writer *w, const struct minute_row *r)
 {
     if (w->waiting_count == w->waiting_cap) {
@@ -249,15 +264,23 @@ int journal_put_row(struct journal_writer *w, const struct minute_row *r)
         w->waiting = more;
         w->waiting_cap = cap;
     }
-    size_t at = w->rows.len;
-    journal_entry_row(r, &w->rows);
-    if (w->rows.failed || w->rows.len + w->others.len > JOURNAL_RAW_MAX) {
+    size_t at = w->rows.len, hashes = minute_hashes_count(w->hashes);
+    minute_row_put(r, &w->rows, w->hashes);
+    if (w->rows.failed || raw_octets(w) > JOURNAL_RAW_MAX) {
         w->rows.failed = false;
         w->rows.len = at;
+        minute_hashes_cut(w->hashes, hashes);
         return -EMSGSIZE;
     }
     w->waiting[w->waiting_count++] = (struct waiting){
-        .key = r->key, .minute = r->minute, .at = at, .len = w->rows.len - at};
+        .key = r->key,
+        .minute = r->minute,
+        .cut_ms = r->cut_ms,
+        .at = (uint32_t)at,
+        .len = (uint32_t)(w->rows.len - at),
+        .hashes = (uint32_t)hashes,
+        .hash_count = (uint32_t)(minute_hashes_count(w->hashes) - hashes),
+    };
     w->pending.rows++;
     if (r->minute < w->pending.minute_min)
         w->pending.minute_min = r->minute;
@@ -268,7 +291,7 @@ int journal_put_row(struct journal_writer *w, const struct minute_row *r)
 
 static int put_other(struct journal_writer *w, size_t at)
 {
-    if (w->others.failed || w->rows.len + w->others.len > JOURNAL_RAW_MAX) {
+    if (w->others.failed || raw_octets(w) > JOURNAL_RAW_MAX) {
         w->others.failed = false;
         w->others.len = at;
         return -EMSGSIZE;
@@ -409,6 +432,37 @@ static bool is_done(const struct journal_writer *w)
            (a->ordinal < d->ordinal || (a->ordinal == d->ordinal && a->part <= d->part));
 }
 
+// The collector puts a minute's rows in their order already.
+static void sort_waiting(struct journal_writer *w)
+{
+    for (size_t i = 1; i < w->waiting_count; i++)
+        if (by_key(&w->waiting[i - 1], &w->waiting[i]) > 0) {
+            qsort(w->waiting, w->waiting_count, sizeof *w->waiting, by_key);
+            return;
+        }
+}
+
+// All entries of the block, in their order.
+static int gather(struct journal_writer *w, int64_t mark_ms)
+{
+    uint32_t hashes = 0;
+    sort_waiting(w);
+    buf_clear(&w->raw);
+    if (w->live)
+        journal_entry_position(&w->at, &w->raw);
+    buf_bytes(&w->raw, w->others.data, w->others.len);
+    for (size_t i = 0; i < w->waiting_count; i++) {
+        const struct waiting *row = &w->waiting[i];
+        struct journal_row entry = {.body = span_of(w->rows.data + row->at, row->len),
+                                    .ahead = (int64_t)row->hashes - hashes,
+                                    .minute = row->minute,
+                                    .cut_ms = row->cut_ms};
+        journal_entry_row(&entry, mark_ms, &w->raw);
+        hashes = row->hashes + row->hash_count;
+    }
+    return w->raw.failed ? -ENOMEM : 0;
+}
+
 static int commit(struct journal_writer *w, int64_t mark_ms)
 {
     if (w->live && is_done(w)) {
@@ -421,23 +475,17 @@ static int commit(struct journal_writer *w, int64_t mark_ms)
         rc = choose_segment(w, mark_ms);
     if (rc < 0)
         return rc;
-    if (w->waiting_count > 1)
-        qsort(w->waiting, w->waiting_count, sizeof *w->waiting, by_key);
-    buf_clear(&w->raw);
-    if (w->live)
-        journal_entry_position(&w->at, &w->raw);
-    buf_bytes(&w->raw, w->others.data, w->others.len);
-    for (size_t i = 0; i < w->waiting_count; i++)
-        buf_bytes(&w->raw, w->rows.data + w->waiting[i].at, w->waiting[i].len);
-    if (w->raw.failed)
-        return -ENOMEM;
+    rc = gather(w, mark_ms);
+    if (rc < 0)
+        return rc;
     struct journal_block b = w->pending;
     b.mark_ms = mark_ms;
     if (b.rows == 0) {
         b.minute_min = 1;
         b.minute_max = 0;
     }
-    rc = journal_seal(w->sealer, &b, buf_span(&w->raw), w->key_dir ? &w->key : NULL, &w->block);
+    rc = journal_seal(w->sealer, &b, buf_span(&w->raw), minute_hashes_octets(w->hashes),
+                      w->key_dir ? &w->key : NULL, &w->block);
     if (rc == 0)
         rc = write_block(w);
     if (rc == 0) {

@@ -4,7 +4,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static uint64_t add_saturated(uint64_t a, uint64_t b)
 {
@@ -71,6 +73,21 @@ static int add_digests(struct minute_row *into, const struct minute_row *from, u
     return 0;
 }
 
+void minute_row_add_sensor(struct minute_row *r, const char *name)
+{
+    if (!name[0] || strcmp(r->sensor[0], MINUTE_SENSORS_ALL) == 0)
+        return;
+    size_t at = 0;
+    while (at < MINUTE_SENSORS_MAX && r->sensor[at][0] && strcmp(r->sensor[at], name) != 0)
+        at++;
+    if (at == MINUTE_SENSORS_MAX || strcmp(name, MINUTE_SENSORS_ALL) == 0) {
+        memset(r->sensor, 0, sizeof r->sensor);
+        at = 0;
+        name = MINUTE_SENSORS_ALL;
+    }
+    snprintf(r->sensor[at], sizeof r->sensor[at], "%s", name);
+}
+
 // What a row says of itself: that of the first row, widened by the next.
 static void add_head(struct minute_row *into, const struct minute_row *from)
 {
@@ -89,6 +106,8 @@ static void add_head(struct minute_row *into, const struct minute_row *from)
         into->confidence = from->confidence;
     into->doubts |= from->doubts;
     into->flags |= from->flags;
+    for (size_t i = 0; i < MINUTE_SENSORS_MAX; i++)
+        minute_row_add_sensor(into, from->sensor[i]);
     if (from->loss_ppm > into->loss_ppm)
         into->loss_ppm = from->loss_ppm;
     if (from->minute == into->minute && from->observed_s > into->observed_s)

@@ -14,7 +14,7 @@
 #include "common/distinct.h"
 #include "common/identity.h"
 
-#define MINUTE_VERSION 1
+#define MINUTE_VERSION 2 // version 1 is still read
 
 // What the other end is to the subscriber.
 enum minute_role {
@@ -241,6 +241,9 @@ enum minute_flags {
     MINUTE_FROM_EXPORT = 1 << 7, // a router's IPFIX: no content, no handshakes
 };
 
+#define MINUTE_SENSORS_MAX 4
+#define MINUTE_SENSORS_ALL "*"
+
 struct minute_row {
     int64_t minute; // minutes since 1970
     int64_t cut_ms; // watermark when the row was made: the time a verdict on it can be of
@@ -251,6 +254,9 @@ struct minute_row {
     uint32_t flags;     // enum minute_flags
     char network_class[LEASE_NAME_MAX];
     char pop[LEASE_NAME_MAX];
+    // Sensors that the row rests on: who has to watch, for silence of the key to be silence. "": none
+    // more; MINUTE_SENSORS_ALL first: more than there is room for. A mail log counts for mailboxes only.
+    char sensor[MINUTE_SENSORS_MAX][COVERAGE_NAME_MAX];
     uint8_t observed_s; // seconds of the minute that were watched, over all sensors of the key
     uint32_t loss_ppm;  // worst of the sensors
     uint64_t counter[MINUTE_ROLES][MINUTE_DIRECTIONS][MINUTE_COUNTER_N];
@@ -264,6 +270,9 @@ struct minute_row {
 // Sum over the roles of one counter.
 uint64_t minute_sum(const struct minute_row *r, enum minute_direction d, enum minute_counter c);
 
+// Adds a name to `sensor`; one that is there already, or "", changes nothing.
+void minute_row_add_sensor(struct minute_row *r, const char *name);
+
 void minute_row_fini(struct minute_row *r, struct distinct_budget *budget);
 
 // Adds `from` to `into` (same key and minute, or a window of minutes: `digest` entries are appended
@@ -271,9 +280,27 @@ void minute_row_fini(struct minute_row *r, struct distinct_budget *budget);
 int minute_row_add(struct minute_row *into, const struct minute_row *from, uint32_t digests_max,
                    struct distinct_budget *budget);
 
-// Sparse encoding: only what is not zero. -EINVAL: broken input, `r` is empty.
+// Sparse encoding: only what is not zero; the row's hashes behind it. -EINVAL: broken input, `r` is empty.
 void minute_row_encode(const struct minute_row *r, struct buf *out);
 int minute_row_decode(struct cursor *c, struct minute_row *r, struct distinct_budget *budget);
+
+// The same with the hashes of many rows in a stream of their own, where each value stands once: what no
+// compression packs stays away from what it does.
+struct minute_hashes;                          // of rows that are written
+struct minute_hashes *minute_hashes_new(void); // NULL: out of memory
+void minute_hashes_free(struct minute_hashes *h);
+void minute_hashes_clear(struct minute_hashes *h);         // other rows follow
+size_t minute_hashes_count(const struct minute_hashes *h); // values so far
+void minute_hashes_cut(struct minute_hashes *h,
+                       size_t count); // forgets those behind: a row that was not taken
+struct span
+minute_hashes_octets(const struct minute_hashes *h); // of 8 a value; borrowed until the next row
+// Not its times, minute and cut_ms: whoever writes rows says them in front.
+void minute_row_put(const struct minute_row *r, struct buf *out, struct minute_hashes *h);
+// `body`: what that wrote; `all`: the stream from its beginning; `*at`: the values that rows before this one have used up.
+int minute_row_get(struct cursor body, struct span all, size_t *at, struct minute_row *r,
+                   struct distinct_budget *budget);
+int minute_row_time(struct minute_row *r, int64_t minute, int64_t cut_ms); // -EINVAL: no such time
 
 // What a site (and each POP) did in a minute, so that one party can be held against all: failure
 // rates for suppression, lease churn for holds. Shards of a cluster add theirs up.
@@ -382,6 +409,7 @@ void journal_reader_close(struct journal_reader *r);
 // detector           reads
 // fan-out            set providers_mx, peers_mx; counter mx/out connections; digest provider, start
 // first-contact      digest peer, provider, outcome, outcome_ms, START, POLICY_REPLY; minute_site
+// direct-mx          counter mx/out connections established by local hour; what fan-out reads
 // rejections         counter rcpt_ok rcpt_5xx mail_5xx messages_ok messages_5xx (4xx excluded),
 //                    vrfy_expn, sessions_550_no_data; digest rcpt, rcpt_5xx
 // blocklist          counter blocklist_policy/exploit/unknown, blocklist_names_us
@@ -399,6 +427,7 @@ void journal_reader_close(struct journal_reader *r);
 // auth-guessing      counter auth, auth_failed by role; set providers_login, auth_users, login_users
 // ratware            counter early_talker, unoffered_pipelining, helo_literal, helo_peer,
 //                    starttls_unasked, tls_short, quit_missing; set tls_clients; digest tls_client
+// client-print       digest tls_client of mail roles, outbound
 // mailbox            (SUBSCRIBER_MAILBOX rows) set client_networks, client_countries, recipients;
 //                    counter filter_*, deferred, destination_5xx, destination_blocklist, bounces
 // roles              set networks_in_25 by day; counter mx/in banner_ok, messages_ok

@@ -1,7 +1,10 @@
 // Minute rows as octets, and back: a version, a length, and sections that hold only what is not zero
 // (docs/formats/minute.md). Decoding takes nothing on trust: every number is checked against its range,
-// a list's length against the octets that are there.
+// a list's length against the octets that are there. Rows of version 1 are read, not written.
+//
+// A row is written with pointers into room that suffices for any row with these sets and digests.
 #include <errno.h>
+#include <stdlib.h>
 
 #include "common/minute_wire.h"
 
@@ -10,8 +13,9 @@ enum section {
     SECTION_WHO,
     SECTION_COUNTERS,
     SECTION_GAUGES,
-    SECTION_SETS,
-    SECTION_DIGESTS
+    SECTION_SETS_1, // of version 1, before the digests
+    SECTION_DIGESTS,
+    SECTION_SETS
 };
 
 enum key_part { KEY_PORTS = 1, KEY_REALM = 2, KEY_MAILBOX = 4, KEY_PREFIX = 8, KEY_PARTS = 15 };
@@ -24,6 +28,15 @@ enum key_part { KEY_PORTS = 1, KEY_REALM = 2, KEY_MAILBOX = 4, KEY_PREFIX = 8, K
 #define CUT_LIMIT    1000000000000000
 
 #define COUNTER_SLOTS (MINUTE_ROLES * MINUTE_DIRECTIONS)
+// Numbers of counters: of each role and direction so many, with room for those to come.
+#define SLOT_NUMBERS 128
+_Static_assert(MINUTE_COUNTER_N <= SLOT_NUMBERS, "counters of one role and direction");
+
+// Octets of a row without sets and digests, at most: a varint takes ten.
+#define ROW_ROOM (1024 + 20 * (MINUTE_COUNTER_N * COUNTER_SLOTS + MINUTE_GAUGE_N))
+_Static_assert(1024 > 8 * 12 + 10 * 7 + 40 + REALM_MAX + PARTY_ID_MAX + 2 * LEASE_NAME_MAX +
+                          MINUTE_SENSORS_MAX * (COVERAGE_NAME_MAX + 2),
+               "head and who");
 
 // ---- Head
 
@@ -32,36 +45,50 @@ static int64_t minute_end_ms(int64_t minute)
     return (minute + 1) * 60000;
 }
 
-static void put_head(const struct minute_row *r, struct buf *out)
+int minute_row_time(struct minute_row *r, int64_t minute, int64_t cut_ms)
 {
-    wire_put_signed(out, r->minute);
-    wire_put_signed(out, r->cut_ms - minute_end_ms(r->minute));
-    buf_varint(out, r->flags);
-    buf_be(out, r->confidence, 1);
-    buf_varint(out, r->doubts);
-    buf_be(out, r->observed_s, 1);
-    buf_varint(out, r->loss_ppm);
+    if (minute < -MINUTE_LIMIT || minute > MINUTE_LIMIT ||
+        cut_ms < minute_end_ms(minute) - CUT_LIMIT || cut_ms > minute_end_ms(minute) + CUT_LIMIT)
+        return -EINVAL;
+    r->minute = minute;
+    r->cut_ms = cut_ms;
+    return 0;
 }
 
-static void get_head(struct cursor *c, struct minute_row *r)
+// Times that the frame says; version 1 had them here.
+static void get_times(struct cursor *c, struct minute_row *r)
 {
-    r->minute = wire_get_signed(c);
-    int64_t cut = wire_get_signed(c);
+    int64_t minute = wire_get_signed(c), cut = wire_get_signed(c);
+    if (minute < -MINUTE_LIMIT || minute > MINUTE_LIMIT || cut < -CUT_LIMIT || cut > CUT_LIMIT ||
+        minute_row_time(r, minute, minute_end_ms(minute) + cut) < 0)
+        c->failed = true;
+}
+
+static uint8_t *put_head(const struct minute_row *r, uint8_t *at)
+{
+    at = wire_varint(at, r->flags);
+    at = wire_u8(at, r->confidence);
+    at = wire_varint(at, r->doubts);
+    at = wire_u8(at, r->observed_s);
+    return wire_varint(at, r->loss_ppm);
+}
+
+static void get_head(struct cursor *c, struct minute_row *r, uint8_t version)
+{
+    if (version == 1)
+        get_times(c, r);
     r->flags = (uint32_t)wire_get_at_most(c, UINT32_MAX);
     r->confidence = cursor_u8(c);
     r->doubts = (uint32_t)wire_get_at_most(c, UINT32_MAX);
     r->observed_s = cursor_u8(c);
     r->loss_ppm = (uint32_t)wire_get_at_most(c, UINT32_MAX);
-    if (r->minute < -MINUTE_LIMIT || r->minute > MINUTE_LIMIT || cut < -CUT_LIMIT ||
-        cut > CUT_LIMIT || r->confidence > IDENTITY_CERTAIN || r->observed_s > 60)
+    if (r->confidence > IDENTITY_CERTAIN || r->observed_s > 60)
         c->failed = true;
-    if (!c->failed)
-        r->cut_ms = minute_end_ms(r->minute) + cut;
 }
 
 // ---- Who
 
-static void put_key(const struct subscriber_key *k, struct buf *out)
+static uint8_t *put_key(const struct subscriber_key *k, uint8_t *at)
 {
     unsigned parts = 0;
     if (k->port_first != 0 || k->port_last != 65535)
@@ -72,23 +99,18 @@ static void put_key(const struct subscriber_key *k, struct buf *out)
         parts |= KEY_MAILBOX;
     if (k->prefix.addr.family != IP_NONE)
         parts |= KEY_PREFIX;
-    buf_be(out, k->kind, 1);
-    buf_be(out, parts, 1);
+    at = wire_u8(wire_u8(at, k->kind), parts);
     if (parts & KEY_PREFIX) {
-        buf_be(out, k->prefix.addr.family, 1);
-        buf_be(out, k->prefix.len, 1);
-        buf_bytes(out, k->prefix.addr.octet, (k->prefix.len + 7u) / 8);
+        at = wire_u8(wire_u8(at, k->prefix.addr.family), k->prefix.len);
+        at = wire_octets(at, k->prefix.addr.octet, (k->prefix.len + 7u) / 8);
     }
-    if (parts & KEY_PORTS) {
-        buf_be(out, k->port_first, 2);
-        buf_be(out, k->port_last, 2);
-    }
-    if (parts & KEY_MAILBOX) {
-        buf_be(out, k->mailbox_key_id, 1);
-        buf_be(out, k->mailbox, 8);
-    }
+    if (parts & KEY_PORTS)
+        at = wire_u16(wire_u16(at, k->port_first), k->port_last);
+    if (parts & KEY_MAILBOX)
+        at = wire_u64(wire_u8(at, k->mailbox_key_id), k->mailbox);
     if (parts & KEY_REALM)
-        wire_put_text(out, k->realm.name);
+        at = wire_text(at, k->realm.name);
+    return at;
 }
 
 static void get_prefix(struct cursor *c, struct ip_prefix *p)
@@ -140,20 +162,23 @@ static void get_key(struct cursor *c, struct subscriber_key *k)
         c->failed = true;
 }
 
-static void put_who(const struct minute_row *r, struct buf *out)
+static uint8_t *put_who(const struct minute_row *r, uint8_t *at)
 {
-    put_key(&r->key, out);
+    at = put_key(&r->key, at);
     // An empty id is taken for it too, and saves a writer of many rows the text.
     bool is_key = r->party.kind == PARTY_PROVISIONAL && r->party.id[0] == '\0';
     if (r->party.kind == PARTY_PROVISIONAL && !is_key) {
         struct party own = party_provisional(&r->key);
         is_key = strcmp(own.id, r->party.id) == 0;
     }
-    buf_be(out, r->party.kind | (is_key ? PARTY_IS_KEY : 0u), 1);
+    at = wire_u8(at, r->party.kind | (is_key ? PARTY_IS_KEY : 0u));
     if (!is_key)
-        wire_put_text(out, r->party.id);
-    wire_put_text(out, r->network_class);
-    wire_put_text(out, r->pop);
+        at = wire_text(at, r->party.id);
+    at = wire_text(at, r->network_class);
+    at = wire_text(at, r->pop);
+    for (size_t i = 0; i < MINUTE_SENSORS_MAX && r->sensor[i][0]; i++)
+        at = wire_text(at, r->sensor[i]);
+    return at;
 }
 
 static void get_who(struct cursor *c, struct minute_row *r)
@@ -172,17 +197,23 @@ static void get_who(struct cursor *c, struct minute_row *r)
         wire_get_text(c, r->party.id, sizeof r->party.id);
     wire_get_text(c, r->network_class, sizeof r->network_class);
     wire_get_text(c, r->pop, sizeof r->pop);
+    for (size_t i = 0; i < MINUTE_SENSORS_MAX && !c->failed && cursor_left(c) > 0; i++) {
+        char name[COVERAGE_NAME_MAX];
+        wire_get_text(c, name, sizeof name);
+        if (!c->failed)
+            minute_row_add_sensor(r, name);
+    }
 }
 
 // ---- Counters, gauges and sets: pairs of a step from the last number and a value
 
-static void put_pair(struct buf *out, unsigned *next, unsigned number, uint64_t value)
+static uint8_t *put_pair(uint8_t *at, unsigned *next, unsigned number, uint64_t value)
 {
     if (value == 0)
-        return;
-    buf_varint(out, number - *next);
-    buf_varint(out, value);
+        return at;
+    at = wire_varint(at, number - *next);
     *next = number + 1;
+    return wire_varint(at, value);
 }
 
 // False at the end. A number beyond those known is handed out as UINT_MAX: a newer writer's.
@@ -202,33 +233,50 @@ static bool get_pair(struct cursor *c, uint64_t *next, uint64_t known, uint64_t 
     return true;
 }
 
-static void put_counters(const struct minute_row *r, struct buf *out)
+static bool all_zero(const uint64_t *value, size_t count)
 {
-    unsigned next = 0;
-    for (unsigned c = 0; c < MINUTE_COUNTER_N; c++)
-        for (unsigned role = 0; role < MINUTE_ROLES; role++)
-            for (unsigned d = 0; d < MINUTE_DIRECTIONS; d++)
-                put_pair(out, &next, c * COUNTER_SLOTS + role * MINUTE_DIRECTIONS + d,
-                         r->counter[role][d][c]);
+    uint64_t any = 0;
+    for (size_t i = 0; i < count; i++)
+        any |= value[i];
+    return any == 0;
 }
 
-static void get_counters(struct cursor *c, struct minute_row *r)
+// Most roles and directions have none.
+static uint8_t *put_counters(const struct minute_row *r, uint8_t *at)
 {
+    unsigned next = 0;
+    for (unsigned slot = 0; slot < COUNTER_SLOTS; slot++) {
+        const uint64_t *value = r->counter[slot / MINUTE_DIRECTIONS][slot % MINUTE_DIRECTIONS];
+        if (all_zero(value, MINUTE_COUNTER_N))
+            continue;
+        for (unsigned c = 0; c < MINUTE_COUNTER_N; c++)
+            at = put_pair(at, &next, slot * SLOT_NUMBERS + c, value[c]);
+    }
+    return at;
+}
+
+// Version 1 counted by counter first, and by role and direction within.
+static void get_counters(struct cursor *c, struct minute_row *r, uint8_t version)
+{
+    uint64_t numbers = version == 1 ? MINUTE_COUNTER_N * COUNTER_SLOTS
+                                    : SLOT_NUMBERS * COUNTER_SLOTS;
     uint64_t next = 0, number, value;
-    while (get_pair(c, &next, MINUTE_COUNTER_N * COUNTER_SLOTS, &number, &value)) {
+    while (get_pair(c, &next, numbers, &number, &value)) {
         if (number == UINT64_MAX)
             continue;
-        uint64_t slot = number % COUNTER_SLOTS;
-        r->counter[slot / MINUTE_DIRECTIONS][slot % MINUTE_DIRECTIONS][number / COUNTER_SLOTS] =
-            value;
+        uint64_t slot = version == 1 ? number % COUNTER_SLOTS : number / SLOT_NUMBERS;
+        uint64_t counter = version == 1 ? number / COUNTER_SLOTS : number % SLOT_NUMBERS;
+        if (counter < MINUTE_COUNTER_N)
+            r->counter[slot / MINUTE_DIRECTIONS][slot % MINUTE_DIRECTIONS][counter] = value;
     }
 }
 
-static void put_gauges(const struct minute_row *r, struct buf *out)
+static uint8_t *put_gauges(const struct minute_row *r, uint8_t *at)
 {
     unsigned next = 0;
     for (unsigned g = 0; g < MINUTE_GAUGE_N; g++)
-        put_pair(out, &next, g, r->gauge[g]);
+        at = put_pair(at, &next, g, r->gauge[g]);
+    return at;
 }
 
 static void get_gauges(struct cursor *c, struct minute_row *r)
@@ -239,105 +287,166 @@ static void get_gauges(struct cursor *c, struct minute_row *r)
             r->gauge[number] = value;
 }
 
-static void put_sets(const struct minute_row *r, struct buf *out)
-{
-    for (unsigned s = 0; s < MINUTE_SET_N; s++) {
-        const struct distinct *d = &r->set[s];
-        if (d->count == 0 && !d->is_hll && !d->starved)
-            continue;
-        buf_be(out, s, 1);
-        distinct_encode(d, out);
-    }
-}
-
-static void get_sets(struct cursor *c, struct minute_row *r, struct distinct_budget *budget)
-{
-    int last = -1;
-    while (!c->failed && cursor_left(c) > 0) {
-        int s = cursor_u8(c);
-        struct distinct newer = {0};
-        if (s <= last) {
-            c->failed = true;
-            return;
-        }
-        last = s;
-        distinct_decode(c, s < MINUTE_SET_N ? &r->set[s] : &newer, budget);
-        distinct_clear(&newer, budget);
-    }
-}
-
 // ---- The row
 
-static void put_section(const struct minute_row *r, enum section section,
-                        void (*put)(const struct minute_row *, struct buf *), struct buf *out)
+// A section without content is left out.
+static uint8_t *end_section(uint8_t *begin, uint8_t *at)
 {
-    size_t at = out->len;
-    buf_be(out, section, 1);
-    size_t body = wire_begin(out);
-    put(r, out);
-    if (out->len == body)
-        out->len = at; // empty
-    else
-        wire_end(out, body);
+    return at == begin + 2 ? begin : wire_length(begin + 2, at);
+}
+
+static uint8_t *begin_section(uint8_t *at, enum section section)
+{
+    return wire_u8(wire_u8(at, section), 0);
+}
+
+static uint8_t *put_sections(const struct minute_row *r, uint8_t *at, struct minute_hashes *h)
+{
+    uint8_t *begin = at;
+    at = end_section(begin, put_head(r, begin_section(begin, SECTION_HEAD)));
+    begin = at;
+    at = end_section(begin, put_who(r, begin_section(begin, SECTION_WHO)));
+    begin = at;
+    at = end_section(begin, put_counters(r, begin_section(begin, SECTION_COUNTERS)));
+    begin = at;
+    at = end_section(begin, put_gauges(r, begin_section(begin, SECTION_GAUGES)));
+    begin = at;
+    at = end_section(begin, minute_digests_put(r, begin_section(begin, SECTION_DIGESTS), h));
+    begin = at;
+    return end_section(begin, minute_sets_put(r, begin_section(begin, SECTION_SETS), h));
+}
+
+// Lengths that do not fit an octet take up to nine more.
+#define LENGTHS_ROOM 64
+
+void minute_row_put(const struct minute_row *r, struct buf *out, struct minute_hashes *h)
+{
+    size_t before = minute_hashes_count(h);
+    uint8_t *room = buf_room(out, ROW_ROOM + LENGTHS_ROOM + minute_sets_room(r) +
+                                      DIGEST_ROOM * (size_t)r->digest_count);
+    if (!room)
+        return;
+    minute_hashes_row(h);
+    uint8_t *end = put_sections(r, room + 1, h);
+    // In front of the sections how many hashes are theirs.
+    uint8_t number[10];
+    size_t len = (size_t)(wire_varint(number, minute_hashes_count(h) - before) - number);
+    if (len > 1)
+        memmove(room + len, room + 1, (size_t)(end - room - 1));
+    memcpy(room, number, len);
+    out->len += (size_t)(end - room) + len - 1;
+    out->failed = out->failed || minute_hashes_failed(h);
 }
 
 void minute_row_encode(const struct minute_row *r, struct buf *out)
 {
+    struct minute_hashes *h = minute_hashes_new();
+    if (!h) {
+        out->failed = true;
+        return;
+    }
     buf_be(out, MINUTE_VERSION, 1);
     size_t body = wire_begin(out);
-    put_section(r, SECTION_HEAD, put_head, out);
-    put_section(r, SECTION_WHO, put_who, out);
-    put_section(r, SECTION_COUNTERS, put_counters, out);
-    put_section(r, SECTION_GAUGES, put_gauges, out);
-    put_section(r, SECTION_SETS, put_sets, out);
-    put_section(r, SECTION_DIGESTS, minute_digests_encode, out);
+    wire_put_signed(out, r->minute);
+    wire_put_signed(out, r->cut_ms - minute_end_ms(r->minute));
+    minute_row_put(r, out, h);
     wire_end(out, body);
+    struct span hashes = minute_hashes_octets(h);
+    buf_bytes(out, hashes.data, hashes.len);
+    minute_hashes_free(h);
 }
 
 // One section. Trailing octets of HEAD and WHO, and sections of other numbers, are a newer writer's.
 static int get_section(struct cursor *c, unsigned section, struct minute_row *r,
-                       struct distinct_budget *budget)
+                       struct minute_source *s, struct distinct_budget *budget)
 {
     int rc = 0;
     switch (section) {
-    case SECTION_HEAD: get_head(c, r); break;
+    case SECTION_HEAD: get_head(c, r, s->version); break;
     case SECTION_WHO: get_who(c, r); break;
-    case SECTION_COUNTERS: get_counters(c, r); break;
+    case SECTION_COUNTERS: get_counters(c, r, s->version); break;
     case SECTION_GAUGES: get_gauges(c, r); break;
-    case SECTION_SETS: get_sets(c, r, budget); break;
-    case SECTION_DIGESTS: rc = minute_digests_decode(c, r); break;
-    default: break;
+    case SECTION_DIGESTS: rc = minute_digests_decode(c, r, s); break;
+    default:
+        if (section == (s->version == 1 ? SECTION_SETS_1 : SECTION_SETS))
+            minute_sets_decode(c, r, s, budget);
+        break;
+    }
+    return rc == 0 && s->no_memory ? -ENOMEM : rc;
+}
+
+static int get_sections(struct cursor *body, struct minute_row *r, struct minute_source *s,
+                        struct distinct_budget *budget)
+{
+    unsigned last = 0;
+    int rc = 0;
+    while (rc == 0 && !body->failed && cursor_left(body) > 0) {
+        unsigned section = cursor_u8(body);
+        struct cursor part = wire_get_span(body);
+        // Each once and in order, the two that say who and when first.
+        if (body->failed || section <= last || (last < SECTION_WHO && section != last + 1))
+            return -EINVAL;
+        last = section;
+        rc = get_section(&part, section, r, s, budget);
+        if (rc == 0 && part.failed)
+            return -EINVAL;
+    }
+    return rc == 0 && (body->failed || last < SECTION_WHO) ? -EINVAL : rc;
+}
+
+static int get_row(struct cursor *body, struct minute_row *r, struct minute_source *s,
+                   struct distinct_budget *budget)
+{
+    int rc = get_sections(body, r, s, budget);
+    free(s->said);
+    if (rc < 0)
+        minute_row_fini(r, budget);
+    return rc;
+}
+
+int minute_row_get(struct cursor body, struct span all, size_t *at, struct minute_row *r,
+                   struct distinct_budget *budget)
+{
+    struct minute_source s = {.version = MINUTE_VERSION, .all = all, .next = *at};
+    uint64_t hashes = cursor_varint(&body);
+    *r = (struct minute_row){0};
+    if (body.failed || *at > all.len / 8 || hashes > all.len / 8 - *at)
+        return -EINVAL;
+    s.end = *at += hashes;
+    return get_row(&body, r, &s, budget);
+}
+
+// The hashes stand behind the row.
+static int decode(struct cursor *c, struct cursor *body, struct minute_row *r,
+                  struct distinct_budget *budget)
+{
+    struct minute_row times;
+    struct cursor sections;
+    size_t at = 0;
+    get_times(body, &times);
+    sections = *body;
+    uint64_t hashes = cursor_varint(body);
+    if (body->failed || hashes > cursor_left(c) / 8)
+        return -EINVAL;
+    int rc = minute_row_get(sections, cursor_take(c, 8 * hashes), &at, r, budget);
+    if (rc == 0) {
+        r->minute = times.minute;
+        r->cut_ms = times.cut_ms;
     }
     return rc;
 }
 
 int minute_row_decode(struct cursor *c, struct minute_row *r, struct distinct_budget *budget)
 {
-    *r = (struct minute_row){0};
+    struct minute_source old = {.version = 1};
     uint8_t version = cursor_u8(c);
     struct cursor body = wire_get_span(c);
-    unsigned last = 0;
-    int rc = 0;
-    if (version != MINUTE_VERSION)
-        c->failed = true;
-    while (rc == 0 && !c->failed && cursor_left(&body) > 0) {
-        unsigned section = cursor_u8(&body);
-        struct cursor part = wire_get_span(&body);
-        // Each once and in order, the two that say who and when first.
-        if (body.failed || section <= last || (last < SECTION_WHO && section != last + 1)) {
-            c->failed = true;
-            break;
-        }
-        last = section;
-        rc = get_section(&part, section, r, budget);
-        if (part.failed)
-            c->failed = true;
-    }
-    if (rc == 0 && (c->failed || last < SECTION_WHO))
-        rc = -EINVAL;
-    if (rc < 0) {
-        minute_row_fini(r, budget);
-        c->failed = true;
-    }
+    int rc = -EINVAL;
+    *r = (struct minute_row){0};
+    if (!c->failed && version == 1)
+        rc = get_row(&body, r, &old, budget);
+    else if (!c->failed && version == MINUTE_VERSION)
+        rc = decode(c, &body, r, budget);
+    c->failed = c->failed || rc < 0;
     return rc;
 }

@@ -6,12 +6,6 @@
 #include "common/hash.h"
 #include "common/minute_wire.h"
 
-static void put_address(struct buf *out, const struct ip_addr *a)
-{
-    buf_be(out, a->family, 1);
-    buf_bytes(out, a->octet, ip_size(a->family));
-}
-
 static struct ip_addr get_address(struct cursor *c)
 {
     struct ip_addr a = {.family = cursor_u8(c)};
@@ -72,65 +66,73 @@ static unsigned parts_of(const struct minute_digest *d)
            (d->relay_first ? PART_RELAY_FIRST : 0u);
 }
 
-static void put_digest_numbers(const struct minute_digest *d, unsigned parts, struct buf *out)
+static uint8_t *put_digest_numbers(const struct minute_digest *d, unsigned parts, uint8_t *at,
+                                   struct minute_hashes *h)
 {
-    if (parts & PART_OCTETS) {
-        buf_varint(out, d->octets_up);
-        buf_varint(out, d->octets_down);
-    }
+    if (parts & PART_OCTETS)
+        at = wire_varint(wire_varint(at, d->octets_up), d->octets_down);
     if (parts & PART_RCPT)
-        buf_varint(out, d->rcpt);
+        at = wire_varint(at, d->rcpt);
     if (parts & PART_RCPT_5XX)
-        buf_varint(out, d->rcpt_5xx);
+        at = wire_varint(at, d->rcpt_5xx);
     if (parts & PART_MESSAGES_OK)
-        buf_varint(out, d->messages_ok);
+        at = wire_varint(at, d->messages_ok);
     if (parts & PART_MESSAGES_5XX)
-        buf_varint(out, d->messages_5xx);
+        at = wire_varint(at, d->messages_5xx);
     if (parts & PART_FIRST_DOWN)
-        buf_varint(out, d->first_down_ms);
+        at = wire_varint(at, d->first_down_ms);
     if (parts & PART_USER)
-        buf_be(out, d->user, 8);
+        at = minute_hashes_put(h, at, d->user);
     if (parts & PART_RECIPIENT)
-        buf_be(out, d->recipient, 8);
+        at = minute_hashes_put(h, at, d->recipient);
     if (parts & PART_SENDER)
-        buf_be(out, d->sender, 8);
+        at = minute_hashes_put(h, at, d->sender);
     if (parts & PART_TLS_CLIENT)
-        buf_be(out, d->tls_client, 8);
+        at = minute_hashes_put(h, at, d->tls_client);
     if (parts & PART_RELAY_FIRST)
-        buf_be(out, d->relay_first, 8);
+        at = minute_hashes_put(h, at, d->relay_first);
+    return at;
 }
 
-static void put_digest(const struct minute_digest *d, struct buf *out)
+// What sets of the row may hold of the peer need not be said again.
+static void imply_peer(const struct ip_addr *peer, struct minute_hashes *h)
+{
+    if (peer->family == IP_NONE)
+        return;
+    minute_hashes_imply(h, hash_address(peer));
+    minute_hashes_imply(h, hash_network(peer));
+}
+
+static uint8_t *put_digest(const struct minute_digest *d, int32_t before_ms, uint8_t *at,
+                           struct minute_hashes *h)
 {
     unsigned parts = parts_of(d);
-    size_t body = wire_begin(out);
-    buf_varint(out, parts);
-    buf_be(out, d->flow_hash, 8);
-    put_address(out, &d->peer);
-    buf_be(out, d->peer_port, 2);
-    buf_be(out, d->own_port, 2);
-    buf_be(out, (unsigned)d->role << 4 | d->direction, 1);
-    buf_be(out, d->app, 1);
-    wire_put_signed(out, d->start_ms);
-    wire_put_signed(out, (int64_t)d->end_ms - d->start_ms);
+    uint8_t *body = ++at;
+    at = wire_varint(at, parts);
+    minute_hashes_single(h, d->flow_hash);
+    at = wire_u8(at, d->peer.family);
+    at = wire_octets(at, d->peer.octet, ip_size(d->peer.family));
+    imply_peer(&d->peer, h);
+    at = wire_u16(at, d->peer_port);
+    at = wire_u16(at, d->own_port);
+    at = wire_u8(at, (unsigned)d->role << 4 | d->direction);
+    at = wire_u8(at, d->app);
+    at = wire_signed(at, (int64_t)d->start_ms - before_ms);
+    at = wire_signed(at, (int64_t)d->end_ms - d->start_ms);
     if (parts & PART_PROVIDER) {
         bool follows = provider_follows(d);
-        buf_be(out, d->provider_kind | (follows ? PROVIDER_FOLLOWS : 0u), 1);
+        at = wire_u8(at, d->provider_kind | (follows ? PROVIDER_FOLLOWS : 0u));
         if (!follows)
-            buf_be(out, d->provider, 8);
+            at = minute_hashes_put(h, at, d->provider);
     }
-    if (parts & PART_SOCKS) {
-        buf_be(out, d->socks_inner, 1);
-        buf_be(out, d->socks_port, 2);
-    }
+    if (parts & PART_SOCKS)
+        at = wire_u16(wire_u8(at, d->socks_inner), d->socks_port);
     if (parts & PART_FLAGS)
-        buf_varint(out, d->flags);
-    if (parts & PART_OUTCOME) {
-        buf_be(out, d->outcome, 1);
-        wire_put_signed(out, (int64_t)d->outcome_ms - d->start_ms);
-    }
-    put_digest_numbers(d, parts, out);
-    wire_end(out, body);
+        at = wire_varint(at, d->flags);
+    if (parts & PART_OUTCOME)
+        at = wire_signed(wire_u8(at, d->outcome), (int64_t)d->outcome_ms - d->end_ms);
+    at = put_digest_numbers(d, parts, at, h);
+    return wire_length(body, at);
 }
 
 static int32_t get_time(struct cursor *c, int64_t base)
@@ -147,12 +149,13 @@ static uint32_t get_u32(struct cursor *c, unsigned parts, unsigned part)
     return parts & part ? (uint32_t)wire_get_at_most(c, UINT32_MAX) : 0;
 }
 
-static uint64_t get_hash(struct cursor *c, unsigned parts, unsigned part)
+static uint64_t get_hash(struct cursor *c, unsigned parts, unsigned part, struct minute_source *s)
 {
-    return parts & part ? cursor_u64(c) : 0;
+    return parts & part ? minute_source_get(s, c) : 0;
 }
 
-static void get_digest_numbers(struct cursor *c, unsigned parts, struct minute_digest *d)
+static void get_digest_numbers(struct cursor *c, unsigned parts, struct minute_digest *d,
+                               struct minute_source *s)
 {
     if (parts & PART_OCTETS) {
         d->octets_up = cursor_varint(c);
@@ -163,15 +166,16 @@ static void get_digest_numbers(struct cursor *c, unsigned parts, struct minute_d
     d->messages_ok = get_u32(c, parts, PART_MESSAGES_OK);
     d->messages_5xx = get_u32(c, parts, PART_MESSAGES_5XX);
     d->first_down_ms = get_u32(c, parts, PART_FIRST_DOWN);
-    d->user = get_hash(c, parts, PART_USER);
-    d->recipient = get_hash(c, parts, PART_RECIPIENT);
-    d->sender = get_hash(c, parts, PART_SENDER);
-    d->tls_client = get_hash(c, parts, PART_TLS_CLIENT);
-    d->relay_first = get_hash(c, parts, PART_RELAY_FIRST);
+    d->user = get_hash(c, parts, PART_USER, s);
+    d->recipient = get_hash(c, parts, PART_RECIPIENT, s);
+    d->sender = get_hash(c, parts, PART_SENDER, s);
+    d->tls_client = get_hash(c, parts, PART_TLS_CLIENT, s);
+    d->relay_first = get_hash(c, parts, PART_RELAY_FIRST, s);
 }
 
 // One digest. What a newer writer put behind the fields known here is passed over.
-static bool get_digest(struct cursor *all, struct minute_digest *d)
+static bool get_digest(struct cursor *all, int32_t before_ms, struct minute_digest *d,
+                       struct minute_source *s)
 {
     struct cursor one = wire_get_span(all);
     struct cursor *c = &one;
@@ -179,20 +183,24 @@ static bool get_digest(struct cursor *all, struct minute_digest *d)
     if (all->failed)
         return false;
     unsigned parts = (unsigned)wire_get_at_most(c, UINT32_MAX);
-    d->flow_hash = cursor_u64(c);
+    d->flow_hash = minute_source_single(s, c);
     d->peer = get_address(c);
+    if (d->peer.family != IP_NONE) {
+        minute_source_imply(s, c, hash_address(&d->peer));
+        minute_source_imply(s, c, hash_network(&d->peer));
+    }
     d->peer_port = cursor_u16(c);
     d->own_port = cursor_u16(c);
     uint8_t where = cursor_u8(c);
     d->role = where >> 4;
     d->direction = where & 15;
     d->app = cursor_u8(c);
-    d->start_ms = get_time(c, 0);
+    d->start_ms = get_time(c, s->version == 1 ? 0 : before_ms);
     d->end_ms = get_time(c, d->start_ms);
     if (parts & PART_PROVIDER) {
         uint8_t kind = cursor_u8(c);
         d->provider_kind = kind & (PROVIDER_FOLLOWS - 1);
-        d->provider = kind & PROVIDER_FOLLOWS ? network_of(c, &d->peer) : cursor_u64(c);
+        d->provider = kind & PROVIDER_FOLLOWS ? network_of(c, &d->peer) : minute_source_get(s, c);
     }
     if (parts & PART_SOCKS) {
         d->socks_inner = cursor_u8(c);
@@ -202,27 +210,30 @@ static bool get_digest(struct cursor *all, struct minute_digest *d)
         d->flags = (uint32_t)wire_get_at_most(c, UINT32_MAX);
     if (parts & PART_OUTCOME) {
         d->outcome = cursor_u8(c);
-        d->outcome_ms = get_time(c, d->start_ms);
+        d->outcome_ms = get_time(c, s->version == 1 ? d->start_ms : d->end_ms);
     }
-    get_digest_numbers(c, parts, d);
+    get_digest_numbers(c, parts, d, s);
     return !c->failed && d->role < MINUTE_ROLES && d->direction < MINUTE_DIRECTIONS &&
            d->provider_kind <= MINUTE_PROVIDER_NETWORK && d->outcome <= MINUTE_OUTCOME_MIDSTREAM;
 }
 
-void minute_digests_encode(const struct minute_row *r, struct buf *out)
+uint8_t *minute_digests_put(const struct minute_row *r, uint8_t *at, struct minute_hashes *h)
 {
+    int32_t before_ms = 0;
     if (r->digest_count == 0 && r->digests_cut == 0)
-        return;
-    buf_varint(out, r->digests_cut);
-    buf_varint(out, r->digest_count);
-    for (uint32_t i = 0; i < r->digest_count; i++)
-        put_digest(&r->digest[i], out);
+        return at;
+    at = wire_varint(wire_varint(at, r->digests_cut), r->digest_count);
+    for (uint32_t i = 0; i < r->digest_count; i++) {
+        at = put_digest(&r->digest[i], before_ms, at, h);
+        before_ms = r->digest[i].start_ms;
+    }
+    return at;
 }
 
-// The shortest digest: length, parts, flow, peer's family, ports, role, application, two times.
-#define DIGEST_OCTETS_MIN (1 + 1 + 8 + 1 + 4 + 1 + 1 + 2)
+// The shortest digest: length, parts, peer's family, ports, role, application, two times.
+#define DIGEST_OCTETS_MIN (1 + 1 + 1 + 4 + 1 + 1 + 2)
 
-int minute_digests_decode(struct cursor *c, struct minute_row *r)
+int minute_digests_decode(struct cursor *c, struct minute_row *r, struct minute_source *s)
 {
     r->digests_cut = (uint32_t)wire_get_at_most(c, UINT32_MAX);
     uint64_t count = cursor_varint(c);
@@ -235,11 +246,13 @@ int minute_digests_decode(struct cursor *c, struct minute_row *r)
     r->digest = calloc(count, sizeof *r->digest);
     if (!r->digest)
         return -ENOMEM;
+    int32_t before_ms = 0;
     for (; r->digest_count < count; r->digest_count++) {
-        if (!get_digest(c, &r->digest[r->digest_count])) {
+        if (!get_digest(c, before_ms, &r->digest[r->digest_count], s)) {
             c->failed = true;
             return 0;
         }
+        before_ms = r->digest[r->digest_count].start_ms;
     }
     return 0;
 }

@@ -1,5 +1,5 @@
 // Names, places and times of series; the reading is in series_fetch.c, the coverage in
-// series_coverage.c.
+// series_coverage.c and series_sight.c.
 #include "common/series.h"
 
 #include <ctype.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/keyed_hash.h"
+#include "common/series_coverage.h"
 #include "common/timefmt.h"
 
 const struct series_archive series_archives[SERIES_LAYOUTS][SERIES_ARCHIVES] = {
@@ -87,6 +88,19 @@ const char *series_path(enum series_kind kind, const char *name, char out[static
         if (*c == '/')
             *c = '_';
     snprintf(out, SERIES_PATH_MAX, "%s/%.2s/%.2s/%s.rrd", kinds[kind], hex, hex + 2, file);
+    return out;
+}
+
+const char *series_sensor_word(const char *name, char out[static SERIES_SENSOR_WORD_MAX])
+{
+    size_t len = strlen(name);
+    bool plain = len > 0 && len < SERIES_SENSOR_WORD_MAX && name[0] != '.';
+    for (const char *c = name; plain && *c; c++)
+        plain = isalnum((unsigned char)*c) || strchr("-_.:", *c);
+    if (plain)
+        memcpy(out, name, len + 1);
+    else
+        hash_text(span_of_text(name), out);
     return out;
 }
 

@@ -106,7 +106,7 @@ int series_names(const char *rrd_dir, enum series_kind kind, char ***out, size_t
 // Notes the name of one; what is there already is not written again.
 int series_names_add(const char *rrd_dir, enum series_kind kind, const char *name);
 
-// Band of the coverage file between two times; used by graphs for hatching.
+// Band of what the sensors of a series watched between two times; used by graphs for hatching.
 struct series_band {
     int64_t start_s, end_s;
     bool observed;
@@ -114,8 +114,9 @@ struct series_band {
     uint32_t alarms; // enum coverage_alarm
 };
 
-int series_coverage(const char *rrd_dir, int64_t start_s, int64_t end_s, struct series_band **out,
-                    size_t *count);
+// Of a subscriber: of the sensors that see it, as far as known; else of the whole site.
+int series_coverage(const char *rrd_dir, enum series_kind kind, const char *name, int64_t start_s,
+                    int64_t end_s, struct series_band **out, size_t *count);
 
 // "now-24h", "now", an epoch, or RFC 3339, against `now_s`. -EINVAL.
 int series_parse_time(const char *text, int64_t now_s, int64_t *out_s);

@@ -16,13 +16,44 @@
 
 enum { MINUTES_A_DAY = 1440, RECORD_OCTETS = 12, PATH_OCTETS = 4096 };
 
-static bool day_path(const char *rrd_dir, int64_t day, char out[static PATH_OCTETS])
+static bool folder_path(const char *rrd_dir, const char *sensor, char out[static PATH_OCTETS])
+{
+    char word[SERIES_SENSOR_WORD_MAX];
+    int n = sensor ? snprintf(out, PATH_OCTETS, "%s/coverage/sensor/%s", rrd_dir,
+                              series_sensor_word(sensor, word))
+                   : snprintf(out, PATH_OCTETS, "%s/coverage", rrd_dir);
+    return n < PATH_OCTETS;
+}
+
+static bool day_path(const char *rrd_dir, const char *sensor, int64_t day,
+                     char out[static PATH_OCTETS])
 {
     time_t t = (time_t)(day * 86400);
     struct tm tm;
     gmtime_r(&t, &tm);
-    return snprintf(out, PATH_OCTETS, "%s/coverage/%04d%02d%02d.cov", rrd_dir, tm.tm_year + 1900,
-                    tm.tm_mon + 1, tm.tm_mday) < PATH_OCTETS;
+    if (!folder_path(rrd_dir, sensor, out))
+        return false;
+    size_t n = strlen(out);
+    return snprintf(out + n, PATH_OCTETS - n, "/%04d%02d%02d.cov", tm.tm_year + 1900, tm.tm_mon + 1,
+                    tm.tm_mday) < (int)(PATH_OCTETS - n);
+}
+
+// Up to three folders below `rrd_dir`.
+static int make_folder(const char *rrd_dir, const char *sensor)
+{
+    char path[PATH_OCTETS];
+    if (!folder_path(rrd_dir, sensor, path))
+        return -ENAMETOOLONG;
+    for (char *slash = path + strlen(rrd_dir) + 1; slash;) {
+        slash = strchr(slash, '/');
+        if (slash)
+            *slash = '\0';
+        if (mkdir(path, 0750) != 0 && errno != EEXIST)
+            return -errno;
+        if (slash)
+            *slash++ = '/';
+    }
+    return 0;
 }
 
 static void put_u32(uint8_t *at, uint32_t v)
@@ -39,20 +70,19 @@ static uint32_t get_u32(const uint8_t *at)
     return v;
 }
 
-int series_coverage_put(const char *rrd_dir, int64_t minute, const struct series_coverage_minute *m)
+int series_coverage_put(const char *rrd_dir, const char *sensor, int64_t minute,
+                        const struct series_coverage_minute *m)
 {
     char path[PATH_OCTETS];
     if (minute < 0)
         return -EINVAL;
-    if (!day_path(rrd_dir, minute / MINUTES_A_DAY, path))
+    if (!day_path(rrd_dir, sensor, minute / MINUTES_A_DAY, path))
         return -ENAMETOOLONG;
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0 && errno == ENOENT) {
-        char dir[PATH_OCTETS];
-        if (snprintf(dir, sizeof dir, "%s/coverage", rrd_dir) >= (int)sizeof dir)
-            return -ENAMETOOLONG;
-        if (mkdir(dir, 0750) != 0 && errno != EEXIST)
-            return -errno;
+        int rc = make_folder(rrd_dir, sensor);
+        if (rc != 0)
+            return rc;
         fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
     }
     if (fd < 0)
@@ -68,11 +98,11 @@ int series_coverage_put(const char *rrd_dir, int64_t minute, const struct series
     return rc;
 }
 
-static int get_day(const char *rrd_dir, int64_t day, size_t from, size_t count,
+static int get_day(const char *rrd_dir, const char *sensor, int64_t day, size_t from, size_t count,
                    struct series_coverage_minute *out)
 {
     char path[PATH_OCTETS];
-    if (!day_path(rrd_dir, day, path))
+    if (!day_path(rrd_dir, sensor, day, path))
         return -ENAMETOOLONG;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -88,7 +118,7 @@ static int get_day(const char *rrd_dir, int64_t day, size_t from, size_t count,
     return rc;
 }
 
-int series_coverage_get(const char *rrd_dir, int64_t first, size_t count,
+int series_coverage_get(const char *rrd_dir, const char *sensor, int64_t first, size_t count,
                         struct series_coverage_minute *out)
 {
     memset(out, 0, count * sizeof *out);
@@ -100,47 +130,11 @@ int series_coverage_get(const char *rrd_dir, int64_t first, size_t count,
         size_t n = MINUTES_A_DAY - from;
         if (n > count - done)
             n = count - done;
-        int rc = get_day(rrd_dir, minute / MINUTES_A_DAY, from, n, out + done);
+        int rc = get_day(rrd_dir, sensor, minute / MINUTES_A_DAY, from, n, out + done);
         if (rc != 0)
             return rc;
         done += n;
     }
-    return 0;
-}
-
-static bool same_band(const struct series_coverage_minute *a,
-                      const struct series_coverage_minute *b)
-{
-    return (a->seconds == 0) == (b->seconds == 0) && a->loss_ppm == b->loss_ppm &&
-           a->alarms == b->alarms;
-}
-
-int series_coverage(const char *rrd_dir, int64_t start_s, int64_t end_s, struct series_band **out,
-                    size_t *count)
-{
-    int64_t first = start_s / 60, last = (end_s + 59) / 60;
-    if (start_s < 0 || last <= first)
-        return -EINVAL;
-    size_t minutes = (size_t)(last - first);
-    struct series_coverage_minute *m = calloc(minutes, sizeof *m);
-    struct series_band *bands = calloc(minutes, sizeof *bands);
-    int rc = m && bands ? series_coverage_get(rrd_dir, first, minutes, m) : -ENOMEM;
-    size_t n = 0;
-    for (size_t i = 0; rc == 0 && i < minutes; i++) {
-        if (i == 0 || !same_band(&m[i], &m[i - 1]))
-            bands[n++] = (struct series_band){.start_s = (first + (int64_t)i) * 60,
-                                              .observed = m[i].seconds > 0,
-                                              .loss_ppm = m[i].loss_ppm,
-                                              .alarms = m[i].alarms};
-        bands[n - 1].end_s = (first + (int64_t)i + 1) * 60;
-    }
-    free(m);
-    if (rc != 0) {
-        free(bands);
-        return rc;
-    }
-    *out = bands;
-    *count = n;
     return 0;
 }
 
@@ -181,7 +175,7 @@ int series_coverage_end(const char *rrd_dir, int64_t *out_s)
     if (newest < 0)
         return -ENOENT;
     struct series_coverage_minute m[MINUTES_A_DAY];
-    int rc = series_coverage_get(rrd_dir, newest * MINUTES_A_DAY, MINUTES_A_DAY, m);
+    int rc = series_coverage_get(rrd_dir, NULL, newest * MINUTES_A_DAY, MINUTES_A_DAY, m);
     if (rc != 0)
         return rc;
     for (int i = MINUTES_A_DAY; i > 0; i--) {

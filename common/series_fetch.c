@@ -2,7 +2,7 @@
 //
 // RRD files hold what was written, which is sparse: nothing after the last activity, nothing before
 // the first, and coarse rows only once they are over. What a reader wants is: the value where there
-// is one, zero where somebody watched and nothing came, unknown where nobody watched. The coverage
+// is one, zero where one of its sensors watched and nothing came, unknown where none did. The coverage
 // tells the last two apart. Rows that librrd has not consolidated yet are made here from minutes.
 #include <errno.h>
 #include <math.h>
@@ -12,8 +12,7 @@
 
 #include "common/rrdfile.h"
 #include "common/series.h"
-#include "common/series_coverage.h"
-#include "common/series_notes.h"
+#include "common/series_sight.h"
 
 enum { POINTS_MAX = 1500, MINUTE_S = 60, PATH_OCTETS = 4096 };
 
@@ -22,6 +21,9 @@ struct request {
     char path[PATH_OCTETS];
     char error[RRDFILE_ERROR_MAX];
     int64_t last_s; // last update of the file
+    enum series_kind kind;
+    const char *name;
+    struct series_notes notes; // owned
 };
 
 static int64_t align_down(int64_t t, int64_t step)
@@ -170,7 +172,8 @@ static int fetch_step(struct request *q, struct series_range *r, struct series_s
     if (rc == 0)
         rc = fill_tail(q, r, samples, n);
     if (rc == 0)
-        rc = series_coverage_get(q->rrd_dir, r->start_s / MINUTE_S, minutes, coverage);
+        rc = series_sight_coverage(q->rrd_dir, q->kind, q->name, &q->notes, r->start_s / MINUTE_S,
+                                   minutes, coverage);
     for (size_t i = 0; rc == 0 && i < n; i++)
         apply_coverage(&samples[i], r->step_s, coverage + i * (size_t)(r->step_s / MINUTE_S));
     free(coverage);
@@ -222,6 +225,8 @@ static int open_request(struct request *q, const char *rrd_dir, enum series_kind
     char relative[SERIES_PATH_MAX];
     series_path(kind, name, relative);
     q->rrd_dir = rrd_dir;
+    q->kind = kind;
+    q->name = name;
     if (snprintf(q->path, sizeof q->path, "%s/%s", rrd_dir, relative) >= (int)sizeof q->path)
         return -ENAMETOOLONG;
     return rrdfile_last(q->path, &q->last_s, q->error);
@@ -238,19 +243,18 @@ int series_fetch(const char *rrd_dir, enum series_kind kind, const char *name,
     if (rc != 0)
         return rc;
     struct series_range r = *range;
-    struct series_notes notes;
     if (r.step_s == 0)
         r.step_s = choose_step(&q, &r);
-    rc = series_notes_read(rrd_dir, kind, name, &notes);
+    rc = series_notes_read(rrd_dir, kind, name, &q.notes);
     if (rc != 0)
         return rc;
     rc = fetch_step(&q, &r, out, count);
     if (rc == 0) {
-        amend(*out, *count, &r, &notes);
+        amend(*out, *count, &r, &q.notes);
         hide_others(*out, *count, &r);
         *range = r;
     }
-    series_notes_free(&notes);
+    series_notes_free(&q.notes);
     return rc;
 }
 

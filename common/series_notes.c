@@ -37,20 +37,33 @@ static int write_amendment(FILE *out, const struct series_amendment *a)
     return rc < 0 || fputc('\n', out) == EOF ? -EIO : 0;
 }
 
-// A file that has grown is written anew: the latest leases, so that nobody's time is shown to another,
-// and the latest amendments.
-static int shorten(const char *path, const struct series_notes *n)
+static int write_sight(FILE *out, const struct series_sight *s)
 {
-    enum { LEASES_KEPT = 256, AMENDMENTS_KEPT = 256 };
+    int rc = fprintf(out, "sight %lld", (long long)s->minute);
+    for (size_t i = 0; rc >= 0 && i < s->sensors; i++)
+        rc = fprintf(out, " %s", s->sensor[i]);
+    return rc < 0 || fputs(s->sensors ? "\n" : " *\n", out) == EOF ? -EIO : 0;
+}
+
+// A file that has grown is written anew: the latest leases, so that nobody's time is shown to another,
+// the latest sights and amendments. The oldest sight that is left stands for those before it.
+static int shorten(const char *path, struct series_notes *n)
+{
+    enum { KEPT = 256 };
     char fresh[PATH_OCTETS];
     if (snprintf(fresh, sizeof fresh, "%s.new", path) >= (int)sizeof fresh)
         return -ENAMETOOLONG;
     FILE *out = fopen(fresh, "we");
     int rc = out ? 0 : -errno;
-    size_t l = n->leases > LEASES_KEPT ? n->leases - LEASES_KEPT : 0;
-    size_t a = n->amendments > AMENDMENTS_KEPT ? n->amendments - AMENDMENTS_KEPT : 0;
+    size_t l = n->leases > KEPT ? n->leases - KEPT : 0;
+    size_t s = n->sights > KEPT ? n->sights - KEPT : 0;
+    if (s > 0)
+        n->sight[s].minute = 0;
+    size_t a = n->amendments > KEPT ? n->amendments - KEPT : 0;
     for (; rc == 0 && l < n->leases; l++)
         rc = write_lease(out, n->lease[l].start_s / SERIES_STEP_S, n->lease[l].party);
+    for (; rc == 0 && s < n->sights; s++)
+        rc = write_sight(out, &n->sight[s]);
     for (; rc == 0 && a < n->amendments; a++)
         rc = write_amendment(out, &n->amendment[a]);
     if (out && fclose(out) != 0 && rc == 0)
@@ -121,6 +134,19 @@ int series_notes_put_amendment(const char *rrd_dir, enum series_kind kind, const
     return append(rrd_dir, kind, name, line);
 }
 
+int series_notes_put_sight(const char *rrd_dir, enum series_kind kind, const char *name,
+                           const struct series_sight *sight)
+{
+    char line[LINE_MAX_OCTETS] = "";
+    FILE *out = fmemopen(line, sizeof line, "w");
+    if (!out)
+        return -errno;
+    int rc = write_sight(out, sight);
+    if (fclose(out) != 0 && rc == 0)
+        rc = -EIO;
+    return rc == 0 ? append(rrd_dir, kind, name, line) : rc;
+}
+
 static bool take_number(const char **at, int64_t *out)
 {
     char *end;
@@ -163,6 +189,36 @@ static int add_lease(struct series_notes *n, const char *at)
     return 0;
 }
 
+static int add_sight(struct series_notes *n, const char *at)
+{
+    struct series_sight s = {0};
+    bool site = false;
+    if (!take_number(&at, &s.minute) || s.minute > INT64_MAX / 60 || *at != ' ')
+        return 0;
+    while (*at == ' ') {
+        size_t len = strcspn(++at, " ");
+        if (len == 1 && *at == '*')
+            site = true;
+        else if (len == 0 || len >= SERIES_SENSOR_WORD_MAX || s.sensors == SERIES_SIGHT_MAX)
+            return 0;
+        else
+            memcpy(s.sensor[s.sensors++], at, len);
+        at += len;
+    }
+    if (site)
+        s.sensors = 0;
+    struct series_sight *more = reallocarray(n->sight, n->sights + 1, sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    n->sight = more;
+    // In order of time, whatever the order of lines.
+    size_t i = n->sights++;
+    for (; i > 0 && more[i - 1].minute > s.minute; i--)
+        more[i] = more[i - 1];
+    more[i] = s;
+    return 0;
+}
+
 static int add_amendment(struct series_notes *n, const char *at)
 {
     struct series_amendment a;
@@ -185,6 +241,8 @@ int series_notes_parse(char *text, struct series_notes *out)
          line = strtok_r(NULL, "\n", &rest)) {
         if (strncmp(line, "lease ", 6) == 0)
             rc = add_lease(out, line + 6);
+        else if (strncmp(line, "sight ", 6) == 0)
+            rc = add_sight(out, line + 6);
         else if (strncmp(line, "amend ", 6) == 0)
             rc = add_amendment(out, line + 6);
     }
@@ -234,6 +292,7 @@ int series_notes_read(const char *rrd_dir, enum series_kind kind, const char *na
 void series_notes_free(struct series_notes *n)
 {
     free(n->lease);
+    free(n->sight);
     free(n->amendment);
     *n = (struct series_notes){0};
 }
@@ -246,6 +305,7 @@ int series_leases(const char *rrd_dir, enum series_kind kind, const char *name,
     if (rc != 0)
         return rc;
     free(n.amendment);
+    free(n.sight);
     *out = n.lease;
     *count = n.leases;
     return 0;

@@ -116,13 +116,8 @@ static void note_block(struct spool *s, struct spool_segment *g, const struct sp
 static bool payload_whole(int fd, const struct spool_block_header *h, uint64_t at)
 {
     uint8_t *data = malloc(h->len > 0 ? h->len : 1);
-    bool whole = data && spool_read_at(fd, data, h->len, at + SPOOL_BLOCK_HEADER);
-    if (whole) {
-        uint8_t again[SPOOL_BLOCK_HEADER];
-        struct spool_block_header same;
-        spool_block_put(&h->b, span_of(data, h->len), again);
-        whole = spool_block_get(span_of(again, sizeof again), &same) == 0 && same.sum == h->sum;
-    }
+    bool whole = data && spool_read_at(fd, data, h->len, at + SPOOL_BLOCK_HEADER) &&
+                 spool_block_whole(h, span_of(data, h->len));
     free(data);
     return whole;
 }

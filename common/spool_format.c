@@ -6,10 +6,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/checksum.h"
 #include "common/cursor.h"
 #include "common/keyed_hash.h"
 
 #define VERSION 1
+
+// Checksums of a block: the first 64 bits of BLAKE2b-128, as earlier writers made them, or XXH3.
+enum { SUM_BLAKE2B, SUM_XXH3 };
 
 static const uint8_t segment_magic[8] = "POSTRNSP";
 static const uint8_t block_magic[4] = {'P', 'S', 'B', 'K'};
@@ -58,7 +62,7 @@ void spool_block_put(const struct spool_block *b, struct span payload,
     size_t at = sizeof block_magic;
     memcpy(out, block_magic, sizeof block_magic);
     put(out, &at, b->kind, 2);
-    put(out, &at, 0, 2);
+    put(out, &at, SUM_XXH3, 2);
     put(out, &at, payload.len, 4);
     put(out, &at, b->records, 4);
     put(out, &at, b->domain, 4);
@@ -66,8 +70,18 @@ void spool_block_put(const struct spool_block *b, struct span payload,
     put(out, &at, b->first, 8);
     put(out, &at, b->last, 8);
     put(out, &at, (uint64_t)b->latest_ms, 8);
-    put(out, &at, hash_sum(payload), 8);
-    put(out, &at, hash_sum(span_of(out, at)), 8);
+    put(out, &at, checksum(payload), 8);
+    put(out, &at, checksum(span_of(out, at)), 8);
+}
+
+static uint64_t sum_of(uint16_t sums, struct span s)
+{
+    return sums == SUM_XXH3 ? checksum(s) : hash_sum(s);
+}
+
+bool spool_block_whole(const struct spool_block_header *h, struct span payload)
+{
+    return payload.len == h->len && sum_of(h->sums, payload) == h->sum;
 }
 
 int spool_block_get(struct span s, struct spool_block_header *out)
@@ -78,7 +92,7 @@ int spool_block_get(struct span s, struct spool_block_header *out)
         return -EINVAL;
     struct spool_block_header h = {0};
     h.b.kind = cursor_u16(&c);
-    cursor_skip(&c, 2);
+    h.sums = cursor_u16(&c);
     h.len = cursor_u32(&c);
     h.b.records = cursor_u32(&c);
     h.b.domain = cursor_u32(&c);
@@ -88,8 +102,8 @@ int spool_block_get(struct span s, struct spool_block_header *out)
     h.b.latest_ms = (int64_t)cursor_u64(&c);
     h.sum = cursor_u64(&c);
     uint64_t sum = cursor_u64(&c);
-    if (c.failed || h.len > SPOOL_BLOCK_MAX ||
-        sum != hash_sum(span_cut(s, 0, SPOOL_BLOCK_HEADER - 8)))
+    if (c.failed || h.len > SPOOL_BLOCK_MAX || h.sums > SUM_XXH3 ||
+        sum != sum_of(h.sums, span_cut(s, 0, SPOOL_BLOCK_HEADER - 8)))
         return -EINVAL;
     *out = h;
     return 0;

@@ -13,7 +13,8 @@ struct spool_segment_header {
 
 struct spool_block_header {
     struct spool_block b;
-    uint32_t len; // octets behind the header
+    uint32_t len;  // octets behind the header
+    uint16_t sums; // which checksums
     uint64_t sum;
 };
 
@@ -23,6 +24,7 @@ int spool_segment_get(struct span s, struct spool_segment_header *out); // -EINV
 void spool_block_put(const struct spool_block *b, struct span payload,
                      uint8_t out[static SPOOL_BLOCK_HEADER]);
 int spool_block_get(struct span s, struct spool_block_header *out); // -EINVAL
+bool spool_block_whole(const struct spool_block_header *h, struct span payload);
 
 const char *spool_name(uint64_t number, char out[static SPOOL_NAME_MAX]);
 int spool_name_parse(const char *name, uint64_t *number); // -EINVAL

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/keyed_hash.h"
 #include "common/spool_format.h"
 
 struct spool_reader {
@@ -92,7 +91,7 @@ int spool_reader_next(struct spool_reader *r, struct spool_block *b, struct span
         uint64_t ordinal = r->ordinal;
         r->ordinal += h.b.records;
         if (!spool_read_at(r->fd, r->payload, h.len, at + SPOOL_BLOCK_HEADER) ||
-            hash_sum(span_of(r->payload, h.len)) != h.sum) {
+            !spool_block_whole(&h, span_of(r->payload, h.len))) {
             spool_count_bad(r->spool);
             continue;
         }

@@ -181,22 +181,29 @@ int tls_cert_make_authority(const char *key, const char *cert, const char *name,
     return rc;
 }
 
-int tls_cert_request(const char *key, const char *name, char **pem)
+// NULL: out of memory.
+static char *request_text(EVP_PKEY *k, const char *name)
 {
-    EVP_PKEY *k = EVP_EC_gen("P-256");
     X509_REQ *req = X509_REQ_new();
     BIO *b = BIO_new(BIO_s_mem());
     char *text = NULL;
-    int rc = -ENOMEM;
     if (k && req && b && set_name(X509_REQ_get_subject_name(req), name) &&
         X509_REQ_set_pubkey(req, k) == 1 && X509_REQ_sign(req, k, EVP_sha256()) > 0 &&
         PEM_write_bio_X509_REQ(b, req) == 1) {
         text = take_text(b);
         b = NULL;
-        rc = text ? write_key(key, k) : -ENOMEM;
     }
     BIO_free(b);
     X509_REQ_free(req);
+    ERR_clear_error();
+    return text;
+}
+
+int tls_cert_request(const char *key, const char *name, char **pem)
+{
+    EVP_PKEY *k = EVP_EC_gen("P-256");
+    char *text = request_text(k, name);
+    int rc = text ? write_key(key, k) : -ENOMEM;
     EVP_PKEY_free(k);
     ERR_clear_error();
     if (rc == 0)
@@ -204,6 +211,16 @@ int tls_cert_request(const char *key, const char *name, char **pem)
     else
         free(text);
     return rc;
+}
+
+int tls_cert_request_again(const char *key, const char *name, char **pem)
+{
+    EVP_PKEY *k = read_key(key);
+    if (!k)
+        return access(key, R_OK) < 0 ? -errno : -EINVAL;
+    *pem = request_text(k, name);
+    EVP_PKEY_free(k);
+    return *pem ? 0 : -ENOMEM;
 }
 
 // ---- Signing

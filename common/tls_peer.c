@@ -11,11 +11,13 @@
 
 #include "common/loop.h"
 
+#define RENEW_MS (INT64_C(30) * 86400 * 1000)
+
 struct tls_context {
     SSL_CTX *ssl;
     uint8_t fingerprint[32]; // TLS_FIRST_TIME
     enum tls_side side;
-    int64_t expiry_ms;
+    int64_t expiry_ms, renewal_ms;
 };
 
 struct tls_peer {
@@ -99,7 +101,8 @@ static void set_up(struct tls_context *c)
     case TLS_SERVER:
         SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
         break;
-    case TLS_CLIENT: SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL); break;
+    case TLS_CLIENT:
+    case TLS_ENROLLING: SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL); break;
     case TLS_FIRST_TIME: SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, first_time); break;
     default: break;
     }
@@ -123,6 +126,8 @@ int tls_context_new(enum tls_side side, const struct tls_files *files, struct tl
     set_up(c);
     X509 *own = SSL_CTX_get0_certificate(c->ssl);
     c->expiry_ms = own ? time_of(X509_get0_notAfter(own)) : 0;
+    int64_t third = own ? (c->expiry_ms - time_of(X509_get0_notBefore(own))) / 3 : 0;
+    c->renewal_ms = c->expiry_ms - (third < RENEW_MS ? third : RENEW_MS);
     *out = c;
     return 0;
 }
@@ -139,6 +144,11 @@ void tls_context_free(struct tls_context *c)
 int64_t tls_context_expiry(const struct tls_context *c)
 {
     return c->expiry_ms;
+}
+
+int64_t tls_context_renewal(const struct tls_context *c)
+{
+    return c->renewal_ms;
 }
 
 // ---- Peers

@@ -17,7 +17,7 @@ struct tls_context;
 enum tls_side {
     TLS_SERVER,    // asks for a certificate of the authority
     TLS_CLIENT,    // the server's must be of the authority
-    TLS_ENROLLING, // server that takes clients without certificate
+    TLS_ENROLLING, // server that takes clients without certificate too
     TLS_FIRST_TIME, // client without certificate: the server's authority is checked by its fingerprint
 };
 
@@ -33,6 +33,8 @@ int tls_context_new(enum tls_side side, const struct tls_files *files, struct tl
 void tls_context_free(struct tls_context *c);
 // When its own certificate ends, ms since 1970; 0: it has none.
 int64_t tls_context_expiry(const struct tls_context *c);
+// When it should be renewed: 30 days before that, or a third of its life when that is shorter.
+int64_t tls_context_renewal(const struct tls_context *c);
 
 struct tls_peer;
 
@@ -71,6 +73,8 @@ int tls_cert_make_authority(const char *key, const char *cert, const char *name,
                             int64_t now_ms);
 // A new key and a request for a certificate of `name`. `*pem` is the caller's.
 int tls_cert_request(const char *key, const char *name, char **pem);
+// The same with the key that is in the file.
+int tls_cert_request_again(const char *key, const char *name, char **pem);
 // Signs `request`, whatever name it asks for, as `name`. `server_names` NULL: a client's certificate; else a
 // server's for these DNS names and addresses, separated by commas. -EINVAL: no request, or its signature is
 // wrong. `*pem` is the caller's.

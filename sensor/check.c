@@ -167,14 +167,14 @@ static void look(struct check *k)
 
 // ---- Saying.
 
-static const char *const result_name[] = {"ok", "warning", "failed"};
+static const char *const result_name[] = {"ok", "warning", "failed", "not-judged"};
 
 static void say_text(const struct check_finding *f, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        printf("%-8s %-12s %s\n", result_name[f[i].result], f[i].name, f[i].text);
+        printf("%-10s %-12s %s\n", result_name[f[i].result], f[i].name, f[i].text);
         if (f[i].fix[0])
-            printf("%-8s %-12s %s\n", "", "", f[i].fix);
+            printf("%-10s %-12s %s\n", "", "", f[i].fix);
     }
 }
 

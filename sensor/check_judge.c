@@ -36,6 +36,23 @@ static void find(struct judge *j, const char *name, enum check_result result, co
     snprintf(f->fix, sizeof f->fix, "%s", result == CHECK_OK ? "" : fix);
 }
 
+// What packets show is good only where there are enough; what they show to be bad is bad.
+static bool judged(struct judge *j, const char *name, enum check_result result)
+{
+    uint64_t n = j->s->stats->packets;
+    if (n == 0) {
+        find(j, name, CHECK_NOT_JUDGED, "Let packets come first: do what \"packets\" says.",
+             "not judged (no packets)");
+        return false;
+    }
+    if (n < PACKETS_MIN && result == CHECK_OK) {
+        find(j, name, CHECK_NOT_JUDGED, "Look longer (--seconds).",
+             "not judged (%" PRIu64 " packets are too few)", n);
+        return false;
+    }
+    return true;
+}
+
 static double percent(uint64_t part, uint64_t all)
 {
     return all == 0 ? 0 : 100.0 * (double)part / (double)all;
@@ -73,10 +90,10 @@ static void judge_directions(struct judge *j)
     bool one = s->alarms & COVERAGE_ONE_DIRECTION;
     if (both >= PACKETS_MIN)
         one = one || s->from_subscriber * 50 < both || s->to_subscriber * 50 < both;
-    find(j, "directions",
-         one                  ? CHECK_FAILED
-         : both < PACKETS_MIN ? CHECK_WARNING
-                              : CHECK_OK,
+    enum check_result result = one ? CHECK_FAILED : both < PACKETS_MIN ? CHECK_WARNING : CHECK_OK;
+    if (!judged(j, "directions", result))
+        return;
+    find(j, "directions", result,
          one ? "Mirror both directions (rx and tx) of the port."
              : "Name the subscribers' networks in site.subscribers, or look longer.",
          "%" PRIu64 " packets from subscribers, %" PRIu64 " to them, %" PRIu64 " of %" PRIu64
@@ -98,10 +115,10 @@ static void judge_prefixes(struct judge *j)
             len += (size_t)snprintf(missing + len, sizeof missing - len, " %s", text);
     }
     bool hardly = s->packets >= PACKETS_MIN && s->with_subscriber * 50 < s->packets;
-    find(j, "prefixes",
-         hardly       ? CHECK_FAILED
-         : unseen > 0 ? CHECK_WARNING
-                      : CHECK_OK,
+    enum check_result result = hardly ? CHECK_FAILED : unseen > 0 ? CHECK_WARNING : CHECK_OK;
+    if (!judged(j, "prefixes", result))
+        return;
+    find(j, "prefixes", result,
          hardly ? "Correct site.subscribers, sensor.nat or sensor.leg, or mirror the port they use."
                 : "Mirror their port too, or give them a sensor of their own.",
          "%.1f %% of packets have a subscriber at an end%s%s",
@@ -131,10 +148,10 @@ static void judge_layers(struct judge *j)
     skipped_each(&s->decap->skipped, decap_broken_text, on_skipped, first);
     uint64_t skipped = s->decap->skipped.total;
     bool many = skipped >= 20 && skipped * 20 >= s->stats->packets - s->decap->no_ip;
-    find(j, "layers",
-         many          ? CHECK_FAILED
-         : skipped > 0 ? CHECK_WARNING
-                       : CHECK_OK,
+    enum check_result result = many ? CHECK_FAILED : skipped > 0 ? CHECK_WARNING : CHECK_OK;
+    if (!judged(j, "layers", result))
+        return;
+    find(j, "layers", result,
          "Strip these layers at the packet broker, or report them with a capture.",
          "around the packets:%s; %" PRIu64 " not opened%s%s", *list ? list : " nothing", skipped,
          skipped > 0 ? ", mostly " : "", first);
@@ -155,44 +172,73 @@ static void judge_vlans(struct judge *j)
     if (s->packets >= PACKETS_MIN)
         lacks = (wants & (PATH_REALM_VLAN | PATH_REALM_QINQ) && !s->tagged[0]) ||
                 (wants & PATH_REALM_QINQ && !s->tagged[1]);
+    if (!judged(j, "vlans", lacks ? CHECK_FAILED : CHECK_OK))
+        return;
     find(j, "vlans", lacks ? CHECK_FAILED : CHECK_OK,
          "sensor.realm_layers needs tags that do not come: let the mirror keep them (encapsulation "
          "replicate, no stripping at the broker), or take vlan and qinq out of it.",
          "%u outer and %u inner VLAN identifiers", count_bits(s->vlan[0]), count_bits(s->vlan[1]));
 }
 
-static void judge_mirror(struct judge *j)
+static void judge_doubled(struct judge *j)
 {
-    const struct check_seen *s = j->s;
-    uint64_t copies = s->stats->duplicates, n = s->stats->packets;
-    uint64_t missing = s->stats->missing_octets, seen = s->stats->seen_octets;
-    find(j, "doubled",
-         copies >= 50 && copies * 10 >= n ? CHECK_FAILED
-         : copies * 100 > n               ? CHECK_WARNING
-                                          : CHECK_OK,
-         "Mirror each path once: at the ingress or the egress of the port, not both.",
-         "%.1f %% of packets came twice", percent(copies, n));
-    find(j, "slicing", s->decap->sliced > 0 ? CHECK_FAILED : CHECK_OK,
-         "Switch off packet slicing at the mirror, and leave sensor.snaplen at its default.",
-         "%" PRIu64 " packets were cut short", s->decap->sliced);
-    find(j, "mtu", s->losses.oversized > 0 ? CHECK_WARNING : CHECK_OK,
-         "Switch off joining: ethtool -K IFACE gro off lro off.",
-         "%" PRIu64 " frames above the MTU of %d octets", s->losses.oversized, s->mtu);
-    find(
-        j, "mirror-loss", missing * 100 > missing + seen ? CHECK_FAILED : CHECK_OK,
-        "The mirror's port is oversubscribed: narrow the mirror to mail ports, or give it a faster "
-        "port.",
-        "%.2f %% of TCP octets were acknowledged and never seen", percent(missing, missing + seen));
+    uint64_t copies = j->s->stats->duplicates, n = j->s->stats->packets;
+    enum check_result result = copies >= 50 && copies * 10 >= n ? CHECK_FAILED
+                               : copies * 100 > n               ? CHECK_WARNING
+                                                                : CHECK_OK;
+    if (judged(j, "doubled", result))
+        find(j, "doubled", result,
+             "Mirror each path once: at the ingress or the egress of the port, not both.",
+             "%.1f %% of packets came twice", percent(copies, n));
 }
 
+static void judge_frames(struct judge *j)
+{
+    const struct check_seen *s = j->s;
+    enum check_result sliced = s->decap->sliced > 0 ? CHECK_FAILED : CHECK_OK;
+    enum check_result above = s->losses.oversized > 0 ? CHECK_WARNING : CHECK_OK;
+    if (judged(j, "slicing", sliced))
+        find(j, "slicing", sliced,
+             "Switch off packet slicing at the mirror, and leave sensor.snaplen at its default.",
+             "%" PRIu64 " packets were cut short", s->decap->sliced);
+    if (judged(j, "mtu", above))
+        find(j, "mtu", above, "Switch off joining: ethtool -K IFACE gro off lro off.",
+             "%" PRIu64 " frames above the MTU of %d octets", s->losses.oversized, s->mtu);
+}
+
+static void judge_loss(struct judge *j)
+{
+    uint64_t missing = j->s->stats->missing_octets, seen = j->s->stats->seen_octets;
+    enum check_result result = missing * 100 > missing + seen ? CHECK_FAILED : CHECK_OK;
+    if (!judged(j, "mirror-loss", result))
+        return;
+    if (missing + seen == 0)
+        find(j, "mirror-loss", CHECK_NOT_JUDGED, "Look longer, or by day.",
+             "not judged (no TCP connection carried octets)");
+    else
+        find(j, "mirror-loss", result,
+             "The mirror's port is oversubscribed: narrow the mirror to mail ports, or give it a "
+             "faster port.",
+             "%.2f %% of TCP octets were acknowledged and never seen",
+             percent(missing, missing + seen));
+}
+
+// The host's clock is known without packets, what they say of it is not.
 static void judge_clock(struct judge *j)
 {
     const struct check_seen *s = j->s;
     bool off = s->behind_ms > CLOCK_MS || s->behind_ms < -CLOCK_MS || s->stats->clock_back > 0;
-    find(j, "clock",
-         off                     ? CHECK_FAILED
-         : s->clock_synchronised ? CHECK_OK
-                                 : CHECK_WARNING,
+    enum check_result result = off                     ? CHECK_FAILED
+                               : s->clock_synchronised ? CHECK_OK
+                                                       : CHECK_WARNING;
+    if (s->stats->packets == 0 && result == CHECK_WARNING) {
+        find(j, "clock", result, "Run NTP or PTP on this host.",
+             "the clock is not synchronised; packets' times are not judged (no packets)");
+        return;
+    }
+    if (result != CHECK_WARNING && !judged(j, "clock", result))
+        return;
+    find(j, "clock", result,
          "Run NTP or PTP on this host, and on the packet broker if it stamps times.",
          "packets' times differ from the clock by up to %" PRId64 " ms, %" PRIu64
          " went back; the clock is %ssynchronised",
@@ -216,13 +262,24 @@ static void judge_drops(struct judge *j)
 
 static void judge_declared(struct judge *j)
 {
-    const struct check_seen *s = j->s;
-    find(j, "declared", s->contradiction[0] ? CHECK_FAILED : CHECK_OK, s->contradiction, "%s",
-         s->contradiction[0] ? "what is seen contradicts the declared leg, nat or port25"
-                             : "nothing contradicts the declared leg, nat and port25");
-    find(j, "mail", s->stats->mail_flows > 0 ? CHECK_OK : CHECK_WARNING,
-         "Look longer, or by day; then check that ports 25, 465, 587 and 2525 are in the mirror.",
-         "%" PRIu64 " mail connections", s->stats->mail_flows);
+    const char *says = j->s->contradiction;
+    enum check_result result = says[0] ? CHECK_FAILED : CHECK_OK;
+    if (judged(j, "declared", result))
+        find(j, "declared", result, says, "%s",
+             says[0] ? "what is seen contradicts the declared leg, nat or port25"
+                     : "nothing contradicts the declared leg, nat and port25");
+}
+
+static void judge_mail(struct judge *j)
+{
+    uint64_t n = j->s->stats->mail_flows;
+    enum check_result result = n > 0 ? CHECK_OK : CHECK_WARNING;
+    // One connection of mail is one, however few packets there were.
+    if (n > 0 || judged(j, "mail", CHECK_OK))
+        find(j, "mail", result,
+             "Look longer, or by day; then check that ports 25, 465, 587 and 2525 are in the "
+             "mirror.",
+             "%" PRIu64 " mail connections", n);
 }
 
 size_t check_judge(const struct check_seen *s, struct check_finding out[static CHECK_FINDINGS_MAX])
@@ -234,9 +291,12 @@ size_t check_judge(const struct check_seen *s, struct check_finding out[static C
     judge_prefixes(&j);
     judge_layers(&j);
     judge_vlans(&j);
-    judge_mirror(&j);
+    judge_doubled(&j);
+    judge_frames(&j);
+    judge_loss(&j);
     judge_clock(&j);
     judge_drops(&j);
     judge_declared(&j);
+    judge_mail(&j);
     return j.count;
 }

@@ -31,7 +31,12 @@ struct check_seen {
     unsigned realm_layers; // enum path_realm_layer that the configuration asks for
 };
 
-enum check_result { CHECK_OK, CHECK_WARNING, CHECK_FAILED };
+enum check_result {
+    CHECK_OK,
+    CHECK_WARNING,
+    CHECK_FAILED,
+    CHECK_NOT_JUDGED, // too few packets, or none: nothing is known of it
+};
 
 struct check_finding {
     const char *name; // constant

@@ -17,6 +17,7 @@
 #include "common/loop.h"
 #include "common/tls_peer.h"
 #include "common/transport.h"
+#include "renew.h"
 
 #define WAIT_MS    10000
 #define ANSWER_MAX 32768
@@ -28,6 +29,7 @@ struct enrolment {
     const char *folder;
     char key[512], key_new[520];
     struct transport_address address;
+    const char *where; // the same as text
     struct buf answer;
 };
 
@@ -46,6 +48,7 @@ static int parse(const char *what, struct enrolment *e)
         e->address.kind != TRANSPORT_TLS)
         return -EINVAL;
     memcpy(e->token, what, len);
+    e->where = at + 1;
     const char *name = e->token + 2;
     size_t name_len = strcspn(name, ".");
     const char *digits = e->token + len - 64;
@@ -173,7 +176,9 @@ static int keep(struct enrolment *e)
     if (!end)
         return -EBADMSG;
     size_t len = (size_t)(end - s.data) + strlen(CERT_END);
-    int rc = replace(e, "ca.pem", span_cut(s, len, s.len));
+    int rc = replace(e, RENEW_ADDRESS_FILE, span_of_text(e->where));
+    if (rc == 0)
+        rc = replace(e, "ca.pem", span_cut(s, len, s.len));
     if (rc == 0)
         rc = replace(e, "cert.pem", span_cut(s, 0, len));
     if (rc == 0 && rename(e->key_new, e->key) < 0)

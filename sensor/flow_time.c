@@ -172,6 +172,18 @@ void flow_minute(struct flow_table *t, int64_t t_us)
     t->minute_first = FLOW_NONE;
 }
 
+void flow_cut(struct flow_table *t)
+{
+    static const unsigned lists[] = {FLOW_LIST_OPENING, FLOW_LIST_LIVE};
+    for (size_t l = 0; l < sizeof lists / sizeof lists[0]; l++) {
+        for (uint32_t i = t->list[lists[l]].oldest; i != FLOW_NONE; i = t->flow[i].newer) {
+            struct flow *f = &t->flow[i];
+            if (flow_proto(f) == 6 && f->state != FLOW_CLOSING)
+                f->incomplete |= RECORD_PARSER_LOST;
+        }
+    }
+}
+
 void flow_finish(struct flow_table *t, int64_t t_us)
 {
     for (unsigned l = 0; l < FLOW_LISTS; l++) {

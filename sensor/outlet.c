@@ -17,6 +17,7 @@ struct outlet {
     struct sink inner;
     struct sender *sender;
     struct loop *own; // of a file job
+    bool first;       // of the processes of a port
     bool for_room;    // what the own loop waits for: room, or the end
     char dir[512];
 };
@@ -48,6 +49,7 @@ int outlet_open(const struct sensor_conf *c, uint16_t process, struct outlet **o
         outlet_close(o);
         return rc;
     }
+    o->first = process == 0;
     o->inner = sensor_spool_sink(o->spool);
     *out = o;
     return 0;
@@ -68,7 +70,7 @@ void outlet_close(struct outlet *o)
 int outlet_start(struct outlet *o, struct loop *l)
 {
     char error[200];
-    struct sender_options options = {.collector = o->collector, .tls = o->tls};
+    struct sender_options options = {.collector = o->collector, .tls = o->tls, .renews = o->first};
     if (!o->collector)
         return 0;
     int rc = sender_open(l, &options, sensor_spool_log(o->spool), &o->sender, error);

@@ -12,16 +12,16 @@
 #include "common/ipfix.h"
 #include "common/log.h"
 #include "common/tls_peer.h"
+#include "renew.h"
 
-#define MESSAGE_OCTETS    16384
-#define OUT_OCTETS        (256 * 1024) // encoded, waiting for the socket
-#define OUT_MAX           (4 * 1024 * 1024)
-#define TICK_MS           250
-#define BACKOFF_MIN_MS    250
-#define BACKOFF_MAX_MS    30000
-#define CONNECT_MAX_MS    10000
-#define ACK_MAX_MS        30000
-#define EXPIRY_WARNING_MS (INT64_C(30) * 86400 * 1000)
+#define MESSAGE_OCTETS 16384
+#define OUT_OCTETS     (256 * 1024) // encoded, waiting for the socket
+#define OUT_MAX        (4 * 1024 * 1024)
+#define TICK_MS        250
+#define BACKOFF_MIN_MS 250
+#define BACKOFF_MAX_MS 30000
+#define CONNECT_MAX_MS 10000
+#define ACK_MAX_MS     30000
 
 struct sent { // a block on its way
     uint32_t domain, records;
@@ -51,9 +51,10 @@ struct sender {
     int64_t heard_ms; // last acknowledgement, or when one began to be owed
     int64_t retry_ms;
     int64_t backoff_ms;
-    int64_t expiry_ms; // of the certificate; 0: none
-    int read_error;    // of the spool
-    char trouble[200]; // why there is no connection
+    int64_t expiry_ms, renewal_ms; // of the certificate; 0: none
+    struct renew *renew;           // NULL: not by this one
+    int read_error;                // of the spool
+    char trouble[200];             // why there is no connection
     struct sender_stats stats;
 };
 
@@ -142,8 +143,10 @@ static int make_context(struct sender *s, struct tls_context **out, char error[s
     snprintf(ca, sizeof ca, "%s/ca.pem", s->options.tls);
     struct tls_files files = {.cert = cert, .key = key, .authority = ca};
     int rc = tls_context_new(TLS_CLIENT, &files, out, error);
-    if (rc == 0)
+    if (rc == 0) {
         s->expiry_ms = tls_context_expiry(*out);
+        s->renewal_ms = tls_context_renewal(*out);
+    }
     return rc;
 }
 
@@ -333,6 +336,7 @@ static void on_socket(struct loop *l, int fd, unsigned events, int64_t now_ms, v
     struct sender *s = ctx;
     (void)l;
     (void)fd;
+    (void)events;
     if (s->state == SENDER_CONNECTING) {
         int error = 0;
         socklen_t len = sizeof error;
@@ -343,16 +347,25 @@ static void on_socket(struct loop *l, int fd, unsigned events, int64_t now_ms, v
             shake_hands(s, now_ms);
         return;
     }
-    if (!read_acks(s, now_ms))
-        return;
-    (void)events;
-    send_more(s, now_ms);
+    if (read_acks(s, now_ms))
+        send_more(s, now_ms);
+}
+
+// The connection goes on; the next one shows the new certificate.
+static void renew(struct sender *s, int64_t now_ms)
+{
+    struct tls_context *context;
+    char error[TLS_TEXT_MAX];
+    bool due = s->renewal_ms != 0 && now_ms >= s->renewal_ms;
+    if (s->renew && renew_tick(s->renew, due, now_ms) && make_context(s, &context, error) == 0)
+        tls_context_free(context);
 }
 
 static void on_tick(struct loop *l, int64_t now_ms, void *ctx)
 {
     struct sender *s = ctx;
     (void)l;
+    renew(s, now_ms);
     // The wall clock may have been set back.
     if (s->retry_ms > now_ms + BACKOFF_MAX_MS)
         s->retry_ms = now_ms;
@@ -401,6 +414,9 @@ int sender_open(struct loop *l, const struct sender_options *options, struct spo
         s->decoder = ipfix_decoder_new();
         rc = s->reader && s->decoder ? 0 : -ENOMEM;
     }
+    if (rc == 0 && options->renews && s->address.kind == TRANSPORT_TLS &&
+        !(s->renew = renew_new(l, options->tls)))
+        rc = -ENOMEM;
     if (rc == 0 && (s->timer = loop_every(l, TICK_MS, on_tick, s)) < 0)
         rc = s->timer;
     if (rc < 0) {
@@ -424,6 +440,7 @@ void sender_close(struct sender *s)
     }
     if (s->timer > 0)
         loop_cancel(s->loop, s->timer);
+    renew_free(s->renew);
     spool_reader_free(s->reader);
     ipfix_encoder_free(s->encoder);
     ipfix_decoder_free(s->decoder);
@@ -471,8 +488,13 @@ void sender_status(const struct sender *s, struct control_status *out, int64_t n
     if (s->read_error < 0)
         control_status_problem(out, 1, "spool-read", "the spool cannot be read",
                                "see whether the disk of sensor.spool is sound");
-    if (s->expiry_ms != 0 && s->expiry_ms - now_ms < EXPIRY_WARNING_MS)
-        control_status_problem(out, 1, "certificate",
-                               "this sensor's certificate ends within 30 days",
-                               "enrol the sensor again: postern sensor enroll NAME");
+    if (s->renew)
+        control_status_counter(out, "certificates_renewed", renew_count(s->renew));
+    if (s->renew && s->expiry_ms != 0 && now_ms >= s->renewal_ms && renew_trouble(s->renew)) {
+        snprintf(text, sizeof text, "this sensor's certificate ends in %lld days: %s",
+                 (long long)((s->expiry_ms - now_ms) / 86400000), renew_trouble(s->renew));
+        control_status_problem(out, 1, "certificate", text,
+                               "see whether collector.enroll can be reached, or enrol the sensor "
+                               "again: postern sensor enroll NAME");
+    }
 }

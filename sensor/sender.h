@@ -10,6 +10,7 @@
 struct sender_options {
     const char *collector; // address; borrowed until sender_close
     const char *tls;       // folder with key.pem, cert.pem, ca.pem; NULL: for a Unix socket
+    bool renews;           // the certificate; of the processes of a port, the first
 };
 
 enum sender_state { SENDER_WAITING, SENDER_CONNECTING, SENDER_OPEN };

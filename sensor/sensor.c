@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jump.h"
 #include "print.h"
 #include "sight.h"
 #include "watch.h"
@@ -298,10 +299,23 @@ void sensor_frames(struct sensor *s, const struct source_frame *frame, size_t co
 
 void sensor_read(struct sensor *s, struct source *source)
 {
-    struct source_frame frame[BATCH];
+    struct source_frame frame[BATCH], held;
+    struct jump jump;
     size_t n;
-    while (sensor_error(s) == 0 && (n = source_next_batch(source, frame, BATCH)) > 0)
-        sensor_frames(s, frame, n);
+    jump_init(&jump, &s->stats.clock_ahead);
+    while (sensor_error(s) == 0 && (n = source_next_batch(source, frame, BATCH)) > 0) {
+        if (jump_release(&jump, frame, &held))
+            sensor_frame(s, &held);
+        sensor_frames(s, frame, jump_judge(&jump, frame, n));
+    }
+    if (jump_release(&jump, NULL, &held))
+        sensor_frame(s, &held);
+    jump_fini(&jump);
+}
+
+void sensor_cut(struct sensor *s)
+{
+    flow_cut(s->flows);
 }
 
 void sensor_finish(struct sensor *s)
@@ -338,6 +352,24 @@ const char *sensor_contradiction(const struct sensor *s)
 }
 
 // ---- What it says of itself.
+
+static void on_first_skipped(void *ctx, const char *name, uint64_t count)
+{
+    char *first = ctx;
+    (void)count;
+    if (!*first)
+        snprintf(first, SKIPPED_TEXT_MAX, "%s", name);
+}
+
+uint64_t sensor_skipped(const struct sensor *s, char *text, size_t size)
+{
+    char first[SKIPPED_TEXT_MAX] = "";
+    uint64_t n = s->decap.skipped.total;
+    skipped_each(&s->decap.skipped, decap_broken_text, on_first_skipped, first);
+    snprintf(text, size, "%llu of %llu packets could not be opened, mostly %s",
+             (unsigned long long)n, (unsigned long long)s->stats.packets, first);
+    return n;
+}
 
 static void on_skipped(void *ctx, const char *name, uint64_t count)
 {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "common/log.h"
+#include "renew.h"
 
 int setup_out_of_memory(void)
 {
@@ -47,8 +48,10 @@ int setup_sets(const struct conf_site *site, struct prefix_set **subscribers,
     return 0;
 }
 
-int setup_key(const struct sensor_conf *c, struct keyed_hash_key *out)
+int setup_key(const struct daemon *d, struct keyed_hash_key *out)
 {
+    const struct sensor_conf *c = d->conf;
+    char place[CONF_PLACE_MAX];
     if (!c->key_file) {
         *out = keyed_hash_key_replay();
         return 0;
@@ -56,7 +59,8 @@ int setup_key(const struct sensor_conf *c, struct keyed_hash_key *out)
     int rc = keyed_hash_key_load(c->key_file, out);
     if (rc == 0)
         return 0;
-    log_error("sensor.key_file: %s: %s", c->key_file,
+    conf_place(daemon_config_path(d->args), "sensor.key_file", place);
+    log_error("%ssensor.key_file: %s: %s", place, c->key_file,
               rc == -EPERM    ? "others may read it; chmod 600"
               : rc == -EINVAL ? "has no line \"ID HEX64\"; write one"
                               : strerror(-rc));
@@ -129,7 +133,9 @@ static void may_send(struct sandbox *s, const struct sensor_conf *c)
     sandbox_allow(s, SANDBOX_NETWORK);
     sandbox_connect(s, (uint16_t)strtoul(port + 1, NULL, 10));
     sandbox_connect(s, 53);
-    sandbox_read(s, c->tls);
+    sandbox_write(s, c->tls); // its certificate is renewed there
+    if (c->tls && renew_port(c->tls) != 0)
+        sandbox_connect(s, renew_port(c->tls));
     for (size_t i = 0; files[i]; i++)
         sandbox_read(s, files[i]);
 }

@@ -3,21 +3,27 @@
 // Providers, not addresses: a large provider has many of those. Three windows, so that a slow bot is
 // as visible as a fast one. It cannot convict alone (a newsletter contacts as many), except where
 // port 25 is blocked: there failing says nothing, the block itself is the remedy, and a ticket is all
-// that is left to do. docs/detectors/fan-out.md.
+// that is left to do. For a ticket the same spread weighs more than for a quarantine when the line has
+// never been answered on port 25: hardly anybody but a bot goes to many mail providers from there.
+// docs/detectors/fan-out.md.
 #include "detector.h"
 
 #include <stdio.h>
 
 struct fan_out_conf {
     int64_t limit_10min, limit_hour, limit_day;
+    int64_t blocked_hour, blocked_day;
     double unknown_factor, mail_server_factor;
     int64_t extreme;
-    double cap;
+    double cap, ticket_cap;
 };
 
 #define FIELD(m)     offsetof(struct fan_out_conf, m)
 #define AT_LIMIT     2.3 // one over the limit: ten to one
 #define PER_DOUBLING 2.0
+// The same for a ticket, where the line was never answered on port 25.
+#define TICKET_AT_LIMIT     4.0
+#define TICKET_PER_DOUBLING 3.0
 // Behind a block: twice the limit suffices with a household's prior.
 #define BLOCKED_AT_LIMIT     8.6
 #define BLOCKED_PER_DOUBLING 3.0
@@ -50,6 +56,22 @@ static const struct conf_key keys[] = {
      .def = "24",
      .unit = "providers",
      .help = "The same in a day."},
+    {.name = "blocked_hour",
+     .type = CONF_INT,
+     .offset = FIELD(blocked_hour),
+     .min = 1,
+     .max = 100000,
+     .def = "7",
+     .unit = "providers",
+     .help = "Limit of an hour for a household behind a block; twice that is a ticket by itself."},
+    {.name = "blocked_day",
+     .type = CONF_INT,
+     .offset = FIELD(blocked_day),
+     .min = 1,
+     .max = 100000,
+     .def = "8",
+     .unit = "providers",
+     .help = "The same of a day."},
     {.name = "unknown_factor",
      .type = CONF_REAL,
      .offset = FIELD(unknown_factor),
@@ -81,67 +103,121 @@ static const struct conf_key keys[] = {
      .def = "6",
      .unit = "log-odds",
      .help = "Most that this evidence may weigh."},
+    {.name = "ticket_cap",
+     .type = CONF_REAL,
+     .offset = FIELD(ticket_cap),
+     .min = 0,
+     .max = 11,
+     .def = "7.5",
+     .unit = "log-odds",
+     .help = "The same for a ticket and no more, of a household."},
     {.name = NULL},
 };
+
+// The window that is exceeded most.
+struct excess {
+    double weight, measured, limit;
+    int64_t first_ms;
+    int32_t window_s;
+};
+
+struct scale {
+    int64_t limit[3];
+    double factor, at_limit, per_doubling, cap;
+};
+
+static struct excess worst(const struct window *w, int64_t now_ms, const struct scale *scale)
+{
+    static const int32_t windows[] = {600, 3600, 86400};
+    struct excess worst = {0};
+    for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
+        struct excess e = {.window_s = windows[i]};
+        e.measured = window_providers(w, now_ms, windows[i], &e.first_ms);
+        e.limit = (double)scale->limit[i] * scale->factor;
+        e.weight = detector_excess(e.measured, e.limit, scale->at_limit, scale->per_doubling,
+                                   scale->cap);
+        if (e.weight > worst.weight)
+            worst = e;
+    }
+    return worst;
+}
+
+static struct detector_finding finding(const struct window *w, const struct detector_ctx *ctx,
+                                       const struct excess *e, bool blocked)
+{
+    struct detector_finding f = detector_finding_of(&detector_fan_out, e->measured, e->limit,
+                                                    "providers", e->window_s, e->weight);
+    char span[DETECTOR_SPAN_MAX];
+    f.supports = detector_classes_of(w, ctx->now_ms);
+    f.defines = f.supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
+    f.rests_on_silence = window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms, e->window_s) == 0;
+    f.evidence.first_ms = e->first_ms;
+    f.evidence.last_ms = ctx->now_ms;
+    snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
+             "Contacted %.0f mail providers on port 25 in %s; %s%s is limited to %.0f.",
+             e->measured, detector_span(e->window_s, span), detector_role_text(ctx->role),
+             blocked ? " behind a block of it" : "", e->limit);
+    return f;
+}
+
+// Behind a block: attempts alone, a ticket.
+static size_t find_blocked(const struct window *w, const struct detector_ctx *ctx, double factor,
+                           struct detector_finding *out)
+{
+    const struct fan_out_conf *c = ctx->conf;
+    bool household = ctx->role == ROLE_HOUSEHOLD;
+    struct scale scale = {.limit = {c->limit_10min, household ? c->blocked_hour : c->limit_hour,
+                                    household ? c->blocked_day : c->limit_day},
+                          .factor = factor,
+                          .at_limit = BLOCKED_AT_LIMIT,
+                          .per_doubling = BLOCKED_PER_DOUBLING,
+                          .cap = BLOCKED_CAP};
+    struct excess e = worst(w, ctx->now_ms, &scale);
+    if (e.weight <= 0)
+        return 0;
+    *out = finding(w, ctx, &e, true);
+    out->evidence.conclusive = true;
+    out->ceiling = VERDICT_TICKET;
+    return 1;
+}
 
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX])
 {
     (void)state;
     const struct fan_out_conf *c = ctx->conf;
-    const struct {
-        int32_t window_s;
-        int64_t limit;
-    } windows[] = {{600, c->limit_10min}, {3600, c->limit_hour}, {86400, c->limit_day}};
     double factor = ctx->role == ROLE_MAIL_SERVER ? c->mail_server_factor
                     : ctx->role == ROLE_UNKNOWN   ? c->unknown_factor
                                                   : 1;
-    bool blocked = ctx->port25_blocked && window_is_cut_off(w, ctx->now_ms);
-    double at_limit = blocked ? BLOCKED_AT_LIMIT : AT_LIMIT;
-    double per_doubling = blocked ? BLOCKED_PER_DOUBLING : PER_DOUBLING;
-    double cap = blocked ? BLOCKED_CAP : c->cap;
+    factor *= ctx->factor;
     if (window_scans(w, ctx->now_ms))
         return 0;
-    double best = 0, best_measured = 0, best_limit = 0;
-    int64_t best_first = 0;
-    int32_t best_window = 0;
-    for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
-        int64_t first_ms = 0;
-        double measured = window_providers(w, ctx->now_ms, windows[i].window_s, &first_ms);
-        double limit = (double)windows[i].limit * factor * ctx->factor;
-        double weight = detector_excess(measured, limit, at_limit, per_doubling, cap);
-        if (weight <= best)
-            continue;
-        best = weight;
-        best_measured = measured;
-        best_limit = limit;
-        best_window = windows[i].window_s;
-        best_first = first_ms;
-    }
-    if (best <= 0)
+    if (ctx->port25_blocked && window_is_cut_off(w, ctx->now_ms))
+        return find_blocked(w, ctx, factor, out);
+    struct scale scale = {.limit = {c->limit_10min, c->limit_hour, c->limit_day},
+                          .factor = factor,
+                          .at_limit = AT_LIMIT,
+                          .per_doubling = PER_DOUBLING,
+                          .cap = c->cap};
+    struct excess e = worst(w, ctx->now_ms, &scale);
+    if (e.weight <= 0)
         return 0;
-    struct detector_finding f = detector_finding_of(&detector_fan_out, best_measured, best_limit,
-                                                    "providers", best_window, best);
-    f.supports = detector_classes_of(w, ctx->now_ms);
-    f.defines = f.supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
-    f.rests_on_silence = window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms, best_window) == 0;
-    bool extreme = c->extreme > 0 && ctx->role == ROLE_HOUSEHOLD &&
-                   best_measured > best_limit * (double)c->extreme;
-    if (extreme && !blocked)
-        f.evidence.log_odds = BLOCKED_CAP;
-    if (blocked || extreme) {
-        f.evidence.conclusive = true;
-        f.ceiling = VERDICT_TICKET;
-    }
-    f.evidence.first_ms = best_first;
-    f.evidence.last_ms = ctx->now_ms;
-    char span[DETECTOR_SPAN_MAX];
-    snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
-             "Contacted %.0f mail providers on port 25 in %s; %s is limited to %.0f.",
-             best_measured, detector_span(best_window, span), detector_role_text(ctx->role),
-             best_limit);
-    out[0] = f;
-    return 1;
+    out[0] = finding(w, ctx, &e, false);
+    if (ctx->role != ROLE_HOUSEHOLD)
+        return 1;
+    scale.at_limit = TICKET_AT_LIMIT;
+    scale.per_doubling = TICKET_PER_DOUBLING;
+    scale.cap = c->ticket_cap;
+    e = worst(w, ctx->now_ms, &scale);
+    bool extreme = c->extreme > 0 && e.measured > e.limit * (double)c->extreme;
+    if (extreme)
+        e.weight = BLOCKED_CAP;
+    if (e.weight <= out[0].evidence.log_odds)
+        return 1;
+    out[1] = finding(w, ctx, &e, false);
+    out[1].evidence.conclusive = extreme;
+    out[1].ceiling = VERDICT_TICKET;
+    return 2;
 }
 
 const struct detector_descriptor detector_fan_out = {

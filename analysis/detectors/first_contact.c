@@ -154,7 +154,7 @@ struct first_contact_state {
 #define LINE_BROKEN_MS  21600000 // a line that stays so for six hours is how things are
 #define DAY_S           86400
 #define STEADY_REACHED  10 // whom nobody answers is the first test's business
-#define SLOW_RECENT_MS  300000
+#define SLOW_RECENT_MS  600000
 #define MIXED_MS        21600000
 #define QUEUE_S         600
 #define QUEUE_MOST      45
@@ -216,8 +216,11 @@ static void observe(void *state, const struct window *w, const struct minute_row
         s->steady = (struct sprt){0};
     if (ctx->site_failing && s->slow.first_ms >= ctx->site_failing_since_ms)
         s->slow = (struct sprt){0};
-    bool site_mute = ctx->site_failing ||
-                     (ctx->port25_blocked && window_is_cut_off(w, ctx->now_ms));
+    bool blocked = ctx->port25_blocked && window_is_cut_off(w, ctx->now_ms);
+    bool site_mute = ctx->site_failing || blocked;
+    // Failing says nothing behind a block; the same few tried on and on still does, unless it may be a
+    // server's queue.
+    bool slow_site_mute = ctx->site_failing || (blocked && ctx->role != ROLE_HOUSEHOLD);
     // A mail server waits minutes before it tries a destination again; this pace is no queue's.
     bool queue_pace = window_sum(w, FEATURE_MX_CONNECTIONS, ctx->now_ms, QUEUE_S) < QUEUE_MOST;
     for (size_t i = 0; i < contacts->count; i++) {
@@ -225,28 +228,29 @@ static void observe(void *state, const struct window *w, const struct minute_row
         note_known(s, k);
         note_mixture(s, k, queue_pace);
         bool slow_mute = queue_pace && s->mixed_ms != 0 && k->t_ms - s->mixed_ms < MIXED_MS;
-        bool mute = site_mute || line_broken(s, k->t_ms);
+        bool broken = line_broken(s, k->t_ms), mute = site_mute || broken;
+        slow_mute |= slow_site_mute || broken;
         sprt_decay(&s->first, k->t_ms, c->half_life_ms);
         sprt_decay(&s->slow, k->t_ms, c->half_life_ms);
         sprt_decay(&s->steady, k->t_ms, 2 * c->half_life_ms);
         switch (k->kind) {
         case CONTACT_FIRST_FAILED:
-            if (mute)
-                break;
-            sprt_fail(&s->first, &rule, k->t_ms, k->start_ms, 1);
-            sprt_fail(&s->steady, &steady, k->t_ms, k->start_ms, 1);
+            if (!mute) {
+                sprt_fail(&s->first, &rule, k->t_ms, k->start_ms, 1);
+                sprt_fail(&s->steady, &steady, k->t_ms, k->start_ms, 1);
+            }
             if (!slow_mute)
                 sprt_fail(&s->slow, &rule, k->t_ms, k->start_ms, 1);
             break;
         case CONTACT_AGAIN_FAILED:
             // Closed early or turned away is an answer: a monitor that reads greetings earns it.
-            if (!mute && !slow_mute && !k->answered_since && (k->silent || k->refused))
+            if (!slow_mute && !k->answered_since && (k->silent || k->refused))
                 sprt_fail(&s->slow, &rule, k->t_ms, k->start_ms, retry);
             break;
         case CONTACT_CORRECTED:
             // Taken back, then counted as what it was.
             sprt_succeed(&s->first, &rule, k->t_ms, 2);
-            sprt_succeed(&s->steady, &steady, k->t_ms, 1);
+            sprt_succeed(&s->steady, &steady, k->t_ms, 1 - steady.failure / steady.success);
             s->slow = (struct sprt){0};
             break;
         case CONTACT_FIRST_ANSWERED:
@@ -318,7 +322,9 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     char span[DETECTOR_SPAN_MAX];
     sprt_decay(&first, ctx->now_ms, c->half_life_ms);
     sprt_decay(&slow, ctx->now_ms, c->half_life_ms);
-    if (sprt_convicts(&first, &rule)) {
+    // A server that has just reached everybody and now reaches nobody is cut off.
+    bool cut_off = ctx->role != ROLE_HOUSEHOLD && first.successes == 0;
+    if (sprt_convicts(&first, &rule) && !cut_off) {
         double needed = failures_needed(&first, &rule);
         struct detector_finding f = finding(&first, needed, "failed first contacts", c->cap);
         snprintf(f.evidence.sentence, sizeof f.evidence.sentence,

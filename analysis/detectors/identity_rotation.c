@@ -9,7 +9,7 @@
 
 struct rotation_conf {
     int64_t auth_users, sender_domains, senders_day, senders_of_one, helo_names;
-    double cap;
+    double cap, ticket_cap;
 };
 
 extern const struct detector_descriptor detector_identity_rotation;
@@ -20,6 +20,8 @@ extern const struct detector_descriptor detector_identity_rotation;
 #define AT_LIMIT     4.0
 #define PER_DOUBLING 2.0
 #define NAMES_MAX    24
+#define SENDERS      2 // index of the kind that one account can show
+#define DOMAINS_MANY 3 // in a minute
 
 static const struct conf_key keys[] = {
     {.name = "auth_users",
@@ -70,6 +72,15 @@ static const struct conf_key keys[] = {
      .def = "6",
      .unit = "log-odds",
      .help = "Most that this evidence may weigh."},
+    {.name = "ticket_cap",
+     .type = CONF_REAL,
+     .offset = FIELD(ticket_cap),
+     .min = 0,
+     .max = 11,
+     .def = "9",
+     .unit = "log-odds",
+     .help = "The same for a ticket and no more: one account of a household, many senders of "
+             "several domains."},
     {.name = NULL},
 };
 
@@ -179,7 +190,15 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence, "Used %.0f %s; %.0f are the limit.",
              kinds[best].measured, kinds[best].text, limit);
     out[0] = f;
-    return 1;
+    double more = detector_excess(senders, (double)c->senders_of_one * ctx->factor, AT_LIMIT,
+                                  PER_DOUBLING, c->ticket_cap);
+    if (best != SENDERS || !of_one || domains < DOMAINS_MANY || ctx->role != ROLE_HOUSEHOLD ||
+        more <= weight)
+        return 1;
+    f.evidence.log_odds = more;
+    f.ceiling = VERDICT_TICKET;
+    out[1] = f;
+    return 2;
 }
 
 const struct detector_descriptor detector_identity_rotation = {

@@ -5,16 +5,26 @@
 
 enum series_file { SERIES_FILE_UNKNOWN, SERIES_FILE_NONE, SERIES_FILE_THERE };
 
+// Which sensors see a key. Who was not among those of its last two active days no longer counts.
+struct series_seen {
+    uint64_t noted; // in its notes: decides about gaps
+    uint64_t now, before;
+    int32_t day; // of `now`
+    bool read;   // the notes of an earlier run
+};
+
 struct series_key {
-    uint8_t kind;                 // enum series_kind
-    uint8_t file;                 // enum series_file
-    bool earned;                  // may have a file
-    bool queued;                  // stands in the writer's queue
-    bool leased;                  // `party` is that of the file's notes
-    uint32_t attempts;            // connections begun since the key is known
-    uint32_t count, cap;          // of `minute`
-    int64_t last_s;               // last update of the file
-    uint64_t party;               // hash of whose it is; 0: not known yet
+    uint8_t kind;        // enum series_kind
+    uint8_t file;        // enum series_file
+    bool earned;         // may have a file
+    bool queued;         // stands in the writer's queue
+    bool is_new;         // its file is, and has no minute yet
+    bool leased;         // `party` is that of the file's notes
+    uint32_t attempts;   // connections begun since the key is known
+    uint32_t count, cap; // of `minute`
+    int64_t last_s;      // last update of the file
+    uint64_t party;      // hash of whose it is; 0: not known yet
+    struct series_seen seen;
     struct series_minute *minute; // owned, in order of time
     uint64_t hash;
     char name[]; // NUL-terminated

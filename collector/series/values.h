@@ -12,7 +12,8 @@ struct series_minute {
     double value[SERIES_SOURCES]; // SERIES_PEERS is taken from the sets at the end
     struct distinct peers;
     struct distinct providers;
-    char *party; // owned; whose the key is from this minute on, when that changed; else NULL
+    uint64_t sensors; // a watched_set: who saw it
+    char *party;      // owned; whose the key is from this minute on, when that changed; else NULL
     bool finished;
 };
 

@@ -10,6 +10,7 @@
 
 #include "common/hash.h"
 #include "common/series_notes.h"
+#include "series/sight.h"
 
 enum { GAP_UPDATES_MAX = 255, DAY_S = 86400, FORECAST_MINUTES = 60 };
 
@@ -115,6 +116,7 @@ static bool ensure_file(struct key_writer *kw, struct series_key *k)
         return false;
     }
     kw->stats->files_created++;
+    k->is_new = true;
     return true;
 }
 
@@ -126,13 +128,13 @@ static struct rrdfile_update silence(int64_t t_s, bool watched)
     return u;
 }
 
-static size_t gap_updates(struct key_writer *kw, int64_t from_s, int64_t to_s,
+static size_t gap_updates(struct key_writer *kw, uint64_t set, int64_t from_s, int64_t to_s,
                           struct rrdfile_update *out)
 {
     size_t n = 0;
     for (int64_t at = from_s / SERIES_STEP_S, to = to_s / SERIES_STEP_S; at < to;) {
         bool watched;
-        at = watched_stretch(kw->watched, at, to, &watched);
+        at = watched_stretch(kw->watched, set, at, to, &watched);
         if (n == GAP_UPDATES_MAX) { // out of room: the rest is one stretch that ends unknown
             out[n - 1] = silence(to_s, false);
             return n;
@@ -195,12 +197,22 @@ static int write_minute(struct key_writer *kw, struct series_key *k, struct seri
             snprintf(error, RRDFILE_ERROR_MAX, "%.80s: %s", k->name, strerror(-rc));
         return rc;
     }
-    size_t n = gap_updates(kw, k->last_s, start_s, updates);
+    uint64_t set;
+    int rc = sight_before(kw, k, m, &set);
+    if (rc != 0) {
+        snprintf(error, RRDFILE_ERROR_MAX, "%.80s: notes: %s", k->name, strerror(-rc));
+        return rc;
+    }
+    size_t n = gap_updates(kw, set, k->last_s, start_s, updates);
     updates[n].t_s = end_s;
     memcpy(updates[n].value, m->value, sizeof m->value);
-    int rc = series_files_update(kw->files, k, updates, n + 1, error);
+    rc = series_files_update(kw->files, k, updates, n + 1, error);
     if (rc != 0)
         return rc;
+    rc = sight_note(kw, k, m);
+    if (rc != 0)
+        key_writer_error(kw, strerror(-rc));
+    k->is_new = false;
     k->last_s = end_s;
     kw->errors_in_a_row = 0;
     kw->stats->minutes_written++;
@@ -215,16 +227,20 @@ static int follow_time(struct key_writer *kw, struct series_key *k, int64_t to_s
 {
     struct rrdfile_update updates[FORECAST_MINUTES + GAP_UPDATES_MAX];
     size_t n = 0;
+    uint64_t set;
     if (to_s <= k->last_s)
         return 0;
+    int rc = sight_before(kw, k, NULL, &set);
+    if (rc != 0)
+        return rc;
     int64_t from_s = k->last_s;
     if (to_s - from_s > FORECAST_MINUTES * SERIES_STEP_S) {
-        n = gap_updates(kw, from_s, to_s - FORECAST_MINUTES * SERIES_STEP_S, updates);
+        n = gap_updates(kw, set, from_s, to_s - FORECAST_MINUTES * SERIES_STEP_S, updates);
         from_s = to_s - FORECAST_MINUTES * SERIES_STEP_S;
     }
     for (int64_t t = from_s; t < to_s; t += SERIES_STEP_S)
-        updates[n++] = silence(t + SERIES_STEP_S, watched_at(kw->watched, t / SERIES_STEP_S));
-    int rc = series_files_update(kw->files, k, updates, n, error);
+        updates[n++] = silence(t + SERIES_STEP_S, watched_at(kw->watched, set, t / SERIES_STEP_S));
+    rc = series_files_update(kw->files, k, updates, n, error);
     if (rc == 0) {
         k->last_s = to_s;
         kw->stats->updates += n;
@@ -243,10 +259,10 @@ static int look_at_forecast(struct key_writer *kw, const struct series_key *k, i
     int rc = series_files_failures(kw->files, k, first_s, k->last_s, &failures);
     for (int i = 0; rc == 0 && i < FORECAST_MINUTES; i++) {
         int64_t minute = first_s / SERIES_STEP_S + i;
-        if (!(failures >> i & 1) || !watched_at(kw->watched, minute))
+        if (!(failures >> i & 1) || !watched_at(kw->watched, k->seen.noted, minute))
             continue;
         kw->stats->anomalies++;
-        rc = watched_alarm(kw->watched, minute, COVERAGE_ANOMALY);
+        rc = watched_alarm(kw->watched, k->seen.noted, minute, COVERAGE_ANOMALY);
     }
     return rc;
 }
@@ -337,6 +353,7 @@ void key_writer_commit(struct key_writer *kw)
     char error[RRDFILE_ERROR_MAX] = "";
     size_t refused;
     int rc = series_files_commit(kw->files, &refused, error);
+    kw->stats->may_lose = series_files_may_lose(kw->files);
     if (rc != 0 || refused > 0)
         key_writer_error(kw, error);
     for (size_t i = 0; i < kw->uncommitted_count; i++) {

@@ -69,10 +69,8 @@ static void show(struct said *said, int fd)
 static int check_one(const char *name, const char *config, struct said *said)
 {
     char program[PATH_MAX], log[64];
-    if (job_find_program(name, program, sizeof program) != 0) {
-        printf("%-18s not installed here, not checked\n", name);
+    if (job_find_program(name, program, sizeof program) != 0)
         return EX_UNAVAILABLE;
-    }
     char *argv[] = {program, "--check", "--config", (char *)config, NULL};
     int fd = memfd_create("check", MFD_CLOEXEC);
     snprintf(log, sizeof log, "/proc/self/fd/%d", fd);

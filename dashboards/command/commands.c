@@ -4,6 +4,7 @@
 #include "command/command.h"
 
 #define COMMANDS(X) \
+    X(setup)        \
     X(status)       \
     X(replay)       \
     X(tickets)      \

@@ -167,6 +167,8 @@ static const struct band bands[] = {
     {"odd", "out of line", {"#8a5fbf40", "#b794e048"}},
 };
 
+static const char *const other_colour[2] = {"#5b7fa638", "#7fa3cc30"};
+
 // How far below zero the picture goes; some air, so that no line lies on the frame.
 static double lowest(const struct view *v, const struct graph_data *d)
 {
@@ -176,6 +178,18 @@ static double lowest(const struct view *v, const struct graph_data *d)
             if (d->sample[i].maximum[v->line[l].source] > most)
                 most = d->sample[i].maximum[v->line[l].source];
     return most;
+}
+
+// A name that would not fit into the title loses its middle.
+static const char *title_name(const char *name, char out[static 64])
+{
+    enum { KEPT = 22 };
+    size_t n = strlen(name);
+    if (n <= 2 * KEPT + 3)
+        snprintf(out, 64, "%.47s", name);
+    else
+        snprintf(out, 64, "%.*s...%s", KEPT, name, name + n - KEPT);
+    return out;
 }
 
 static void common_args(struct args *a, const struct graph_request *q, const struct graph_data *d)
@@ -188,9 +202,14 @@ static void common_args(struct args *a, const struct graph_request *q, const str
     arg(a, "--end=%lld", (long long)(d->start_s + (int64_t)d->count * d->step_s));
     arg(a, "--width=%d", q->width);
     arg(a, "--height=%d", q->height);
-    arg(a, "--title=%s - %s", v->title, q->name);
+    char name[64];
+    arg(a, "--title=%s - %s", v->title, title_name(q->name, name));
     arg(a, "--vertical-label=%s", v->unit);
     arg(a, "--border=0");
+    // An axis with blanks for words on the right: room for the last word below, else cut off.
+    arg(a, "--right-axis=1:0");
+    arg(a, "--right-axis-formatter=timestamp");
+    arg(a, "--right-axis-format= ");
     arg(a, "--disable-rrdtool-tag");
     arg(a, "--alt-autoscale-max");
     arg(a, "--lower-limit=%.3g", -1.1 * lowest(v, d));
@@ -239,6 +258,9 @@ static void draw_bands(struct args *a, const struct graph_request *q, const stru
         snprintf(name, sizeof name, "band%zu", b);
         full_height(a, name, condition, bands[b].colour[q->dark], below);
     }
+    // Observed and unknown all the same: the time of another party, which is not this one's to see.
+    arg(a, "DEF:other=%s:other:AVERAGE:reduce=MAX", file);
+    full_height(a, "others", "other,0,GT", other_colour[q->dark], below);
     int64_t pixel_s = (int64_t)d->count * d->step_s / q->width;
     int64_t bar_s = (4 * pixel_s + d->step_s - 1) / d->step_s * d->step_s;
     if (bar_s < d->step_s)
@@ -319,12 +341,13 @@ static void put_legend(struct args *a, const struct graph_request *q, const stru
     comment(a, text, "\\l");
     for (unsigned i = 0; i < v->lines; i++)
         put_numbers(a, &v->line[i], q, d);
-    bool has[4] = {false}, lease = false;
+    bool has[5] = {false}, lease = false;
     for (size_t i = 0; i < d->count; i++) {
         has[0] = has[0] || graph_data_has_ticket(d, q, i);
         has[1] = has[1] || graph_data_has_loss(d, i);
         has[2] = has[2] || d->odd[i];
         has[3] = has[3] || !d->sample[i].observed;
+        has[4] = has[4] || graph_data_is_others(d, i);
     }
     time_text(d->start_s, from);
     time_text(d->start_s + (int64_t)d->count * d->step_s, to);
@@ -335,6 +358,8 @@ static void put_legend(struct args *a, const struct graph_request *q, const stru
             arg(a, "AREA:none%.7s:%s  ", bands[b].colour[q->dark], bands[b].label);
     if (has[3])
         arg(a, "AREA:none%s:not observed  ", q->dark ? "#6b7280" : "#9aa0a6");
+    if (has[4])
+        arg(a, "AREA:none%.7s:another party's  ", other_colour[q->dark]);
     for (size_t i = 0; i < d->leases; i++)
         lease = lease || lease_begins(d, i);
     if (lease)

@@ -98,7 +98,8 @@ bool graph_route(struct web *w, const struct http_request *r, const char *path,
 {
     struct graph_request q;
     memset(&q, 0, sizeof q); // as octets, so that equal requests are equal
-    q.width = (int32_t)number_in(r, "width", 200, 2000, 600);
+    // Below that the legend would be cut off.
+    q.width = (int32_t)number_in(r, "width", 500, 2000, 544);
     q.height = (int32_t)number_in(r, "height", 60, 1000, 150);
     const char *theme = http_query(r, "theme"), *name = http_query(r, "name");
     char error[160];

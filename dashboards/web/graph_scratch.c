@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BANDS = 4, SOURCES_MAX = 2 * SERIES_SOURCES + BANDS, LOSS_PPM = 1000 };
+enum { BANDS = 5, SOURCES_MAX = 2 * SERIES_SOURCES + BANDS, LOSS_PPM = 1000 };
 
 static int mark_odd(const struct graph_request *q, const char *rrd_dir, struct graph_data *d)
 {
@@ -20,8 +20,8 @@ static int mark_odd(const struct graph_request *q, const char *rrd_dir, struct g
         return -ENOMEM;
     if (q->kind == SERIES_SUBSCRIBER) // forecasts are of everybody together
         return 0;
-    int rc = series_coverage(rrd_dir, d->start_s, d->start_s + (int64_t)d->count * d->step_s, &band,
-                             &bands);
+    int rc = series_coverage(rrd_dir, q->kind, q->name, d->start_s,
+                             d->start_s + (int64_t)d->count * d->step_s, &band, &bands);
     for (size_t b = 0; rc == 0 && b < bands; b++) {
         if (!(band[b].alarms & COVERAGE_ANOMALY))
             continue;
@@ -81,9 +81,14 @@ bool graph_data_has_loss(const struct graph_data *d, size_t row)
     return d->sample[row].observed && d->sample[row].loss_ppm > LOSS_PPM;
 }
 
+bool graph_data_is_others(const struct graph_data *d, size_t row)
+{
+    return d->sample[row].observed && isnan(d->sample[row].average[0]);
+}
+
 static int create(const char *path, const struct graph_data *d, unsigned sources)
 {
-    static const char *const bands[BANDS] = {"obs", "loss", "tick", "odd"};
+    static const char *const bands[BANDS] = {"obs", "loss", "tick", "odd", "other"};
     char text[SOURCES_MAX + 1][64];
     const char *argv[SOURCES_MAX + 1];
     int argc = 0;
@@ -125,8 +130,9 @@ static int fill(const char *path, const struct graph_data *d, const struct graph
                 at += put_number(line[n] + at, LINE - at, s->average[v]);
                 at += put_number(line[n] + at, LINE - at, s->maximum[v]);
             }
-            snprintf(line[n] + at, LINE - at, ":%d:%d:%d:%d", s->observed,
-                     graph_data_has_loss(d, row), graph_data_has_ticket(d, q, row), d->odd[row]);
+            snprintf(line[n] + at, LINE - at, ":%d:%d:%d:%d:%d", s->observed,
+                     graph_data_has_loss(d, row), graph_data_has_ticket(d, q, row), d->odd[row],
+                     graph_data_is_others(d, row));
             argv[n] = line[n];
         }
         rc = rrd_update_r(path, NULL, n, argv);

@@ -24,6 +24,8 @@ void graph_data_free(struct graph_data *d);
 // Which rows a ticket covers, and loss of more than a thousandth.
 bool graph_data_has_ticket(const struct graph_data *d, const struct graph_request *q, size_t row);
 bool graph_data_has_loss(const struct graph_data *d, size_t row);
+// Watched, but before or after the party's own time.
+bool graph_data_is_others(const struct graph_data *d, size_t row);
 
 // Writes the sources with their bit in `sources`. librrd's words in `error`: -EIO.
 int graph_scratch_write(const char *path, const struct graph_data *d, const struct graph_request *q,

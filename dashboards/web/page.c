@@ -44,7 +44,7 @@ void page_error(const struct web *w, struct http_answer *a, unsigned status, con
     page_close(w, &a->body);
 }
 
-void page_ranges(struct buf *out, const char *base, const struct web_range *now)
+void page_ranges(struct buf *out, const char *base, const struct web_range *now, const char *lease)
 {
     static const char *const names[] = {"day", "week", "month", "year"};
     html(out, "<p class=\"ranges\">Range: ", NULL);
@@ -52,7 +52,8 @@ void page_ranges(struct buf *out, const char *base, const struct web_range *now)
         if (strcmp(names[i], now->name) == 0)
             html(out, "<strong aria-current=\"true\">{}</strong> ", names[i], NULL);
         else
-            html(out, "<a href=\"{}?range={}\">{}</a> ", base, names[i], names[i], NULL);
+            html(out, "<a href=\"{}?range={}{}{}\">{}</a> ", base, names[i],
+                 lease[0] ? "&lease=" : "", lease, names[i], NULL);
     }
     html(out, "</p>\n", NULL);
 }

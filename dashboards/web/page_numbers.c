@@ -66,8 +66,8 @@ void page_numbers(struct buf *out, enum series_kind kind, const struct series_ra
          "<div class=\"wide\"><table><thead><tr><th>Until (UTC)</th>",
          step, NULL);
     for (unsigned v = 0; v < SERIES_SOURCES; v++)
-        html(out, "<th>{}</th>", series_source_name_of(kind, v), NULL);
-    html(out, "<th>loss</th></tr></thead><tbody>\n", NULL);
+        html(out, "<th class=\"number\">{}</th>", series_source_name_of(kind, v), NULL);
+    html(out, "<th class=\"number\">loss</th></tr></thead><tbody>\n", NULL);
     unsigned rows = 0;
     for (size_t i = count; i > 0 && rows < ROWS; rows++) {
         char until[HTML_TIME_MAX], text[64];

@@ -40,7 +40,7 @@ void page_series(const struct web *w, const struct http_request *r, enum series_
     snprintf(base, sizeof base, "/%s/%s", series_kind_name(kind),
              url_word(name, word, sizeof word));
     page_open(w, &a->body, title);
-    page_ranges(&a->body, base, &range);
+    page_ranges(&a->body, base, &range, "");
     page_graphs(&a->body, kind, name, &range, &own);
     page_chart(&a->body, kind, name, &range, &own);
     page_numbers(&a->body, kind, &sr, samples, count);

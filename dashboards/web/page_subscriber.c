@@ -46,7 +46,7 @@ void page_start(const struct web *w, const struct http_request *r, struct http_a
     struct ticket_query q = {.class_ = -1, .open_only = true, .limit = 50};
     page_ticket_rows(w, &q, &a->body);
     html(&a->body, "<h2>All subscribers together</h2>\n", NULL);
-    page_ranges(&a->body, "/", &range);
+    page_ranges(&a->body, "/", &range, "");
     page_graphs(&a->body, SERIES_SITE, SERIES_SITE_NAME, &range, &own);
     links(w, &a->body);
     page_close(w, &a->body);
@@ -67,10 +67,29 @@ static int add_span(const struct ticket *t, const struct verdict *v, void *ctx)
     return 0;
 }
 
+enum { LEASE_TEXT = 24 };
+
+// A link to a party's time: a past one's is shown from its beginning to its end.
+static void lease_link(const struct series_lease *l, const char *base,
+                       const struct web_range *range, struct buf *out)
+{
+    char since[HTML_TIME_MAX], number[LEASE_TEXT], span[80] = "";
+    html_time(l->start_s * 1000, since);
+    snprintf(number, sizeof number, "%lld", (long long)l->start_s);
+    if (l->end_s > 0)
+        snprintf(span, sizeof span, "&from=%lld&to=%lld", (long long)l->start_s,
+                 (long long)l->end_s);
+    else if (range->name[0])
+        snprintf(span, sizeof span, "&range=%s", range->name);
+    html(out, " <a href=\"{}?lease={}{}\">{} since {}</a>", base, number, span, l->party, since,
+         NULL);
+}
+
 // The present party's time, unless another is asked for (`lease=START`) or all (`lease=all`). Says
-// whose it is, with links to the others.
+// whose it is, with links to the others. `chosen_text`: what was asked for and is there, else "".
 static void choose_lease(const struct web *w, const struct http_request *r, const char *name,
-                         const char *base, struct buf *out, struct page_own *own)
+                         const char *base, const struct web_range *range, struct buf *out,
+                         struct page_own *own, char chosen_text[static LEASE_TEXT])
 {
     const char *asked = http_query(r, "lease");
     struct series_lease *lease;
@@ -81,19 +100,21 @@ static void choose_lease(const struct web *w, const struct http_request *r, cons
         return;
     size_t chosen = count - 1;
     for (size_t i = 0; i < count; i++)
-        if (lease[i].start_s == start_s)
+        if (lease[i].start_s == start_s) {
             chosen = i;
+            snprintf(chosen_text, LEASE_TEXT, "%lld", (long long)start_s);
+        }
+    if (all)
+        snprintf(chosen_text, LEASE_TEXT, "all");
     html(out, "<p class=\"ranges\">Whose:", NULL);
     for (size_t i = count > 12 ? count - 12 : 0; i < count; i++) {
-        char since[HTML_TIME_MAX], number[24];
+        char since[HTML_TIME_MAX];
         html_time(lease[i].start_s * 1000, since);
-        snprintf(number, sizeof number, "%lld", (long long)lease[i].start_s);
         if (!all && i == chosen)
             html(out, " <strong aria-current=\"true\">{} since {}</strong>", lease[i].party, since,
                  NULL);
         else
-            html(out, " <a href=\"{}?lease={}\">{} since {}</a>", base, number, lease[i].party,
-                 since, NULL);
+            lease_link(&lease[i], base, range, out);
     }
     html(out,
          all ? " <strong aria-current=\"true\">all</strong></p>\n"
@@ -158,8 +179,9 @@ void page_subscriber(const struct web *w, const struct http_request *r, const ch
     if (w->store)
         ticket_store_each(w->store, &q, add_span, &spans); // the list above says when it fails
     html(&a->body, "<h2>Traffic</h2>\n", NULL);
-    choose_lease(w, r, text, base, &a->body, &own);
-    page_ranges(&a->body, base, &range);
+    char chosen[LEASE_TEXT] = "";
+    choose_lease(w, r, text, base, &range, &a->body, &own, chosen);
+    page_ranges(&a->body, base, &range, chosen);
     traffic(w, text, &range, &own, a);
     page_close(w, &a->body);
 }

@@ -41,8 +41,9 @@ static int ticket_row(const struct ticket *t, const struct verdict *v, void *ctx
     snprintf(score, sizeof score, "%.3f", t->score);
     html(rows->out,
          "<tr class=\"state-{}\"><td><a href=\"/tickets/{}\">{}</a></td><td>{}</td><td>{}</td>"
-         "<td><a href=\"{}\">{}</a></td><td>{}</td><td>{}</td><td class=\"number\">{}</td>"
-         "<td>{}</td></tr>\n",
+         "<td><a href=\"{}\">{}</a></td><td data-label=\"First seen\">{}</td>"
+         "<td data-label=\"Detected\">{}</td><td class=\"number\" data-label=\"Score\">{}</td>"
+         "<td class=\"why\">{}</td></tr>\n",
          ticket_state_name(t->state), number, number, ticket_state_name(t->state),
          verdict_class_name(t->class_), subscriber_path(t, path, sizeof path),
          subscriber_key_format(&t->key, name), html_time(t->first_seen_ms, first),
@@ -57,8 +58,10 @@ static uint32_t put_rows(const struct web *w, const struct ticket_query *q, stru
 {
     struct rows rows = {.out = out};
     html(out,
-         "<div class=\"wide\"><table><thead><tr><th>Ticket</th><th>State</th><th>Class</th>"
-         "<th>Subscriber</th><th>First seen</th><th>Detected</th><th>Score</th><th>Why</th></tr>"
+         "<div class=\"wide\"><table "
+         "class=\"tickets\"><thead><tr><th>Ticket</th><th>State</th><th>Class</th>"
+         "<th>Subscriber</th><th>First seen</th><th>Detected</th><th "
+         "class=\"number\">Score</th><th>Why</th></tr>"
          "</thead><tbody>\n",
          NULL);
     if (w->store && ticket_store_each(w->store, q, ticket_row, &rows) < 0)

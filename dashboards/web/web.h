@@ -67,7 +67,8 @@ void page_error(const struct web *w, struct http_answer *a, unsigned status, con
 void page_open(const struct web *w, struct buf *out, const char *title);
 void page_close(const struct web *w, struct buf *out);
 // Links to the other ranges; `base` is the page's path, escaped.
-void page_ranges(struct buf *out, const char *base, const struct web_range *now);
+// `lease`: whose time was chosen, kept in the links; "": nobody's.
+void page_ranges(struct buf *out, const char *base, const struct web_range *now, const char *lease);
 // Whose time a page shows, and the tickets in its pictures.
 struct page_own {
     int64_t start_s, end_s; // 0: no limit

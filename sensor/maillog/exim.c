@@ -127,12 +127,11 @@ static void read_delivery(struct span s, unsigned class, struct mail_note *note)
 {
     note->kind = MAIL_NOTE_DELIVERY;
     note->recipient = word_at(s, 0);
-    // "=> bob <bob@example.net> R=x": a mailbox on the server itself.
-    struct span mailbox, behind = span_cut(s, note->recipient.len, s.len);
-    if (note->recipient.len > 0 && !memchr(note->recipient.data, '@', note->recipient.len) &&
-        span_begins(behind, " <") && mail_text_between(behind, " <", ">", &mailbox) &&
-        mailbox.len > 0)
-        note->recipient = mailbox;
+    // "=> bob <bob@example.net> R=x": whom the client named, behind what an alias or the server made of it.
+    struct span given, behind = span_cut(s, note->recipient.len, s.len);
+    if (note->recipient.len > 0 && span_begins(behind, " <") &&
+        mail_text_between(behind, " <", ">", &given) && given.len > 0)
+        note->recipient = given;
     note->reply_code = (uint16_t)(class * 100 + 50);
     for (size_t at = 0; class != 2 && (at = mail_text_find(s, at, ": ")) != MAIL_TEXT_NONE;
          at += 2) {

@@ -29,17 +29,19 @@ static void read_amavis(struct span s, struct mail_note *note)
 }
 
 // "<ab12cd>; proxy; rspamd_task_write_log: id: <m>, qid: <4XyZ>, ip: 192.0.2.1, user: u, from: <a>,
-// (default: T (reject): [16.10/15.00] [...]), len: ..."
+// (default: T (reject): [16.10/15.00] [...]), len: ...". The letter is T, or S when a rule ended the scan.
+// Who writes "qid" into a Message-ID wants another's message refused: with two of them nobody is meant.
 static void read_rspamd(struct span s, struct mail_note *note)
 {
     size_t at = mail_text_find(s, 0, "rspamd_task_write_log: id: <");
     if (at == MAIL_TEXT_NONE)
         return;
     struct span rest = span_cut(s, at + 28, s.len);
-    if (mail_text_find(rest, 0, ": T (reject): [") == MAIL_TEXT_NONE)
-        return;
     size_t end = mail_text_find(rest, 0, ">, qid: <");
-    if (end == MAIL_TEXT_NONE)
+    if (end == MAIL_TEXT_NONE || mail_text_find(rest, end + 1, ">, qid: <") != MAIL_TEXT_NONE)
+        return;
+    size_t action = mail_text_find(rest, end, " (reject): [");
+    if (action == MAIL_TEXT_NONE || rest.data[action - 2] != ' ' || rest.data[action - 3] != ':')
         return;
     note->message_id = span_cut(rest, 0, end);
     mail_text_between(rest, ">, qid: <", ">", &note->queue_id);

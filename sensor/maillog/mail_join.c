@@ -8,6 +8,7 @@
 #include "maillog/mail_tell.h"
 
 #define SESSION_TOLD_MS 2000
+#define DONE_KEPT       1024
 
 struct mail_join *mail_join_new(const struct mail_join_config *config)
 {
@@ -17,7 +18,10 @@ struct mail_join *mail_join_new(const struct mail_join_config *config)
     j->config = *config;
     j->messages = mail_table_new(config->messages);
     j->sessions = mail_table_new(config->sessions);
-    if (!j->messages || !j->sessions) {
+    j->hold = mail_hold_new();
+    j->done_room = config->messages / 8 < DONE_KEPT ? config->messages / 8 + 1 : DONE_KEPT;
+    j->done = calloc(j->done_room, sizeof *j->done);
+    if (!j->messages || !j->sessions || !j->hold || !j->done) {
         mail_join_free(j);
         return NULL;
     }
@@ -30,12 +34,19 @@ void mail_join_free(struct mail_join *j)
         return;
     mail_table_free(j->messages);
     mail_table_free(j->sessions);
+    mail_hold_free(j->hold);
+    free(j->done);
     free(j);
 }
 
 const struct mail_join_stats *mail_join_stats(const struct mail_join *j)
 {
     return &j->stats;
+}
+
+void mail_join_clear_stats(struct mail_join *j)
+{
+    j->stats = (struct mail_join_stats){0};
 }
 
 uint64_t mail_join_told(const struct mail_join_stats *s)
@@ -56,9 +67,9 @@ static struct mail_entry *session_of(struct mail_join *j, const struct mail_note
 {
     uint64_t key = mail_tell_session_key(n, server);
     struct mail_entry *s = mail_table_find(j->sessions, key);
-    // A process serves one client after another.
+    // Another client in one session: who connected was a proxy that speaks for it (XCLIENT). A process that
+    // serves one client after another says so (on_connect).
     if (s && n->client.family != IP_NONE && !ip_equal(&s->client, &n->client)) {
-        mail_tell_session(j, s, n->t_ms);
         mail_table_drop(j->sessions, s);
         s = NULL;
     }
@@ -73,13 +84,19 @@ static struct mail_entry *session_of(struct mail_join *j, const struct mail_note
     return s;
 }
 
+// `given`: the recipients that its client gave and had accepted.
+static void end_session(struct mail_join *j, struct mail_entry *s, uint32_t given, int64_t t_ms)
+{
+    mail_tell_session(j, s, t_ms);
+    mail_hold_settle(j, s, given, t_ms);
+    mail_table_drop(j->sessions, s);
+}
+
 static void on_connect(struct mail_join *j, const struct mail_note *n, uint64_t server)
 {
     struct mail_entry *s = mail_table_find(j->sessions, mail_tell_session_key(n, server));
-    if (s) {
-        mail_tell_session(j, s, n->t_ms);
-        mail_table_drop(j->sessions, s);
-    }
+    if (s) // its end was not seen
+        end_session(j, s, UINT32_MAX, n->t_ms);
     s = session_of(j, n, server);
     if (n->tls)
         s->flags |= MAIL_ENTRY_TLS;
@@ -97,8 +114,7 @@ static void on_disconnect(struct mail_join *j, const struct mail_note *n, uint64
     struct mail_entry *s = mail_table_find(j->sessions, mail_tell_session_key(n, server));
     if (!s)
         return;
-    mail_tell_session(j, s, n->t_ms);
-    mail_table_drop(j->sessions, s);
+    end_session(j, s, n->counted ? n->recipients : UINT32_MAX, n->t_ms);
 }
 
 static void on_auth(struct mail_join *j, const struct mail_note *n, uint64_t server)
@@ -157,11 +173,30 @@ static void inherit(struct mail_entry *inner, const struct mail_entry *outer)
                               MAIL_ENTRY_TOLD);
 }
 
+static void know(struct mail_join *j, uint64_t server)
+{
+    for (unsigned i = 0; i < MAIL_SERVERS; i++)
+        if (j->server[i] == server)
+            return;
+    j->server[j->servers++ % MAIL_SERVERS] = server;
+}
+
+// A message by the queue id that another server named, most often another instance of its own.
+static struct mail_entry *of_any_server(struct mail_join *j, uint64_t server, struct span id)
+{
+    struct mail_entry *e = mail_table_find(j->messages, mail_tell_message_key(server, id));
+    for (unsigned i = 0; !e && id.len > 0 && i < MAIL_SERVERS; i++)
+        if (j->server[i])
+            e = mail_table_find(j->messages, mail_tell_message_key(j->server[i], id));
+    return e;
+}
+
 static struct mail_entry *open_message(struct mail_join *j, const struct mail_note *n,
                                        uint64_t server)
 {
     struct mail_entry *s = session_of(j, n, server);
     uint64_t key = mail_tell_message_key(server, n->queue_id);
+    know(j, server);
     struct mail_entry *e = mail_table_get(j->messages,
                                           key ? key : mail_tell_session_key(n, server));
     mail_table_name(j->messages, e, 0);
@@ -179,8 +214,7 @@ static struct mail_entry *open_message(struct mail_join *j, const struct mail_no
         s->flags |= MAIL_ENTRY_TLS;
     e->flags |= s->flags & MAIL_ENTRY_TLS;
     if (mail_tell_loopback(&n->client) && n->user.len == 0) {
-        struct mail_entry *outer = mail_table_find(j->messages,
-                                                   mail_tell_message_key(server, n->other_id));
+        struct mail_entry *outer = of_any_server(j, server, n->other_id);
         e->flags |= MAIL_ENTRY_INNER;
         if (n->other_id.len > 0 && outer)
             inherit(e, outer);
@@ -189,6 +223,11 @@ static struct mail_entry *open_message(struct mail_join *j, const struct mail_no
     if (n->user.len > 0)
         s->mailbox = mail_tell_mailbox_of(j, n->user);
     e->mailbox = s->mailbox;
+    if (n->kind == MAIL_NOTE_OPEN && key) {
+        e->session = s->key;
+        e->message = s->message;
+        s->message = key;
+    }
     mail_tell_session(j, s, n->t_ms);
     mail_tell_login(j, s, n->t_ms);
     return e;
@@ -234,14 +273,22 @@ static void on_accepted(struct mail_join *j, const struct mail_note *n, struct m
     mail_tell_add_envelope(r, e);
     mail_tell_add_recipients(j, r, n);
     j->stats.messages++;
+    if (e->recipients > 0 && r->recipients > e->recipients)
+        r->recipients = e->recipients;
+    struct mail_entry *s = e->session ? mail_table_find(j->sessions, e->session) : NULL;
+    if (s && r->recipients > 1) {
+        mail_hold_put(j, s->key);
+        return;
+    }
+    if (s)
+        s->recipients += r->recipients;
     mail_tell(j);
 }
 
 static void on_handed_on(struct mail_join *j, const struct mail_note *n, struct mail_entry *e,
                          uint64_t server)
 {
-    struct mail_entry *inner = mail_table_find(j->messages,
-                                               mail_tell_message_key(server, n->other_id));
+    struct mail_entry *inner = of_any_server(j, server, n->other_id);
     if (inner && !(inner->flags & MAIL_ENTRY_TOLD))
         inherit(inner, e);
 }
@@ -318,6 +365,18 @@ static void on_reject(struct mail_join *j, const struct mail_note *n, uint64_t s
     mail_tell(j);
 }
 
+// Another file may still speak of it (a filter's, an instance's behind this one).
+static void on_done(struct mail_join *j, struct mail_entry *e)
+{
+    uint64_t *place = &j->done[j->done_at++ % j->done_room];
+    struct mail_entry *old = *place && *place != e->key ? mail_table_find(j->messages, *place)
+                                                        : NULL;
+    if (old && (old->flags & MAIL_ENTRY_DONE))
+        mail_table_drop(j->messages, old);
+    *place = e->key;
+    e->flags |= MAIL_ENTRY_DONE;
+}
+
 static void on_message(struct mail_join *j, const struct mail_note *n, uint64_t server)
 {
     struct mail_entry *e = message_of(j, n, server), own = {.server = server};
@@ -341,7 +400,7 @@ static void on_message(struct mail_join *j, const struct mail_note *n, uint64_t 
     case MAIL_NOTE_DELIVERY: on_delivery(j, n, e); break;
     case MAIL_NOTE_HANDED_ON: on_handed_on(j, n, e, server); break;
     case MAIL_NOTE_BOUNCE: on_bounce(j, n, e); break;
-    case MAIL_NOTE_DONE: mail_table_drop(j->messages, e); break;
+    case MAIL_NOTE_DONE: on_done(j, e); break;
     default: break;
     }
 }
@@ -391,4 +450,5 @@ void mail_join_advance(struct mail_join *j, int64_t t_ms)
 {
     struct until until = {j, t_ms};
     mail_table_each(j->sessions, tell_old, &until);
+    mail_hold_expire(j, t_ms);
 }

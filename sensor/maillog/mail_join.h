@@ -55,4 +55,5 @@ void mail_join_advance(struct mail_join *j, int64_t t_ms);
 // Records told so far.
 uint64_t mail_join_told(const struct mail_join_stats *s);
 const struct mail_join_stats *mail_join_stats(const struct mail_join *j);
+void mail_join_clear_stats(struct mail_join *j);
 uint64_t mail_join_evicted(const struct mail_join *j);

@@ -253,6 +253,26 @@ static bool new_syslog(struct mail_clock *c, struct span s, struct mail_line *ou
     return out->program.len > 0;
 }
 
+// "#77(rspamd_proxy) ": what rspamd puts behind the stamp of its own file.
+static bool rspamd_head(struct span s, size_t at, struct mail_line *out)
+{
+    size_t open = at + 1;
+    uint32_t pid = 0;
+    for (; open < s.len && digit(s.data[open]); open++)
+        pid = pid * 10 + (uint32_t)(s.data[open] - '0');
+    if (s.data[at] != '#' || open == at + 1 || open >= s.len || s.data[open] != '(')
+        return false;
+    const uint8_t *end = memchr(s.data + open, ')', s.len - open < 64 ? s.len - open : 64);
+    size_t close = end ? (size_t)(end - s.data) : s.len;
+    if (close + 1 >= s.len || s.data[close + 1] != ' ')
+        return false;
+    out->host = (struct span){0};
+    out->program = span_of_text("rspamd");
+    out->pid = pid;
+    out->message = span_cut(s, close + 2, s.len);
+    return true;
+}
+
 bool mail_line_parse(struct mail_clock *c, struct span text, struct mail_line *out)
 {
     if (text.len > 0 && text.data[0] == '<')
@@ -261,6 +281,8 @@ bool mail_line_parse(struct mail_clock *c, struct span text, struct mail_line *o
     if (at == 0 || at >= text.len || text.data[at] != ' ')
         return false;
     at++;
+    if (at < text.len && rspamd_head(text, at, out))
+        return true;
     size_t host = at;
     out->host = word(text, &at);
     if (tag(text, &at, out)) {

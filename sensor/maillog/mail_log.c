@@ -9,6 +9,7 @@
 #include "maillog/postfix.h"
 
 #define CLOCK_BACK_MS 5000
+#define PATIENCE_MS   3000 // nothing waits for longer
 
 struct mail_log {
     struct mail_log_config config;
@@ -21,6 +22,9 @@ struct mail_log {
     int64_t latest_ms, advanced_ms;
     bool quiet;
     char last_error[160];
+    // Of the last line that named one: a filter with a file of its own names none.
+    uint8_t host[64];
+    size_t host_len;
 };
 
 static void on_record(void *ctx, struct record_mail *r)
@@ -111,7 +115,12 @@ static void take_syslog(struct mail_log *l, const struct mail_line *line)
         move(l, line->t_ms);
         return;
     }
-    take(l, &l->note, line->host);
+    struct span host = line->host;
+    if (host.len == 0)
+        host = span_of(l->host, l->host_len);
+    else if (host.len <= sizeof l->host)
+        memcpy(l->host, host.data, l->host_len = host.len);
+    take(l, &l->note, host);
 }
 
 static void take_json(struct mail_log *l, struct span text)
@@ -175,9 +184,18 @@ void mail_log_quiet(struct mail_log *l, bool quiet)
     l->quiet = quiet;
 }
 
+void mail_log_caught_up(struct mail_log *l, bool all_told)
+{
+    if (all_told)
+        mail_join_advance(l->join, l->latest_ms + PATIENCE_MS);
+    l->quiet = false;
+    l->stats = (struct mail_log_stats){0};
+    mail_join_clear_stats(l->join);
+}
+
 void mail_log_finish(struct mail_log *l)
 {
-    mail_join_advance(l->join, l->latest_ms + 3000);
+    mail_join_advance(l->join, l->latest_ms + PATIENCE_MS);
     mail_emit_finish(l->emit);
 }
 

@@ -42,6 +42,9 @@ void mail_log_free(struct mail_log *l);
 void mail_log_line(struct mail_log *l, struct span line);
 // Until told otherwise lines are joined and nothing is told: what was told before a restart.
 void mail_log_quiet(struct mail_log *l, bool quiet);
+// What was read before is read again: from here on is told, and counted in the status. `all_told`: whoever read
+// it ended well, so that nothing was waiting; else what waits is told, perhaps a second time.
+void mail_log_caught_up(struct mail_log *l, bool all_told);
 // Time moves without a line (live). To the latest line's time at most when `t_ms` lies before it.
 void mail_log_advance(struct mail_log *l, int64_t t_ms);
 void mail_log_finish(struct mail_log *l);

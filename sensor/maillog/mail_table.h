@@ -14,6 +14,7 @@ enum mail_entry_flags {
     MAIL_ENTRY_INNER = 1 << 5,   // handed back by a filter on this server: an outer message owns it
     MAIL_ENTRY_LOCAL = 1 << 6,   // made on the server itself
     MAIL_ENTRY_SENDER = 1 << 7,  // the sender's hashes are there
+    MAIL_ENTRY_DONE = 1 << 8,    // left the queue; kept a while, for other logs speak of it later
 };
 
 struct mail_entry {
@@ -25,6 +26,11 @@ struct mail_entry {
     uint16_t client_port, server_port;
     uint16_t flags; // enum mail_entry_flags
     struct keyed_hash mailbox, sender, sender_domain, helo;
+    // Of a session: its latest message, and the recipients told of its messages so far. Of a message: the one
+    // before it in its session, the session while that goes on, and the most recipients it can have been given
+    // (0: not known).
+    uint64_t message, session;
+    uint32_t recipients;
     uint32_t chain, name_chain; // next of the same bucket
     uint32_t newer, older;      // in order of use
 };

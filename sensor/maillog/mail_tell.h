@@ -1,13 +1,21 @@
 // What mail_join.c and mail_tell.c share: the joiner itself, names as hashes, and records of what was joined.
 #pragma once
 
+#include "maillog/mail_hold.h"
 #include "maillog/mail_join.h"
 #include "maillog/mail_table.h"
+
+#define MAIL_SERVERS 16
 
 struct mail_join {
     struct mail_join_config config;
     struct mail_join_stats stats;
     struct mail_table *messages, *sessions;
+    struct mail_hold *hold;
+    uint64_t server[MAIL_SERVERS]; // that messages came from; the oldest gives way
+    uint32_t servers;
+    uint64_t *done; // keys of messages that left the queue, the oldest at `done_at`
+    uint32_t done_room, done_at;
     struct record_mail record;
 };
 

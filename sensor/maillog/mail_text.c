@@ -107,14 +107,23 @@ uint8_t mail_text_filter(struct span s)
         const char *word;
         uint8_t filter;
     } words[] = {
-        {"virus", RECORD_FILTER_VIRUS},          {"infected", RECORD_FILTER_VIRUS},
-        {"malware", RECORD_FILTER_VIRUS},        {"clamav", RECORD_FILTER_VIRUS},
-        {"phish", RECORD_FILTER_SPAM},           {"rate limit", RECORD_FILTER_RATE},
-        {"too much mail", RECORD_FILTER_RATE},   {"too many", RECORD_FILTER_RATE},
-        {"quota exceeded", RECORD_FILTER_RATE},  {"limit exceeded", RECORD_FILTER_RATE},
-        {"ratelimit", RECORD_FILTER_RATE},       {"spamhaus", RECORD_FILTER_POLICY},
-        {"blocked using", RECORD_FILTER_POLICY}, {"spam", RECORD_FILTER_SPAM},
-        {"banned", RECORD_FILTER_POLICY},        {"content rejected", RECORD_FILTER_POLICY},
+        {"virus", RECORD_FILTER_VIRUS},
+        {"infected", RECORD_FILTER_VIRUS},
+        {"malware", RECORD_FILTER_VIRUS},
+        {"clamav", RECORD_FILTER_VIRUS},
+        {"phish", RECORD_FILTER_SPAM},
+        {"rate limit", RECORD_FILTER_RATE},
+        {"too much mail", RECORD_FILTER_RATE},
+        {"too many", RECORD_FILTER_RATE},
+        {"quota exceeded", RECORD_FILTER_RATE},
+        {"limit exceeded", RECORD_FILTER_RATE},
+        {"ratelimit", RECORD_FILTER_RATE},
+        {"spamhaus", RECORD_FILTER_POLICY},
+        {"blocked using", RECORD_FILTER_POLICY},
+        {"spam", RECORD_FILTER_SPAM},
+        {"gtube", RECORD_FILTER_SPAM},
+        {"banned", RECORD_FILTER_POLICY},
+        {"content rejected", RECORD_FILTER_POLICY},
     };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (mail_text_has(s, words[i].word))

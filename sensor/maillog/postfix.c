@@ -179,9 +179,11 @@ static void read_warning(struct span s, struct mail_note *note)
         return;
     note->kind = MAIL_NOTE_AUTH;
     note->auth_failed = true;
-    size_t user = mail_text_find_last(rest, ", sasl_username=");
+    size_t user = mail_text_find(rest, 0, ", sasl_username="); // the first: a name may hold another
     if (user != MAIL_TEXT_NONE)
         note->user = span_cut(rest, user + 16, rest.len);
+    if (span_equal_text(note->user, "(unavailable)"))
+        note->user = (struct span){0};
 }
 
 static void read_smtpd(struct span s, struct mail_note *note)
@@ -192,8 +194,13 @@ static void read_smtpd(struct span s, struct mail_note *note)
         if (mail_text_client(span_cut(s, 13, s.len), &note->client, &note->client_port))
             note->kind = MAIL_NOTE_CONNECT;
     } else if (span_begins(s, "disconnect from ")) {
-        if (mail_text_client(span_cut(s, 16, s.len), &note->client, &note->client_port))
-            note->kind = MAIL_NOTE_DISCONNECT;
+        size_t n = mail_text_client(span_cut(s, 16, s.len), &note->client, &note->client_port);
+        struct span counts = span_cut(s, 16 + n, s.len);
+        note->kind = n ? MAIL_NOTE_DISCONNECT : MAIL_NOTE_NONE;
+        at = mail_text_find(counts, 0, " rcpt=");
+        note->counted = at != MAIL_TEXT_NONE; // "rcpt=2/3": two of three; Postfix 3.0 and later
+        if (note->counted)
+            mail_text_number(span_cut(counts, at + 6, counts.len), &note->recipients);
     } else if (span_begins(s, "warning: ")) {
         read_warning(span_cut(s, 9, s.len), note);
     } else if ((at = mail_text_find(s, 0, tls)) != MAIL_TEXT_NONE && at < 12) {
@@ -239,6 +246,9 @@ static void read_delivery(struct span s, struct mail_note *note)
     }
     if (status == MAIL_TEXT_NONE || !address(s, "to=<", &note->recipient))
         return;
+    // Whom the client named; the other is what an alias made of it. It stands behind the first address, and an
+    // address with ">, orig_to=<" in it can only misname itself.
+    address(span_cut(s, 0, dsn == MAIL_TEXT_NONE ? status : dsn), ">, orig_to=<", &note->recipient);
     struct span rest = span_cut(s, status + 9, s.len), relay = {0}, text = {0}, said = {0};
     mail_text_between(rest, "(", "\n", &text);
     bool sent = span_begins(rest, "sent"), bounced = span_begins(rest, "bounced");

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define RING 64
 #define BETA 0.01
@@ -21,7 +22,7 @@ struct baseline_state {
     size_t next;
     uint64_t *known; // open hashing
     size_t known_count, known_cap;
-    double walk[2];
+    double walk[2], free_walk;
     int64_t hour;
     uint32_t messages, refused;
 };
@@ -89,6 +90,12 @@ static unsigned alarm_if(bool raised, enum baseline b)
     return raised ? 1u << b : 0;
 }
 
+static void reaches(float level[static BASELINE_N], enum baseline b, double value)
+{
+    if (value > (double)level[b])
+        level[b] = (float)value;
+}
+
 // Connections, and servers among them, in the window behind `now_ms`.
 static void count(const struct baseline_state *s, int64_t now_ms, int64_t window_ms,
                   unsigned *connections, unsigned *servers)
@@ -105,7 +112,8 @@ static void count(const struct baseline_state *s, int64_t now_ms, int64_t window
     }
 }
 
-static unsigned connects(struct baseline_state *s, int64_t t_ms, uint64_t peer)
+static unsigned connects(struct baseline_state *s, int64_t t_ms, uint64_t peer,
+                         float level[static BASELINE_N])
 {
     unsigned connections, servers, alarms = 0;
     s->t_ms[s->next] = t_ms;
@@ -114,18 +122,29 @@ static unsigned connects(struct baseline_state *s, int64_t t_ms, uint64_t peer)
     count(s, t_ms, 60000, &connections, &servers);
     alarms |= alarm_if(servers > 5, BASELINE_ntopng) |
               alarm_if(connections > 20, BASELINE_twenty_60s);
+    reaches(level, BASELINE_ntopng, servers);
+    reaches(level, BASELINE_twenty_60s, connections);
     count(s, t_ms, 300000, &connections, &servers);
     alarms |= alarm_if(servers > 10, BASELINE_servers_5min) |
               alarm_if(connections > 20, BASELINE_twenty_5min);
+    reaches(level, BASELINE_servers_5min, servers);
+    reaches(level, BASELINE_twenty_5min, connections);
     count(s, t_ms, 900000, &connections, &servers);
     alarms |= alarm_if(connections > 15, BASELINE_fifteen_15min);
+    reaches(level, BASELINE_fifteen_15min, connections);
     return alarms;
 }
 
-static unsigned walks(struct baseline_state *s, bool failed)
+static unsigned walks(struct baseline_state *s, bool failed, float level[static BASELINE_N])
 {
     static const double alpha[2] = {0.01, 1e-5};
     unsigned alarms = 0;
+    // Without a limit above: begun anew only when the host is accepted.
+    s->free_walk += failed ? log(0.8 / 0.2) : log(0.2 / 0.8);
+    if (s->free_walk <= log(BETA))
+        s->free_walk = 0;
+    reaches(level, BASELINE_trw_2, s->free_walk);
+    reaches(level, BASELINE_trw_5, s->free_walk);
     for (unsigned i = 0; i < 2; i++) {
         s->walk[i] += failed ? log(0.8 / 0.2) : log(0.2 / 0.8);
         if (s->walk[i] >= log((1 - BETA) / alpha[i])) {
@@ -138,7 +157,8 @@ static unsigned walks(struct baseline_state *s, bool failed)
     return alarms;
 }
 
-static unsigned spot(struct baseline_state *s, const struct minute_row *r)
+static unsigned spot(struct baseline_state *s, const struct minute_row *r,
+                     float level[static BASELINE_N])
 {
     unsigned alarms = 0;
     if (r->minute / 60 != s->hour) {
@@ -152,24 +172,30 @@ static unsigned spot(struct baseline_state *s, const struct minute_row *r)
         s->refused += (uint32_t)refused;
         s->messages += (uint32_t)(refused + c[MINUTE_messages_ok]);
     }
+    reaches(level, BASELINE_spot_count, s->refused / 10.0); // in tens: it goes far
+    if (s->messages >= 6)
+        reaches(level, BASELINE_spot_percent, 100.0 * s->refused / s->messages);
     alarms |= alarm_if(s->refused > 30, BASELINE_spot_count);
     alarms |= alarm_if(s->messages >= 6 && s->refused * 2 >= s->messages, BASELINE_spot_percent);
     return alarms;
 }
 
-unsigned baseline_row(struct baseline_state *s, const struct minute_row *r)
+unsigned baseline_row(struct baseline_state *s, const struct minute_row *r,
+                      float level[static BASELINE_N])
 {
-    unsigned alarms = spot(s, r);
+    memset(level, 0, BASELINE_N * sizeof level[0]);
+    unsigned alarms = spot(s, r, level);
     for (uint32_t i = 0; i < r->digest_count; i++) {
         const struct minute_digest *d = &r->digest[i];
         if (d->role != MINUTE_MX || d->direction != MINUTE_OUT)
             continue;
         if (d->flags & MINUTE_DIGEST_START)
-            alarms |= connects(s, r->minute * 60000 + d->start_ms, d->provider);
+            alarms |= connects(s, r->minute * 60000 + d->start_ms, d->provider, level);
         if ((d->flags & MINUTE_DIGEST_OUTCOME) && d->outcome != MINUTE_OUTCOME_MIDSTREAM &&
             is_first(s, d->provider))
-            alarms |= walks(s, d->outcome == MINUTE_OUTCOME_UNANSWERED ||
-                                   d->outcome == MINUTE_OUTCOME_REFUSED);
+            alarms |= walks(
+                s, d->outcome == MINUTE_OUTCOME_UNANSWERED || d->outcome == MINUTE_OUTCOME_REFUSED,
+                level);
     }
     return alarms;
 }

@@ -30,5 +30,7 @@ struct baseline_state; // of one party
 struct baseline_state *baseline_new(void);
 void baseline_free(struct baseline_state *s);
 
-// Bits of the baselines that raise an alarm in this row.
-unsigned baseline_row(struct baseline_state *s, const struct minute_row *r);
+// Bits of the baselines that raise an alarm in this row. `level` gets for each the most that its count, percentage or
+// walk came to in the row, to be held against other limits than its own.
+unsigned baseline_row(struct baseline_state *s, const struct minute_row *r,
+                      float level[static BASELINE_N]);

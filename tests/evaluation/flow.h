@@ -26,7 +26,8 @@ enum flow_flag {
     FLOW_LISTED = 1 << 15,    // a reply named an exploit listing
     FLOW_POLICY = 1 << 16,    // a reply named a policy listing
     FLOW_GUILTY = 1 << 17,
-    FLOW_LOG = 1 << 18, // from the mail log
+    FLOW_LOG = 1 << 18,      // from the mail log
+    FLOW_MX_QUERY = 1 << 19, // a DNS question for an MX
 };
 
 struct flow {
@@ -34,6 +35,7 @@ struct flow {
     int32_t answer_ms, lasts_ms;
     uint32_t line; // index in the site
     uint32_t provider;
+    uint32_t host; // of the provider; 0: its only one
     uint32_t flags;
     uint32_t id; // of a long flow, told in several minutes
     uint32_t begun_ago_ms;

@@ -243,30 +243,6 @@ static void harvest(const struct people *p, const struct line *l, struct stretch
     }
 }
 
-// Flow facts of a real bot, their zero at the attack's start. Port 25 was blocked there: no answer ever came.
-static void replay(const struct people *p, const struct line *l, struct stretch s,
-                   const struct real_bot *b)
-{
-    for (size_t i = 0; b && i < b->count; i++) {
-        const struct real_flow *n = &b->flow[i];
-        int64_t t_ms = l->from_ms + (int64_t)(n->start_s * 1000);
-        if (t_ms < s.from_ms || t_ms >= s.to_ms)
-            continue;
-        struct flow *f = plain_flow(p, l, t_ms, MINUTE_MX, MINUTE_OUT, 25,
-                                    200000 + n->peer / 256 % 4194304);
-        // As many answers as attempts and no payload: resets.
-        bool refused = n->packets_in == n->packets_out && n->octets_in <= 66 * n->packets_in;
-        f->outcome = n->packets_in == 0 ? MINUTE_OUTCOME_UNANSWERED
-                     : refused          ? MINUTE_OUTCOME_REFUSED
-                                        : MINUTE_OUTCOME_GREETED;
-        f->answer_ms = n->packets_in == 0 ? 4000 : 200;
-        f->lasts_ms = f->outcome == MINUTE_OUTCOME_GREETED ? (int32_t)(n->duration_s * 1000)
-                                                           : f->answer_ms;
-        f->octets_up = n->octets_out;
-        f->octets_down = n->octets_in;
-    }
-}
-
 void guilty_day(const struct people *p, const struct line *l, int64_t day_ms, struct rng *r)
 {
     struct stretch s = today(l, day_ms);
@@ -303,10 +279,10 @@ void guilty_day(const struct people *p, const struct line *l, int64_t day_ms, st
     case KIND_backscatter:
     case KIND_open_relay: relays(p, l, s, r); break;
     case KIND_harvester: harvest(p, l, s, r); break;
-    case KIND_neris:
-    case KIND_neris_open: replay(p, l, s, p->neris); break;
-    case KIND_virut:
-    case KIND_virut_open: replay(p, l, s, p->virut); break;
+    case KIND_real:
+    case KIND_real_blocked:
+        real_play(&p->real->item[l->real], l->index, l->from_ms, s.from_ms, s.to_ms, p->out);
+        break;
     default: break;
     }
     for (size_t i = first; i < p->out->count; i++)

@@ -8,8 +8,8 @@
     (p->rates->low[RATE_##key] + (p->rates->high[RATE_##key] - p->rates->low[RATE_##key]) * l->r[i])
 #define PROVIDERS 5000
 
-static struct flow *client(const struct people *p, const struct line *l, struct rng *r,
-                           int64_t t_ms, uint8_t role, uint32_t provider)
+struct flow *client_session(const struct people *p, const struct line *l, struct rng *r,
+                            int64_t t_ms, uint8_t role, uint32_t provider)
 {
     struct flow *f = flow_new(p->out, l->index, t_ms);
     f->role = role;
@@ -21,7 +21,10 @@ static struct flow *client(const struct people *p, const struct line *l, struct 
     f->octets_up = 900 + rng_below(r, 1000);
     f->octets_down = 3000 + rng_below(r, 20000);
     f->flags = FLOW_TLS;
-    if (t_ms >= p->outage_from_ms && t_ms < p->outage_to_ms && role != MINUTE_SMARTHOST) {
+    bool down = role == MINUTE_SMARTHOST
+                    ? t_ms >= p->events.smarthost.from_ms && t_ms < p->events.smarthost.to_ms
+                    : events_out(&p->events, t_ms);
+    if (down) {
         f->outcome = MINUTE_OUTCOME_UNANSWERED;
         f->answer_ms = f->lasts_ms = 4000;
         f->flags = f->octets_down = 0;
@@ -32,11 +35,12 @@ static struct flow *client(const struct people *p, const struct line *l, struct 
 static void submit(const struct people *p, const struct line *l, struct rng *r, int64_t t_ms,
                    uint8_t role, uint32_t provider, uint16_t recipients, uint32_t user)
 {
-    struct flow *f = client(p, l, r, t_ms, role, provider);
+    struct flow *f = client_session(p, l, r, t_ms, role, provider);
     f->octets_up = 3000 + rng_below(r, 100000);
     f->user = user;
     f->sender = user;
-    if (role == MINUTE_SMARTHOST) { // our own: its log tells what TLS hides
+    if (role == MINUTE_SMARTHOST &&
+        f->outcome != MINUTE_OUTCOME_UNANSWERED) { // our own: its log tells what TLS hides
         f->flags |= FLOW_LOG | FLOW_LOGIN;
         f->rcpt_ok = recipients;
         f->messages = 1;
@@ -56,8 +60,8 @@ void household_day(const struct people *p, const struct line *l, int64_t day_ms,
                (p->rates->low[RATE_home_smarthost] + p->rates->high[RATE_home_smarthost]) / 2;
     uint32_t user = (uint32_t)l->seed | 1;
     for (uint32_t n = rng_poisson(r, OWN(home_reads_a_day, 2)); n > 0; n--) {
-        struct flow *f = client(p, l, r, human_time(r, day_ms), MINUTE_ACCESS,
-                                account(l, rng_below(r, accounts)));
+        struct flow *f = client_session(p, l, r, human_time(r, day_ms), MINUTE_ACCESS,
+                                        account(l, rng_below(r, accounts)));
         if (rng_real(r) < RATE(home_login_error)) {
             f->flags = FLOW_LOGIN | FLOW_FAILED;
             f->user = user;
@@ -68,8 +72,12 @@ void household_day(const struct people *p, const struct line *l, int64_t day_ms,
         submit(p, l, r, human_time(r, day_ms), own ? MINUTE_SMARTHOST : MINUTE_SUBMISSION,
                own ? 0 : account(l, rng_below(r, accounts)), recipients, user);
     }
+    // After the BNG has booted every program asks at once.
+    for (uint32_t n = p->events.reboot.to_ms ? accounts : 0; n > 0; n--)
+        client_session(p, l, r, p->events.reboot.to_ms + rng_below(r, 120000), MINUTE_ACCESS,
+                       account(l, n - 1));
     for (uint32_t n = rng_poisson(r, RATE(home_surf_a_day)); n > 0; n--)
-        client(p, l, r, human_time(r, day_ms), MINUTE_OTHER, 100 + rng_below(r, 2000));
+        client_session(p, l, r, human_time(r, day_ms), MINUTE_OTHER, 100 + rng_below(r, 2000));
     for (uint32_t n = rng_poisson(r, RATE(home_scanned_a_day)); n > 0; n--) {
         struct flow *f = flow_new(p->out, l->index, day_ms + rng_below(r, DAY_MS));
         f->direction = MINUTE_IN;
@@ -82,7 +90,7 @@ void household_day(const struct people *p, const struct line *l, int64_t day_ms,
     }
 }
 
-static struct mail_spec clean(const struct people *p, struct rng *r)
+struct mail_spec clean_list(const struct people *p, struct rng *r)
 {
     return (struct mail_spec){.dead = RATE(mx_dead),
                               .unknown = RATE(mx_bounce),
@@ -91,14 +99,14 @@ static struct mail_spec clean(const struct people *p, struct rng *r)
                               .recipients = 1};
 }
 
-static uint32_t contact(const struct line *l, struct rng *r, double providers)
+static uint32_t mail_contact(const struct line *l, struct rng *r, double providers)
 {
     // Most mail goes to a few: the square of an even number.
     double u = rng_real(r);
     return (uint32_t)(seed_of("contact", l->seed, (uint64_t)(u * u * providers)) % PROVIDERS);
 }
 
-static void takes(const struct people *p, const struct line *l, struct rng *r, int64_t t_ms)
+void takes_mail(const struct people *p, const struct line *l, struct rng *r, int64_t t_ms)
 {
     struct flow *f = flow_new(p->out, l->index, t_ms);
     f->role = MINUTE_MX;
@@ -117,21 +125,23 @@ static void takes(const struct people *p, const struct line *l, struct rng *r, i
 
 static void server_day(const struct people *p, const struct line *l, int64_t day_ms, struct rng *r)
 {
-    struct mail_spec s = clean(p, r);
+    struct mail_spec s = clean_list(p, r);
+    if (l->kind == KIND_greylisted)
+        s.greylist = 1;
     double providers = OWN(server_providers, 0), gets = OWN(server_gets_an_hour, 1);
     for (uint32_t n = rng_poisson(r, gets * 24); n > 0; n--)
-        takes(p, l, r, day_ms + rng_below(r, DAY_MS));
+        takes_mail(p, l, r, day_ms + rng_below(r, DAY_MS));
     for (uint32_t n = rng_poisson(r, OWN(server_sends_an_hour, 2) * 10); n > 0; n--) {
         int64_t t_ms = human_time(r, day_ms);
-        uint32_t to = contact(l, r, providers);
+        uint32_t to = mail_contact(l, r, providers);
         struct flow *f = mail_session(p, l, r, t_ms, to, &s);
         bool again = f->rcpt_4xx > 0 || f->outcome == MINUTE_OUTCOME_UNANSWERED;
-        bool outage = t_ms >= p->outage_from_ms && t_ms < p->outage_to_ms;
+        bool outage = events_out(&p->events, t_ms);
         // What was put off is tried again; after an outage the whole queue at once.
         struct mail_spec later = s;
         later.greylist = 0;
         for (int64_t wait = 300000; again && wait < 8 * HOUR_MS; wait *= 2) {
-            int64_t at_ms = outage ? p->outage_to_ms + rng_below(r, 60000) : t_ms + wait;
+            int64_t at_ms = outage ? p->events.transit.to_ms + rng_below(r, 60000) : t_ms + wait;
             later.dead = f->rcpt_4xx || outage ? 0 : 1;
             struct flow *next = mail_session(p, l, r, at_ms, to, &later);
             again = next->outcome == MINUTE_OUTCOME_UNANSWERED && !outage;
@@ -142,11 +152,11 @@ static void server_day(const struct people *p, const struct line *l, int64_t day
 static void bulk(const struct people *p, const struct line *l, int64_t t_ms, uint32_t recipients,
                  double bounce, struct rng *r)
 {
-    struct mail_spec s = clean(p, r);
+    struct mail_spec s = clean_list(p, r);
     s.unknown = bounce;
     for (uint32_t i = 0; i < recipients; i++) {
         double u = rng_real(r); // half of all recipients are with a few providers
-        uint32_t to = u < 0.5 ? 1 + rng_below(r, 8) : contact(l, r, 600);
+        uint32_t to = u < 0.5 ? 1 + rng_below(r, 8) : mail_contact(l, r, 600);
         mail_session(p, l, r, t_ms + rng_below(r, 600000 + recipients * 300), to, &s);
     }
 }
@@ -160,7 +170,7 @@ static void repeat(const struct people *p, const struct line *l, int64_t day_ms,
         f->role = MINUTE_MX;
         f->port = 25;
         f->provider = to;
-        f->outcome = outcome;
+        f->outcome = p->blocked && kind_is_household(l->kind) ? MINUTE_OUTCOME_UNANSWERED : outcome;
         // Some hosts are gone and some refuse.
         if (outcome == MINUTE_OUTCOME_UNANSWERED && providers > 1 && to % 3 == 0)
             f->outcome = MINUTE_OUTCOME_REFUSED;
@@ -175,7 +185,7 @@ static void vpn_day(const struct people *p, const struct line *l, int64_t day_ms
     int64_t from_ms = human_time(r, day_ms), to_ms = from_ms + 2 * HOUR_MS;
     uint32_t id = (uint32_t)rng_next(r);
     for (int64_t t_ms = from_ms; t_ms < to_ms && t_ms < day_ms + DAY_MS; t_ms += 60000) {
-        struct flow *f = client(p, l, r, t_ms, MINUTE_OTHER, 6000);
+        struct flow *f = client_session(p, l, r, t_ms, MINUTE_OTHER, 6000);
         f->id = id;
         f->begun_ago_ms = (uint32_t)(t_ms - from_ms);
         f->flags = FLOW_HOSTING | FLOW_LASTS | (t_ms > from_ms ? (uint32_t)FLOW_CONTINUES : 0);
@@ -189,8 +199,8 @@ static void logins(const struct people *p, const struct line *l, struct rng *r, 
                    uint32_t n, uint32_t providers, uint32_t users, bool failed)
 {
     for (uint32_t i = 0; i < n; i++) {
-        struct flow *f = client(p, l, r, t_ms + (int64_t)i * (3000 + rng_below(r, 4000)),
-                                MINUTE_ACCESS, account(l, i % providers));
+        struct flow *f = client_session(p, l, r, t_ms + (int64_t)i * (3000 + rng_below(r, 4000)),
+                                        MINUTE_ACCESS, account(l, i % providers));
         f->flags = FLOW_LOGIN | (failed ? (uint32_t)FLOW_FAILED : 0);
         f->user = (uint32_t)l->seed + i % users + 1;
         f->lasts_ms = f->answer_ms + 800;
@@ -221,8 +231,8 @@ static void odd_household(const struct people *p, const struct line *l, int64_t 
         for (uint32_t n = rng_poisson(r, OWN(office_users, 4) * 8); n > 0; n--) {
             uint32_t user = rng_below(r, (uint32_t)OWN(office_users, 4));
             bool reads = rng_below(r, 4) != 0;
-            client(p, l, r, human_time(r, day_ms), reads ? MINUTE_ACCESS : MINUTE_SUBMISSION,
-                   account(l, user % 12));
+            client_session(p, l, r, human_time(r, day_ms),
+                           reads ? MINUTE_ACCESS : MINUTE_SUBMISSION, account(l, user % 12));
         }
         break;
     case KIND_vpn: vpn_day(p, l, day_ms, r); break;
@@ -232,7 +242,7 @@ static void odd_household(const struct people *p, const struct line *l, int64_t 
         int64_t from_ms = human_time(r, day_ms);
         for (uint32_t n = (uint32_t)RATE(zmap_syns), i = 0; i < n; i++) {
             struct flow *f = flow_new(p->out, l->index, from_ms + i * 20);
-            bool refused = rng_below(r, 50) == 0;
+            bool refused = rng_below(r, 50) == 0 && !p->blocked;
             f->role = MINUTE_MX;
             f->port = 25;
             f->provider = 10000 + (uint32_t)rng_next(r) % 1000000;
@@ -254,9 +264,9 @@ static void odd_household(const struct people *p, const struct line *l, int64_t 
         if (rng_below(r, 5) == 0) {
             int64_t t_ms = human_time(r, day_ms);
             for (uint32_t i = 0; i < 8; i++) {
-                struct flow *f = client(p, l, r, t_ms + i * 2500,
-                                        i % 2 ? MINUTE_SUBMISSION : MINUTE_ACCESS,
-                                        7000 + rng_below(r, 500));
+                struct flow *f = client_session(
+                    p, l, r, t_ms + i * 2500, i % 2 ? MINUTE_SUBMISSION : MINUTE_ACCESS,
+                    7000 + (uint32_t)(seed_of("guess", l->seed, i) % 500));
                 if (i < 6) {
                     f->outcome = i % 3 ? MINUTE_OUTCOME_UNANSWERED : MINUTE_OUTCOME_REFUSED;
                     f->answer_ms = f->lasts_ms = i % 3 ? 4000 : 100;
@@ -265,14 +275,15 @@ static void odd_household(const struct people *p, const struct line *l, int64_t 
             }
         }
         break;
-    default: break;
+    default: odd_day(p, l, day_ms, r); break;
     }
 }
 
 void innocent_day(const struct people *p, const struct line *l, int64_t day_ms, struct rng *r)
 {
     if (kind_is_household(l->kind)) {
-        household_day(p, l, day_ms, r);
+        if (l->kind != KIND_unleased)
+            household_day(p, l, day_ms, r);
         odd_household(p, l, day_ms, r);
         return;
     }
@@ -291,16 +302,16 @@ void innocent_day(const struct people *p, const struct line *l, int64_t day_ms, 
         break;
     case KIND_forwarder:
         for (uint32_t n = rng_poisson(r, OWN(forwards_an_hour, 4) * 24); n > 0; n--) {
-            struct mail_spec s = clean(p, r);
+            struct mail_spec s = clean_list(p, r);
             int64_t t_ms = day_ms + rng_below(r, DAY_MS);
-            takes(p, l, r, t_ms);
+            takes_mail(p, l, r, t_ms);
             s.unknown = 0.05; // spam that is forwarded is refused more often
             mail_session(p, l, r, t_ms + 3000, 1 + rng_below(r, 6), &s);
         }
         break;
     case KIND_callouts:
         for (uint32_t n = rng_poisson(r, OWN(callouts_an_hour, 4) * 24); n > 0; n--) {
-            struct mail_spec s = clean(p, r);
+            struct mail_spec s = clean_list(p, r);
             s.unknown = 0.4;
             struct flow *f = mail_session(p, l, r, day_ms + rng_below(r, DAY_MS),
                                           rng_below(r, PROVIDERS), &s);
@@ -313,6 +324,6 @@ void innocent_day(const struct people *p, const struct line *l, int64_t day_ms, 
         repeat(p, l, day_ms, r, (uint32_t)OWN(deadqueue_providers, 4), OWN(deadqueue_a_minute, 5),
                MINUTE_OUTCOME_UNANSWERED);
         break;
-    default: break;
+    default: odd_day(p, l, day_ms, r); break;
     }
 }

@@ -7,249 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "detector.h"
 #include "engine.h"
-#include "rows.h"
-#include "score.h"
-
-#define START_MS \
-    1792360800000LL // 2026-10-18T22:00:00Z: midnight in Berlin, a week before the night that ends summer time
-#define ADDRESS 0x0a000001u // 10.0.0.1
-
-struct options {
-    const char *seeds, *out, *rates, *bots, *scaled, *off, *level;
-    double lines;
-    unsigned days, warm, sites, each, attack_days, first_site;
-    struct sight sight;
-    bool blind;
-};
-
-struct site_run { // one site
-    const char *set;
-    const struct options *o;
-    struct people people;
-    struct flows flows;
-    struct score *score;
-    uint32_t lines;
-    struct counting counting;
-    struct engine *engine;
-    struct rows *rows;
-    uint64_t rows_count;
-    FILE *verdicts;
-    unsigned days;
-};
-
-struct config {
-    struct conf_site site;
-    struct settings *settings;
-    char hash[33];
-};
-
-static const char *party_name(uint32_t line, void *ctx)
-{
-    static char name[16];
-    (void)ctx;
-    snprintf(name, sizeof name, "%u", line);
-    return name;
-}
-
-static bool is_mailbox(uint32_t line, void *ctx)
-{
-    return ((struct site_run *)ctx)->score[line].line.kind == KIND_account;
-}
-
-// The guilty are far more than on a real site: their failures must not pass for the site's.
-static bool counts(uint32_t line, void *ctx)
-{
-    return ((struct site_run *)ctx)->score[line].line.kind < KIND_GUILTY;
-}
-
-static int take_row(const struct minute_row *r, void *ctx)
-{
-    struct site_run *run = ctx;
-    struct score *s = &run->score[strtoul(r->party.id, NULL, 10)];
-    run->rows_count++;
-    score_row(s, &run->counting, r);
-    if (run->o->blind)
-        return 0;
-    return engine_row(run->engine, r, &(struct journal_cursor){0}, &(struct journal_cursor){0});
-}
-
-static void take_mark(int64_t mark_ms, const struct minute_site *site, void *ctx)
-{
-    struct site_run *run = ctx;
-    engine_site(run->engine, site);
-    engine_mark(run->engine, mark_ms);
-}
-
-static void take_verdict(const struct verdict *v, void *ctx)
-{
-    struct site_run *run = ctx;
-    score_verdict(&run->score[strtoul(v->party.id, NULL, 10)], &run->counting, v, run->verdicts);
-}
-
-static int load_config(const struct options *o, bool blocked, struct config *out)
-{
-    char text[256];
-    int length = snprintf(text, sizeof text,
-                          "site: {timezone: Europe/Berlin, port25: %s}\nanalysis: {%s%s%s}\n",
-                          blocked ? "blocked-after" : "open", o->off ? "detectors_off: [" : "",
-                          o->off ? o->off : "", o->off ? "]" : "");
-    *out = (struct config){.settings = calloc(1, settings_size())};
-    const struct conf_section sections[] = {{"site", conf_site_keys, &out->site},
-                                            {"analysis", settings_keys(), out->settings}};
-    if (!out->settings ||
-        conf_load_text("evaluate", ".", text, (size_t)length, sections, 2, stderr) != 0)
-        return -EINVAL;
-    conf_hash(sections, 2, out->hash);
-    return 0;
-}
-
-static void free_config(struct config *c)
-{
-    conf_free(conf_site_keys, &c->site);
-    conf_free(settings_keys(), c->settings);
-    free(c->settings);
-}
-
-// An outage of transit strikes some days of a site.
-static void draw_outage(struct site_run *run, uint64_t seed, int64_t day_ms)
-{
-    struct people *p = &run->people;
-    struct rng r = {seed_of("outage", seed, (uint64_t)day_ms)};
-    p->outage_from_ms = p->outage_to_ms = 0;
-    if (rng_real(&r) >= p->rates->low[RATE_outage_chance])
-        return;
-    p->outage_from_ms = human_time(&r, day_ms);
-    p->outage_to_ms = p->outage_from_ms +
-                      (int64_t)(rate_draw(p->rates, RATE_outage_minutes, &r) * 60000);
-}
-
-static void add_line(struct site_run *run, unsigned kind, uint64_t site_seed)
-{
-    uint32_t i = run->lines;
-    struct score *more = realloc(run->score, (i + 1) * sizeof *more);
-    if (!more)
-        exit(1);
-    run->score = more;
-    struct line l = line_make(&run->people, (uint8_t)kind, i, seed_of("line", site_seed, i),
-                              run->counting.begin_ms, run->counting.end_ms);
-    score_init(&run->score[i], &l);
-    run->lines++;
-}
-
-static int play_days(struct site_run *run, uint64_t seed)
-{
-    const struct options *o = run->o;
-    int rc = 0;
-    for (unsigned d = 0; rc == 0 && d < o->warm + run->days; d++) {
-        int64_t day_ms = START_MS + d * DAY_MS;
-        run->flows.count = 0;
-        draw_outage(run, seed, day_ms);
-        for (uint32_t i = 0; i < run->lines; i++) {
-            const struct line *l = &run->score[i].line;
-            // A new server has no days before; neither has who is guilty from the beginning.
-            if (l->kind == KIND_new_server && d < o->warm)
-                continue;
-            line_day(&run->people, l, day_ms);
-        }
-        rc = rows_day(run->rows, &run->flows, day_ms + DAY_MS, counts, take_row, take_mark, run);
-    }
-    return rc;
-}
-
-struct files {
-    FILE *scores, *totals, *verdicts;
-};
-
-static void write_totals(const struct site_run *run, FILE *out)
-{
-    for (unsigned k = 0; k < KIND_N; k++) {
-        unsigned n = 0;
-        for (uint32_t i = 0; i < run->lines; i++)
-            n += run->score[i].line.kind == k;
-        if (n > 0)
-            fprintf(out, "%s,%s,%u,%u,%u\n", run->set, kind_name(k), n, run->days,
-                    kind_is_household(k) ? 1U : 0U);
-    }
-}
-
-static unsigned as_on_a_site(const struct options *o, unsigned kind, struct rng *r)
-{
-    return kind < KIND_GUILTY ? rng_poisson(r, o->lines * kind_frequency(kind) / 1e6) : 0;
-}
-
-static unsigned each_innocent(const struct options *o, unsigned kind, struct rng *r)
-{
-    (void)r;
-    return kind < KIND_GUILTY && kind != KIND_household ? o->each : 0;
-}
-
-static unsigned each_guilty(const struct options *o, unsigned kind, struct rng *r)
-{
-    (void)r;
-    return kind >= KIND_GUILTY && !kind_is_blocked(kind) ? o->each : 0;
-}
-
-static unsigned each_blocked(const struct options *o, unsigned kind, struct rng *r)
-{
-    (void)r;
-    return kind_is_blocked(kind) ? o->each : 0;
-}
-
-// A site with so many lines of each kind that `wanted` names.
-static int play_site(const struct options *o, const struct people *people, const char *set,
-                     unsigned number, bool blocked,
-                     unsigned (*wanted)(const struct options *o, unsigned kind, struct rng *r),
-                     struct files *files, uint64_t *rows)
-{
-    struct config config;
-    bool attacks = wanted == each_guilty || wanted == each_blocked;
-    unsigned days = attacks ? o->attack_days : o->days;
-    uint64_t seed = seed_of(o->seeds, seed_of(set, 0, 0), number);
-    struct site_run run = {
-        .set = set,
-        .o = o,
-        .people = *people,
-        .days = days,
-        .counting = {START_MS + o->warm * DAY_MS, START_MS + (o->warm + days) * DAY_MS},
-        .verdicts = files->verdicts};
-    struct rng r = {seed};
-    if (load_config(o, blocked, &config) != 0)
-        return -EINVAL;
-    run.people.out = &run.flows;
-    for (unsigned k = 0; k < KIND_N; k++) {
-        for (unsigned n = wanted(o, k, &r); n > 0; n--)
-            add_line(&run, k, seed);
-    }
-    struct engine_options eo = {
-        .settings = config.settings, .site = &config.site, .conf_hash = config.hash};
-    struct rows_options ro = {.party = party_name,
-                              .is_mailbox = is_mailbox,
-                              .ctx = &run,
-                              .address = ADDRESS,
-                              .sight = &o->sight};
-    run.engine = engine_new(&eo, take_verdict, &run);
-    run.rows = rows_new(&ro);
-    int rc = run.engine && run.rows ? play_days(&run, seed) : -ENOMEM;
-    for (uint32_t i = 0; rc == 0 && i < run.lines; i++) {
-        if (run.score[i].line.kind >= KIND_GUILTY || score_is_flagged(&run.score[i]))
-            score_write(&run.score[i], &run.counting, set, files->scores);
-    }
-    if (rc == 0)
-        write_totals(&run, files->totals);
-    if (number == o->first_site || number == 0)
-        printf("configuration,%s,%s\n", set, config.hash);
-    *rows += run.rows_count;
-    for (uint32_t i = 0; i < run.lines; i++)
-        score_fini(&run.score[i]);
-    free(run.score);
-    free(run.flows.item);
-    rows_free(run.rows);
-    engine_free(run.engine);
-    free_config(&config);
-    return rc;
-}
+#include "flow_facts.h"
+#include "level.h"
+#include "play.h"
 
 static FILE *create(const char *folder, const char *name, const char *heading)
 {
@@ -264,26 +25,48 @@ static FILE *create(const char *folder, const char *name, const char *heading)
     return f;
 }
 
-static int play(const struct options *o, const struct people *people)
+static void write_levels(const struct levels *all, const char *folder)
 {
-    struct files files = {create(o->out, "scores.csv", ""),
-                          create(o->out, "totals.csv", "set,kind,lines,days,household\n"),
-                          create(o->out, "verdicts.csv",
-                                 "guilty,kind,event,class,ceiling,state,log_odds,evidence\n")};
-    uint64_t rows = 0;
+    FILE *out = create(folder, "levels.csv", "household,judge,level,days\n");
+    for (unsigned firm = 0; firm < 2; firm++) {
+        for (unsigned j = 0; j < JUDGES; j++) {
+            for (unsigned l = 0; l < LEVELS; l++) {
+                if (all->days[firm][j][l] > 0)
+                    fprintf(out, "%d,%s,%.1f,%u\n", !firm, j == OURS ? "postern" : baseline_name(j),
+                            (double)l / LEVEL_STEPS, all->days[firm][j][l]);
+            }
+        }
+    }
+    fclose(out);
+}
+
+static int play(const struct options *o, const struct rates *rates, const struct real_bots *real)
+{
+    static struct levels levels;
+    static const enum play_set once[] = {PLAY_GUILTY, PLAY_BLOCKED, PLAY_KINDS, PLAY_KINDS_BLOCKED,
+                                         PLAY_NEW_BLOCK};
+    struct play_files files = {
+        create(o->out, "scores.csv", ""),
+        create(o->out, "totals.csv", "set,kind,lines,days,household\n"),
+        create(o->out, "verdicts.csv", "guilty,kind,event,class,ceiling,state,log_odds,evidence\n"),
+        &levels, 0};
+    int rc = 0;
     score_heading(files.scores);
-    int rc = o->each == 0 ? 0
-                          : play_site(o, people, "guilty", 0, false, each_guilty, &files, &rows);
-    if (rc == 0 && o->each > 0)
-        rc = play_site(o, people, "blocked", 0, true, each_blocked, &files, &rows);
-    if (rc == 0 && o->each > 0)
-        rc = play_site(o, people, "kinds", 0, false, each_innocent, &files, &rows);
+    for (size_t i = 0; rc == 0 && o->each > 0 && i < sizeof once / sizeof once[0]; i++) {
+        bool wanted = o->sets ? play_wants(o->sets, play_set_name(once[i]))
+                              : once[i] != PLAY_NEW_BLOCK || o->sites > 0;
+        if (wanted)
+            rc = play_site(o, rates, real, once[i], o->first_site, &files);
+    }
     for (unsigned n = o->first_site; rc == 0 && n < o->first_site + o->sites; n++)
-        rc = play_site(o, people, "sites", n, false, as_on_a_site, &files, &rows);
+        rc = play_site(o, rates, real, PLAY_SITES, n, &files);
+    for (unsigned n = o->first_site; rc == 0 && n < o->first_site + o->blocked_sites; n++)
+        rc = play_site(o, rates, real, PLAY_SITES_BLOCKED, n, &files);
     printf("rows,%" PRIu64
            "\nrules,%s\nseeds,%s\ndays,%u\nwarm,%u\nsites,%u\neach,%u\nattack days,%u\n",
-           rows, ENGINE_RULES_VERSION, o->seeds, o->days, o->warm, o->sites, o->each,
+           files.rows, ENGINE_RULES_VERSION, o->seeds, o->days, o->warm, o->sites, o->each,
            o->attack_days);
+    write_levels(&levels, o->out);
     if (fclose(files.scores) != 0 || fclose(files.totals) != 0 || fclose(files.verdicts) != 0)
         rc = -EIO;
     if (rc != 0)
@@ -291,48 +74,28 @@ static int play(const struct options *o, const struct people *people)
     return rc == 0 ? 0 : 1;
 }
 
-static int count_row(const struct minute_row *r, void *ctx)
+// What the page says of each real machine.
+static void say_real(const struct real_bots *real)
 {
-    const uint64_t *c = r->counter[MINUTE_MX][MINUTE_OUT];
-    (void)ctx;
-    printf("%" PRId64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n", r->minute,
-           c[MINUTE_connections], c[MINUTE_unanswered], c[MINUTE_refused], c[MINUTE_established]);
-    return 0;
-}
-
-static void no_mark(int64_t mark_ms, const struct minute_site *site, void *ctx)
-{
-    (void)mark_ms;
-    (void)site;
-    (void)ctx;
-}
-
-// Flow facts as rows, counted: to be held against the same facts as packets through sensor and collector.
-static int count_level(const struct options *o, const struct rates *rates)
-{
-    struct real_bot bot;
-    struct flows flows = {0};
-    struct site_run run = {.o = o};
-    int rc = real_bot_load(o->level, &bot);
-    if (rc != 0) {
-        fprintf(stderr, "evaluate: %s: %s\n", o->level, strerror(-rc));
-        return 66;
+    for (size_t i = 0; i < real->count; i++) {
+        const struct flow_facts *f = real->item[i].facts;
+        size_t answered = 0;
+        for (size_t n = 0; n < f->count; n++)
+            answered += f->item[n].packets_in > 0;
+        printf("class,%s,%zu flows; %zu answered\n", real->item[i].name, f->count, answered);
     }
-    struct line l = {.kind = KIND_neris, .from_ms = START_MS, .to_ms = START_MS + DAY_MS};
-    struct score score = {.line = l};
-    struct rng r = {1};
-    run.score = &score;
-    const struct people people = {.rates = rates, .neris = &bot, .out = &flows};
-    guilty_day(&people, &l, START_MS, &r);
-    struct rows_options ro = {
-        .party = party_name, .is_mailbox = is_mailbox, .ctx = &run, .address = ADDRESS};
-    struct rows *rows = rows_new(&ro);
-    rc = rows ? rows_day(rows, &flows, START_MS + DAY_MS, counts, count_row, no_mark, &run)
-              : -ENOMEM;
-    rows_free(rows);
-    free(flows.item);
-    free(bot.flow);
-    return rc == 0 ? 0 : 1;
+    printf("real bots,%zu\n", real->count);
+}
+
+static double share(const char *option, const char *text)
+{
+    char *end;
+    double v = strtod(text, &end);
+    if (end == text || *end != '\0' || !(v >= 0 && v < 1)) {
+        fprintf(stderr, "evaluate: %s %s: not a number from 0 to under 1\n", option, text);
+        exit(64);
+    }
+    return v;
 }
 
 static unsigned number(const char *text)
@@ -365,6 +128,14 @@ int main(int argc, char **argv)
         {"loss", required_argument, NULL, 'l'},
         {"sampling", required_argument, NULL, 'p'},
         {"one-direction", no_argument, NULL, '1'},
+        {"flow-only", no_argument, NULL, 'F'},
+        {"no-log", no_argument, NULL, 'L'},
+        {"export", no_argument, NULL, 'E'},
+        {"undeclared", no_argument, NULL, 'U'},
+        {"only", required_argument, NULL, 'k'},
+        {"sets", required_argument, NULL, 'S'},
+        {"open", required_argument, NULL, 't'},
+        {"blocked-sites", required_argument, NULL, 'N'},
         {"blind", no_argument, NULL, 'B'},
         {NULL, 0, NULL, 0},
     };
@@ -392,7 +163,15 @@ int main(int argc, char **argv)
         case 'i': o.first_site = number(optarg); break;
         case 'x': o.scaled = optarg; break;
         case 'f': o.off = optarg; break;
-        case 'l': o.sight.loss = strtod(optarg, NULL); break;
+        case 'l': o.sight.loss = share("--loss", optarg); break;
+        case 't': o.open = share("--open", optarg); break;
+        case 'k': o.only = optarg; break;
+        case 'S': o.sets = optarg; break;
+        case 'N': o.blocked_sites = number(optarg); break;
+        case 'F': o.sight.flow_only = true; break;
+        case 'L': o.sight.no_log = true; break;
+        case 'E': o.sight.export = o.sight.flow_only = true; break;
+        case 'U': o.sight.undeclared = true; break;
         case 'p': o.sight.sampling = number(optarg); break;
         case '1': o.sight.one_direction = true; break;
         case 'B': o.blind = true; break;
@@ -405,22 +184,18 @@ int main(int argc, char **argv)
                 DAYS_MAX - 1);
         return 64;
     }
+    if (o.level)
+        return level_count(o.level);
     struct rates rates;
-    struct real_bot neris = {0}, virut = {0};
-    struct people people = {.rates = &rates, .neris = &neris, .virut = &virut};
-    char path[4096];
+    struct real_bots real = {0};
     if (rates_load(o.rates, o.scaled, &rates) != 0)
         return 78;
     o.lines = rates.low[RATE_lines];
-    if (o.level)
-        return count_level(&o, &rates);
-    snprintf(path, sizeof path, "%s/neris-port25.csv", o.bots ? o.bots : ".");
-    bool real = real_bot_load(path, &neris) == 0;
-    snprintf(path, sizeof path, "%s/virut-port25.csv", o.bots ? o.bots : ".");
-    real = real_bot_load(path, &virut) == 0 && real;
-    printf("real bots,%s\n", real ? "yes" : "no");
-    int rc = play(&o, &people);
-    free(neris.flow);
-    free(virut.flow);
+    int rc = o.bots ? real_load(o.bots, &real) : 0;
+    if (rc != 0)
+        return rc;
+    say_real(&real);
+    rc = play(&o, &rates, &real);
+    real_free(&real);
     return rc;
 }

@@ -1,7 +1,6 @@
 // Lines: what they are and what all of them share. See people.h.
 #include "people.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,8 +49,7 @@ bool kind_is_household(unsigned kind)
 
 bool kind_is_blocked(unsigned kind)
 {
-    return kind == KIND_fast_blocked || kind == KIND_slow_blocked || kind == KIND_neris ||
-           kind == KIND_virut;
+    return kind == KIND_fast_blocked || kind == KIND_slow_blocked || kind == KIND_real_blocked;
 }
 
 struct flow *flow_new(struct flows *f, uint32_t line, int64_t t_ms)
@@ -89,12 +87,15 @@ struct flow *mail_session(const struct people *p, const struct line *l, struct r
     f->role = MINUTE_MX;
     f->port = 25;
     f->provider = provider;
-    bool outage = t_ms >= p->outage_from_ms && t_ms < p->outage_to_ms;
+    bool outage = events_out(&p->events, t_ms);
     double dice = rng_real(r);
     f->lasts_ms = 4000;
     f->answer_ms = 4000;
     f->octets_up = 240;
-    if (outage || dice < s->dead) {
+    // A block is behind the tap: it looks like silence. Business lines are let through.
+    bool dropped = p->blocked && kind_is_household(l->kind) && l->kind < KIND_GUILTY;
+    dropped |= events_block(&p->events, t_ms) && kind_is_household(l->kind);
+    if (outage || dropped || dice < s->dead) {
         f->outcome = MINUTE_OUTCOME_UNANSWERED;
         return f;
     }
@@ -174,34 +175,4 @@ void line_day(const struct people *p, const struct line *l, int64_t day_ms)
         household_day(p, l, day_ms, &r);
     if (l->from_ms < day_ms + DAY_MS && l->to_ms > day_ms)
         guilty_day(p, l, day_ms, &r);
-}
-
-int real_bot_load(const char *path, struct real_bot *out)
-{
-    FILE *f = fopen(path, "re");
-    char line[256];
-    size_t cap = 0;
-    *out = (struct real_bot){0};
-    if (!f)
-        return -errno;
-    while (fgets(line, sizeof line, f)) {
-        struct real_flow n;
-        unsigned a, b, c, d, own, port;
-        if (sscanf(line, "%lf,%u.%u.%u.%u,%u,%u,%u,%u,%u,%u,%lf", &n.start_s, &a, &b, &c, &d, &port,
-                   &own, &n.packets_out, &n.octets_out, &n.packets_in, &n.octets_in,
-                   &n.duration_s) != 12)
-            continue; // the heading
-        n.peer = a << 24 | b << 16 | c << 8 | d;
-        n.port = (uint16_t)port;
-        if (out->count == cap) {
-            cap = cap ? cap * 2 : 1024;
-            struct real_flow *more = realloc(out->flow, cap * sizeof *more);
-            if (!more)
-                exit(1);
-            out->flow = more;
-        }
-        out->flow[out->count++] = n;
-    }
-    fclose(f);
-    return out->count > 0 ? 0 : -EINVAL;
 }

@@ -39,6 +39,20 @@
     X(zmap_syns)             \
     X(outage_chance)         \
     X(outage_minutes)        \
+    X(smarthost_chance)      \
+    X(boot_chance)           \
+    X(boot_minutes)          \
+    X(renumber_chance)       \
+    X(phone_polls_a_day)     \
+    X(client25_a_day)        \
+    X(device_mails_a_day)    \
+    X(hobby_sends_a_day)     \
+    X(hobby_providers)       \
+    X(resolver_mx_a_day)     \
+    X(exit_flows_an_hour)    \
+    X(reconnect_hours)       \
+    X(hybrid_an_hour)        \
+    X(cgnat_lines)           \
     X(fast_a_minute)         \
     X(slow_an_hour)          \
     X(crafty_an_hour)        \

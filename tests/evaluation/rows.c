@@ -120,6 +120,11 @@ static uint64_t hash_of(uint64_t value)
     return rng_next(&h);
 }
 
+static uint64_t peer_of(const struct flow *f)
+{
+    return f->provider | (uint64_t)f->host << 32;
+}
+
 static void begin_row(struct rows *r, const struct event *e, const struct piece *piece)
 {
     struct minute_row *row = &r->row;
@@ -127,17 +132,18 @@ static void begin_row(struct rows *r, const struct event *e, const struct piece 
     memset(row, 0, sizeof *row);
     row->minute = e->t_ms / MINUTE_MS;
     row->cut_ms = piece->cut_ms;
-    struct ip_addr a = address(o->address + e->line);
+    struct rows_whose whose = {0};
+    o->whose(e->line, e->t_ms, o->ctx, &whose);
+    struct ip_addr a = address(o->address + whose.address);
     struct ip_prefix prefix = prefix_of(&a, 32);
     row->key = subscriber_key_of(&(struct realm){0}, &prefix);
-    row->party.kind = PARTY_LINE;
-    if (o->is_mailbox(e->line, o->ctx)) {
+    row->party = whose.party;
+    if (row->party.kind == PARTY_MAILBOX)
         row->key = subscriber_key_mailbox(&(struct realm){0}, 1, hash_of(o->address + e->line));
-        row->party.kind = PARTY_MAILBOX;
-    }
-    snprintf(row->party.id, sizeof row->party.id, "%s", o->party(e->line, o->ctx));
-    row->confidence = IDENTITY_CERTAIN;
-    row->flags = (piece->closing ? MINUTE_CLOSING : MINUTE_EARLY) | MINUTE_FROM_PACKETS;
+    row->confidence = whose.confidence;
+    row->doubts = whose.doubts;
+    row->flags = (piece->closing ? MINUTE_CLOSING : MINUTE_EARLY) |
+                 (o->sight && o->sight->export ? MINUTE_FROM_EXPORT : MINUTE_FROM_PACKETS);
     row->observed_s = 60;
     row->loss_ppm = o->sight ? (uint32_t)(o->sight->loss * 1e6) : 0;
     row->digest = r->digest;
@@ -160,7 +166,7 @@ static struct minute_digest *digest_of(struct rows *r, const struct flow *f, uin
     // The provider of a made-up peer is its own /24.
     *d = (struct minute_digest){
         .flow_hash = hash_of(f->id ? f->id : (uint64_t)f->t_ms ^ (uint64_t)f->provider << 44),
-        .peer = address(0x64000000u + f->provider * 256 + 25),
+        .peer = address(0x64000000u + f->provider * 256 + (f->host ? f->host % 256 : 25)),
         .peer_port = f->direction == MINUTE_IN ? 40000 : f->port,
         .own_port = f->direction == MINUTE_IN ? f->port : 40000,
         .role = f->role,
@@ -207,6 +213,7 @@ static void starts(struct rows *r, const struct flow *f, struct minute_digest *d
     }
     if (f->flags & FLOW_LOG)
         row->flags |= MINUTE_FROM_LOG;
+    row->gauge[MINUTE_dns_mx_queries] += (f->flags & FLOW_MX_QUERY) != 0;
     row->gauge[MINUTE_scan_syns] += (f->flags & FLOW_SCAN) != 0;
     c[MINUTE_packets_up] += f->outcome == MINUTE_OUTCOME_UNANSWERED ? (f->flags & FLOW_SCAN ? 1 : 3)
                                                                     : 10;
@@ -215,7 +222,7 @@ static void starts(struct rows *r, const struct flow *f, struct minute_digest *d
     if (f->direction != MINUTE_OUT)
         return;
     if (f->role == MINUTE_MX) {
-        set_add(row, MINUTE_SET_peers_mx, f->provider);
+        set_add(row, MINUTE_SET_peers_mx, peer_of(f));
         set_add(row, MINUTE_SET_providers_mx, f->provider);
     } else if (f->role == MINUTE_SUBMISSION) {
         set_add(row, MINUTE_SET_providers_submission, f->provider);
@@ -226,7 +233,8 @@ static void answered(struct rows *r, const struct flow *f, struct minute_digest 
 {
     struct minute_row *row = &r->row;
     uint64_t *c = row->counter[f->role][f->direction];
-    if (f->flags & FLOW_CONTINUES)
+    // A router says nothing of handshakes.
+    if ((f->flags & FLOW_CONTINUES) || (row->flags & MINUTE_FROM_EXPORT))
         return;
     if (d) {
         d->outcome = f->outcome;
@@ -249,7 +257,7 @@ static void answered(struct rows *r, const struct flow *f, struct minute_digest 
         c[MINUTE_banner_ok] += f->role == MINUTE_MX || !(f->flags & FLOW_TLS);
     }
     if (f->role == MINUTE_MX && out && is_failure(f->outcome))
-        set_add(row, MINUTE_SET_peers_mx_failed, f->provider);
+        set_add(row, MINUTE_SET_peers_mx_failed, peer_of(f));
     if (f->role == MINUTE_MX && !out && f->outcome == MINUTE_OUTCOME_GREETED)
         set_add(row, MINUTE_SET_networks_in_25, f->provider);
     if (f->flags & FLOW_SOCKS) {

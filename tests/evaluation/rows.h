@@ -10,16 +10,28 @@ struct sight {
     double loss;        // share of packets lost
     unsigned sampling;  // 1:N packets
     bool one_direction; // what comes to the subscriber is not seen
+    bool flow_only;     // legal profile: no dialogue is opened
+    bool no_log;        // there is no mail log
+    bool export;        // a router's flow export instead of packets
+    bool undeclared;    // the analysis is not told
 };
 
 // Takes from the flow what is not seen, before anybody counts it. False: nothing of it is seen.
 bool sight_blur(const struct sight *s, struct rng *r, struct flow *f);
+// What a sensor of that sight would declare, of a minute. False: nothing is worth declaring.
+bool sight_declare(const struct sight *s, int64_t minute, struct coverage_minute *out);
+
+struct rows_whose {
+    struct party party;
+    uint32_t address; // counted from the site's first
+    uint8_t confidence;
+    uint32_t doubts;
+};
 
 struct rows_options {
-    const char *(*party)(uint32_t line, void *ctx); // name of the line's account
-    bool (*is_mailbox)(uint32_t line, void *ctx);
+    void (*whose)(uint32_t line, int64_t t_ms, void *ctx, struct rows_whose *out);
     void *ctx;
-    uint32_t address; // of line 0, IPv4
+    uint32_t address; // the site's first, IPv4
     const struct sight *sight;
 };
 

@@ -39,13 +39,41 @@ static void raise(struct score *s, const struct counting *c, unsigned judge, int
         a->days |= (uint64_t)1 << day;
 }
 
+void score_end(struct score *s, const struct counting *c)
+{
+    bool firm = !kind_is_household(s->line.kind);
+    for (unsigned j = 0; j < JUDGES; j++) {
+        double steps = (double)s->alarm[j].level * LEVEL_STEPS;
+        if (steps >= 1 && c->levels)
+            c->levels->days[firm][j][steps < LEVELS ? (size_t)steps : LEVELS - 1]++;
+        s->alarm[j].level = 0;
+    }
+}
+
+// A judge's level at a time, toward the party's highest.
+static void reach(struct score *s, const struct counting *c, unsigned judge, int64_t t_ms,
+                  double level)
+{
+    if (level <= 0 || t_ms < (is_guilty(s) ? s->line.from_ms : c->begin_ms))
+        return;
+    int32_t day = (int32_t)((t_ms - c->begin_ms) / DAY_MS);
+    if (!is_guilty(s) && day != s->day) {
+        score_end(s, c);
+        s->day = day;
+    }
+    if (level > (double)s->alarm[judge].level)
+        s->alarm[judge].level = (float)level;
+}
+
 void score_row(struct score *s, const struct counting *c, const struct minute_row *r)
 {
     for (uint32_t i = 0; i < r->digest_count && r->cut_ms >= s->line.from_ms; i++)
         s->sessions += r->digest[i].direction == MINUTE_OUT &&
                        (r->digest[i].flags & MINUTE_DIGEST_START);
-    unsigned alarms = baseline_row(s->baseline, r);
+    float level[BASELINE_N];
+    unsigned alarms = baseline_row(s->baseline, r, level);
     for (unsigned b = 0; b < BASELINE_N; b++) {
+        reach(s, c, b, r->cut_ms, (double)level[b]);
         if (alarms & 1u << b)
             raise(s, c, b, r->cut_ms);
     }
@@ -71,16 +99,18 @@ static void say(const struct score *s, const struct verdict *v, bool confirmed, 
     fputc('\n', out);
 }
 
-void score_verdict(struct score *s, const struct counting *c, const struct verdict *v, FILE *out)
+void score_verdict(struct score *s, const struct counting *c, const struct verdict *v, int expected,
+                   FILE *out)
 {
     if (v->event == VERDICT_CLOSED || v->ceiling < VERDICT_TICKET)
         return;
     raise(s, c, OURS, v->made_ms);
+    reach(s, c, OURS, v->made_ms, v->log_odds);
     bool guilty = is_guilty(s);
     if (v->made_ms < (guilty ? s->line.from_ms : c->begin_ms))
         return;
     s->tickets += v->event == VERDICT_OPENED;
-    s->right_class |= v->class_ == kind_expected(s->line.kind);
+    s->right_class |= expected >= 0 && v->class_ == expected;
     if (v->log_odds > s->log_odds)
         s->log_odds = v->log_odds;
     int64_t day = (v->made_ms - c->begin_ms) / DAY_MS;
@@ -109,24 +139,25 @@ void score_heading(FILE *out)
     fprintf(
         out,
         "set,kind,guilty,past,judge,found_s,sessions,days_flagged,tickets,right_class,confirmed,"
-        "confirmed_days,log_odds,log_odds_days\n");
+        "confirmed_days,log_odds,level,log_odds_days\n");
 }
 
-void score_write(const struct score *s, const struct counting *c, const char *set, FILE *out)
+void score_write(const struct score *s, const struct counting *c, const char *set, const char *kind,
+                 FILE *out)
 {
     for (unsigned j = 0; j < JUDGES; j++) {
         const struct alarm *a = &s->alarm[j];
         bool ours = j == OURS;
         if (!is_guilty(s) && a->after_ms == NOT_FOUND)
             continue;
-        fprintf(out, "%s,%s,%d,%d,%s,", set, kind_name(s->line.kind), is_guilty(s), s->line.past,
+        fprintf(out, "%s,%s,%d,%d,%s,", set, kind, is_guilty(s), s->line.past,
                 ours ? "postern" : baseline_name(j));
         if (a->after_ms != NOT_FOUND)
             fprintf(out, "%.1f", (double)a->after_ms / 1000);
-        fprintf(out, ",%" PRIu32 ",%d,%" PRIu32 ",%d,%d,%d,%.2f,", a->sessions,
+        fprintf(out, ",%" PRIu32 ",%d,%" PRIu32 ",%d,%d,%d,%.2f,%.1f,", a->sessions,
                 __builtin_popcountll(a->days), ours ? s->tickets : 0, ours && s->right_class,
                 ours && s->confirmed, ours ? __builtin_popcountll(s->confirmed_days) : 0,
-                ours ? s->log_odds : 0);
+                ours ? s->log_odds : 0, (double)a->level);
         for (int64_t day = 0; ours && day < DAYS_MAX && day < (c->end_ms - c->begin_ms) / DAY_MS;
              day++) {
             if (a->days & (uint64_t)1 << day)

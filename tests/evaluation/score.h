@@ -16,6 +16,16 @@ struct alarm {
     int64_t after_ms;  // the attack's begin; innocents: 0. NOT_FOUND
     uint32_t sessions; // begun by then
     uint64_t days;     // bit i: flagged on day i that counts
+    float
+        level; // the most that counts, whatever the limit: guilty, since the attack's begin; else of `day`
+};
+
+// How many subscriber-days of innocents came to which level, by judge: for limits other than those in use. Residential
+// lines and businesses with a mail server.
+#define LEVELS      1024
+#define LEVEL_STEPS 10 // a unit
+struct levels {
+    uint32_t days[2][JUDGES][LEVELS];
 };
 
 struct score {
@@ -27,20 +37,26 @@ struct score {
     bool right_class; // ours: the class that was expected, at some time
     bool confirmed;   // ours: confirmed with the ceiling quarantine
     uint64_t confirmed_days;
+    int32_t day;     // innocents: which one the levels are of
     double log_odds; // ours: the most
     double log_odds_by_day[DAYS_MAX];
 };
 
 struct counting {
     int64_t begin_ms, end_ms; // what is before is warm-up
+    struct levels *levels;    // NULL: nobody asks
 };
 
 void score_init(struct score *s, const struct line *l);
 void score_fini(struct score *s);
 void score_row(struct score *s, const struct counting *c, const struct minute_row *r);
 // `out` (may be NULL) gets a line for each ticket on an innocent and for the first on a guilty line.
-void score_verdict(struct score *s, const struct counting *c, const struct verdict *v, FILE *out);
+void score_verdict(struct score *s, const struct counting *c, const struct verdict *v, int expected,
+                   FILE *out);
 
 void score_heading(FILE *out);
-void score_write(const struct score *s, const struct counting *c, const char *set, FILE *out);
+void score_write(const struct score *s, const struct counting *c, const char *set, const char *kind,
+                 FILE *out);
+// An innocent's last day is over.
+void score_end(struct score *s, const struct counting *c);
 bool score_is_flagged(const struct score *s);

@@ -106,6 +106,8 @@ static int take(const struct reader *r, const struct field *f, enum column colum
         snprintf(text, sizeof text, "%.*s", f->len < sizeof text ? (int)f->len : 0, f->text);
         if (ip_parse(text, &out->peer) < 0)
             return wrong(r, f, "is no IP address");
+        out->line = (uint32_t)r->line;
+        out->column = (uint32_t)f->column;
         return 0;
     case PORT:
     case SRC_PORT:
@@ -224,15 +226,51 @@ static int read_rows(struct reader *r, FILE *in, struct flow_facts *all)
     return 0;
 }
 
+// By every column, the start first.
+static int compare(const void *a, const void *b)
+{
+    const struct flow_fact *x = a, *y = b;
+#define ORDER(m)      \
+    if (x->m != y->m) \
+        return x->m < y->m ? -1 : 1;
+    ORDER(start_ns)
+    ORDER(src_port)
+    ORDER(port)
+    ORDER(duration_ns)
+    ORDER(packets_out)
+    ORDER(packets_in)
+    ORDER(octets_out)
+    ORDER(octets_in)
+#undef ORDER
+    return memcmp(&x->peer, &y->peer, sizeof x->peer);
+}
+
+// In order of starts, and each flow once: an exporter with two taps says everything twice.
+static void tidy(struct flow_facts *all)
+{
+    size_t kept = 0;
+    if (all->count > 1)
+        qsort(all->item, all->count, sizeof *all->item, compare);
+    for (size_t i = 0; i < all->count; i++) {
+        if (kept > 0 && compare(&all->item[i], &all->item[kept - 1]) == 0)
+            continue;
+        all->item[kept++] = all->item[i];
+    }
+    all->repeated = all->count - kept;
+    all->count = kept;
+}
+
 int flow_facts_read(FILE *in, const char *name, struct flow_facts *out, FILE *errors)
 {
     struct reader r = {.path = name, .errors = errors};
     struct flow_facts all = {0};
     int rc = read_rows(&r, in, &all);
-    if (rc == 0)
+    if (rc == 0) {
+        tidy(&all);
         *out = all;
-    else
+    } else {
         flow_facts_free(&all);
+    }
     return rc;
 }
 

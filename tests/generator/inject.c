@@ -1,7 +1,6 @@
 // From flow facts to packets: unanswered flows first, answered ones in inject_talk.c.
 #include "inject.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <sysexits.h>
 
@@ -22,6 +21,37 @@ static bool parse_offset(const char *text, int64_t *out_ns)
     return true;
 }
 
+static int parse_address(const char *text, struct inject *i, FILE *errors)
+{
+    struct ip_addr a;
+    if (ip_parse(text, &a) < 0) {
+        fprintf(errors, "--inject: \"%s\" is no IP address\n", text);
+        return EX_USAGE;
+    }
+    struct ip_addr *at = a.family == IP_V6 ? &i->v6 : &i->v4;
+    if (at->family != IP_NONE) {
+        fprintf(errors, "--inject: \"%s\" is a second address of its family\n", text);
+        return EX_USAGE;
+    }
+    *at = a;
+    return 0;
+}
+
+// Every peer must be of a family that the subscriber has.
+static int check_families(const struct inject *i, FILE *errors)
+{
+    for (size_t n = 0; n < i->facts.count; n++) {
+        const struct flow_fact *f = &i->facts.item[n];
+        bool v6 = f->peer.family == IP_V6;
+        if ((v6 ? i->v6 : i->v4).family != IP_NONE)
+            continue;
+        fprintf(errors, "%s:%u:%u: the subscriber needs an %s address too: CSV@ADDRESS,ADDRESS\n",
+                i->path, f->line, f->column, v6 ? "IPv6" : "IPv4");
+        return EX_DATAERR;
+    }
+    return 0;
+}
+
 int inject_load(const char *text, struct inject *out, FILE *errors)
 {
     struct inject i = {.path = strdup(text)};
@@ -35,22 +65,23 @@ int inject_load(const char *text, struct inject *out, FILE *errors)
     char *plus = strchr(at, '+');
     if (plus)
         *plus++ = 0;
-    int rc = 0;
-    if (ip_parse(at, &i.at) < 0) {
-        fprintf(errors, "--inject: \"%s\" is no IP address\n", at);
-        rc = EX_USAGE;
-    } else if (plus && !parse_offset(plus, &i.offset_ns)) {
+    char *comma = strchr(at, ',');
+    if (comma)
+        *comma++ = 0;
+    int rc = parse_address(at, &i, errors);
+    if (rc == 0 && comma)
+        rc = parse_address(comma, &i, errors);
+    if (rc == 0 && plus && !parse_offset(plus, &i.offset_ns)) {
         fprintf(errors, "--inject: \"%s\" is no offset; write it like 90s, 5m, 2h or 1d\n", plus);
         rc = EX_USAGE;
-    } else {
-        rc = flow_facts_load(i.path, &i.facts, errors);
     }
-    for (size_t n = 0; rc == 0 && n < i.facts.count; n++)
-        if (i.facts.item[n].peer.family != i.at.family) {
-            fprintf(errors, "%s: row %zu: the peer's address family is not that of %s\n", i.path,
-                    n + 1, at);
-            rc = EX_DATAERR;
-        }
+    if (rc == 0)
+        rc = flow_facts_load(i.path, &i.facts, errors);
+    if (rc == 0)
+        rc = check_families(&i, errors);
+    if (rc == 0 && i.facts.repeated > 0)
+        fprintf(errors, "%s: %zu rows say the same as another; each is played once\n", i.path,
+                i.facts.repeated);
     if (rc == 0)
         *out = i;
     else
@@ -76,37 +107,6 @@ int64_t inject_end_ns(const struct inject *i)
     return i->offset_ns + end;
 }
 
-// How far a first retransmission wait is from what stacks use (1 s, 3 s).
-static double oddness(size_t transmissions, int64_t duration_ns)
-{
-    if (transmissions == 1)
-        return duration_ns < 50 * NS_PER_MS ? 0 : 100;
-    double wait = (double)duration_ns / 1e9 / (ldexp(1, (int)transmissions - 1) - 1);
-    if (wait <= 0)
-        return 100;
-    double to_one = fabs(log(wait)), to_three = fabs(log(wait / 3));
-    return to_one < to_three ? to_one : to_three;
-}
-
-size_t inject_syn_times(uint32_t packets, int64_t duration_ns,
-                        int64_t out_ns[static INJECT_SYN_MAX], unsigned *copies)
-{
-    size_t n = packets < INJECT_SYN_MAX ? packets : INJECT_SYN_MAX;
-    *copies = 1;
-    if (n % 2 == 0 && oddness(n / 2, duration_ns) < oddness(n, duration_ns)) {
-        n /= 2;
-        *copies = 2;
-    }
-    // Waits double; but a flow of very many SYNs is a program that tries again, evenly.
-    for (size_t i = 0; i < n; i++) {
-        double share = n == 1   ? 0
-                       : n <= 8 ? (ldexp(1, (int)i) - 1) / (ldexp(1, (int)n - 1) - 1)
-                                : (double)i / (double)(n - 1);
-        out_ns[i] = (int64_t)(share * (double)duration_ns);
-    }
-    return n;
-}
-
 size_t inject_syn_options(uint8_t out[static TCP_OPTIONS_MAX], size_t want)
 {
     static const uint8_t longest[20] = {2, 4, 5, 180, 1, 1, 4, 2, 1, 3,
@@ -127,7 +127,7 @@ static void unanswered(struct inject *in, struct party *p, const struct flow_fac
     size_t n = inject_syn_times(f->packets_out, f->duration_ns, at, &copies);
     size_t least = 34 + 20 + (f->peer.family == IP_V6 ? 20 : 0);
     size_t each = (size_t)(f->octets_out / f->packets_out);
-    struct packet_tcp syn = {.ip = {.src = in->at,
+    struct packet_tcp syn = {.ip = {.src = *party_addr(p, f->peer.family),
                                     .dst = f->peer,
                                     .ttl = (uint8_t)(128 - p->hops),
                                     .outbound = true,
@@ -172,6 +172,6 @@ void inject_play(struct inject *in, struct party *p)
         if (f->packets_in == 0)
             unanswered(in, p, f, t);
         else
-            in->unmatched += inject_talk(p, in->at, f, t);
+            in->unmatched += inject_talk(p, *party_addr(p, f->peer.family), f, t);
     }
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "inject_script.h"
+#include "inject_syn.h"
 
 enum { SEGMENT_MAX = 1460, SYN_OPTIONS = 8, FRAME_PAD = 6 };
 
@@ -79,14 +80,6 @@ static uint64_t distance(uint64_t a, uint64_t b)
 static uint64_t unmatched(const struct talk *t)
 {
     return distance(t->octets[0], t->f->octets_out) + distance(t->octets[1], t->f->octets_in);
-}
-
-// As many answers as attempts and nothing said: SYN and RST, again and again.
-static bool is_refused(const struct flow_fact *f, size_t header)
-{
-    return f->packets_out == f->packets_in &&
-           f->octets_in <= (uint64_t)f->packets_in * (header + FRAME_PAD) &&
-           f->octets_out <= (uint64_t)f->packets_out * (header + 40);
 }
 
 static size_t step_length(const struct talk *t, const struct step *s, size_t syn_options)
@@ -361,7 +354,7 @@ uint64_t inject_talk(struct party *p, struct ip_addr subscriber, const struct fl
         p->run->error = -ENOMEM;
         return 0;
     }
-    if (f->packets_out > 0 && is_refused(f, t.header)) {
+    if (f->packets_out > 0 && inject_is_refused(f, t.header)) {
         p->tally.refused += counts;
         play_refused(&t, start_ns);
     } else if (f->packets_out == 0) { // only the answers were captured

@@ -11,7 +11,7 @@ enum { MEMORY_DEFAULT = 256 << 20 };
 
 static const char help[] =
     "Usage: postern-generate --scenario FILE --seed N -o CAPTURE [--truth FILE] ...\n"
-    "       postern-generate --inject CSV@ADDRESS[+OFFSET] [--start TIME] -o CAPTURE ...\n"
+    "       postern-generate --inject CSV@ADDRESS[,ADDRESS][+OFFSET] -o CAPTURE ...\n"
     "Makes a labelled capture of an ISP's traffic; the same seed gives the same octets.\n"
     "\n"
     "  -s, --scenario FILE     who is there and what they do (YAML, docs/generator.md)\n"
@@ -24,7 +24,7 @@ static const char help[] =
     "      --hours N           the same in hours; lengths add up\n"
     "      --minutes N         the same in minutes\n"
     "      --wrap KIND         none, vlan, qinq, qinq+pppoe or mpls, instead of the scenario's\n"
-    "      --inject CSV@ADDRESS[+OFFSET]\n"
+    "      --inject CSV@ADDRESS[,ADDRESS][+OFFSET]\n"
     "                          flow facts as packets of a subscriber; may be repeated\n"
     "      --microseconds      time stamps of microseconds instead of nanoseconds\n"
     "      --memory MIB        for packets before they are put to disk (default 256)\n"

@@ -88,7 +88,8 @@ static void add_inject(struct roster *r, struct run *run, const struct scenario 
     *e = (struct roster_entry){.inject = in};
     party_init(&e->party, run, "injected", name);
     e->party.link.wrap = (enum wrap)s->mirror.wrap;
-    *(in->at.family == IP_V6 ? &e->party.v6 : &e->party.v4) = in->at;
+    e->party.v4 = in->v4;
+    e->party.v6 = in->v6;
     snprintf(e->party.note, sizeof e->party.note, "flow facts of %.120s",
              file ? file + 1 : in->path);
 }

@@ -43,8 +43,12 @@ static int fill(struct conf_site *site, const struct scenario *s, const struct r
         rc = append(&site->smarthosts, &host);
     for (size_t i = 0; rc == 0 && i < r->count; i++) {
         const struct party *p = &r->entry[i].party;
-        if (r->entry[i].inject) { // a subscriber of the ISP, in its ranges or not
-            host = prefix_of(r->entry[i].inject->at.family == IP_V6 ? &p->v6 : &p->v4, 128);
+        // A subscriber of the ISP, in its ranges or not.
+        const struct ip_addr *own[] = {&p->v4, &p->v6};
+        for (size_t f = 0; rc == 0 && r->entry[i].inject && f < 2; f++) {
+            if (own[f]->family == IP_NONE)
+                continue;
+            host = prefix_of(own[f], 128);
             bool inside = false;
             for (size_t k = 0; k < site->subscribers.count; k++)
                 inside |= prefix_contains(&site->subscribers.item[k], &host.addr);

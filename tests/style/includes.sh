@@ -16,8 +16,8 @@ homes_of() {
     tests/fuzz/*/*) homes=("${part[2]}" tests/fuzz "tests/unit/${part[2]}" "$folder") ;;
     # What a functional test takes apart: a room, or the traffic generator.
     tests/functional/*/*) homes=("${part[2]}" "tests/${part[2]}" "$folder") ;;
-    # The evaluation plays its rows through the analysis itself.
-    tests/evaluation/*) homes=(analysis "$folder") ;;
+    # The evaluation plays its rows through the analysis itself, and reads flow facts as the generator does.
+    tests/evaluation/*) homes=(analysis tests/generator "$folder") ;;
     tests/*) homes=("$folder" "${part[0]}/${part[1]}") ;;
     *) homes=("${part[0]}") ;;
     esac

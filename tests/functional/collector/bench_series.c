@@ -175,7 +175,7 @@ static int parse(int argc, char **argv, struct options *o)
 static double minute(struct series_writer *w, struct minute_row *r, const struct options *o,
                      int64_t m, double *rows_s)
 {
-    struct coverage_minute c = {.minute = m, .seconds = 60};
+    struct coverage_minute c = {.minute = m, .seconds = 60, .sum = {.sensor = "edge"}};
     double t0 = now_s();
     series_writer_coverage(w, &c);
     for (long i = 0; i < o->active; i++)
@@ -215,6 +215,7 @@ int main(int argc, char **argv)
     struct minute_row *r = calloc(1, sizeof *r);
     if (!r)
         return 71;
+    minute_row_add_sensor(r, "edge");
     for (long i = o.active; i < o.known; i++)
         put(w, r, i, FIRST, false);
     // Begin behind what is there, so that the folder can be used again.

@@ -72,7 +72,7 @@ start() {
     run -2 --separate-stderr "$postern" status -c p.yaml
     [[ ${lines[0]} == "postern-series    ok"* ]]
     [[ ${lines[1]} == "postern-series@b  failed    no answer" ]]
-    [[ ${lines[2]} == *"nobody answers any more: the program has died; start it again" ]]
+    [[ ${lines[2]} == *"nobody answers any more: postern-series@b has died; start it again (systemctl start postern-series@b)" ]]
     run -2 "$postern" status -c p.yaml --json
     [ "$(jq -r '.state, (.programs[1] | has("error"))' <<<"$output" | tr '\n' ' ')" = "failed true " ]
 }

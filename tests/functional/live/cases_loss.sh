@@ -101,6 +101,8 @@ cases_check() {
     one_leg_up
     check_finds "$LIVE/plain.pcap" directions failed 65 "leg: access" -2 leg
     check_finds none packets failed 65
+    must_be "what an idle interface says of the mirror" \
+        "$(jq -r '[.checks[] | select(.check | IN("link", "packets", "drops", "clock") | not) | .result] | unique | join(",")' "$LIVE/check.json")" not-judged
     must_be "a missing interface" \
         "$("$BIN/postern-sensor" -c "$LIVE/postern.yaml" check nothing 2>/dev/null; echo $?)" 66
     case_end

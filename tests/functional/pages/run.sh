@@ -17,6 +17,16 @@ work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 "$bin/postern-generate" --scenario "$scenario" --seed 7 -o "$work/x.pcap" \
     --truth "$work/truth.jsonl" --config-out "$work/postern.yaml"
+# A mail server's address that changes hands at half past ten.
+POSTERN_LEASED=$(jq -r 'select(.kind == "business_mail_server").subscriber' "$work/truth.jsonl" |
+    head -n 1)
+export POSTERN_LEASED
+cat >"$work/leases.csv" <<END
+realm,prefix,port_first,port_last,party,start,end,last_seen,interim_s,mac,nas,session,user,pop,class
+,$POSTERN_LEASED/32,,,line:before,2026-03-02T09:00:00Z,2026-03-02T10:30:00Z,2026-03-02T10:30:00Z,7200,,,,,north,business
+,$POSTERN_LEASED/32,,,line:after,2026-03-02T10:30:00Z,,2026-03-02T11:00:00Z,7200,,,,,north,business
+END
+printf 'collector:\n  leases: %s\n' "$work/leases.csv" >>"$work/postern.yaml"
 mkdir "$work/state"
 "$bin/postern" replay "$work/x.pcap" --config "$work/postern.yaml" --state "$work/state"
 export POSTERN_BIN=$bin POSTERN_STATE=$work/state

@@ -18,7 +18,7 @@ fail() {
 
 # As installed, but that the programs are those of this build.
 for unit in "$units"/postern-*.service "$units"/postern.target; do
-    sed -E "s|^ExecStart=[^ ]*/|ExecStart=$bin/|" "$unit" >"$work/${unit##*/}"
+    sed -E "s,^Exec(Start|Reload)=[^ ]*/,Exec\\1=$bin/," "$unit" >"$work/${unit##*/}"
 done
 # exposure UNIT-FILE: the overall number
 exposure() {

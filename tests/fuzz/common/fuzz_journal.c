@@ -1,6 +1,6 @@
 // A journal from any octets. The first octet says what the rest is: 0 a segment file that is read, cut by a
-// writer, appended to and read again; 1 the entries of a block; 2 a block's stored octets behind a header whose
-// checksums are right.
+// writer, appended to and read again; 1 the entries of a block of version 1; 255 of version 2, with how many hashes
+// behind them; else a block's stored octets behind a header whose checksums are right.
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -66,21 +66,44 @@ static void segment(const uint8_t *data, size_t size)
     journal_writer_close(w);
     // A segment of another version ends the reading; else the new block is found behind all damage.
     bool another = size >= 12 && memcmp(data, "POSTRNPJ", 8) == 0 &&
-                   memcmp(data + 8, "\0\1\0\1", 4) != 0;
+                   (data[8] || data[9] < 1 || data[9] > JOURNAL_VERSION || data[10] ||
+                    data[11] < 1 || data[11] > MINUTE_VERSION);
     if (read_all() != 1767225600001 && !another)
         abort();
 }
 
-static void entries(const uint8_t *data, size_t size)
+// What was read is written, and is read again; its hashes go where those of one block go.
+static void again(const struct minute_row *row, struct minute_hashes *hashes, struct buf *out)
+{
+    struct buf body;
+    struct journal_entry e = {0};
+    size_t from = minute_hashes_count(hashes);
+    buf_init(&body, 1 << 24);
+    minute_row_put(row, &body, hashes);
+    struct journal_row w = {buf_span(&body), (int64_t)from, row->minute, row->cut_ms};
+    journal_entry_row(&w, 0, out);
+    struct journal_entries back = {.left = cursor_of(buf_span(out)),
+                                   .hashes = minute_hashes_octets(hashes)};
+    if (body.failed || out->failed || journal_entry_get(&back, &e) != 1 ||
+        back.hashes_at != minute_hashes_count(hashes))
+        abort();
+    minute_row_fini(&e.row, NULL);
+    buf_fini(&body);
+}
+
+// `hashes`: octets at the end that are the rows' hashes.
+static void entries(unsigned hashes, const uint8_t *data, size_t size)
 {
     struct journal_entry e;
-    struct cursor c = cursor_of(span_of(data, size));
+    struct journal_block b = {.hashes = 8 * hashes <= size ? 8 * hashes : 0};
+    struct journal_entries from = journal_entries_of(&b, span_of(data, size));
+    struct minute_hashes *all = minute_hashes_new();
     memset(&e, 0, sizeof e);
-    while (journal_entry_get(&c, &e) == 1) {
+    while (all && journal_entry_get(&from, &e) == 1) {
         struct buf out;
         buf_init(&out, 1 << 24);
         if (e.kind == JOURNAL_ROW)
-            journal_entry_row(&e.row, &out);
+            again(&e.row, all, &out);
         else if (e.kind == JOURNAL_COVERAGE)
             journal_entry_coverage(&e.coverage, &out);
         else
@@ -90,22 +113,50 @@ static void entries(const uint8_t *data, size_t size)
         buf_fini(&out);
         minute_row_fini(&e.row, NULL);
     }
+    minute_hashes_free(all);
 }
 
-// `compression` 2: plain, else with the dictionary.
+static void put_be(uint8_t *at, uint64_t v, size_t len)
+{
+    for (size_t i = len; i > 0; i--, v >>= 8)
+        at[i - 1] = (uint8_t)v;
+}
+
+// The header of version 1, which is only read.
+static size_t old_header(const struct journal_block *b, uint8_t out[static 72])
+{
+    memset(out, 0, 72);
+    memcpy(out, "PJBK\0\110", 6);
+    out[7] = b->compression;
+    put_be(out + 8, b->stored, 4);
+    put_be(out + 12, b->raw, 4);
+    put_be(out + 24, 1, 8);
+    put_be(out + 56, b->payload_sum, 8);
+    put_be(out + 64, journal_sum(span_of(out, 64)), 8);
+    return 72;
+}
+
+// `compression` 2: plain, 3: with the first dictionary, else as it is written; of these so many hashes.
 static void block(uint8_t compression, const uint8_t *data, size_t size)
 {
     struct cursor c = cursor_of(span_of(data, size));
-    struct journal_block b = {.raw = cursor_u24(&c), .compression = JOURNAL_ZSTD}, back;
-    if (compression != 2)
-        b.compression = JOURNAL_ZSTD_DICTIONARY;
+    struct journal_block b = {.version = 1, .raw = cursor_u24(&c)}, back;
     struct span stored = cursor_rest(&c);
-    uint8_t header[JOURNAL_BLOCK_HEADER];
+    uint8_t header[JOURNAL_BLOCK_HEADER_MAX];
+    b.compression = compression == 2   ? JOURNAL_ZSTD
+                    : compression == 3 ? JOURNAL_ZSTD_DICTIONARY
+                                       : JOURNAL_ZSTD_HASHES;
     b.stored = (uint32_t)stored.len;
-    b.payload_sum = journal_sum(stored);
-    journal_block_put(&b, header);
-    struct span h = span_of(header, sizeof header);
-    if (journal_block_get(h, &back) < 0)
+    if (compression > 3) {
+        b.version = JOURNAL_VERSION;
+        b.hashes = 8u * (compression - 4u);
+        if (b.hashes > b.stored || b.hashes > b.raw)
+            b.hashes = 0;
+    }
+    b.payload_sum = journal_block_sum(&b, stored);
+    size_t len = b.version == 1 ? old_header(&b, header) : journal_block_put(&b, header);
+    struct span h = span_of(header, len);
+    if (journal_block_get(h, &back) < 0 || back.raw != b.raw || back.hashes != b.hashes)
         abort();
     struct journal_sealer *s = journal_sealer_new();
     struct buf raw;
@@ -122,7 +173,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     switch (data[0]) {
     case 0: segment(data + 1, size - 1); break;
-    case 1: entries(data + 1, size - 1); break;
+    case 1: entries(0, data + 1, size - 1); break;
+    case 255:
+        if (size > 1)
+            entries(data[1], data + 2, size - 2);
+        break;
     default: block(data[0], data + 1, size - 1); break;
     }
     return 0;

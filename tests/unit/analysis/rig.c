@@ -140,6 +140,7 @@ static struct minute_digest *digest_of(struct player *p, size_t i)
         .user = f->user,
         .recipient = f->recipient,
         .sender = f->sender,
+        .tls_client = f->tls_client,
         .socks_port = f->socks_port,
         .socks_inner = f->socks_inner,
         .relay_first = f->relay_first,

@@ -22,7 +22,7 @@ struct rig_flow {
     int32_t outcome_ms; // after the start; 0: 4,000 when unanswered, else 100
     uint32_t digest_flags;
     uint64_t user; // and the other hashes of a digest
-    uint64_t recipient, sender;
+    uint64_t recipient, sender, tls_client;
     // What the dialogue came to, in the minute of the outcome.
     uint32_t mail, null_sender, rcpt_ok, rcpt_5xx, messages_ok, auth, auth_failed;
     uint32_t banner_5xx, blocklist_exploit, blocklist_policy;

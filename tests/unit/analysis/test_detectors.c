@@ -91,8 +91,9 @@ static void port_25_blocked(void **state)
 static void first_contact_limits(void **state)
 {
     (void)state;
-    // Eight failures are not enough, nine are; after twenty good contacts it takes eleven:
-    // the steady test is at -4.6 then, and 6.2 are enough beside the fan-out (the first test takes twelve).
+    // Eight failures are not enough, nine are. After twenty good contacts the steady test is at -4.6 and
+    // nine failures take it to 4.2, enough for a ticket beside a fan-out of 7.5 (11.5 are asked for); eight
+    // take it to 3.2. For a quarantine the fan-out weighs 6 and it takes eleven; the first test takes twelve.
     for (uint32_t good = 0; good <= 20; good += 20) {
         for (uint32_t bad = 8; bad <= 12; bad++) {
             struct rig_flow f[40] = {0};
@@ -103,7 +104,9 @@ static void first_contact_limits(void **state)
                                          .outcome = k < good ? MINUTE_OUTCOME_GREETED
                                                              : MINUTE_OUTCOME_REFUSED};
             bool found = plays_as(NULL, &play_somebody, f, good + bad, VERDICT_SPAMBOT_DIRECT, &v);
-            assert_int_equal(found, bad >= (good ? 11 : 9));
+            assert_int_equal(found, bad >= 9);
+            if (found && good && bad < 11)
+                assert_int_equal(v.ceiling, VERDICT_TICKET);
         }
     }
 }

@@ -23,6 +23,7 @@ struct rig_row {
     const char *pop, *network_class;
     int64_t cut_ms;
     uint32_t flags;
+    const char *sensor, *sensor2; // that saw it
 };
 
 static struct distinct_budget rig_budget = {.sketches_max = 64};
@@ -42,6 +43,8 @@ static inline void rig_put(struct series_writer *w, struct rig_row x)
         snprintf(r->pop, sizeof r->pop, "%s", x.pop);
     if (x.network_class)
         snprintf(r->network_class, sizeof r->network_class, "%s", x.network_class);
+    minute_row_add_sensor(r, x.sensor ? x.sensor : "");
+    minute_row_add_sensor(r, x.sensor2 ? x.sensor2 : "");
     uint64_t *c = r->counter[MINUTE_MX][MINUTE_OUT];
     c[MINUTE_connections] = x.established + x.refused + x.unanswered;
     c[MINUTE_established] = x.established;
@@ -61,6 +64,17 @@ static inline void rig_watch(struct series_writer *w, int64_t first, int64_t end
 {
     for (int64_t m = first; m < end; m++) {
         struct coverage_minute c = {.minute = m, .seconds = 60};
+        assert_int_equal(series_writer_coverage(w, &c), 0);
+    }
+}
+
+// The same of one of several sensors.
+static inline void rig_watch_by(struct series_writer *w, const char *sensor, int64_t first,
+                                int64_t end)
+{
+    for (int64_t m = first; m < end; m++) {
+        struct coverage_minute c = {.minute = m, .seconds = 60, .sum = {.packets = 1000}};
+        snprintf(c.sum.sensor, sizeof c.sum.sensor, "%s", sensor);
         assert_int_equal(series_writer_coverage(w, &c), 0);
     }
 }

@@ -111,7 +111,7 @@ static bool insist(struct world *w, const struct record *r)
 {
     bool again = false, put = false;
     while (!put) {
-        int rc = intake_put(w->intake, r, &put);
+        int rc = intake_put(w->intake, r, NULL, &put);
         for (unsigned tries = 0; rc < 0; tries++) {
             assert_true(tries < 100);
             assert_true(intake_stalled(w->intake));

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "actives.h"
+#include "common/control.h"
 #include "common/hash.h"
 #include "destinations.h"
 #include "flowmap.h"
@@ -304,7 +305,7 @@ static void clocks(void **state)
     // A clock that is set back does not take the watermark with it.
     second(w, b, t + 500000, false);
     assert_int_equal(watermark_now(w), t + 601000);
-    assert_int_equal(watermark_clock_faults(w), 600);
+    assert_int_equal(watermark_clock_faults(w), 601); // the step back is one too
     watermark_free(w);
 }
 
@@ -364,7 +365,6 @@ static void ends(void **state)
     struct watermark *w = watermark_new(900000, 300000);
     int a = watermark_process(w, 1), b = watermark_process(w, 2);
     const int64_t t = 1000000000;
-    size_t at = 0;
     second(w, a, t, false);
     second(w, b, t - 5000, false);
     assert_int_equal(watermark_now(w), t);
@@ -375,8 +375,14 @@ static void ends(void **state)
     assert_int_equal(watermark_alive(w), 1);
     watermark_end(w, a);
     assert_int_equal(watermark_alive(w), 0);
-    assert_string_equal(watermark_unfinished(w, &at), "edge/0");
-    assert_null(watermark_unfinished(w, &at)); // the other said goodbye
+    struct control_status *s = control_status_new("test");
+    watermark_status(w, true, s);
+    json_t *doc = control_status_json(s), *problems = json_object_get(doc, "problems");
+    assert_int_equal(json_array_size(problems), 1); // the other said goodbye
+    const json_t *text = json_object_get(json_array_get(problems, 0), "text");
+    assert_non_null(strstr(json_string_value(text), "edge/0 ended"));
+    json_decref(doc);
+    control_status_free(s);
     watermark_free(w);
 }
 
@@ -396,6 +402,30 @@ static void a_router_has_no_coverage(void **state)
     watermark_free(w);
 }
 
+// A router whose clock is ten hours ahead takes nobody with it, whether it was there first or not.
+static void a_routers_clock_counts_for_no_sensor(void **state)
+{
+    (void)state;
+    const int64_t t = 1000000000, ahead = 36000000;
+    for (unsigned first = 0; first < 2; first++) {
+        struct watermark *w = watermark_new(900000, 300000);
+        int router = watermark_process(w, 1), sensor = watermark_process(w, 2);
+        if (first)
+            watermark_record(w, router, 0, t + ahead);
+        for (int i = 1; i <= 100; i++) {
+            assert_int_equal(second(w, sensor, t + i * 1000, false), WATERMARK_TAKEN);
+            assert_int_equal(watermark_record(w, router, 0, t + ahead + i * 1000),
+                             WATERMARK_FUTURE);
+        }
+        assert_false(watermark_is_silent(w, sensor));
+        if (!first)
+            assert_int_equal(watermark_now(w), t + 100000);
+        // Set right it counts again.
+        assert_int_equal(watermark_record(w, router, 0, t + 100000), WATERMARK_TAKEN);
+        watermark_free(w);
+    }
+}
+
 static void seen(void **state)
 {
     (void)state;
@@ -413,13 +443,21 @@ static void seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sequences),     cmocka_unit_test(too_many_domains),
-        cmocka_unit_test(flows),         cmocka_unit_test(subscribers),
-        cmocka_unit_test(nobody_can_go), cmocka_unit_test(destinations),
-        cmocka_unit_test(providers),     cmocka_unit_test(wrong_provider_files),
-        cmocka_unit_test(clocks),        cmocka_unit_test(alone_it_must_repeat_itself),
-        cmocka_unit_test(both_step),     cmocka_unit_test(a_dead_sensor_contradicts_nobody),
-        cmocka_unit_test(ends),          cmocka_unit_test(a_router_has_no_coverage),
+        cmocka_unit_test(sequences),
+        cmocka_unit_test(too_many_domains),
+        cmocka_unit_test(flows),
+        cmocka_unit_test(subscribers),
+        cmocka_unit_test(nobody_can_go),
+        cmocka_unit_test(destinations),
+        cmocka_unit_test(providers),
+        cmocka_unit_test(wrong_provider_files),
+        cmocka_unit_test(clocks),
+        cmocka_unit_test(alone_it_must_repeat_itself),
+        cmocka_unit_test(both_step),
+        cmocka_unit_test(a_dead_sensor_contradicts_nobody),
+        cmocka_unit_test(ends),
+        cmocka_unit_test(a_router_has_no_coverage),
+        cmocka_unit_test(a_routers_clock_counts_for_no_sensor),
         cmocka_unit_test(seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,6 +75,8 @@ static inline struct minute_row sample_row(unsigned n, int64_t minute)
     r.flags = MINUTE_EARLY | MINUTE_LEASE_START;
     snprintf(r.network_class, sizeof r.network_class, "residential");
     snprintf(r.pop, sizeof r.pop, "north-%u", n % 3);
+    minute_row_add_sensor(&r, "edge-1");
+    minute_row_add_sensor(&r, "edge-2");
     r.observed_s = 39;
     r.loss_ppm = 1500;
     uint64_t v = 1;
@@ -96,6 +98,29 @@ static inline struct minute_row sample_row(unsigned n, int64_t minute)
     r.digest[2].provider_kind = MINUTE_PROVIDER_NETWORK; // left out of the encoding
     r.digest[2].provider = hash_network(&r.digest[2].peer);
     r.digest[1] = (struct minute_digest){.flow_hash = 9, .start_ms = -4999};
+    return r;
+}
+
+// What version 1 of the format wrote into the octets of minute_old.h.
+static inline struct minute_row old_row(void)
+{
+    struct minute_row r = sample_head(3, 29000000);
+    r.cut_ms -= 20500;
+    r.flags = MINUTE_EARLY;
+    r.counter[MINUTE_MX][MINUTE_OUT][MINUTE_connections] = 3;
+    r.counter[MINUTE_SMARTHOST][MINUTE_IN][MINUTE_rcpt] = 300;
+    r.counter[MINUTE_OTHER][MINUTE_IN][MINUTE_destination_blocklist] = UINT64_MAX;
+    r.gauge[MINUTE_flows] = 5;
+    for (uint64_t i = 1; i <= 3; i++)
+        distinct_add(&r.set[MINUTE_SET_recipients], 7, i << 40, NULL);
+    distinct_add(&r.set[MINUTE_SET_client_countries], 0, 9, NULL);
+    r.digest_count = 2;
+    r.digests_cut = 7;
+    r.digest = calloc(r.digest_count, sizeof *r.digest);
+    for (unsigned i = 0; i < r.digest_count; i++)
+        r.digest[i] = sample_digest(i);
+    r.digest[1].provider_kind = MINUTE_PROVIDER_NETWORK;
+    r.digest[1].provider = hash_network(&r.digest[1].peer);
     return r;
 }
 

@@ -181,6 +181,11 @@ static void nobody_there(void **state)
     assert_null(ask("status", &rc, error));
     assert_int_equal(rc, -ENOENT);
     assert_non_null(strstr(error, "the program does not run"));
+    snprintf(path, sizeof path, "%s/postern-sensor@edge.sock", folder);
+    assert_null(ask("status", &rc, error));
+    assert_int_equal(rc, -ENOENT);
+    assert_non_null(
+        strstr(error, "postern-sensor@edge does not run (systemctl start postern-sensor@edge)"));
     memcpy(path, before, sizeof path);
 
     stop(server, SIGKILL); // leaves its socket

@@ -258,10 +258,42 @@ static void test_mean_size(void **state)
     ipfix_encoder_free(e);
 }
 
+// What was decoded goes on octet by octet as it came, and stays the same message.
+static void test_taken_over(void **state)
+{
+    (void)state;
+    struct record_random g = {.state = 5};
+    struct ipfix_encoder *second = ipfix_encoder_new(7, 16384);
+    static struct record r;
+    size_t messages = 0;
+    assert_non_null(second);
+    for (size_t i = 0; i < 2000; i++) {
+        record_random_fill(&g, &r);
+        if (ipfix_encoder_put(encoder, &r) != -ENOBUFS)
+            continue;
+        struct span m = ipfix_encoder_take(encoder);
+        assert_int_equal(ipfix_decoder_feed(decoder, m), m.len);
+        static struct record got;
+        while (ipfix_decoder_next(decoder, &got)) {
+            struct ipfix_octets octets = ipfix_decoder_octets(decoder);
+            assert_int_not_equal(octets.template_id, 0);
+            assert_int_equal(ipfix_encoder_put_octets(second, &octets, &got), 0);
+        }
+        struct span again = ipfix_encoder_take(second);
+        assert_int_equal(again.len, m.len);
+        assert_memory_equal(again.data, m.data, m.len);
+        messages++;
+        assert_int_equal(ipfix_encoder_put(encoder, &r), 0);
+    }
+    assert_true(messages > 10);
+    ipfix_encoder_free(second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_taken_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_split_at_every_offset, setup, teardown),
         cmocka_unit_test_setup_teardown(test_input_at_a_guard_page, setup, teardown),
         cmocka_unit_test_setup_teardown(test_largest_record, setup, teardown),

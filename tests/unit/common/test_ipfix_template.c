@@ -187,6 +187,19 @@ static void test_options_are_read_and_not_handed_out(void **state)
     assert_int_equal(stats()->lost_records, 0);
 }
 
+// A template under one of our numbers is ours only when it says what ours says: then alone may octets be taken over.
+static void test_octets_of_other_templates(void **state)
+{
+    (void)state;
+    message_begin(&m, 1, 0);
+    small_template(IPFIX_TEMPLATE_FLOW);
+    small_data(IPFIX_TEMPLATE_FLOW, 1);
+    assert_int_equal(feed(message_end(&m)), 1);
+    struct ipfix_octets octets = ipfix_decoder_octets(decoder);
+    assert_int_equal(octets.template_id, 0);
+    assert_int_equal(octets.record.len, SMALL_OCTETS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +212,7 @@ int main(void)
         TEST(test_flood_of_templates),
         TEST(test_fields_of_all_templates_are_bounded),
         TEST(test_options_are_read_and_not_handed_out),
+        TEST(test_octets_of_other_templates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

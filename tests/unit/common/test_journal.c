@@ -171,7 +171,7 @@ static void damage_is_passed_over(void **state)
     }
     journal_writer_close(w);
     // In the header, and in the payload, of the second block.
-    off_t places[] = {end[0] + 9, end[0] + JOURNAL_BLOCK_HEADER + 30};
+    off_t places[] = {end[0] + 9, end[1] - 9};
     int fd = open(path, O_RDWR);
     for (int i = 0; i < 2; i++) {
         uint8_t was, other;

@@ -1,12 +1,13 @@
 // The journal's files: segments by day and size, one writer at a time, a full disk, encryption by day key and
 // its shredding.
 #include "journal_fixture.h"
+#include "minute_old.h"
 
 static void segments_by_size(void **state)
 {
     struct fixture *f = *state;
     char text[256];
-    struct journal_options small = {.segment_octets_max = 3000};
+    struct journal_options small = {.segment_octets_max = 5000};
     struct journal_writer *w = writer(f->dir, &small);
     for (int i = 0; i < 4; i++) {
         put_rows(w, 2, MINUTE_ONE + i);
@@ -99,11 +100,10 @@ static void damage_is_named(void **state)
     segment_path(f->dir, path);
     // The second block's header: found by walking the first.
     int fd = open(path, O_RDWR);
-    uint8_t header[JOURNAL_BLOCK_HEADER];
+    uint8_t header[JOURNAL_BLOCK_HEADER_MAX];
     struct journal_block b;
-    assert_true(journal_read_at(fd, header, sizeof header, JOURNAL_SEGMENT_HEADER));
-    assert_int_equal(journal_block_get(span_of(header, sizeof header), &b), 0);
-    uint64_t second = JOURNAL_SEGMENT_HEADER + JOURNAL_BLOCK_HEADER + b.stored;
+    assert_true(journal_block_at(fd, JOURNAL_SEGMENT_HEADER, 1 << 20, &b, header));
+    uint64_t second = JOURNAL_SEGMENT_HEADER + b.header + b.stored;
     assert_int_equal(pwrite(fd, "X", 1, (off_t)second + 9), 1);
     // The first block's payload, too.
     assert_int_equal(pwrite(fd, "X", 1, (off_t)second - 3), 1);
@@ -207,25 +207,70 @@ static void encryption_binds_the_header(void **state)
     buf_init(&block, 1 << 20);
     buf_init(&raw, 1 << 20);
     static const char text[] = "a secret";
-    assert_int_equal(journal_seal(s, &b, span_of(text, sizeof text), &key, &block), 0);
-    struct span header = span_of(block.data, JOURNAL_BLOCK_HEADER);
-    struct span stored = span_of(block.data + JOURNAL_BLOCK_HEADER, b.stored);
+    static const char hashes[16] = "another secret";
+    assert_int_equal(journal_seal(s, &b, span_of(text, sizeof text), span_of(hashes, sizeof hashes),
+                                  &key, &block),
+                     0);
+    struct span header = span_of(block.data, b.header);
+    struct span stored = span_of(block.data + b.header, b.stored);
     assert_null(memmem(stored.data, stored.len, "secret", 6));
     assert_int_equal(journal_unseal(s, &b, header, stored, &key, &raw), 0);
+    assert_int_equal(raw.len, sizeof text + sizeof hashes);
     assert_memory_equal(raw.data, text, sizeof text);
+    assert_memory_equal(raw.data + sizeof text, hashes, sizeof hashes);
     assert_int_equal(journal_unseal(s, &b, header, stored, NULL, &raw), -ENOKEY);
     // The mark moved to another time: the payload's checksum is right, the seal is not.
     struct journal_block moved = b;
     moved.mark_ms = 120000;
-    uint8_t other[JOURNAL_BLOCK_HEADER];
-    journal_block_put(&moved, other);
-    assert_int_equal(journal_unseal(s, &moved, span_of(other, sizeof other), stored, &key, &raw),
+    uint8_t other[JOURNAL_BLOCK_HEADER_MAX];
+    moved.header = (uint8_t)journal_block_put(&moved, other);
+    assert_int_equal(journal_unseal(s, &moved, span_of(other, moved.header), stored, &key, &raw),
                      -EINVAL);
     key.octet[0] ^= 1;
     assert_int_equal(journal_unseal(s, &b, header, stored, &key, &raw), -EINVAL);
     buf_fini(&block);
     buf_fini(&raw);
     journal_sealer_free(s);
+}
+
+// Older segments are read, and left as they are: a writer goes on in a new one.
+static void segments_of_version_1(void **state)
+{
+    struct fixture *f = *state;
+    char path[160], text[256];
+    const struct journal_entry *e;
+    struct minute_row want = old_row();
+    journal_writer_close(writer(f->dir, NULL));
+    snprintf(path, sizeof path, "%s/%u.000001.pj", f->dir, OLD_DAY);
+    FILE *out = fopen(path, "wbe");
+    assert_non_null(out);
+    assert_int_equal(fwrite(old_segment_octets, 1, sizeof old_segment_octets, out),
+                     sizeof old_segment_octets);
+    fclose(out);
+    struct journal_reader *r = reader(f->dir, NULL, NULL);
+    assert_int_equal(journal_next(r, &e), 1);
+    assert_int_equal(e->kind, JOURNAL_ROW);
+    assert_true(sample_equal(&e->row, &want));
+    assert_int_equal(journal_next(r, &e), 1);
+    assert_int_equal(e->kind, JOURNAL_MARK);
+    assert_true(e->mark_ms == OLD_MARK_MS);
+    assert_int_equal(journal_next(r, &e), 0);
+    assert_int_equal(journal_reader_stats(r)->bad_blocks, 0);
+    struct journal_cursor behind = journal_reader_cursor(r);
+    journal_reader_close(r);
+
+    struct journal_writer *w = writer(f->dir, NULL);
+    assert_int_equal(journal_torn_octets(w), 0);
+    put_rows(w, 2, want.minute);
+    assert_int_equal(journal_commit(w, OLD_MARK_MS + 1), 0);
+    journal_writer_close(w);
+    r = reader(f->dir, NULL, NULL);
+    assert_string_equal(letters(r, text), "RMRRM");
+    journal_reader_close(r);
+    r = reader(f->dir, &behind, NULL);
+    assert_string_equal(letters(r, text), "RRM");
+    journal_reader_close(r);
+    minute_row_fini(&want, NULL);
 }
 
 static void a_full_disk(void **state)
@@ -260,7 +305,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(segments_by_size),  TEST(one_writer_at_a_time),        TEST(encrypted_by_day),
         TEST(a_full_disk),       TEST(encryption_binds_the_header), TEST(damage_is_named),
-        TEST(no_journal_at_all), TEST(old_days_are_shredded),
+        TEST(no_journal_at_all), TEST(old_days_are_shredded),       TEST(segments_of_version_1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
+#include "minute_old.h"
 #include "minute_sample.h"
 
 static struct buf encoded(const struct minute_row *r)
@@ -248,6 +249,69 @@ static void digests_that_lie_about_their_number(void **state)
     buf_fini(&b);
 }
 
+static void rows_of_version_1(void **state)
+{
+    (void)state;
+    struct minute_row want = old_row(), got;
+    assert_int_equal(decoded(span_of(old_row_octets, sizeof old_row_octets), &got), 0);
+    assert_true(sample_equal(&got, &want));
+    minute_row_fini(&got, NULL);
+    for (size_t len = 0; len < sizeof old_row_octets; len++)
+        assert_int_equal(decoded(span_of(old_row_octets, len), &got), -EINVAL);
+    minute_row_fini(&want, NULL);
+}
+
+// Many rows with one stream of hashes, read in another order than written: what one row says of a value that an
+// earlier one said holds all the same.
+static void hashes_of_many_rows(void **state)
+{
+    (void)state;
+    enum { ROWS = 50 };
+    struct minute_hashes *h = minute_hashes_new();
+    struct minute_row row[ROWS], back;
+    struct buf body[ROWS];
+    size_t from[ROWS];
+    for (unsigned i = 0; i < ROWS; i++) {
+        row[i] = sample_row(i, 29000000);
+        buf_init(&body[i], 1 << 20);
+        from[i] = minute_hashes_count(h);
+        minute_row_put(&row[i], &body[i], h);
+        assert_false(body[i].failed);
+    }
+    // Of the second row on only what hardly ever comes again, and what found no place in the table.
+    assert_true(from[2] - from[1] < (from[1] - from[0]) / 4);
+    struct span all = minute_hashes_octets(h);
+    for (unsigned i = ROWS; i > 0; i--) {
+        size_t at = from[i - 1];
+        struct cursor c = cursor_of(buf_span(&body[i - 1]));
+        assert_int_equal(minute_row_get(c, all, &at, &back, NULL), 0);
+        assert_int_equal(minute_row_time(&back, 29000000, row[i - 1].cut_ms), 0);
+        assert_true(sample_equal(&back, &row[i - 1]));
+        assert_int_equal(at, i < ROWS ? from[i] : all.len / 8);
+        minute_row_fini(&back, NULL);
+        at = all.len / 8 + 1; // behind the end
+        assert_int_equal(minute_row_get(c, all, &at, &back, NULL), -EINVAL);
+        at = 0; // a stream that was cut
+        assert_int_equal(minute_row_get(c, span_cut(all, 0, 8), &at, &back, NULL), -EINVAL);
+    }
+    // A row that was not taken leaves nothing behind that others could refer to.
+    minute_hashes_cut(h, from[1]);
+    buf_clear(&body[1]);
+    minute_row_put(&row[1], &body[1], h);
+    size_t at = from[1];
+    assert_int_equal(
+        minute_row_get(cursor_of(buf_span(&body[1])), minute_hashes_octets(h), &at, &back, NULL),
+        0);
+    assert_int_equal(minute_row_time(&back, row[1].minute, row[1].cut_ms), 0);
+    assert_true(sample_equal(&back, &row[1]));
+    minute_row_fini(&back, NULL);
+    for (unsigned i = 0; i < ROWS; i++) {
+        minute_row_fini(&row[i], NULL);
+        buf_fini(&body[i]);
+    }
+    minute_hashes_free(h);
+}
+
 static void adding(void **state)
 {
     (void)state;
@@ -344,6 +408,8 @@ int main(void)
         cmocka_unit_test(impossible_digests),
         cmocka_unit_test(newer_sections_are_passed_over),
         cmocka_unit_test(digests_that_lie_about_their_number),
+        cmocka_unit_test(rows_of_version_1),
+        cmocka_unit_test(hashes_of_many_rows),
         cmocka_unit_test(adding),
         cmocka_unit_test(adding_digests),
     };

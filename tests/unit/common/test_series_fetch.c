@@ -34,7 +34,7 @@ static void watch(int64_t start_s, int64_t end_s, uint32_t loss_ppm)
 {
     struct series_coverage_minute m = {.seconds = 60, .loss_ppm = loss_ppm};
     for (int64_t t = start_s; t < end_s; t += 60)
-        assert_int_equal(series_coverage_put(dir, t / 60, &m), 0);
+        assert_int_equal(series_coverage_put(dir, NULL, t / 60, &m), 0);
 }
 
 static void create(int64_t start_s)
@@ -293,7 +293,7 @@ static void bands(void **state)
     watch(BASE_S + 180, BASE_S + 240, 500);
     struct series_band *b;
     size_t n;
-    assert_int_equal(series_coverage(dir, BASE_S, BASE_S + 300, &b, &n), 0);
+    assert_int_equal(series_coverage(dir, SERIES_SITE, SERIES_SITE_NAME, BASE_S, BASE_S + 300, &b, &n), 0);
     assert_int_equal(n, 4);
     assert_false(b[0].observed);
     assert_true(b[1].observed && b[1].start_s == BASE_S + 60 && b[1].end_s == BASE_S + 180);

@@ -92,6 +92,8 @@ static void test_postfix(void **state)
          "connect client=2001:db8::7 cport=40001 port=587"},
         {"postfix-out/smtps/smtpd", "disconnect from a.example[192.0.2.7] ehlo=1 quit=1 commands=2",
          "disconnect client=192.0.2.7 port=465"},
+        {"postfix/smtpd", "disconnect from a[192.0.2.7]:9 ehlo=1 mail=1 rcpt=2/3 commands=5/6",
+         "disconnect client=192.0.2.7 cport=9 port=25 rcpt=2"},
         {"postfix/2525/smtpd", "lost connection after EHLO from a.example[192.0.2.7]", "none"},
         {"postfix/smtpd",
          "Anonymous TLS connection established from a[192.0.2.7]: TLSv1.3 with cipher X (256/256 "
@@ -171,6 +173,14 @@ static void test_postfix(void **state)
          "warning: a[192.0.2.7]:99: SASL PLAIN authentication failed: (reason unavailable), "
          "sasl_username=bob@x",
          "auth client=192.0.2.7 cport=99 port=587 user=bob@x failed"},
+        {"postfix/smtpd",
+         "warning: a[192.0.2.7]: SASL PLAIN authentication failed: (reason unavailable), "
+         "sasl_username=x, sasl_username=bob, sasl_sender=b",
+         "auth client=192.0.2.7 port=25 user=x, sasl_username=bob, sasl_sender=b failed"},
+        {"postfix/smtpd",
+         "warning: a[192.0.2.7]: SASL PLAIN authentication failed: Invalid base64 data in initial "
+         "response, sasl_username=(unavailable)",
+         "auth client=192.0.2.7 port=25 failed"},
         {"postfix/smtpd", "warning: a[192.0.2.7]:99: SASL DIGEST-MD5 authentication aborted",
          "auth client=192.0.2.7 cport=99 port=25 failed"},
         {"postfix/smtpd", "warning: SASL authentication failure: Password verification failed",
@@ -182,7 +192,7 @@ static void test_postfix(void **state)
         {"postfix/smtp",
          "AB12CD34EF: to=<z@y>, orig_to=<q@y>, relay=mx.y[192.0.2.9]:25, delay=1, delays=0/0/0/1, "
          "dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as XX)",
-         "delivery id=AB12CD34EF port=25 to=z@y reply=250"},
+         "delivery id=AB12CD34EF port=25 to=q@y reply=250"},
         {"postfix/smtp",
          "AB12CD34EF: to=<z@y>, relay=none, delay=1, delays=0/0/0/1, dsn=4.4.1, status=deferred "
          "(connect to mx.y[192.0.2.9]:25: Connection timed out)",
@@ -223,6 +233,24 @@ static void test_postfix(void **state)
          "b, "
          "from: <a>, (default: T (reject): [16.00/15.00] [GTUBE(0.00){}]), len: 9",
          "block id=AB12CD34EF name=x@y filter=1"},
+        {"rspamd",
+         "<ab>; proxy; rspamd_task_write_log: id: <x@y>, qid: <AB12CD34EF>, ip: 192.0.2.7, user: "
+         "b, from: <a>, (default: S (reject): [15.00/15.00] [GTUBE(0.00){}]), len: 9",
+         "block id=AB12CD34EF name=x@y filter=1"},
+        {"rspamd",
+         "<ab>; proxy; rspamd_task_write_log: id: <x@y>, qid: <AB12CD34EF>, ip: 192.0.2.7, from: "
+         "<a>, (default: F (soft reject): [0.00/15.00] []), len: 9",
+         "none"},
+        {"rspamd",
+         "<ab>; proxy; rspamd_task_write_log: id: <x>, qid: <BB12CD34EF>, (default: T (reject): "
+         "[1/1] "
+         "[]), qid: <AB12CD34EF>, ip: 192.0.2.7, (default: F (no action): [0.00/15.00] []), len: 9",
+         "block id=BB12CD34EF name=x filter=1"},
+        {"rspamd",
+         "<ab>; proxy; rspamd_task_write_log: id: <x>, qid: <BB12CD34EF>, (default: T (reject): "
+         "[1/1] "
+         "[]>, qid: <AB12CD34EF>, ip: 192.0.2.7, (default: F (no action): [0.00/15.00] []), len: 9",
+         "none"},
         {"rspamd",
          "<ab>; proxy; rspamd_task_write_log: id: <x@y>, qid: <AB12CD34EF>, ip: 192.0.2.7, from: "
          "<a>, "
@@ -282,7 +310,7 @@ static void test_exim(void **state)
         {"exim", "1rXabc-0000AB-Cd => :blackhole: <bob@d.example> R=system_aliases",
          "delivery id=1rXabc-0000AB-Cd to=bob@d.example reply=250"},
         {"exim", "1rXabc-0000AB-Cd => c@d <bob@d.example> R=system_aliases T=remote_smtp",
-         "delivery id=1rXabc-0000AB-Cd to=c@d reply=250"},
+         "delivery id=1rXabc-0000AB-Cd to=bob@d.example reply=250"},
         {"exim", "1rXabc-0000AB-Cd => bob", "delivery id=1rXabc-0000AB-Cd to=bob reply=250"},
         {"exim", "1rXabc-0000AB-Cd => bob <", "delivery id=1rXabc-0000AB-Cd to=bob reply=250"},
         {"exim", "1rXabc-0000AB-Cd Completed", "done id=1rXabc-0000AB-Cd"},

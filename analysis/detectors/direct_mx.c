@@ -1,0 +1,185 @@
+// direct-mx: a line that is no mail server, and yet talks to mail providers' port 25 itself, round the
+// clock.
+//
+// For the bot that keeps below every limit of spread, and for taps that may not read a dialogue: people
+// sleep, and a device that mails directly knows one or two providers. Counted are the local hours of the
+// last day in which sessions with mail providers were begun, those of the night, and the providers; a
+// probe, which comes back to the same few all the time, and whoever reaches nobody are others'
+// business. What it finds may be a club's server that only sends: never more than a ticket.
+// docs/detectors/direct-mx.md.
+#include "detector.h"
+
+#include <stdio.h>
+
+#include "calendar.h"
+
+struct direct_conf {
+    int64_t providers, hours, night, many, many_hours, many_night, revisits;
+    int64_t campaign, campaign_hours;
+    double at_limit, sign;
+};
+
+extern const struct detector_descriptor detector_direct_mx;
+
+#define FIELD(m) offsetof(struct direct_conf, m)
+#define COUNT(key, member, low, high, value, of, text)                                   \
+    {                                                                                    \
+        .name = key, .type = CONF_INT, .offset = FIELD(member), .min = low, .max = high, \
+        .def = value, .unit = of, .help = text                                           \
+    }
+#define DAY_S        86400
+#define HOUR_MS      3600000LL
+#define NIGHT_FROM   2 // local hours in which people sleep
+#define NIGHT_TO     6
+#define HOURS_KEPT   24
+#define SERVER_HOURS 168 // who was written to within a week may be a server
+
+static const struct conf_key keys[] = {
+    COUNT("providers", providers, 2, 1000, "6", "providers",
+          "Mail providers in a day from which on a line may be a patient bot."),
+    COUNT("hours", hours, 6, 24, "18", "hours",
+          "Local hours of the last day with sessions, with so many."),
+    COUNT("night", night, 1, 4, "3", "hours", "Of these between two and six, at least."),
+    COUNT("many", many, 2, 1000, "20", "providers",
+          "Providers in a day from which on fewer hours suffice."),
+    COUNT("many_hours", many_hours, 2, 24, "6", "hours", "So many hours then."),
+    COUNT("many_night", many_night, 1, 4, "3", "hours", "Of these between two and six."),
+    COUNT("campaign", campaign, 10, 10000, "100", "providers",
+          "Providers in a day from which on the night does not matter."),
+    COUNT("campaign_hours", campaign_hours, 2, 24, "6", "hours",
+          "So many hours then: a newsletter is sent within one or two."),
+    COUNT("revisits", revisits, 2, 10000, "30", "sessions",
+          "More sessions a provider and day are a probe's, where providers are few."),
+    {.name = "weight",
+     .type = CONF_REAL,
+     .offset = FIELD(at_limit),
+     .min = 0,
+     .max = 12,
+     .def = "11.7",
+     .unit = "log-odds",
+     .help = "What it weighs: with a household's prior just enough for a ticket."},
+    {.name = "sign",
+     .type = CONF_REAL,
+     .offset = FIELD(sign),
+     .min = 0,
+     .max = 6,
+     .def = "3",
+     .unit = "log-odds",
+     .help = "What half the hours weigh, beside other evidence."},
+    {.name = NULL},
+};
+
+// The last day's local hours: bit 0 is the latest in which a session was begun.
+struct direct_state {
+    uint32_t latest; // hours since 1970 of the local clock; 0: none
+    uint32_t hours;
+    uint32_t server; // the latest in which it may have been a mail server; 0: none
+};
+
+static uint32_t local_hour(const struct detector_ctx *ctx, int64_t t_ms)
+{
+    int64_t local_ms = t_ms + calendar_offset_ms(ctx->calendar, t_ms);
+    return local_ms < 0 ? 0 : (uint32_t)(local_ms / HOUR_MS);
+}
+
+static void observe(void *state, const struct window *w, const struct minute_row *r,
+                    const struct window_contacts *contacts, const struct detector_ctx *ctx)
+{
+    (void)w;
+    (void)contacts;
+    struct direct_state *s = state;
+    if (r->minute < 0)
+        return;
+    uint32_t hour = local_hour(ctx, r->minute * 60000);
+    if (ctx->role != ROLE_HOUSEHOLD && hour > s->server)
+        s->server = hour;
+    if (r->counter[MINUTE_MX][MINUTE_OUT][MINUTE_connections] == 0)
+        return;
+    if (hour >= s->latest) {
+        uint32_t passed = hour - s->latest;
+        s->hours = (passed < HOURS_KEPT ? s->hours << passed : 0) | 1;
+        s->hours &= (1u << HOURS_KEPT) - 1;
+        s->latest = hour;
+    } else if (s->latest - hour < HOURS_KEPT) {
+        s->hours |= 1u << (s->latest - hour);
+    }
+}
+
+struct clock_hours {
+    unsigned all, night;
+    int64_t first_ms;
+};
+
+static struct clock_hours hours_of(const struct direct_state *s, const struct detector_ctx *ctx)
+{
+    struct clock_hours h = {.first_ms = ctx->now_ms};
+    uint32_t now = local_hour(ctx, ctx->now_ms);
+    int64_t hour_ms = calendar_hour_ms(ctx->calendar, ctx->now_ms);
+    for (uint32_t i = 0; i < HOURS_KEPT && i <= s->latest; i++) {
+        uint32_t hour = s->latest - i, clock = hour % 24;
+        if (!(s->hours & 1u << i) || hour > now || now - hour >= HOURS_KEPT)
+            continue;
+        h.all++;
+        h.night += clock >= NIGHT_FROM && clock < NIGHT_TO;
+        h.first_ms = hour_ms - (int64_t)(now - hour) * HOUR_MS;
+    }
+    return h;
+}
+
+static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
+                       struct detector_finding out[static DETECTOR_FINDINGS_MAX])
+{
+    const struct direct_conf *c = ctx->conf;
+    int64_t now = ctx->now_ms;
+    // Who is written to is a server, or may become one; a scan is no mail.
+    if (ctx->role != ROLE_HOUSEHOLD || window_scans(w, now))
+        return 0;
+    const struct direct_state *s = state;
+    struct clock_hours h = hours_of(s, ctx);
+    if (h.all < 2 || (s->server != 0 && local_hour(ctx, now) - s->server < SERVER_HOURS))
+        return 0;
+    double providers = window_providers(w, now, DAY_S, NULL);
+    double sessions = (double)window_sum(w, FEATURE_MX_CONNECTIONS, now, DAY_S);
+    double reached = (double)window_sum(w, FEATURE_MX_ESTABLISHED, now, DAY_S);
+    double limit = (double)c->providers * ctx->factor, many = (double)c->many * ctx->factor;
+    if (providers < limit || reached * 2 < sessions)
+        return 0;
+    bool patient = sessions <= (double)c->revisits * providers && h.all >= (unsigned)c->hours &&
+                   h.night >= (unsigned)c->night;
+    bool busy = providers >= many && h.all >= (unsigned)c->many_hours &&
+                h.night >= (unsigned)c->many_night;
+    bool campaign = providers >= (double)c->campaign * ctx->factor &&
+                    h.all >= (unsigned)c->campaign_hours;
+    bool half = providers >= many && h.night >= 2, whole = patient || busy || campaign;
+    if (!whole && !half)
+        return 0;
+    int64_t hours = patient || !whole ? c->hours : busy ? c->many_hours : c->campaign_hours;
+    struct detector_finding f = detector_finding_of(&detector_direct_mx, h.all, (double)hours,
+                                                    "hours", DAY_S, whole ? c->at_limit : c->sign);
+    f.supports = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
+    f.defines = whole ? f.supports : 0;
+    f.ceiling = VERDICT_TICKET;
+    f.evidence.conclusive = whole;
+    f.evidence.first_ms = h.first_ms;
+    f.evidence.last_ms = now;
+    snprintf(
+        f.evidence.sentence, sizeof f.evidence.sentence,
+        "Began %.0f sessions with %.0f mail providers on port 25 in %u hours of the last day, %u "
+        "of them between two and six; nobody writes to this line, and people sleep.",
+        sessions, providers, h.all, h.night);
+    out[0] = f;
+    return 1;
+}
+
+const struct detector_descriptor detector_direct_mx = {
+    .name = "direct-mx",
+    .section = "direct_mx",
+    .help = "A line that is no mail server talks to mail providers round the clock.",
+    .family = VERDICT_FAMILY_BEHAVIOUR,
+    .needs = DETECTOR_PORT25 | DETECTOR_ANSWERS,
+    .keys = keys,
+    .conf_size = sizeof(struct direct_conf),
+    .state_size = sizeof(struct direct_state),
+    .observe = observe,
+    .evaluate = evaluate,
+};

@@ -1,0 +1,283 @@
+// bpf(2) without a library: two maps, one program of some sixty instructions, and test runs with live
+// frames (BPF_F_TEST_XDP_LIVE_FRAMES, Linux 5.18: Documentation/bpf/bpf_prog_run.rst), whose frames go up the
+// stack of the interface as if its driver had received them.
+#include "flood_program.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// A frame is waited for by asking for the time so often at most; longer pauses are made between runs.
+#define WAITS_MAX 2000
+#define BATCH     64
+
+// Octets of the frame that a test run is given; the program makes it as long as the next one is.
+#define GIVEN 64
+
+// `a` is zero but for what is asked: an initialiser does not promise that of a union.
+static int ask(int command, union bpf_attr *a)
+{
+    long rc = syscall(SYS_bpf, command, a, sizeof *a);
+    return rc < 0 ? -errno : (int)rc;
+}
+
+static int make_map(uint32_t value_size, uint32_t entries)
+{
+    union bpf_attr a;
+    memset(&a, 0, sizeof a);
+    a.map_type = BPF_MAP_TYPE_ARRAY;
+    a.key_size = sizeof(uint32_t);
+    a.value_size = value_size;
+    a.max_entries = entries;
+    return ask(BPF_MAP_CREATE, &a);
+}
+
+static int put(int map, uint32_t key, const void *value)
+{
+    union bpf_attr a;
+    memset(&a, 0, sizeof a);
+    a.map_fd = (uint32_t)map;
+    a.key = (uintptr_t)&key;
+    a.value = (uintptr_t)value;
+    a.flags = BPF_ANY;
+    return ask(BPF_MAP_UPDATE_ELEM, &a);
+}
+
+// ---- The program.
+
+struct code {
+    struct bpf_insn at[128];
+    size_t n;
+};
+
+enum { R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10 };
+
+static size_t add(struct code *c, unsigned op, unsigned dst, unsigned src, int off, int32_t imm)
+{
+    c->at[c->n] = (struct bpf_insn){.code = (uint8_t)op,
+                                    .dst_reg = (uint8_t)(dst & 15),
+                                    .src_reg = (uint8_t)(src & 15),
+                                    .off = (int16_t)off,
+                                    .imm = imm};
+    return c->n++;
+}
+
+static void set(struct code *c, unsigned dst, int32_t value)
+{
+    add(c, BPF_ALU64 | BPF_MOV | BPF_K, dst, 0, 0, value);
+}
+
+static void copy(struct code *c, unsigned dst, unsigned src)
+{
+    add(c, BPF_ALU64 | BPF_MOV | BPF_X, dst, src, 0, 0);
+}
+
+static void alu(struct code *c, unsigned op, unsigned dst, int32_t value)
+{
+    add(c, BPF_ALU64 | op | BPF_K, dst, 0, 0, value);
+}
+
+static void alu_by(struct code *c, unsigned op, unsigned dst, unsigned src)
+{
+    add(c, BPF_ALU64 | op | BPF_X, dst, src, 0, 0);
+}
+
+static void call(struct code *c, int32_t function)
+{
+    add(c, BPF_JMP | BPF_CALL, 0, 0, 0, function);
+}
+
+static void load(struct code *c, unsigned size, unsigned dst, unsigned base, int off)
+{
+    add(c, BPF_LDX | size | BPF_MEM, dst, base, off, 0);
+}
+
+static void store(struct code *c, unsigned size, unsigned base, int off, unsigned src)
+{
+    add(c, BPF_STX | size | BPF_MEM, base, src, off, 0);
+}
+
+// A jump whose target is set by land().
+static size_t jump(struct code *c, unsigned op, unsigned dst, int32_t value)
+{
+    return add(c, BPF_JMP | op | BPF_K, dst, 0, 0, value);
+}
+
+static void land(struct code *c, size_t jump_at)
+{
+    c->at[jump_at].off = (int16_t)(c->n - jump_at - 1);
+}
+
+static void leave(struct code *c, int32_t verdict)
+{
+    set(c, R0, verdict);
+    add(c, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+}
+
+// R0 = the place of the key at R10 - 4 in the map; ends the program where there is none.
+static void look_up(struct code *c, int map)
+{
+    add(c, BPF_LD | BPF_DW | BPF_IMM, R1, BPF_PSEUDO_MAP_FD, 0, map);
+    add(c, 0, 0, 0, 0, 0);
+    copy(c, R2, R10);
+    alu(c, BPF_ADD, R2, -4);
+    call(c, BPF_FUNC_map_lookup_elem);
+    size_t there = jump(c, BPF_JNE, R0, 0);
+    leave(c, XDP_ABORTED);
+    land(c, there);
+}
+
+// R7: the state, R8: the frame's number. Until it is due, or a bounded while.
+static void wait_until_due(struct code *c)
+{
+    load(c, BPF_DW, R6, R7, offsetof(struct flood_state, step));
+    size_t unpaced = jump(c, BPF_JEQ, R6, 0);
+    alu_by(c, BPF_MUL, R6, R8);
+    alu(c, BPF_RSH, R6, 10);
+    load(c, BPF_DW, R1, R7, offsetof(struct flood_state, start_ns));
+    alu_by(c, BPF_ADD, R6, R1);
+    set(c, R9, WAITS_MAX);
+    size_t again = c->n;
+    call(c, BPF_FUNC_ktime_get_ns);
+    size_t due = add(c, BPF_JMP | BPF_JGE | BPF_X, R0, R6, 0, 0);
+    alu(c, BPF_SUB, R9, 1);
+    size_t back = jump(c, BPF_JNE, R9, 0);
+    c->at[back].off = (int16_t)((int)again - (int)back - 1);
+    land(c, due);
+    land(c, unpaced);
+}
+
+// The two octets of one end, XOR the round in R9; R6: the context, R8: the frame.
+static void change_end(struct code *c, size_t end)
+{
+    load(c, BPF_W, R2, R8, (int)(offsetof(struct flood_frame, end_at) + end * sizeof(uint32_t)));
+    size_t none = jump(c, BPF_JEQ, R2, 0);
+    load(c, BPF_H, R1, R8, (int)(offsetof(struct flood_frame, end_was) + end * sizeof(uint16_t)));
+    alu_by(c, BPF_XOR, R1, R9);
+    store(c, BPF_H, R10, -8, R1);
+    copy(c, R1, R6);
+    copy(c, R3, R10);
+    alu(c, BPF_ADD, R3, -8);
+    set(c, R4, 2);
+    call(c, BPF_FUNC_xdp_store_bytes);
+    land(c, none);
+}
+
+static void write_program(struct code *c, const struct flood_program *p)
+{
+    store(c, BPF_DW, R10, -16, R1); // the context
+    add(c, BPF_ST | BPF_W | BPF_MEM, R10, 0, -4, 0);
+    look_up(c, p->state);
+    copy(c, R7, R0);
+    load(c, BPF_DW, R8, R7, offsetof(struct flood_state, sent));
+    wait_until_due(c);
+    copy(c, R9, R8);
+    alu(c, BPF_DIV, R9, (int32_t)p->count);
+    alu(c, BPF_ADD, R9, p->first_round); // its low octet stands last
+    add(c, BPF_ALU | BPF_END | BPF_TO_BE, R9, 0, 0, 16);
+    copy(c, R1, R8);
+    alu(c, BPF_MOD, R1, (int32_t)p->count);
+    store(c, BPF_W, R10, -4, R1);
+    look_up(c, p->frames);
+    alu(c, BPF_ADD, R8, 1);
+    store(c, BPF_DW, R7, offsetof(struct flood_state, sent), R8);
+    copy(c, R8, R0);
+    load(c, BPF_DW, R6, R10, -16);
+    load(c, BPF_W, R2, R8, offsetof(struct flood_frame, len));
+    alu(c, BPF_SUB, R2, GIVEN);
+    copy(c, R1, R6);
+    call(c, BPF_FUNC_xdp_adjust_tail);
+    load(c, BPF_W, R4, R8, offsetof(struct flood_frame, len));
+    size_t empty = jump(c, BPF_JEQ, R4, 0), longer = jump(c, BPF_JGT, R4, FLOOD_FRAME_MAX);
+    copy(c, R1, R6);
+    set(c, R2, 0);
+    copy(c, R3, R8);
+    alu(c, BPF_ADD, R3, offsetof(struct flood_frame, octet));
+    call(c, BPF_FUNC_xdp_store_bytes);
+    change_end(c, 0);
+    change_end(c, 1);
+    leave(c, XDP_PASS);
+    land(c, empty);
+    land(c, longer);
+    leave(c, XDP_ABORTED);
+}
+
+static int load_program(const struct code *c)
+{
+    static const char licence[] = "GPL";
+    union bpf_attr a;
+    memset(&a, 0, sizeof a);
+    a.prog_type = BPF_PROG_TYPE_XDP;
+    a.insns = (uintptr_t)c->at;
+    a.insn_cnt = (uint32_t)c->n;
+    a.license = (uintptr_t)licence;
+    return ask(BPF_PROG_LOAD, &a);
+}
+
+int flood_program_load(const struct flood_frame *frame, uint32_t count, uint16_t first_round,
+                       struct flood_program *out)
+{
+    struct code c = {0};
+    *out = (struct flood_program){
+        .program = -1, .frames = -1, .state = -1, .count = count, .first_round = first_round};
+    out->frames = make_map(sizeof *frame, count);
+    out->state = make_map(sizeof(struct flood_state), 1);
+    int rc = out->frames < 0 ? out->frames : out->state < 0 ? out->state : 0;
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        rc = put(out->frames, i, &frame[i]);
+    if (rc == 0) {
+        write_program(&c, out);
+        out->program = load_program(&c);
+        rc = out->program < 0 ? out->program : 0;
+    }
+    if (rc != 0)
+        flood_program_close(out);
+    return rc;
+}
+
+void flood_program_close(struct flood_program *p)
+{
+    int fd[] = {p->program, p->frames, p->state};
+    for (size_t i = 0; i < sizeof fd / sizeof fd[0]; i++)
+        if (fd[i] >= 0)
+            close(fd[i]);
+    p->program = p->frames = p->state = -1;
+}
+
+// ---- Running it.
+
+int flood_program_begin(struct flood_program *p, uint64_t start_ns, uint64_t step)
+{
+    struct flood_state s = {.start_ns = start_ns, .step = step};
+    return put(p->state, 0, &s);
+}
+
+int flood_program_state(const struct flood_program *p, struct flood_state *out)
+{
+    uint32_t key = 0;
+    union bpf_attr a;
+    memset(&a, 0, sizeof a);
+    a.map_fd = (uint32_t)p->state;
+    a.key = (uintptr_t)&key;
+    a.value = (uintptr_t)out;
+    return ask(BPF_MAP_LOOKUP_ELEM, &a);
+}
+
+int flood_program_run(const struct flood_program *p, unsigned interface, uint32_t frames)
+{
+    uint8_t any[GIVEN] = {0};
+    struct xdp_md context = {.data_end = sizeof any, .ingress_ifindex = interface};
+    union bpf_attr a;
+    memset(&a, 0, sizeof a);
+    a.test.prog_fd = (uint32_t)p->program;
+    a.test.data_in = (uintptr_t)any;
+    a.test.data_size_in = sizeof any;
+    a.test.ctx_in = (uintptr_t)&context;
+    a.test.ctx_size_in = sizeof context;
+    a.test.repeat = frames;
+    a.test.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
+    a.test.batch_size = BATCH;
+    return ask(BPF_PROG_TEST_RUN, &a);
+}
