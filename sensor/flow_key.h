@@ -10,9 +10,9 @@
 static inline uint64_t flow_hash_words(const struct flow_table *t, const uint64_t word[static 5])
 {
     const uint64_t *secret = t->hash_key;
-    uint64_t a = octets_mix(word[0] ^ secret[0], word[1] ^ secret[1]);
-    uint64_t b = octets_mix(word[2] ^ secret[2], word[3] ^ secret[3]);
-    return octets_mix((a + b) ^ word[4], (a ^ secret[4]) + (b << 1));
+    uint64_t low = octets_mix(word[0] ^ secret[0], word[1] ^ secret[1]);
+    uint64_t high = octets_mix(word[2] ^ secret[2], word[3] ^ secret[3]);
+    return octets_mix((low + high) ^ word[4], (low ^ secret[4]) + (high << 1));
 }
 
 static inline uint64_t flow_last_word(unsigned port0, unsigned port1, uint32_t realm_and_proto)
@@ -58,14 +58,14 @@ static inline uint64_t flow_hash(const struct flow_table *t, const struct flow_k
     return flow_hash_words(t, word);
 }
 
-static inline bool flow_same_key(const struct flow_key *a, const struct flow_key *b)
+static inline bool flow_same_key(const struct flow_key *x, const struct flow_key *y)
 {
-    uint64_t differ = (octets_word(a->addr[0]) ^ octets_word(b->addr[0])) |
-                      (octets_word(a->addr[0] + 8) ^ octets_word(b->addr[0] + 8)) |
-                      (octets_word(a->addr[1]) ^ octets_word(b->addr[1])) |
-                      (octets_word(a->addr[1] + 8) ^ octets_word(b->addr[1] + 8)) |
-                      (uint64_t)(a->port[0] ^ b->port[0]) | (uint64_t)(a->port[1] ^ b->port[1]) |
-                      (a->realm_and_proto ^ b->realm_and_proto);
+    uint64_t differ = (octets_word(x->addr[0]) ^ octets_word(y->addr[0])) |
+                      (octets_word(x->addr[0] + 8) ^ octets_word(y->addr[0] + 8)) |
+                      (octets_word(x->addr[1]) ^ octets_word(y->addr[1])) |
+                      (octets_word(x->addr[1] + 8) ^ octets_word(y->addr[1] + 8)) |
+                      (uint64_t)(x->port[0] ^ y->port[0]) | (uint64_t)(x->port[1] ^ y->port[1]) |
+                      (x->realm_and_proto ^ y->realm_and_proto);
     return differ == 0;
 }
 

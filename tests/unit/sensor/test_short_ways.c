@@ -15,7 +15,7 @@
 
 #define CONNECTIONS 6
 #define PACKETS     3000
-#define RUNS        30
+#define RUNS        10
 
 static uint64_t seed;
 

@@ -11,7 +11,7 @@
 #include "proto/tls_hello.h"
 
 #define BODY_MAX 1500
-#define BODIES   400
+#define BODIES   200
 
 static uint64_t seed = 1;
 
@@ -34,9 +34,15 @@ static void put(struct body *b, uint32_t v, size_t octets)
 
 static void put_any(struct body *b, size_t octets)
 {
+    for (size_t i = 0; i < octets; i++)
+        put(b, rnd(256), 1);
+}
+
+static void put_name(struct body *b, size_t octets)
+{
     static const char text[] = "mail.example.co.uk";
     for (size_t i = 0; i < octets; i++)
-        put(b, rnd(3) ? (uint8_t)text[rnd(sizeof text - 1)] : rnd(256), 1);
+        put(b, (uint8_t)text[rnd(4) ? i % (sizeof text - 1) : rnd(sizeof text - 1)], 1);
 }
 
 static void put_extension(struct body *b)
@@ -50,7 +56,7 @@ static void put_extension(struct body *b)
         put(b, len - 2, 2);
         put(b, 0, 1);
         put(b, len - 5, 2);
-        put_any(b, len - 5);
+        put_name(b, len - 5);
     } else if (t == 16 && len > 3) { // ALPN
         put(b, len, 2);
         put(b, len - 2, 2);
