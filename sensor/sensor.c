@@ -230,13 +230,16 @@ void sensor_declare(struct sensor *s, const struct sensor_conf *conf,
 
 // ---- Frames.
 
-// Counts what was unwrapped. Three passes, each fetching what the next will touch.
+// Counts what was unwrapped. Several passes, each fetching what the next will touch, and each so short that
+// the processor works on some packets of it at once.
 static void settle(struct sensor *s)
 {
     struct flow_table *t = s->flows;
     const size_t n = s->batch;
     uint8_t speaking[BATCH];
     size_t speakers = 0;
+    for (size_t i = 0; i < n; i++)
+        flow_locate(t, &s->packet[i], &s->place[i]);
     for (size_t i = 0; i < n; i++)
         flow_fetch(t, &s->place[i]);
     for (size_t i = 0; i < n; i++) {
@@ -273,7 +276,6 @@ static void unwrap(struct sensor *s, const struct source_frame *frame)
     p->t_us = s->now_us;
     if (decap_frame(&s->decap, frame->linktype, frame->data, frame->wire, p) != DECAP_PACKET)
         return;
-    flow_locate(s->flows, p, &s->place[s->batch]);
     uint64_t joined = frag_stats(s->frag)->joined;
     if (++s->batch == BATCH || joined != s->joined) {
         s->joined = joined;
