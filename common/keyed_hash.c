@@ -138,9 +138,8 @@ static uint64_t value_of(const struct keyed_hash_key *key, uint8_t kind, struct 
 struct keyed_hash keyed_hash(const struct keyed_hash_key *key, enum keyed_hash_kind kind,
                              struct span name)
 {
-    return (struct keyed_hash){.kind = (uint8_t)kind,
-                               .key_id = key->id,
-                               .value = value_of(key, (uint8_t)kind, name)};
+    return (struct keyed_hash){
+        .kind = (uint8_t)kind, .key_id = key->id, .value = value_of(key, (uint8_t)kind, name)};
 }
 
 // ---- The memo.

@@ -54,8 +54,8 @@ struct keyed_hash_memo;
 struct keyed_hash_memo *keyed_hash_memo_new(void); // NULL: out of memory
 void keyed_hash_memo_free(struct keyed_hash_memo *m);
 struct keyed_hash keyed_hash_remembered(struct keyed_hash_memo *memo,
-                                        const struct keyed_hash_key *key,
-                                        enum keyed_hash_kind kind, struct span name);
+                                        const struct keyed_hash_key *key, enum keyed_hash_kind kind,
+                                        struct span name);
 
 // BLAKE2b-128 without key, as 32 hex digits: says whether two texts (configurations) are the same.
 void hash_text(struct span text, char out[static 33]);

@@ -6,7 +6,7 @@
 //   flow_time.c      deadlines in packet time, the minute's end
 //   dialogue.c       streams and trackers of the flows that carry octets worth following
 //
-// A flow takes 192 octets here, 20 in the wheel and at most 8 in the hash table. All else it may need
+// A flow takes 160 octets here, 20 in the wheel and at most 8 in the hash table. All else it may need
 // (held segments, tracker state) comes from pools. The order of events is a function of the packets
 // alone. What there is to tell goes to `report`, which clears what it has told.
 #pragma once
@@ -61,16 +61,16 @@ struct flow_key {
     uint32_t realm_and_proto; // number of the interned realm << 8 | IP protocol
 };
 
-// A packet of an established connection touches the first two cache lines only.
+// A packet of an established connection touches no more than the first 120 octets.
 struct flow {
-    _Alignas(64) struct flow_key key;
+    struct flow_key key;
     uint32_t hash_next;
     uint32_t dialogue; // 0: none
     int64_t last_us;
-    uint16_t flags;        // enum flow_flags
-    uint8_t state;         // enum flow_state
-    uint8_t handshake;     // enum record_handshake
-    uint16_t incomplete;   // enum record_incomplete
+    uint16_t flags;      // enum flow_flags
+    uint8_t state;       // enum flow_state
+    uint8_t handshake;   // enum record_handshake
+    uint16_t incomplete; // enum record_incomplete
     uint16_t ndpi_protocol;
     uint32_t newer, older; // list by age
     // Of here on index 0 is the initiator, 1 the responder. Counters are since the last record.
@@ -85,7 +85,6 @@ struct flow {
     uint8_t wscale;             // initiator's in the lower four bits; 15: none known
     uint8_t side;               // enum record_side
     uint32_t to_first_reply_ms; // plus 1; 0: none
-    int64_t armed_us;           // deadline in the wheel; 0: none
     int64_t start_us;
     uint32_t first_ms;   // from start to the first packet since the last record
     uint32_t outcome_ms; // from start to the outcome not yet told, plus 1; 0: none
@@ -96,8 +95,8 @@ struct flow {
     uint8_t app, app_source;
 };
 
-_Static_assert(sizeof(struct flow) <= 192, "a flow stays small");
-_Static_assert(offsetof(struct flow, start_us) == 128, "what every packet touches stands in front");
+_Static_assert(sizeof(struct flow) <= 160, "a flow stays small");
+_Static_assert(offsetof(struct flow, start_us) == 120, "what every packet touches stands in front");
 
 struct flow_config {
     size_t flows, dialogues;
@@ -201,6 +200,7 @@ static inline void flow_prefetch(const struct flow *f)
 {
     __builtin_prefetch(f, 1);
     __builtin_prefetch((const char *)f + 64, 1);
+    __builtin_prefetch(&f->to_first_reply_ms, 1); // flows do not begin with a cache line
 }
 
 struct ip_addr flow_addr(const struct flow *f, unsigned dir);

@@ -277,7 +277,7 @@ bool flow_fetch_dialogue(const struct flow_table *t, const struct flow_place *pl
     if (f->state == FLOW_OPEN && f->dialogue == 0)
         return false;
     // It may be given another deadline, or end.
-    __builtin_prefetch((const char *)f + 128, 1);
+    __builtin_prefetch((const char *)f + sizeof *f - 1, 1);
     wheel_prefetch(t->wheel, place->first);
     if (f->dialogue == 0)
         return false;

@@ -28,11 +28,10 @@ static int64_t deadline(struct flow_table *t, const struct flow *f)
 
 void flow_arm(struct flow_table *t, struct flow *f)
 {
-    int64_t at = deadline(t, f);
-    if (f->armed_us != 0 && at >= f->armed_us)
-        return;
-    f->armed_us = at;
-    wheel_set(t->wheel, flow_index(t, f), at);
+    uint32_t i = flow_index(t, f);
+    int64_t at = deadline(t, f), set = wheel_deadline(t->wheel, i);
+    if (set < 0 || at < set)
+        wheel_set(t->wheel, i, at);
 }
 
 void flow_decide(struct flow *f, uint8_t handshake, int64_t t_us)
@@ -134,7 +133,6 @@ void flow_run(struct flow_table *t, int64_t t_us)
     while ((i = wheel_pop(t->wheel, t_us, &due)) != WHEEL_NONE) {
         struct flow *f = &t->flow[i];
         fetch_next(t);
-        f->armed_us = 0;
         if (deadline(t, f) > due)
             flow_arm(t, f);
         else

@@ -225,6 +225,7 @@ static void spread(struct wheel *w, unsigned where)
         if (w->base && w->node[entry].where == IN_HEAP + 1) {
             __builtin_prefetch(w->base + entry * w->size, 1);
             __builtin_prefetch(w->base + entry * w->size + 64, 1);
+            __builtin_prefetch(w->base + (entry + 1) * w->size - 1, 1);
         }
         entry = next;
     }
