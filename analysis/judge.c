@@ -87,11 +87,6 @@ static void describe(const struct engine *e, const struct party_state *p,
     v->doubts = p->doubts;
     v->made_ms = ctx->now_ms;
     v->loss_ppm = window_loss_ppm(&p->window, ctx->now_ms);
-    uint32_t flags = p->window.flags;
-    v->sources = (flags & MINUTE_FROM_LOG ? (uint32_t)VERDICT_FROM_LOG : 0) |
-                 (flags & MINUTE_FROM_EXPORT ? (uint32_t)VERDICT_FROM_EXPORT : 0);
-    if ((flags & MINUTE_FROM_PACKETS) || v->sources == 0)
-        v->sources |= VERDICT_FROM_PACKETS;
     snprintf(v->role, sizeof v->role, "%s", role_name(ctx->role));
     snprintf(v->rules_version, sizeof v->rules_version, "%s", ENGINE_RULES_VERSION);
     snprintf(v->conf_hash, sizeof v->conf_hash, "%s", e->options.conf_hash);
@@ -100,7 +95,8 @@ static void describe(const struct engine *e, const struct party_state *p,
              journal_cursor_format(to, to_text));
 }
 
-static void weigh(const struct engine *e, const struct judgement *j, struct verdict *v)
+static void weigh(const struct engine *e, const struct party_state *p, const struct judgement *j,
+                  struct verdict *v)
 {
     v->prior = j->prior;
     v->log_odds = j->log_odds;
@@ -124,6 +120,7 @@ static void weigh(const struct engine *e, const struct judgement *j, struct verd
         v->last_ms = last_ms;
     int64_t span_s = (v->made_ms - v->first_ms + 999) / 1000;
     v->window_s = span_s < 1 ? 1 : span_s > UINT32_MAX ? UINT32_MAX : (uint32_t)span_s;
+    v->sources = window_sources(&p->window, v->first_ms);
     v->observed_s = site_watched(&e->site, v->first_ms, v->made_ms);
 }
 
@@ -180,7 +177,7 @@ static int open_verdict(struct engine *e, struct party_state *p, unsigned class_
     p->verdicts = pv;
     pv->verdict.class_ = (uint8_t)class_;
     describe(e, p, ctx, to, &pv->verdict);
-    weigh(e, j, &pv->verdict);
+    weigh(e, p, j, &pv->verdict);
     name(&pv->verdict);
     pv->supported_ms = pv->opened_ms = ctx->now_ms;
     pv->families = j->families;
@@ -213,7 +210,7 @@ static void go_on(struct engine *e, struct party_state *p, struct party_verdict 
     if (!news && !due)
         return;
     describe(e, p, ctx, to, v);
-    weigh(e, j, v);
+    weigh(e, p, j, v);
     pv->families |= j->families;
     confirm(e, p, v, ctx);
     emit(e, pv, VERDICT_UPDATED);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "common/verdict.h"
+
 #define MINUTE_MS      60000
 #define HOUR_MS        3600000
 #define SYN_TIMEOUT_MS 4000 // after this an attempt was called unanswered (ADR 4)
@@ -157,6 +159,20 @@ static void note_quality(struct window *w, const struct minute_row *r)
     if (r->digests_cut > 0 && r->minute > w->cut_minute)
         w->cut_minute = (uint32_t)r->minute;
     w->flags |= r->flags;
+    static const uint32_t source[] = {MINUTE_FROM_PACKETS, MINUTE_FROM_LOG, MINUTE_FROM_EXPORT};
+    for (size_t i = 0; i < sizeof source / sizeof source[0]; i++)
+        if ((r->flags & source[i]) && r->minute >= w->source_end[i])
+            w->source_end[i] = (uint32_t)r->minute + 1;
+}
+
+uint32_t window_sources(const struct window *w, int64_t since_ms)
+{
+    static const uint32_t source[] = {VERDICT_FROM_PACKETS, VERDICT_FROM_LOG, VERDICT_FROM_EXPORT};
+    uint32_t sources = 0;
+    for (size_t i = 0; i < sizeof source / sizeof source[0]; i++)
+        if ((int64_t)w->source_end[i] * MINUTE_MS > since_ms)
+            sources |= source[i];
+    return sources ? sources : (uint32_t)VERDICT_FROM_PACKETS;
 }
 
 void window_add(struct window *w, const struct minute_row *r, const struct window_options *options,

@@ -18,6 +18,8 @@ struct window {
     uint32_t cut_minute;   // latest minute whose digests were cut, 0: none
     int64_t scan_ms;       // latest row that scanned addresses, 0: none
     uint32_t flags;        // union of minute_flags
+    uint32_t source_end
+        [3]; // when the latest minute ended that packets, a log, an export told of; minutes
     struct role_state role;
     struct feature_rings features;
     struct providers providers;
@@ -40,6 +42,9 @@ struct window_options {
 // Adds a row to the window and says which contacts with mail providers ended in it.
 void window_add(struct window *w, const struct minute_row *r, const struct window_options *options,
                 struct window_contacts *contacts);
+
+// What told of the party since then: enum verdict_source; packets when no row says.
+uint32_t window_sources(const struct window *w, int64_t since_ms);
 
 // Does the row tell of anything the party did, or answered? A scan from outside that met nobody is no
 // reason to remember a party.

@@ -13,6 +13,7 @@
 #define AMENDMENT_SECONDS 60
 // So many rows are committed in one block at most.
 #define COMMIT_ROWS_MAX 100000
+#define FINISH_AHEAD_MS INT64_C(3600000)
 
 struct bucket {
     struct bucket *next; // the next later minute
@@ -315,6 +316,13 @@ static int give_site(const struct minute_site *s, void *ctx)
     return journal_put_site(m->journal, s);
 }
 
+// A stamp far ahead, of whoever is gone when all is closed, must not take the journal's time there.
+static bool is_far(const struct minutes *m, int64_t minute)
+{
+    int64_t now_ms = watermark_front(m->watermark);
+    return now_ms != WATERMARK_NONE && end_of(minute) - now_ms > FINISH_AHEAD_MS;
+}
+
 // The minute is closed for the site: who is behind adds rows to it, and nothing to the site's.
 static int begin_closing(struct minutes *m, struct bucket *b)
 {
@@ -326,7 +334,7 @@ static int begin_closing(struct minutes *m, struct bucket *b)
     for (struct acc *acc = b->first; acc; acc = acc->of_minute)
         site_add(m->site, acc, &acc->active->lease, number++);
     b->begun = true;
-    if (b->minute > m->closed_through)
+    if (b->minute > m->closed_through && !is_far(m, b->minute))
         m->closed_through = b->minute;
     m->stats.minutes++;
     return site_close(m->site, b->minute, give_site, m);
@@ -474,7 +482,8 @@ int minutes_finish(struct minutes *m)
     bool write = has_amendments(m) || m->open;
     int64_t mark_ms = now_ms;
     while (rc == 0 && m->open) {
-        mark_ms = end_of(m->open->minute);
+        if (!is_far(m, m->open->minute))
+            mark_ms = end_of(m->open->minute);
         rc = close_bucket(m, &m->open, 0, now_ms);
     }
     if (rc == 0 && has_amendments(m))

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "clock_watch.h"
 #include "common/buf.h"
 #include "common/ipfix.h"
 #include "common/log.h"
@@ -37,14 +38,16 @@ struct session {
     size_t held_at, held_count;
     uint8_t in[IN_OCTETS];
     size_t in_at, in_len;
+    struct clock_watch clock;
+    bool live; // its last second was no capture's
     struct transport_ack owed[OWED_MAX];
     size_t owed_count;
     struct transport_ack_writer acks;
     struct buf out;
     int64_t tokens;
     int64_t begun_ms, heard_ms;
-    uint64_t records, foreign;
-    bool warned;
+    uint64_t records, foreign, absurd;
+    bool warned, warned_broken;
 };
 
 static void on_socket(struct loop *l, int fd, unsigned events, int64_t now_ms, void *ctx);
@@ -160,6 +163,38 @@ static uint32_t domain_of_exporter(const struct session *s, uint32_t domain)
     return h | 0x80000000u;
 }
 
+static int64_t time_of(const struct record *r)
+{
+    return r->kind == RECORD_COVERAGE ? r->coverage.t_ms
+           : r->kind == RECORD_MAIL   ? r->mail.t_ms
+                                      : r->flow.end_ms;
+}
+
+// Nobody else may contradict a lone sensor: what our own clock says is asked here, before the intake, for what is counted again
+// after a crash must not depend on it.
+static bool believed(struct session *s, const struct record *r)
+{
+    if (r->kind == RECORD_COVERAGE)
+        s->live = !(r->coverage.alarms & COVERAGE_REPLAY);
+    bool exporter = r->id.sequence == 0; // it shows no capture to us
+    if ((!s->live && !exporter) || !clock_watch_is_absurd(time_of(r), s->heard_ms))
+        return true;
+    s->room->totals.absurd++;
+    s->absurd++;
+    return false;
+}
+
+// True: the record says now that its clock differs.
+static bool mark_clock(struct session *s, struct record *r)
+{
+    struct coverage *c = &r->coverage;
+    if (r->kind != RECORD_COVERAGE || !s->live ||
+        !clock_watch_take(&s->clock, c->t_ms, s->heard_ms) || (c->alarms & COVERAGE_CLOCK))
+        return false;
+    c->alarms |= COVERAGE_CLOCK;
+    return true;
+}
+
 // Decodes the next records of the message that is there. False: there are none.
 static bool hold(struct session *s)
 {
@@ -169,8 +204,10 @@ static bool hold(struct session *s)
         struct record *r = &s->held[i];
         if (ipfix_decoder_next(s->decoder, r) != 1)
             break;
-        s->allowed[i] = permitted(s, r);
+        s->allowed[i] = permitted(s, r) && believed(s, r);
         s->octets[i] = ipfix_decoder_octets(s->decoder);
+        if (mark_clock(s, r))
+            s->octets[i].template_id = 0;
         if (r->id.sequence == 0) {
             r->id.domain = domain_of_exporter(s, r->id.domain);
             s->octets[i].template_id = 0;
@@ -203,6 +240,22 @@ static bool put_held(struct session *s)
     return rc >= 0;
 }
 
+// Once a connection, for the status forgets it with the connection.
+static void warn_broken(struct session *s)
+{
+    const struct record_reader_stats *t = &s->told;
+    const char *value = ipfix_decoder_bad_value(s->decoder);
+    if (s->warned_broken || t->bad_set + t->bad_record + t->bad_value + t->unknown_template == 0)
+        return;
+    s->warned_broken = true;
+    log_warning("%s: %s%s is refused; more are counted", s->peer,
+                t->bad_value > 0    ? "a record with an impossible value: "
+                : t->bad_record > 0 ? "a broken record"
+                : t->bad_set > 0    ? "a broken set or template"
+                                    : "a set without its template",
+                t->bad_value > 0 && value ? value : "");
+}
+
 static void add_stats(struct session *s)
 {
     const struct record_reader_stats *now = ipfix_decoder_stats(s->decoder);
@@ -213,6 +266,7 @@ static void add_stats(struct session *s)
     t->bad_value += now->bad_value - s->told.bad_value;
     t->unknown_template += now->unknown_template - s->told.unknown_template;
     s->told = *now;
+    warn_broken(s);
 }
 
 // Works through the buffer. False: stopped in between.
@@ -367,6 +421,23 @@ void session_tick(struct session *s, int64_t now_ms)
     }
 }
 
+static void status_clock(const struct session *s, struct control_status *out)
+{
+    char text[240];
+    if (s->absurd == 0 && !s->clock.differs)
+        return;
+    int64_t off_ms = s->clock.off_ms < 0 ? -s->clock.off_ms : s->clock.off_ms;
+    if (s->clock.differs)
+        snprintf(text, sizeof text, "the clock of %s is %lld.%lld s %s the collector's", s->peer,
+                 (long long)(off_ms / 1000), (long long)(off_ms % 1000 / 100),
+                 s->clock.off_ms > 0 ? "ahead of" : "behind");
+    else
+        snprintf(text, sizeof text,
+                 "%llu records of %s were a day and more ahead of the collector's clock: refused",
+                 (unsigned long long)s->absurd, s->peer);
+    control_status_problem(out, 1, "clock", text, "synchronise both clocks (NTP or PTP)");
+}
+
 void session_status(const struct session *s, struct control_status *out)
 {
     const struct record_reader_stats *t = ipfix_decoder_stats(s->decoder);
@@ -381,6 +452,7 @@ void session_status(const struct session *s, struct control_status *out)
              t->no_identity > 0 ? "; no identity: what is lost on the way is not seen, what is "
                                   "repeated counts twice"
                                 : "");
+    status_clock(s, out);
     control_status_input(out, s->peer,
                          bad > 0          ? "broken"
                          : s->records > 0 ? "whole"

@@ -12,6 +12,7 @@
     X(taken, "session_records", "records that came")                                         \
     X(foreign_domain, "refused_foreign_domain", "not a domain of the sensor")                \
     X(foreign_prefix, "refused_foreign_prefix", "not a subscriber of the sensor's prefixes") \
+    X(absurd, "refused_far_future", "a day and more ahead of the collector's own clock")     \
     X(bad_message, "broken_messages", "framing lost: the connection was closed")             \
     X(bad_set, "broken_sets", "broken sets and templates")                                   \
     X(bad_record, "broken_records", "broken records")                                        \

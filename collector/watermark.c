@@ -83,16 +83,23 @@ static bool counts(const struct process *p)
     return !p->ended && !p->suspect && p->t_ms != WATERMARK_NONE;
 }
 
-// The furthest of those whose clock is believed, but for `but`.
-static int64_t furthest(const struct watermark *w, const struct process *but)
+static int64_t furthest_of(const struct watermark *w, const struct process *but, bool sensors)
 {
     int64_t t = WATERMARK_NONE;
     for (size_t i = 0; i < w->count; i++) {
         const struct process *p = &w->process[i];
-        if (p != but && counts(p) && !p->silent && p->t_ms > t)
+        if (p != but && counts(p) && !p->silent && p->has_coverage == sensors && p->t_ms > t)
             t = p->t_ms;
     }
     return t;
+}
+
+// The furthest of those whose clock is believed, but for `but`. A router's clock counts when no sensor's does: it says nothing
+// of seconds, so nobody would notice when it is wrong.
+static int64_t furthest(const struct watermark *w, const struct process *but)
+{
+    int64_t t = furthest_of(w, but, true);
+    return t != WATERMARK_NONE ? t : furthest_of(w, but, false);
 }
 
 // Has anybody who is believed said a word since the suspect's row of claims began?
@@ -222,10 +229,13 @@ enum watermark_result watermark_record(struct watermark *w, int process, uint64_
     if (p->ended || epoch != p->epoch)
         p->fresh = true;
     p->epoch = epoch;
-    int64_t from = p->suspect        ? w->now_ms
-                   : p->fresh        ? WATERMARK_NONE
-                   : p->has_coverage ? p->t_ms
-                                     : p->newest_ms;
+    bool router = epoch == 0 && !p->has_coverage;
+    int64_t sensors = router ? furthest_of(w, p, true) : WATERMARK_NONE;
+    int64_t from = p->suspect                  ? w->now_ms
+                   : sensors != WATERMARK_NONE ? sensors
+                   : p->fresh                  ? WATERMARK_NONE
+                   : p->has_coverage           ? p->t_ms
+                                               : p->newest_ms;
     if (from == WATERMARK_NONE)
         from = furthest(w, p);
     if (!p->replay && from != WATERMARK_NONE && t_ms - from > w->future_max_ms)
@@ -233,7 +243,8 @@ enum watermark_result watermark_record(struct watermark *w, int process, uint64_
     p->ended = p->said_so = false;
     if (t_ms > p->newest_ms)
         p->newest_ms = t_ms;
-    if (!p->has_coverage) {
+    // A sensor of ours says by its seconds how far it is: one record moves nothing.
+    if (router) {
         p->fresh = false;
         p->t_ms = p->newest_ms - w->export_lag_ms;
         settle(w);

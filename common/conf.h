@@ -91,9 +91,16 @@ int conf_load(const char *path, const struct conf_section *sections, size_t coun
 int conf_load_text(const char *name, const char *folder, const char *text, size_t len,
                    const struct conf_section *sections, size_t count, FILE *errors);
 
-// Opens what the paths in loaded `sections` name, as `opens` of their keys says. Every error goes to
-// `errors` as a line with the key, the path and the fix. 0 or -EINVAL.
-int conf_check_files(const struct conf_section *sections, size_t count, FILE *errors);
+#define CONF_PLACE_MAX 256
+
+// "FILE:LINE:COLUMN: " of a value ("sensor.key_file", "collector.lease_sources[0].path") in the file that was
+// loaded, to be put before an error; "": it does not stand there, or there is no file (NULL).
+void conf_place(const char *path, const char *key, char out[static CONF_PLACE_MAX]);
+
+// Opens what the paths in `sections`, loaded from `path`, name, as `opens` of their keys says. Every error
+// goes to `errors` as a line with its place, the key, the path and the fix. 0 or -EINVAL.
+int conf_check_files(const char *path, const struct conf_section *sections, size_t count,
+                     FILE *errors);
 
 // Everything conf_load allocated in `out`.
 void conf_free(const struct conf_key *keys, void *out);

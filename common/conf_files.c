@@ -55,8 +55,16 @@ static const char *fix_of(enum conf_opens opens, int rc)
     return strerror(-rc);
 }
 
-static int check_path(const struct conf_key *key, const char *name, const char *path, FILE *errors)
+// Where errors go, and the file that they are in.
+struct report {
+    const char *file;
+    FILE *errors;
+};
+
+static int check_path(const struct conf_key *key, const char *name, const char *path,
+                      const struct report *report)
 {
+    char place[CONF_PLACE_MAX];
     struct keyed_hash_key secret;
     struct network_file *networks = NULL;
     int rc = 0;
@@ -70,17 +78,20 @@ static int check_path(const struct conf_key *key, const char *name, const char *
         break;
     case CONF_OPENS_NETWORKS:
         rc = open_file(path);
-        if (rc == 0 && network_file_load(path, errors, &networks) != 0)
+        if (rc == 0 && network_file_load(path, report->errors, &networks) != 0)
             return -EINVAL; // it has said where
         network_file_free(networks);
         break;
     }
-    if (rc != 0)
-        fprintf(errors, "%s: %s: %s\n", name, path, fix_of(key->opens, rc));
+    if (rc == 0)
+        return 0;
+    conf_place(report->file, name, place);
+    fprintf(report->errors, "%s%s: %s: %s\n", place, name, path, fix_of(key->opens, rc));
     return rc;
 }
 
-static int check_keys(const struct conf_key *keys, void *base, const char *name, FILE *errors)
+static int check_keys(const struct conf_key *keys, void *base, const char *name,
+                      const struct report *report)
 {
     int worst = 0;
     for (const struct conf_key *key = keys; key->name; key++) {
@@ -91,16 +102,16 @@ static int check_keys(const struct conf_key *keys, void *base, const char *name,
             char *path;
             memcpy(&path, field, sizeof path);
             snprintf(full, sizeof full, "%s.%s", name, key->name);
-            rc = path ? check_path(key, full, path, errors) : 0;
+            rc = path ? check_path(key, full, path, report) : 0;
         } else if (key->type == CONF_SECTION) {
             snprintf(full, sizeof full, "%s.%s", name, key->name);
-            rc = check_keys(key->sub, field, full, errors);
+            rc = check_keys(key->sub, field, full, report);
         } else if (key->type == CONF_LIST) {
             struct conf_list list;
             memcpy(&list, field, sizeof list);
             for (size_t i = 0; i < list.count; i++) {
                 snprintf(full, sizeof full, "%s.%s[%zu]", name, key->name, i);
-                int one = check_keys(key->sub, (char *)list.item + i * key->sub_size, full, errors);
+                int one = check_keys(key->sub, (char *)list.item + i * key->sub_size, full, report);
                 rc = one != 0 ? one : rc;
             }
         }
@@ -109,11 +120,13 @@ static int check_keys(const struct conf_key *keys, void *base, const char *name,
     return worst;
 }
 
-int conf_check_files(const struct conf_section *sections, size_t count, FILE *errors)
+int conf_check_files(const char *path, const struct conf_section *sections, size_t count,
+                     FILE *errors)
 {
+    const struct report report = {.file = path, .errors = errors};
     int worst = 0;
     for (size_t i = 0; i < count; i++) {
-        int rc = check_keys(sections[i].keys, sections[i].out, sections[i].name, errors);
+        int rc = check_keys(sections[i].keys, sections[i].out, sections[i].name, &report);
         worst = rc != 0 ? rc : worst;
     }
     return worst != 0 ? -EINVAL : 0;

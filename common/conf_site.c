@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "common/log.h"
 
@@ -117,17 +118,35 @@ static bool is_zone_name(const char *s)
     }
 }
 
-int daemon_check_site(const struct conf_site *site)
+static bool zone_is_there(const struct conf_site *site)
 {
     char path[128];
-    if (strcmp(site->timezone, "UTC") == 0)
-        return 0;
-    snprintf(path, sizeof path, "/usr/share/zoneinfo/%s", site->timezone);
     struct stat st;
-    if (is_zone_name(site->timezone) && stat(path, &st) == 0 && S_ISREG(st.st_mode))
-        return 0;
-    log_error("site.timezone: there is no time zone \"%s\"; use an IANA name as Europe/Vienna, and "
-              "see that tzdata is installed",
-              site->timezone);
-    return EX_CONFIG;
+    if (strcmp(site->timezone, "UTC") == 0)
+        return true;
+    snprintf(path, sizeof path, "/usr/share/zoneinfo/%s", site->timezone);
+    return is_zone_name(site->timezone) && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+int daemon_check_site(const struct conf_site *site, const char *config_path)
+{
+    char place[CONF_PLACE_MAX];
+    if (!zone_is_there(site)) {
+        conf_place(config_path, "site.timezone", place);
+        log_error(
+            "%ssite.timezone: there is no time zone \"%s\"; use an IANA name as Europe/Vienna, and "
+            "see that tzdata is installed",
+            place, site->timezone);
+        return EX_CONFIG;
+    }
+    // The longest name of a program, with an instance's.
+    size_t most = sizeof((struct sockaddr_un){0}).sun_path - sizeof "/postern-collector.sock";
+    if (site->run_directory && strlen(site->run_directory) > most) {
+        conf_place(config_path, "site.run_directory", place);
+        log_error("%ssite.run_directory: is too long for the address of a socket; use a path of at "
+                  "most %zu octets",
+                  place, most);
+        return EX_CONFIG;
+    }
+    return 0;
 }

@@ -89,12 +89,13 @@ static int load(struct skeleton *s, struct loaded **out, FILE *errors)
     // The program's check sees the new configuration in the place of the old.
     struct daemon candidate = s->d;
     use(&candidate, c);
-    rc = daemon_check_site(&c->site);
+    rc = daemon_check_site(&c->site, s->config_path);
     int own = spec->check ? spec->check(&candidate) : 0;
     rc = rc != 0 ? rc : own;
     // At a start the program opens them itself; a check says all that is wrong at once.
     if (daemon_has(s->d.args, "check") &&
-        conf_check_files(sections, sections_of(spec, c, sections), errors) != 0 && rc == 0)
+        conf_check_files(s->config_path, sections, sections_of(spec, c, sections), errors) != 0 &&
+        rc == 0)
         rc = EX_CONFIG;
     if (rc != 0) {
         loaded_free(spec, c);
@@ -314,7 +315,7 @@ static int work(struct skeleton *s)
     return serve(s);
 }
 
-static const char *config_path(const struct daemon_args *args)
+const char *daemon_config_path(const struct daemon_args *args)
 {
     const char *given = daemon_value(args, "config");
     if (given)
@@ -346,7 +347,7 @@ int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
     } else {
         if (daemon_has(args, "verbose"))
             log_set_level(LOG_LEVEL_DEBUG);
-        s.config_path = config_path(args);
+        s.config_path = daemon_config_path(args);
         rc = load(&s, &s.conf, stderr);
         if (rc == 0) {
             use(&s.d, s.conf);

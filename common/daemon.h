@@ -43,6 +43,7 @@ size_t daemon_count(const struct daemon_args *a, const char *name);
 const char *daemon_nth(const struct daemon_args *a, const char *name, size_t n);
 size_t daemon_operands(const struct daemon_args *a); // words behind the options
 const char *daemon_operand(const struct daemon_args *a, size_t n);
+const char *daemon_config_path(const struct daemon_args *a); // NULL: there is none, all defaults
 
 struct daemon {
     const struct daemon_spec *spec;

@@ -61,5 +61,5 @@ void daemon_control_sandbox(struct daemon_control *c, const struct sandbox_resul
 void daemon_control_log_status(struct daemon_control *c);
 void daemon_control_close(struct daemon_control *c);
 
-// The time zone exists. 0 or EX_CONFIG after a line in the log.
-int daemon_check_site(const struct conf_site *site);
+// The time zone exists, sockets have room in the run directory. 0 or EX_CONFIG after a line in the log.
+int daemon_check_site(const struct conf_site *site, const char *config_path);

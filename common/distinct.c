@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define RANK_MAX (64 - DISTINCT_HLL_BITS + 1)
 
@@ -253,6 +254,14 @@ bool distinct_has(const struct distinct *d, uint64_t value, bool *exact)
     bool maybe = registers(d)[register_of(value)] >= rank_of(value);
     *exact = !maybe && !d->starved;
     return maybe;
+}
+
+size_t distinct_values(const struct distinct *d, uint64_t *out, size_t room)
+{
+    size_t n = d->is_hll ? 0 : d->count < room ? d->count : room;
+    if (n > 0)
+        memcpy(out, exact_values(d), n * sizeof *out);
+    return n;
 }
 
 void distinct_clear(struct distinct *d, struct distinct_budget *budget)

@@ -41,6 +41,8 @@ bool distinct_merge(struct distinct *into, const struct distinct *from,
                     struct distinct_budget *budget);
 double distinct_count(const struct distinct *d); // exact up to 32
 bool distinct_has(const struct distinct *d, uint64_t value, bool *exact);
+// The values themselves, `room` at most; 0 of a sketch, which has none.
+size_t distinct_values(const struct distinct *d, uint64_t *out, size_t room);
 void distinct_clear(struct distinct *d, struct distinct_budget *budget);
 
 void distinct_encode(const struct distinct *d, struct buf *out);

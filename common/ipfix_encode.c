@@ -5,6 +5,7 @@
 // Limits: a record and its template take less than 4,096 octets together, whatever it holds (64
 // hashes are the largest part), so every message has room for one.
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -21,9 +22,28 @@ struct steps {
     struct ipfix_step step[PART_FIELDS_MAX];
 };
 
+// The fields of a part, in stretches: numbers whose places are known ahead, and behind them one field that
+// is none, or the part's end. A stretch is written size by size, not in the order of the wire.
+struct place {
+    uint16_t from, to; // in the record; behind the stretch's beginning
+};
+
+struct stretch {
+    uint8_t count[IPFIX_STEP_CODES]; // places of each size, one size after another
+    uint16_t octets;                 // of all its places
+    const struct ipfix_field *other; // NULL: none
+    uint16_t wire;                   // of `other`
+};
+
+struct layout {
+    size_t places, stretches;
+    struct place place[PART_FIELDS_MAX];
+    struct stretch stretch[PART_FIELDS_MAX + 1];
+};
+
 struct ipfix_encoder {
-    struct steps steps[2][IPFIX_PARTS]; // reduced and wide
-    struct steps rare;                  // SMTP counters outside the template
+    struct layout layout[2][IPFIX_PARTS]; // reduced and wide
+    struct steps rare;                    // SMTP counters outside the template
     uint32_t domain;
     uint32_t sequence; // data records in the messages taken so far
     uint32_t records;  // in the message being made
@@ -44,14 +64,36 @@ struct out {
     uint64_t overflow; // what did not fit in the lengths of the template
 };
 
-static void fill_steps(struct steps *s, enum ipfix_part part, bool wide)
+static void fill_layout(struct layout *l, enum ipfix_part part, bool wide)
 {
     const struct ipfix_run run = ipfix_part_fields(part);
+    struct steps s = {0};
     assert(run.count <= PART_FIELDS_MAX);
     for (size_t i = 0; i < run.count; i++) {
         unsigned wire = wide ? run.field[i].wide : run.field[i].narrow;
         if (wire)
-            s->step[s->count++] = ipfix_step_of(&run.field[i], wire);
+            s.step[s.count++] = ipfix_step_of(&run.field[i], wire);
+    }
+    for (size_t at = 0; at < s.count;) {
+        struct stretch *t = &l->stretch[l->stretches++];
+        size_t end = at;
+        while (end < s.count && s.step[end].code != IPFIX_STEP_OTHER)
+            end++;
+        for (uint8_t code = IPFIX_STEP_1_1; code < IPFIX_STEP_CODES; code++) {
+            uint16_t to = 0;
+            for (size_t i = at; i < end; to = (uint16_t)(to + s.step[i++].wire)) {
+                if (s.step[i].code != code)
+                    continue;
+                l->place[l->places++] = (struct place){.from = s.step[i].offset, .to = to};
+                t->count[code]++;
+            }
+            t->octets = to;
+        }
+        if (end < s.count) {
+            t->other = s.step[end].field;
+            t->wire = s.step[end].wire;
+        }
+        at = end + 1;
     }
 }
 
@@ -77,7 +119,7 @@ struct ipfix_encoder *ipfix_encoder_new(uint32_t domain, size_t message_max)
     e->len = IPFIX_HEADER_SIZE;
     for (enum ipfix_part p = 0; p < IPFIX_PARTS; p++)
         for (int wide = 0; wide < 2; wide++)
-            fill_steps(&e->steps[wide][p], p, wide);
+            fill_layout(&e->layout[wide][p], p, wide);
     fill_rare(&e->rare);
     return e;
 }
@@ -105,21 +147,25 @@ void ipfix_encoder_reset(struct ipfix_encoder *e)
 
 static inline void store_be(uint8_t *p, uint64_t v, size_t len)
 {
-    for (size_t i = len; i > 0; i--, v >>= 8)
-        p[i - 1] = (uint8_t)v;
+    uint16_t v2 = htobe16((uint16_t)v);
+    uint32_t v4 = htobe32((uint32_t)v);
+    uint64_t v8 = htobe64(v);
+    switch (len) { // constant lengths become one store each
+    case 1: *p = (uint8_t)v; break;
+    case 2: memcpy(p, &v2, 2); break;
+    case 4: memcpy(p, &v4, 4); break;
+    default:
+        assert(len == 8);
+        memcpy(p, &v8, 8);
+        break;
+    }
 }
 
 static inline void put_be(struct out *o, uint64_t v, size_t len)
 {
     assert(o->len + len <= sizeof o->octet);
-    uint8_t *p = o->octet + o->len;
+    store_be(o->octet + o->len, v, len);
     o->len += len;
-    switch (len) { // constant lengths become one store each
-    case 1: *p = (uint8_t)v; break;
-    case 2: store_be(p, v, 2); break;
-    case 4: store_be(p, v, 4); break;
-    default: store_be(p, v, 8); break;
-    }
 }
 
 static inline uint64_t load_number(const uint8_t *p, size_t size)
@@ -266,35 +312,45 @@ static void put_field(struct out *o, const struct ipfix_encoder *e, const struct
     }
 }
 
-// The fields of one part.
-static void put_steps(struct out *o, const struct ipfix_encoder *e, const struct steps *part,
-                      const struct record *r)
+// The numbers of a stretch; returns the places behind them.
+static const struct place *put_stretch(struct out *o, const struct stretch *t,
+                                       const struct place *p, const uint8_t *from)
 {
-    const struct ipfix_step *end = part->step + part->count;
-    for (const struct ipfix_step *s = part->step; s < end; s++) {
-        const uint8_t *at = (const uint8_t *)r + s->offset;
-        uint8_t *to = o->octet + o->len;
-        uint64_t v;
-        assert(o->len + 8 <= sizeof o->octet);
-        switch ((enum ipfix_step_code)s->code) {
-        case IPFIX_STEP_1_1: *to = *at; break;
-        case IPFIX_STEP_2_2: store_be(to, load_number(at, 2), 2); break;
-        case IPFIX_STEP_4_4: store_be(to, load_number(at, 4), 4); break;
-        case IPFIX_STEP_8_8: store_be(to, load_number(at, 8), 8); break;
-        case IPFIX_STEP_4_2:
-            v = load_number(at, 4);
-            o->overflow |= v >> 16;
-            store_be(to, v, 2);
-            break;
-        case IPFIX_STEP_8_4:
-            v = load_number(at, 8);
-            o->overflow |= v >> 32;
-            store_be(to, v, 4);
-            break;
-        case IPFIX_STEP_OTHER: put_field(o, e, s->field, s->wire, r); continue;
-        case IPFIX_STEP_SKIP: continue;
-        }
-        o->len += s->wire;
+    uint8_t *to = o->octet + o->len;
+    uint64_t over = 0;
+    assert(o->len + t->octets <= sizeof o->octet);
+    for (unsigned n = t->count[IPFIX_STEP_1_1]; n > 0; n--, p++)
+        to[p->to] = from[p->from];
+    for (unsigned n = t->count[IPFIX_STEP_2_2]; n > 0; n--, p++)
+        store_be(to + p->to, load_number(from + p->from, 2), 2);
+    for (unsigned n = t->count[IPFIX_STEP_4_4]; n > 0; n--, p++)
+        store_be(to + p->to, load_number(from + p->from, 4), 4);
+    for (unsigned n = t->count[IPFIX_STEP_8_8]; n > 0; n--, p++)
+        store_be(to + p->to, load_number(from + p->from, 8), 8);
+    for (unsigned n = t->count[IPFIX_STEP_4_2]; n > 0; n--, p++) {
+        uint64_t v = load_number(from + p->from, 4);
+        over |= v >> 16;
+        store_be(to + p->to, v, 2);
+    }
+    for (unsigned n = t->count[IPFIX_STEP_8_4]; n > 0; n--, p++) {
+        uint64_t v = load_number(from + p->from, 8);
+        over |= v >> 32;
+        store_be(to + p->to, v, 4);
+    }
+    o->overflow |= over;
+    o->len += t->octets;
+    return p;
+}
+
+// The fields of one part.
+static void put_part(struct out *o, const struct ipfix_encoder *e, const struct layout *l,
+                     const struct record *r)
+{
+    const struct place *p = l->place;
+    for (const struct stretch *t = l->stretch; t < l->stretch + l->stretches; t++) {
+        p = put_stretch(o, t, p, (const uint8_t *)r);
+        if (t->other)
+            put_field(o, e, t->other, t->wire, r);
     }
 }
 
@@ -308,7 +364,7 @@ static void put_record(struct out *o, const struct ipfix_encoder *e, unsigned te
     o->len = 0;
     o->overflow = 0;
     for (size_t p = 0; p < n; p++)
-        put_steps(o, e, &e->steps[wide][parts[p]], r);
+        put_part(o, e, &e->layout[wide][parts[p]], r);
 }
 
 static unsigned template_of(const struct record *r)

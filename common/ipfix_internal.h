@@ -87,6 +87,7 @@ enum ipfix_step_code { // numbers by octets in memory and on the wire; the commo
     IPFIX_STEP_4_2,
     IPFIX_STEP_8_4,
 };
+#define IPFIX_STEP_CODES (IPFIX_STEP_8_4 + 1)
 
 struct ipfix_step {
     const struct ipfix_field *field; // NULL: pass over

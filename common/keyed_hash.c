@@ -138,9 +138,8 @@ static uint64_t value_of(const struct keyed_hash_key *key, uint8_t kind, struct 
 struct keyed_hash keyed_hash(const struct keyed_hash_key *key, enum keyed_hash_kind kind,
                              struct span name)
 {
-    return (struct keyed_hash){.kind = (uint8_t)kind,
-                               .key_id = key->id,
-                               .value = value_of(key, (uint8_t)kind, name)};
+    return (struct keyed_hash){
+        .kind = (uint8_t)kind, .key_id = key->id, .value = value_of(key, (uint8_t)kind, name)};
 }
 
 // ---- The memo.
@@ -150,9 +149,9 @@ struct keyed_hash keyed_hash(const struct keyed_hash_key *key, enum keyed_hash_k
 
 struct keyed_hash_memo {
     struct keyed_hash_key key; // whose hashes these are
-    uint8_t print_key[crypto_shorthash_siphashx24_KEYBYTES];
+    uint8_t print_key[crypto_shorthash_KEYBYTES];
     struct {
-        uint64_t print[2]; // all zero: nothing
+        uint64_t print; // 0: nothing
         uint64_t value;
     } place[MEMO_PLACES];
 };
@@ -187,17 +186,16 @@ struct keyed_hash keyed_hash_remembered(struct keyed_hash_memo *m, const struct 
     if (m->key.id != key->id || memcmp(m->key.octet, key->octet, sizeof key->octet) != 0)
         adopt(m, key);
     uint8_t text[CHUNK];
-    uint64_t print[2];
+    uint64_t print;
     lower(text, name.data, name.len);
     text[name.len] = (uint8_t)kind; // behind the name, so that both have their place
-    _Static_assert(sizeof print == crypto_shorthash_siphashx24_BYTES, "a print is two words");
-    crypto_shorthash_siphashx24((uint8_t *)print, text, name.len + 1, m->print_key);
+    _Static_assert(sizeof print == crypto_shorthash_BYTES, "a print is a word");
+    crypto_shorthash((uint8_t *)&print, text, name.len + 1, m->print_key);
     explicit_bzero(text, (name.len + 8) / 8 * 8);
-    size_t at = print[0] % MEMO_PLACES;
-    if (m->place[at].print[0] != print[0] || m->place[at].print[1] != print[1]) {
+    size_t at = print % MEMO_PLACES;
+    if (m->place[at].print != print) {
         m->place[at].value = value_of(key, (uint8_t)kind, name);
-        m->place[at].print[0] = print[0];
-        m->place[at].print[1] = print[1];
+        m->place[at].print = print;
     }
     return (struct keyed_hash){
         .kind = (uint8_t)kind, .key_id = key->id, .value = m->place[at].value};

@@ -409,6 +409,7 @@ void journal_reader_close(struct journal_reader *r);
 // detector           reads
 // fan-out            set providers_mx, peers_mx; counter mx/out connections; digest provider, start
 // first-contact      digest peer, provider, outcome, outcome_ms, START, POLICY_REPLY; minute_site
+// direct-mx          counter mx/out connections established by local hour; what fan-out reads
 // rejections         counter rcpt_ok rcpt_5xx mail_5xx messages_ok messages_5xx (4xx excluded),
 //                    vrfy_expn, sessions_550_no_data; digest rcpt, rcpt_5xx
 // blocklist          counter blocklist_policy/exploit/unknown, blocklist_names_us
@@ -426,6 +427,7 @@ void journal_reader_close(struct journal_reader *r);
 // auth-guessing      counter auth, auth_failed by role; set providers_login, auth_users, login_users
 // ratware            counter early_talker, unoffered_pipelining, helo_literal, helo_peer,
 //                    starttls_unasked, tls_short, quit_missing; set tls_clients; digest tls_client
+// client-print       digest tls_client of mail roles, outbound
 // mailbox            (SUBSCRIBER_MAILBOX rows) set client_networks, client_countries, recipients;
 //                    counter filter_*, deferred, destination_5xx, destination_blocklist, bounces
 // roles              set networks_in_25 by day; counter mx/in banner_ok, messages_ok

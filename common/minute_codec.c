@@ -35,7 +35,7 @@ _Static_assert(MINUTE_COUNTER_N <= SLOT_NUMBERS, "counters of one role and direc
 // Octets of a row without sets and digests, at most: a varint takes ten.
 #define ROW_ROOM (1024 + 20 * (MINUTE_COUNTER_N * COUNTER_SLOTS + MINUTE_GAUGE_N))
 _Static_assert(1024 > 10 * 7 + 40 + REALM_MAX + PARTY_ID_MAX + 2 * LEASE_NAME_MAX +
-                          MINUTE_SENSORS_MAX * COVERAGE_NAME_MAX,
+                          MINUTE_SENSORS_MAX * (COVERAGE_NAME_MAX + 2),
                "head and who");
 
 // ---- Head

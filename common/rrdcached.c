@@ -18,13 +18,19 @@ enum {
     BATCH_OCTETS_MAX = 64 << 20,
     ANSWER_MAX = 4096,
     FOLLOWING_MAX = 10000000, // lines that an answer may announce
+    TAIL_KEPT = 64 << 10,     // rrdcached's journal is behind by up to its buffer of 4,096 octets
 };
+
+static const char batch_begins[] = "BATCH\n", batch_ends[] = ".\n";
+enum { BEGINS = sizeof batch_begins - 1, ENDS = sizeof batch_ends - 1 };
 
 struct rrdcached {
     struct sockaddr_un address;
     int timeout_ms;
     int fd; // -1: not connected
     struct buf batch;
+    struct buf tail; // of what was taken last: given again after a lost connection
+    bool lost;
     char in[ANSWER_MAX];
     size_t in_len, in_at;
 };
@@ -44,6 +50,7 @@ int rrdcached_open(const char *address, int timeout_ms, struct rrdcached **out)
     c->address.sun_family = AF_UNIX;
     memcpy(c->address.sun_path, path, strlen(path) + 1);
     buf_init(&c->batch, BATCH_OCTETS_MAX);
+    buf_init(&c->tail, BATCH_OCTETS_MAX);
     *out = c;
     return 0;
 }
@@ -54,6 +61,7 @@ static int disconnect(struct rrdcached *c, int code)
         close(c->fd);
     c->fd = -1;
     c->in_len = c->in_at = 0;
+    c->lost = true;
     return code;
 }
 
@@ -147,7 +155,7 @@ int rrdcached_put(struct rrdcached *c, const char *path, const struct rrdfile_up
 {
     size_t before = c->batch.len;
     if (before == 0)
-        buf_text(&c->batch, "BATCH\n");
+        buf_text(&c->batch, batch_begins);
     for (size_t done = 0; done < count;) {
         size_t line = c->batch.len;
         buf_text(&c->batch, "UPDATE ");
@@ -166,13 +174,36 @@ int rrdcached_put(struct rrdcached *c, const char *path, const struct rrdfile_up
     return c->batch.failed ? -ENOMEM : 0;
 }
 
+// The lines of the batch that was taken; of all such the latest are kept, from a line's beginning on.
+static void keep_tail(struct rrdcached *c)
+{
+    buf_bytes(&c->tail, c->batch.data + BEGINS, c->batch.len - BEGINS - ENDS);
+    if (c->tail.failed)
+        buf_clear(&c->tail);
+    if (c->tail.len <= 2 * TAIL_KEPT)
+        return;
+    size_t cut = c->tail.len - TAIL_KEPT;
+    const uint8_t *end = memchr(c->tail.data + cut, '\n', TAIL_KEPT);
+    buf_consume(&c->tail, end ? (size_t)(end - c->tail.data) + 1 : c->tail.len);
+}
+
+// When rrdcached was away, first what was taken last: it may have crashed before that stood in its
+// journal. What it has already it refuses as old.
+static int send_batch(struct rrdcached *c)
+{
+    int rc = send_all(c, batch_begins, BEGINS);
+    if (rc == 0 && c->lost && c->tail.len > 0)
+        rc = send_all(c, c->tail.data, c->tail.len);
+    return rc == 0 ? send_all(c, c->batch.data + BEGINS, c->batch.len - BEGINS) : rc;
+}
+
 static int commit(struct rrdcached *c, size_t *refused, char error[static RRDFILE_ERROR_MAX])
 {
     char text[256];
     long status;
     int rc = reconnect(c);
     if (rc == 0)
-        rc = send_all(c, c->batch.data, c->batch.len);
+        rc = send_batch(c);
     if (rc == 0)
         rc = take_status(c, &status, text, sizeof text); // "0 Go ahead."
     if (rc == 0 && status < 0)
@@ -190,7 +221,11 @@ static int commit(struct rrdcached *c, size_t *refused, char error[static RRDFIL
         if ((*refused)++ == 0)
             snprintf(error, RRDFILE_ERROR_MAX, "%s", line);
     }
-    return rc;
+    if (rc != 0)
+        return rc;
+    c->lost = false;
+    keep_tail(c);
+    return 0;
 }
 
 int rrdcached_commit(struct rrdcached *c, size_t *refused, char error[static RRDFILE_ERROR_MAX])
@@ -198,7 +233,7 @@ int rrdcached_commit(struct rrdcached *c, size_t *refused, char error[static RRD
     *refused = 0;
     if (c->batch.len == 0)
         return 0;
-    buf_text(&c->batch, ".\n");
+    buf_text(&c->batch, batch_ends);
     int rc = c->batch.failed ? -ENOMEM : commit(c, refused, error);
     if (rc != 0)
         snprintf(error, RRDFILE_ERROR_MAX, "rrdcached at %s: %s", c->address.sun_path,
@@ -227,6 +262,26 @@ int rrdcached_flush(struct rrdcached *c, const char *path)
     return rc;
 }
 
+int rrdcached_has_journal(struct rrdcached *c, bool *out)
+{
+    char text[256];
+    long lines;
+    bool has = false;
+    int rc = reconnect(c);
+    if (rc == 0)
+        rc = send_all(c, "STATS\n", 6);
+    if (rc == 0)
+        rc = take_status(c, &lines, text, sizeof text); // "9 Statistics follow"
+    for (long i = 0; rc == 0 && i < lines; i++) {
+        rc = take_line(c, text, sizeof text);
+        if (rc == 0 && strncmp(text, "JournalBytes: ", 14) == 0)
+            has = strtoull(text + 14, NULL, 10) > 0;
+    }
+    if (rc == 0)
+        *out = has;
+    return rc;
+}
+
 int rrdcached_flush_series(struct rrdcached *c, const char *rrd_dir, enum series_kind kind,
                            const char *name)
 {
@@ -245,5 +300,6 @@ void rrdcached_close(struct rrdcached *c)
         return;
     disconnect(c, 0);
     buf_fini(&c->batch);
+    buf_fini(&c->tail);
     free(c);
 }

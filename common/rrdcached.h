@@ -1,6 +1,9 @@
 // A client of rrdcached(1): its text protocol over a Unix socket, updates in BATCHes. rrdcached keeps
 // updates of a file in memory and writes them together, which saves most of the disk's work.
 //
+// Its journal (-j) is written through a buffer, so a crash of it loses the last 4,096 octets even with one:
+// after a lost connection the last 64 KiB that it took are given again.
+//
 // Blocks, each wait bounded by the time-out given. Who must not wait uses a short one.
 #pragma once
 
@@ -22,6 +25,10 @@ int rrdcached_put(struct rrdcached *c, const char *path, const struct rrdfile_up
 // after the file's last is none of them (it had been sent before). Else a negative errno: nothing is
 // known to have been taken, and the batch is empty again.
 int rrdcached_commit(struct rrdcached *c, size_t *refused, char error[static RRDFILE_ERROR_MAX]);
+
+// Has it a journal of its own (-j)? Without one, a crash loses what it holds. To be asked after a commit:
+// it says how much it wrote there. Negative errno.
+int rrdcached_has_journal(struct rrdcached *c, bool *out);
 
 // Has a file written now, so that it can be read. A file that rrdcached does not know is no error.
 int rrdcached_flush(struct rrdcached *c, const char *path);

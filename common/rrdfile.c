@@ -42,8 +42,10 @@ static int write_trial(const char *path)
 static int failed(const char *path, int code, char error[static RRDFILE_ERROR_MAX])
 {
     const char *text = rrd_test_error() ? rrd_get_error() : "";
-    if (*text)
+    if (*text && strstr(text, path))
         snprintf(error, RRDFILE_ERROR_MAX, "%s", text);
+    else if (*text) // librrd does not always say of which file
+        snprintf(error, RRDFILE_ERROR_MAX, "%.120s: %s", path, text);
     else {
         int why = write_trial(path);
         snprintf(error, RRDFILE_ERROR_MAX, "%.120s: %s", path,

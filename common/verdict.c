@@ -125,6 +125,17 @@ const char *verdict_limitation_text(uint32_t bit)
     return NULL;
 }
 
+// What it rests on when that is not the packets alone, as nearly always.
+static const char *rests_on(uint32_t sources)
+{
+    switch (sources) {
+    case VERDICT_FROM_LOG: return ", by the mail log";
+    case VERDICT_FROM_LOG | VERDICT_FROM_PACKETS: return ", by packets and the mail log";
+    case VERDICT_FROM_EXPORT: return ", by a router's flows";
+    default: return "";
+    }
+}
+
 void verdict_sentence(const struct verdict *v, char out[static VERDICT_SENTENCE_MAX])
 {
     char subscriber[SUBSCRIBER_TEXT_MAX];
@@ -138,9 +149,12 @@ void verdict_sentence(const struct verdict *v, char out[static VERDICT_SENTENCE_
     time_format(v->first_ms - v->first_ms % 1000, since);
     const char *who = v->party.kind == PARTY_LINE ? v->party.id
                                                   : subscriber_key_format(&v->key, subscriber);
-    int n = snprintf(out, VERDICT_SENTENCE_MAX, "%.60s%s %s since %s",
-                     v->party.kind == PARTY_LINE ? "Line " : "", who,
-                     v->class_ < VERDICT_CLASSES ? classes[v->class_].says : "misbehaves", since);
+    const char *says = v->class_ < VERDICT_CLASSES ? classes[v->class_].says : "misbehaves";
+    if (v->class_ == VERDICT_COMPROMISED_ACCOUNT && v->party.kind == PARTY_MAILBOX)
+        says = "looks stolen";
+    int n = snprintf(out, VERDICT_SENTENCE_MAX, "%.60s%s %s since %s%s",
+                     v->party.kind == PARTY_LINE ? "Line " : "", who, says, since,
+                     rests_on(v->sources));
     if (n <= 0 || n >= VERDICT_SENTENCE_MAX || !best)
         return;
     // The reason stands whole, or by its first clause, or not at all: half a number would be a wrong one.

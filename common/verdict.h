@@ -128,7 +128,7 @@ struct verdict {
     struct verdict_evidence evidence[VERDICT_EVIDENCE_MAX];
 };
 
-// One sentence: who, what, since when, on what.
+// One sentence: who, what, since when, on what; the source is said where it is not packets alone.
 void verdict_sentence(const struct verdict *v, char out[static VERDICT_SENTENCE_MAX]);
 
 json_t *verdict_to_json(const struct verdict *v); // new reference; NULL: out of memory

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "flow.h"
+#include "table.h"
 
 // When places are short this part is kept for mail, and as much for the rest, so that a flood of one kind
 // cannot blind us for the other.
@@ -31,7 +32,7 @@ struct dialogues *dialogues_new(size_t count, const struct stream_limits *limits
     if (!d)
         return NULL;
     d->count = count;
-    d->dialogue = calloc(count + 1, sizeof *d->dialogue);
+    d->dialogue = table_new(count + 1, sizeof *d->dialogue);
     d->blocks = stream_pool_new(limits);
     d->trackers = proto_pool_new(count);
     if (!d->dialogue || !d->blocks || !d->trackers) {
@@ -48,7 +49,7 @@ void dialogues_free(struct dialogues *d)
         return;
     stream_pool_free(d->blocks);
     proto_pool_free(d->trackers);
-    free(d->dialogue);
+    table_free(d->dialogue);
     free(d);
 }
 
@@ -336,6 +337,24 @@ static uint32_t offered_window(const struct flow *f, const struct packet *p, uns
     if (p->tcp_flags & PACKET_SYN)
         return p->window;
     return (uint32_t)p->window << (scale > 14 ? 14 : scale);
+}
+
+bool dialogue_next(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
+{
+    struct dialogue *d = &t->dialogues->dialogue[f->dialogue];
+    if (!(p->tcp_flags & PACKET_ACK) || p->payload.len != p->payload_wire ||
+        !stream_next(&d->stream, dir, p->seq, p->payload_wire, p->ack, offered_window(f, p, dir)))
+        return false;
+    if (p->payload_wire > 0) {
+        d->spoken = true;
+        d->proto.one_sided = !(f->flags & (FLOW_SEEN_RESPONDER >> dir));
+        proto_feed(&d->proto, t->dialogues->trackers, dir == 0 ? PROTO_INITIATOR : PROTO_RESPONDER,
+                   p->payload, p->t_us);
+        note_app(t, f, d);
+    }
+    if (d->proto.decided)
+        dialogue_reconsider(t, f);
+    return true;
 }
 
 unsigned dialogue_segment(struct flow_table *t, struct flow *f, const struct packet *p,

@@ -41,6 +41,9 @@ enum dialogue_verdict { DIALOGUE_NONE = 16 }; // the flow has no dialogue
 // A TCP segment of side `dir` of an open flow; opens the dialogue at the first payload.
 unsigned dialogue_segment(struct flow_table *t, struct flow *f, const struct packet *p,
                           unsigned dir);
+// The usual segment of an open flow that has a dialogue (stream_next). False: nothing was changed, and
+// dialogue_segment has to look at it.
+bool dialogue_next(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir);
 // The beginning of side `dir` was shown late: its first octet is known now.
 void dialogue_begins(struct flow_table *t, struct flow *f, unsigned dir);
 // Initiator and responder change places; false: too late, octets have been fed.

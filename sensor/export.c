@@ -256,7 +256,7 @@ void export_flow(void *ctx, struct flow_table *t, struct flow *f, unsigned flags
         return;
     }
     struct record_flow *r = &x->record.flow;
-    memset(r, 0, sizeof *r);
+    memset(r, 0, offsetof(struct record_flow, hash)); // hashes count by `hash_count`
     r->handshake = f->handshake;
     r->app = f->app;
     r->app_source = f->app_source;

@@ -63,7 +63,7 @@ static int open_sensor(struct daemon *d, struct file_job *j)
     setup.profile = (uint8_t)(c->legal_profile > 0 ? c->legal_profile - 1 : COVERAGE_FULL_ENVELOPE);
     if (c->legal_profile == 0)
         log_info("sensor.legal_profile is not chosen; a replay looks at full-envelope");
-    int rc = setup_key(c, &setup.key);
+    int rc = setup_key(d, &setup.key);
     if (rc != 0)
         return rc;
     if (output && is_an_input(d, output)) {
@@ -96,10 +96,34 @@ static int judge_inputs(const struct file_job *j, struct control_status *status)
     return rc;
 }
 
+// Captures that end too early cut what was going on in them.
+static void cut_flows(const struct file_job *j)
+{
+    size_t n;
+    const struct source_input *in = source_files_inputs(&j->source, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (in[i].frames == 0 || in[i].state == SOURCE_WHOLE || in[i].state == SOURCE_EMPTY)
+            continue;
+        sensor_cut(j->job.sensor);
+        return;
+    }
+}
+
+// A list of flows does not show what is missing in it; a status document does.
+static void say_skipped(const struct daemon *d, const struct file_job *j)
+{
+    char text[160];
+    if (daemon_has(d->args, "print") && !daemon_has(d->args, "status") &&
+        sensor_skipped(j->job.sensor, text, sizeof text) > 0)
+        log_warning("%s; --status FILE names them all", text);
+}
+
 static int finish(struct daemon *d, struct file_job *j, struct control_status *status)
 {
     const char *path = daemon_value(d->args, "status"), *output = daemon_value(d->args, "output");
+    cut_flows(j);
     sensor_finish(j->job.sensor);
+    say_skipped(d, j);
     int error = sensor_error(j->job.sensor), closed = sink_close(&j->job.sink);
     if (error == 0)
         error = closed;

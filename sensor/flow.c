@@ -10,6 +10,7 @@
 
 #include "octets.h"
 #include "path.h"
+#include "table.h"
 
 struct flow_table *flow_table_new(const struct flow_config *config, struct stats *stats,
                                   flow_report_fn report, void *ctx)
@@ -29,20 +30,20 @@ struct flow_table *flow_table_new(const struct flow_config *config, struct stats
         t->hash_key[i] = z ^ z >> 31;
     }
     t->mask = heads - 1;
-    t->memory = calloc(config->flows + 1, sizeof *t->flow);
-    t->head = malloc(heads * sizeof *t->head);
+    t->flow = table_new(config->flows, sizeof *t->flow);
+    t->head = table_new(heads, sizeof *t->head);
     t->wheel = wheel_new(config->flows);
     t->realms = intern_new(config->realms);
     t->paths = intern_new(config->realms);
     t->mirror = mirror_new(config->mirror_entries, config->duplicate_us);
     t->dialogues = dialogues_new(config->dialogues, &config->stream);
-    if (!t->memory || !t->head || !t->wheel || !t->realms || !t->paths || !t->mirror ||
+    if (!t->flow || !t->head || !t->wheel || !t->realms || !t->paths || !t->mirror ||
         !t->dialogues) {
         flow_table_free(t);
         return NULL;
     }
-    t->flow = (struct flow *)(void *)((uint8_t *)t->memory + (-(uintptr_t)t->memory & 63));
     memset(t->head, 0xff, heads * sizeof *t->head);
+    wheel_fetches(t->wheel, t->flow, sizeof *t->flow);
     t->free = FLOW_NONE;
     for (size_t i = 0; i < FLOW_LISTS; i++)
         t->list[i].oldest = t->list[i].newest = FLOW_NONE;
@@ -62,8 +63,8 @@ void flow_table_free(struct flow_table *t)
     intern_free(t->paths);
     intern_free(t->realms);
     wheel_free(t->wheel);
-    free(t->head);
-    free(t->memory);
+    table_free(t->head);
+    table_free(t->flow);
     free(t);
 }
 
@@ -89,7 +90,22 @@ uint32_t flow_realm(struct flow_table *t, const struct packet *p)
     return realm;
 }
 
-void flow_key_in(uint32_t realm, const struct packet *p, struct flow_key *out, bool *swapped)
+// The four words of a key's addresses and the fifth of the rest, under words that nobody outside knows.
+static inline uint64_t hash_words(const struct flow_table *t, const uint64_t word[static 5])
+{
+    const uint64_t *secret = t->hash_key;
+    uint64_t a = octets_mix(word[0] ^ secret[0], word[1] ^ secret[1]);
+    uint64_t b = octets_mix(word[2] ^ secret[2], word[3] ^ secret[3]);
+    return octets_mix((a + b) ^ word[4], (a ^ secret[4]) + (b << 1));
+}
+
+static inline uint64_t last_word(unsigned port0, unsigned port1, uint32_t realm_and_proto)
+{
+    return (uint64_t)port0 << 48 | (uint64_t)port1 << 32 | realm_and_proto;
+}
+
+uint64_t flow_key_in(const struct flow_table *t, uint32_t realm, const struct packet *p,
+                     struct flow_key *out, bool *swapped)
 {
     // Which end is lower is as good as random: no branch. Any order that both directions share will do;
     // this one is that of the addresses' octets.
@@ -97,39 +113,39 @@ void flow_key_in(uint32_t realm, const struct packet *p, struct flow_key *out, b
     uint64_t y[2] = {octets_word(p->addr[1]), octets_word(p->addr[1] + 8)};
     uint64_t xh = __builtin_bswap64(x[0]), xl = __builtin_bswap64(x[1]);
     uint64_t yh = __builtin_bswap64(y[0]), yl = __builtin_bswap64(y[1]);
+    unsigned px = p->port[0], py = p->port[1];
     unsigned high = (unsigned)(xh > yh) |
                     ((unsigned)(xh == yh) &
-                     ((unsigned)(xl > yl) |
-                      ((unsigned)(xl == yl) & (unsigned)(p->port[0] > p->port[1]))));
+                     ((unsigned)(xl > yl) | ((unsigned)(xl == yl) & (unsigned)(px > py))));
     uint64_t turn = 0 - (uint64_t)high;
-    for (unsigned i = 0; i < 2; i++) {
-        uint64_t differ = (x[i] ^ y[i]) & turn, low = x[i] ^ differ, upper = y[i] ^ differ;
-        memcpy(out->addr[0] + 8 * i, &low, sizeof low);
-        memcpy(out->addr[1] + 8 * i, &upper, sizeof upper);
-    }
-    out->port[high] = p->port[0];
-    out->port[!high] = p->port[1];
-    out->realm_and_proto = realm << 8 | p->ip_proto;
+    uint64_t upper = (x[0] ^ y[0]) & turn, lower = (x[1] ^ y[1]) & turn;
+    unsigned ports = (px ^ py) & (unsigned)turn;
+    px ^= ports;
+    py ^= ports;
+    uint32_t last = realm << 8 | p->ip_proto;
+    const uint64_t word[5] = {x[0] ^ upper, x[1] ^ lower, y[0] ^ upper, y[1] ^ lower,
+                              last_word(px, py, last)};
+    memcpy(out->addr, word, sizeof out->addr);
+    out->port[0] = (uint16_t)px;
+    out->port[1] = (uint16_t)py;
+    out->realm_and_proto = last;
     *swapped = high;
+    return hash_words(t, word);
 }
 
 struct flow_key flow_key_of(struct flow_table *t, const struct packet *p, bool *swapped)
 {
     struct flow_key k;
-    flow_key_in(flow_realm(t, p), p, &k, swapped);
+    flow_key_in(t, flow_realm(t, p), p, &k, swapped);
     return k;
 }
 
 uint64_t flow_hash(const struct flow_table *t, const struct flow_key *key)
 {
-    const uint64_t *secret = t->hash_key;
-    uint64_t last = (uint64_t)key->port[0] << 48 | (uint64_t)key->port[1] << 32 |
-                    key->realm_and_proto;
-    uint64_t a = octets_mix(octets_word(key->addr[0]) ^ secret[0],
-                            octets_word(key->addr[0] + 8) ^ secret[1]);
-    uint64_t b = octets_mix(octets_word(key->addr[1]) ^ secret[2],
-                            octets_word(key->addr[1] + 8) ^ secret[3]);
-    return octets_mix((a + b) ^ last, (a ^ secret[4]) + (b << 1));
+    const uint64_t word[5] = {octets_word(key->addr[0]), octets_word(key->addr[0] + 8),
+                              octets_word(key->addr[1]), octets_word(key->addr[1] + 8),
+                              last_word(key->port[0], key->port[1], key->realm_and_proto)};
+    return hash_words(t, word);
 }
 
 static bool same_key(const struct flow_key *a, const struct flow_key *b)

@@ -6,7 +6,7 @@
 //   flow_time.c      deadlines in packet time, the minute's end
 //   dialogue.c       streams and trackers of the flows that carry octets worth following
 //
-// A flow takes 192 octets here, 20 in the wheel and at most 8 in the hash table. All else it may need
+// A flow takes 160 octets here, 20 in the wheel and at most 8 in the hash table. All else it may need
 // (held segments, tracker state) comes from pools. The order of events is a function of the packets
 // alone. What there is to tell goes to `report`, which clears what it has told.
 #pragma once
@@ -61,15 +61,17 @@ struct flow_key {
     uint32_t realm_and_proto; // number of the interned realm << 8 | IP protocol
 };
 
-// A packet of an established connection touches the first two cache lines only.
+// A packet of an established connection touches no more than the first 120 octets.
 struct flow {
-    _Alignas(64) struct flow_key key;
+    struct flow_key key;
     uint32_t hash_next;
     uint32_t dialogue; // 0: none
     int64_t last_us;
-    uint16_t flags;        // enum flow_flags
-    uint8_t state;         // enum flow_state
-    uint8_t handshake;     // enum record_handshake
+    uint16_t flags;      // enum flow_flags
+    uint8_t state;       // enum flow_state
+    uint8_t handshake;   // enum record_handshake
+    uint16_t incomplete; // enum record_incomplete
+    uint16_t ndpi_protocol;
     uint32_t newer, older; // list by age
     // Of here on index 0 is the initiator, 1 the responder. Counters are since the last record.
     uint32_t end[2]; // highest sequence number seen, plus one
@@ -82,10 +84,7 @@ struct flow {
     uint8_t ttl_min, ttl_max;
     uint8_t wscale;             // initiator's in the lower four bits; 15: none known
     uint8_t side;               // enum record_side
-    int64_t armed_us;           // deadline in the wheel; 0: none
     uint32_t to_first_reply_ms; // plus 1; 0: none
-    uint16_t incomplete;        // enum record_incomplete
-    uint16_t ndpi_protocol;
     int64_t start_us;
     uint32_t first_ms;   // from start to the first packet since the last record
     uint32_t outcome_ms; // from start to the outcome not yet told, plus 1; 0: none
@@ -96,8 +95,8 @@ struct flow {
     uint8_t app, app_source;
 };
 
-_Static_assert(sizeof(struct flow) <= 192, "a flow stays small");
-_Static_assert(offsetof(struct flow, start_us) == 128, "what every packet touches stands in front");
+_Static_assert(sizeof(struct flow) <= 160, "a flow stays small");
+_Static_assert(offsetof(struct flow, start_us) == 120, "what every packet touches stands in front");
 
 struct flow_config {
     size_t flows, dialogues;
@@ -127,8 +126,7 @@ enum flow_list { FLOW_LIST_OPENING, FLOW_LIST_LIVE, FLOW_LIST_DONE, FLOW_LISTS }
 struct flow_table {
     struct flow_config config;
     uint64_t hash_key[FLOW_HASH_WORDS];
-    void *memory;      // of the flows
-    struct flow *flow; // in it, at the beginning of a cache line
+    struct flow *flow;
     uint32_t *head;
     size_t mask;
     uint32_t free; // FLOW_NONE: only places from `fresh` on
@@ -179,6 +177,8 @@ void flow_packet_at(struct flow_table *t, const struct packet *p, const struct f
 void flow_run(struct flow_table *t, int64_t t_us);
 // Tells of every flow that counted something in the minute that ends at `t_us`.
 void flow_minute(struct flow_table *t, int64_t t_us);
+// The input ended too early: TCP flows that go on are not complete.
+void flow_cut(struct flow_table *t);
 // Ends every flow, at the end of the input.
 void flow_finish(struct flow_table *t, int64_t t_us);
 
@@ -200,6 +200,7 @@ static inline void flow_prefetch(const struct flow *f)
 {
     __builtin_prefetch(f, 1);
     __builtin_prefetch((const char *)f + 64, 1);
+    __builtin_prefetch(&f->to_first_reply_ms, 1); // flows do not begin with a cache line
 }
 
 struct ip_addr flow_addr(const struct flow *f, unsigned dir);
@@ -216,8 +217,9 @@ static inline uint8_t flow_proto(const struct flow *f)
 struct flow_key flow_key_of(struct flow_table *t, const struct packet *p, bool *swapped);
 // Number of the packet's realm in `realms`, 0: the default one.
 uint32_t flow_realm(struct flow_table *t, const struct packet *p);
-// flow_key_of for a packet whose realm is known.
-void flow_key_in(uint32_t realm, const struct packet *p, struct flow_key *out, bool *swapped);
+// flow_key_of for a packet whose realm is known; returns the key's hash.
+uint64_t flow_key_in(const struct flow_table *t, uint32_t realm, const struct packet *p,
+                     struct flow_key *out, bool *swapped);
 uint64_t flow_hash(const struct flow_table *t, const struct flow_key *key);
 struct flow *flow_find(struct flow_table *t, const struct flow_key *key, uint64_t hash);
 // A zeroed flow with its key, in the list of its state; evicts when the table is full.
@@ -259,10 +261,12 @@ enum flow_belongs flow_tcp_belongs(const struct flow *f, const struct packet *p,
 // A flow begun by this packet; NULL: it begins none.
 struct flow *flow_tcp_new(struct flow_table *t, const struct packet *p, const struct flow_key *key,
                           uint64_t hash, bool swapped);
-// An open connection that is only counted, and a packet that neither opens nor closes: then flow_tcp_pass
-// does all that flow_tcp would, and flow_tcp_belongs need not be asked.
-bool flow_tcp_steady(const struct flow *f, const struct packet *p);
-void flow_tcp_pass(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir);
+// A connection that is open and stays so, and a packet that neither opens nor closes: it belongs to the flow,
+// and with a dialogue flow_tcp_talk does all that flow_tcp would, without one flow_tcp_pass. Both may
+// decline (false) before they have changed anything.
+bool flow_tcp_open(const struct flow *f, const struct packet *p);
+bool flow_tcp_talk(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir);
+bool flow_tcp_pass(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir);
 // What a packet of side `dir`, counted before, does to the connection and its dialogue.
 void flow_tcp(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir);
 // An ICMP error quoted the SYN with this sequence number.

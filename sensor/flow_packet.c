@@ -112,10 +112,11 @@ static void tcp_packet(struct flow_table *t, const struct packet *p, const struc
             f->duplicates++;
         return;
     }
-    if (f && flow_tcp_steady(f, p) && !t->long_way) {
+    if (f && flow_tcp_open(f, p) && !t->long_way) {
         unsigned dir = flow_end(f, swapped);
         counted(t, f, p, dir);
-        flow_tcp_pass(t, f, p, dir);
+        if (!(f->dialogue ? flow_tcp_talk : flow_tcp_pass)(t, f, p, dir))
+            flow_tcp(t, f, p, dir);
         tell_before_overflow(t, f, p->t_us);
         return;
     }
@@ -246,8 +247,7 @@ static void icmp(struct flow_table *t, const struct packet *p)
 static void locate(const struct flow_table *t, const struct packet *p, uint32_t realm,
                    struct flow_place *out)
 {
-    flow_key_in(realm, p, &out->key, &out->swapped);
-    out->hash = flow_hash(t, &out->key);
+    out->hash = flow_key_in(t, realm, p, &out->key, &out->swapped);
     out->number = mirror_number(t->mirror, p, out->hash);
     out->known = true;
 }
@@ -277,7 +277,7 @@ bool flow_fetch_dialogue(const struct flow_table *t, const struct flow_place *pl
     if (f->state == FLOW_OPEN && f->dialogue == 0)
         return false;
     // It may be given another deadline, or end.
-    __builtin_prefetch((const char *)f + 128, 1);
+    __builtin_prefetch((const char *)f + sizeof *f - 1, 1);
     wheel_prefetch(t->wheel, place->first);
     if (f->dialogue == 0)
         return false;

@@ -354,19 +354,32 @@ static bool is_steady(const struct flow *f)
            f->handshake != RECORD_HANDSHAKE_PENDING;
 }
 
-bool flow_tcp_steady(const struct flow *f, const struct packet *p)
+bool flow_tcp_open(const struct flow *f, const struct packet *p)
 {
     const unsigned turning = PACKET_SYN | PACKET_FIN | PACKET_RST;
     const unsigned ending = FLOW_FIN_INITIATOR | FLOW_FIN_RESPONDER | FLOW_RESET;
     bool decided = f->handshake == RECORD_HANDSHAKE_ESTABLISHED ||
                    f->handshake == RECORD_HANDSHAKE_MIDSTREAM;
-    return f->state == FLOW_OPEN && f->dialogue == 0 && decided && (p->tcp_flags & turning) == 0 &&
-           (f->flags & (ending | FLOW_WEAK_SIDES)) == 0 &&
-           ((f->flags & FLOW_NO_DIALOGUE) || p->payload_wire == 0);
+    return f->state == FLOW_OPEN && decided && (p->tcp_flags & turning) == 0 &&
+           (f->flags & ending) == 0;
 }
 
-void flow_tcp_pass(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
+bool flow_tcp_talk(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
 {
+    if (!dialogue_next(t, f, p, dir))
+        return false;
+    if (!(f->flags & FLOW_SPOKE) && (dir == 0 ? p->payload_wire > 0 : acknowledges_octets(f, p)))
+        f->flags |= FLOW_SPOKE;
+    if (f->to_first_reply_ms == 0 && dir == 1 && p->payload_wire > 0)
+        note_first_reply(f, p);
+    reach(f, dir, p->seq + p->payload_wire);
+    return true;
+}
+
+bool flow_tcp_pass(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
+{
+    if ((f->flags & FLOW_WEAK_SIDES) || (!(f->flags & FLOW_NO_DIALOGUE) && p->payload_wire > 0))
+        return false;
     uint32_t end = p->seq + p->payload_wire, before = f->end[dir];
     bool first = before == 0, ahead = first || seq_before(before, end);
     if (p->payload_wire > 0 && (!ahead || end == before)) {
@@ -380,6 +393,7 @@ void flow_tcp_pass(struct flow_table *t, struct flow *f, const struct packet *p,
         f->flags |= FLOW_SPOKE;
     if (f->to_first_reply_ms == 0 && dir == 1 && p->payload_wire > 0)
         note_first_reply(f, p);
+    return true;
 }
 
 void flow_tcp(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)

@@ -28,11 +28,10 @@ static int64_t deadline(struct flow_table *t, const struct flow *f)
 
 void flow_arm(struct flow_table *t, struct flow *f)
 {
-    int64_t at = deadline(t, f);
-    if (f->armed_us != 0 && at >= f->armed_us)
-        return;
-    f->armed_us = at;
-    wheel_set(t->wheel, flow_index(t, f), at);
+    uint32_t i = flow_index(t, f);
+    int64_t at = deadline(t, f), set = wheel_deadline(t->wheel, i);
+    if (set < 0 || at < set)
+        wheel_set(t->wheel, i, at);
 }
 
 void flow_decide(struct flow *f, uint8_t handshake, int64_t t_us)
@@ -112,16 +111,28 @@ static void fire(struct flow_table *t, struct flow *f, int64_t t_us)
     flow_free(t, f);
 }
 
+// What the flow that comes next will touch when it is given back: its place in chain and list.
+static void fetch_next(const struct flow_table *t)
+{
+    uint32_t next = wheel_next(t->wheel);
+    if (next == WHEEL_NONE || t->flow[next].state != FLOW_DONE)
+        return;
+    const struct flow *f = &t->flow[next];
+    __builtin_prefetch(&t->head[flow_hash(t, &f->key) & t->mask], 1);
+    if (f->newer != FLOW_NONE)
+        __builtin_prefetch(&t->flow[f->newer].newer, 1);
+    if (f->older != FLOW_NONE)
+        __builtin_prefetch(&t->flow[f->older].newer, 1);
+    intern_prefetch(t->paths, f->path);
+}
+
 void flow_run(struct flow_table *t, int64_t t_us)
 {
     uint32_t i;
     int64_t due;
     while ((i = wheel_pop(t->wheel, t_us, &due)) != WHEEL_NONE) {
         struct flow *f = &t->flow[i];
-        uint32_t next = wheel_next(t->wheel);
-        if (next != WHEEL_NONE)
-            flow_prefetch(&t->flow[next]);
-        f->armed_us = 0;
+        fetch_next(t);
         if (deadline(t, f) > due)
             flow_arm(t, f);
         else
@@ -159,6 +170,18 @@ void flow_minute(struct flow_table *t, int64_t t_us)
         dialogue_reconsider(t, f);
     }
     t->minute_first = FLOW_NONE;
+}
+
+void flow_cut(struct flow_table *t)
+{
+    static const unsigned lists[] = {FLOW_LIST_OPENING, FLOW_LIST_LIVE};
+    for (size_t l = 0; l < sizeof lists / sizeof lists[0]; l++) {
+        for (uint32_t i = t->list[lists[l]].oldest; i != FLOW_NONE; i = t->flow[i].newer) {
+            struct flow *f = &t->flow[i];
+            if (flow_proto(f) == 6 && f->state != FLOW_CLOSING)
+                f->incomplete |= RECORD_PARSER_LOST;
+        }
+    }
 }
 
 void flow_finish(struct flow_table *t, int64_t t_us)

@@ -6,13 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct place {
+#include "table.h"
+
+struct place { // a cache line
     struct intern_value value;
     uint32_t held;
     uint32_t hash_next; // number; 0 ends
     uint32_t older, newer;
-    uint32_t hash;
 };
+
+_Static_assert(sizeof(struct place) == 64, "one line is fetched");
 
 struct intern {
     struct place *place; // [0] is the empty value and the list's anchor
@@ -30,7 +33,7 @@ struct intern *intern_new(size_t count)
     size_t heads = 1;
     while (heads < count * 2)
         heads *= 2;
-    if (!t || !(t->place = calloc(count + 1, sizeof *t->place)) ||
+    if (!t || !(t->place = table_new(count + 1, sizeof *t->place)) ||
         !(t->head = calloc(heads, sizeof *t->head))) {
         intern_free(t);
         return NULL;
@@ -45,7 +48,7 @@ void intern_free(struct intern *t)
 {
     if (!t)
         return;
-    free(t->place);
+    table_free(t->place);
     free(t->head);
     free(t);
 }
@@ -80,7 +83,7 @@ static void list_in(struct intern *t, uint32_t n)
 
 static void unlink_hash(struct intern *t, uint32_t n)
 {
-    uint32_t *link = &t->head[t->place[n].hash & t->mask];
+    uint32_t *link = &t->head[hash_of(&t->place[n].value) & t->mask];
     while (*link != n)
         link = &t->place[*link].hash_next;
     *link = t->place[n].hash_next;
@@ -93,7 +96,7 @@ uint32_t intern_get(struct intern *t, const struct intern_value *value)
     uint32_t hash = hash_of(value);
     uint32_t *head = &t->head[hash & t->mask];
     for (uint32_t n = *head; n != 0; n = t->place[n].hash_next)
-        if (t->place[n].hash == hash && memcmp(&t->place[n].value, value, sizeof *value) == 0)
+        if (memcmp(&t->place[n].value, value, sizeof *value) == 0)
             return t->last = n;
     uint32_t n = t->place[0].newer;
     if (t->fresh <= t->count) {
@@ -108,7 +111,6 @@ uint32_t intern_get(struct intern *t, const struct intern_value *value)
     list_in(t, n);
     struct place *p = &t->place[n];
     p->value = *value;
-    p->hash = hash;
     p->hash_next = *head;
     *head = n;
     return t->last = n;
@@ -118,6 +120,11 @@ void intern_hold(struct intern *t, uint32_t number)
 {
     if (number != 0 && t->place[number].held++ == 0)
         list_out(t, number);
+}
+
+void intern_prefetch(const struct intern *t, uint32_t number)
+{
+    __builtin_prefetch(&t->place[number], 1);
 }
 
 void intern_drop(struct intern *t, uint32_t number)

@@ -2,6 +2,7 @@
 #include "live_setup.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,25 +24,73 @@ size_t live_interfaces(const struct daemon *d, const char **out, size_t max)
     return n;
 }
 
-// What has no default where people's mail is looked at.
-static int judge_conf(const struct sensor_conf *c)
+// Says what is wrong with a key of the section: at its place, or at the section's where it is missing.
+static void wrong_key(const struct daemon *d, const char *key, const char *text)
 {
+    char name[64], place[CONF_PLACE_MAX];
+    snprintf(name, sizeof name, "sensor.%s", key);
+    conf_place(daemon_config_path(d->args), name, place);
+    if (!place[0])
+        conf_place(daemon_config_path(d->args), "sensor", place);
+    log_error("%s%s: %s", place, name, text);
+}
+
+// What has no default where people's mail is looked at.
+static int judge_conf(const struct daemon *d)
+{
+    const struct sensor_conf *c = d->conf;
+    char text[100];
+    int rc = 0;
     if (c->legal_profile == 0) {
-        log_error("sensor.legal_profile: is not chosen; set it to flow-only, "
-                  "own-smarthost-content or full-envelope, as the law of the place allows");
-        return EX_CONFIG;
+        wrong_key(d, "legal_profile",
+                  "is not chosen; set it to flow-only, own-smarthost-content or full-envelope, as "
+                  "the law of the place allows");
+        rc = EX_CONFIG;
     }
     if (!c->key_file) {
-        log_error("sensor.key_file: is missing, and names must not leave here unprotected; write a "
-                  "file with a line \"ID HEX64\" (echo 1 $(openssl rand -hex 32)), mode 600");
-        return EX_CONFIG;
+        wrong_key(d, "key_file",
+                  "is missing, and names must not leave here unprotected; write a file with a line "
+                  "\"ID HEX64\" (echo 1 $(openssl rand -hex 32)), mode 600");
+        rc = EX_CONFIG;
     }
     if (c->domain + c->processes - 1 > UINT32_MAX) {
-        log_error("sensor.domain: leaves no room for %lld processes; lower it",
-                  (long long)c->processes);
-        return EX_CONFIG;
+        snprintf(text, sizeof text, "leaves no room for %lld processes; lower it",
+                 (long long)c->processes);
+        wrong_key(d, "domain", text);
+        rc = EX_CONFIG;
     }
-    return 0;
+    return rc;
+}
+
+// As the kernel has it: no path, no space, and a name at all.
+static bool may_name_interface(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 0 && len < IFNAMSIZ && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+           strcspn(name, "/: \t\n\v\f\r") == len;
+}
+
+// --check of what is opened live: nothing is opened, but nothing is left to be found at a start by night.
+int live_check(const struct daemon *d)
+{
+    const struct sensor_conf *c = d->conf;
+    int rc = 0;
+    for (size_t i = 0; i < c->interfaces.count; i++) {
+        char key[40];
+        if (may_name_interface(c->interfaces.item[i]))
+            continue;
+        snprintf(key, sizeof key, "interfaces[%zu]", i);
+        wrong_key(d, key, "names no interface: a name has at most 15 letters, no \"/\", no space");
+        rc = EX_CONFIG;
+    }
+    if (!daemon_has(d->args, "check") || c->interfaces.count == 0)
+        return rc;
+    int conf = judge_conf(d);
+    if (conf == 0 && !c->spool) {
+        wrong_key(d, "spool", "is missing, and records have to go somewhere; name a folder");
+        conf = EX_CONFIG;
+    }
+    return rc ? rc : conf;
 }
 
 static int judge_args(const struct daemon *d, size_t interfaces)
@@ -57,20 +106,22 @@ static int judge_args(const struct daemon *d, size_t interfaces)
         log_error("--print knows only flows; see postern-sensor --help");
         return EX_USAGE;
     }
-    if (!print && !daemon_has(d->args, "output") && !daemon_has(d->args, "status") && !c->spool) {
-        log_error("there is nowhere to write records to; set sensor.spool, or give -o RECORDS");
-        return EX_USAGE;
+    if (print || daemon_has(d->args, "output") || daemon_has(d->args, "status") || c->spool)
+        return 0;
+    // Who starts it by its configuration alone has to mend that, who gives an interface the command.
+    if (!daemon_has(d->args, "interface")) {
+        wrong_key(d, "spool", "is missing, and records have to go somewhere; name a folder");
+        return EX_CONFIG;
     }
-    return 0;
+    log_error("there is nowhere to write records to; set sensor.spool, or give -o RECORDS");
+    return EX_USAGE;
 }
 
 // A filter that names no layer sees bare IP and what has one tag beside the frame; nothing else.
 static void warn_of_filter(const char *filter)
 {
-    static const char *const layers[] = {"vlan", "pppoes", "mpls", "geneve", NULL};
-    for (size_t i = 0; layers[i]; i++)
-        if (strstr(filter, layers[i]))
-            return;
+    if (ring_filter_names_layers(filter))
+        return;
     log_warning(
         "sensor.filter \"%s\" sees nothing under VLAN tags (QinQ), PPPoE or MPLS: write it for "
         "them (\"... or (vlan and ...) or (pppoes and ...)\"), or leave it out",
@@ -165,10 +216,9 @@ static int divide(struct live *l, struct ring **rings, size_t interfaces, size_t
 static int open_path(struct live *l)
 {
     struct daemon *d = l->d;
-    const struct sensor_conf *c = d->conf;
     int rc = setup_sets(d->site, &l->job.subscribers, &l->job.smarthosts);
     if (rc == 0)
-        rc = setup_key(c, &l->key);
+        rc = setup_key(d, &l->key);
     return rc == 0 ? setup_sink(d, l->process, &l->job.sink) : rc;
 }
 
@@ -192,7 +242,7 @@ int live_setup(struct daemon *d, struct live *l)
     size_t interfaces = live_interfaces(d, interface, SENSOR_INTERFACES_MAX);
     size_t processes = (size_t)c->processes;
     l->d = d;
-    int rc = judge_conf(c);
+    int rc = judge_conf(d);
     if (rc == 0)
         rc = judge_args(d, interfaces);
     if (rc != 0)

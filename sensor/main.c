@@ -62,6 +62,12 @@ static int usage(const struct daemon *d)
     return EX_USAGE;
 }
 
+static int check_conf(struct daemon *d)
+{
+    int rc = sensor_conf_check(d), live = live_check(d);
+    return rc ? rc : live;
+}
+
 static int open_job(struct daemon *d)
 {
     switch (task_of(d)) {
@@ -137,7 +143,7 @@ int main(int argc, char **argv)
         .section = "sensor",
         .keys = sensor_conf_keys,
         .conf_size = sizeof(struct sensor_conf),
-        .check = sensor_conf_check,
+        .check = check_conf,
         .run = run,
         .open = open_job,
         .sandbox = sandbox,

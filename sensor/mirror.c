@@ -50,8 +50,9 @@ uint64_t mirror_number(const struct mirror *m, const struct packet *p, uint64_t 
     uint64_t numbers = tcp ? (uint64_t)p->seq << 32 | p->ack : 0;
     uint64_t rest = (uint64_t)p->port[0] << 48 | (uint64_t)p->port[1] << 32 |
                     (tcp ? (uint32_t)p->window << 8 | p->tcp_flags : 0);
-    uint64_t h = octets_mix(datagram ^ tuple, numbers ^ 0x9e3779b97f4a7c15u);
-    h = octets_mix(h ^ rest, (tuple << 32 | tuple >> 32) ^ 0xd6e8feb86659fd93u);
+    // Nobody who does not know the table's key can choose numbers that make two packets look like one.
+    uint64_t h = octets_mix(datagram ^ tuple, numbers ^ (tuple << 32 | tuple >> 32));
+    h = octets_mix(h ^ rest, tuple ^ 0xd6e8feb86659fd93u);
     __builtin_prefetch(&m->seen[h & m->mask], 1);
     return h;
 }

@@ -21,6 +21,9 @@
 // Link header, two tags, and PPPoE's eight octets that a "baby jumbo" network adds.
 #define ABOVE_MTU 30
 
+// Frames that a filter behind the ring may take out before somebody else has a turn.
+#define SIEVE_BUDGET 8192
+
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_MAX_MS   30000
 
@@ -35,7 +38,9 @@ struct ring {
     uint64_t oversized, dropped;
     struct card card;
     bool tagged; // a frame with a VLAN tag was seen
-    ring_fn fn;  // during ring_read
+    bool sieved; // by `sieve`, behind the ring
+    struct bpf_program sieve;
+    ring_fn fn; // during ring_read
     void *ctx;
 };
 
@@ -122,11 +127,38 @@ static const char *fix_of(int error)
     }
 }
 
+bool ring_filter_names_layers(const char *filter)
+{
+    static const char *const layers[] = {"vlan", "pppoes", "mpls", "geneve", NULL};
+    for (size_t i = 0; layers[i]; i++)
+        if (strstr(filter, layers[i]))
+            return true;
+    return false;
+}
+
+// In the kernel the outer tag stands beside the frame, and what libpcap makes of two layers for that (1.10)
+// the kernel refuses. A filter that names layers is applied behind the ring, where frames are whole again.
+static int set_sieve(struct ring *r, const struct ring_setup *setup, char *text)
+{
+    pcap_t *whole = pcap_open_dead(pcap_datalink(r->pcap), setup->snaplen);
+    if (!whole) {
+        snprintf(text, RING_TEXT_MAX, "out of memory");
+        return -ENOMEM;
+    }
+    r->sieved = pcap_compile(whole, &r->sieve, setup->filter, 1, PCAP_NETMASK_UNKNOWN) == 0;
+    if (!r->sieved)
+        snprintf(text, RING_TEXT_MAX, "sensor.filter: %s; see pcap-filter(7)", pcap_geterr(whole));
+    pcap_close(whole);
+    return r->sieved ? 0 : -EINVAL;
+}
+
 static int set_filter(struct ring *r, const struct ring_setup *setup, char *text)
 {
     struct bpf_program program;
     if (!setup->filter)
         return 0;
+    if (ring_filter_names_layers(setup->filter))
+        return set_sieve(r, setup, text);
     if (pcap_compile(r->pcap, &program, setup->filter, 1, PCAP_NETMASK_UNKNOWN) != 0) {
         snprintf(text, RING_TEXT_MAX, "sensor.filter: %s; see pcap-filter(7)",
                  pcap_geterr(r->pcap));
@@ -197,6 +229,8 @@ void ring_close(struct ring *r)
 {
     if (!r)
         return;
+    if (r->sieved)
+        pcap_freecode(&r->sieve);
     if (r->pcap)
         pcap_close(r->pcap);
     card_close(&r->card);
@@ -245,6 +279,8 @@ static struct source_frame frame_of(struct ring *r, const struct pcap_pkthdr *h,
 static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *data)
 {
     struct ring *r = (struct ring *)(void *)user;
+    if (r->sieved && pcap_offline_filter(&r->sieve, h, data) == 0)
+        return;
     struct source_frame frame = frame_of(r, h, data);
     r->fn(r->ctx, &frame);
 }
@@ -262,10 +298,13 @@ bool ring_next(struct ring *r, struct source_frame *out)
 {
     struct pcap_pkthdr *h;
     const u_char *data;
-    if (pcap_next_ex(r->pcap, &h, &data) != 1)
-        return false;
-    *out = frame_of(r, h, data);
-    return true;
+    for (int n = 0; n < SIEVE_BUDGET && pcap_next_ex(r->pcap, &h, &data) == 1; n++) {
+        if (r->sieved && pcap_offline_filter(&r->sieve, h, data) == 0)
+            continue;
+        *out = frame_of(r, h, data);
+        return true;
+    }
+    return false;
 }
 
 static void nothing(void *ctx, const struct source_frame *frame)

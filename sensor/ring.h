@@ -35,6 +35,9 @@ struct ring_losses {
     bool card_known;
 };
 
+// Does it name layers (VLAN, PPPoE, MPLS, Geneve)? Such a filter is applied behind the ring.
+bool ring_filter_names_layers(const char *filter);
+
 // 0; negative errno, `text` says why and what to do.
 int ring_open(const struct ring_setup *setup, struct ring **out, char text[static RING_TEXT_MAX]);
 void ring_close(struct ring *r);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jump.h"
 #include "print.h"
 #include "sight.h"
 #include "watch.h"
@@ -229,13 +230,16 @@ void sensor_declare(struct sensor *s, const struct sensor_conf *conf,
 
 // ---- Frames.
 
-// Counts what was unwrapped. Three passes, each fetching what the next will touch.
+// Counts what was unwrapped. Several passes, each fetching what the next will touch, and each so short that
+// the processor works on some packets of it at once.
 static void settle(struct sensor *s)
 {
     struct flow_table *t = s->flows;
     const size_t n = s->batch;
     uint8_t speaking[BATCH];
     size_t speakers = 0;
+    for (size_t i = 0; i < n; i++)
+        flow_locate(t, &s->packet[i], &s->place[i]);
     for (size_t i = 0; i < n; i++)
         flow_fetch(t, &s->place[i]);
     for (size_t i = 0; i < n; i++) {
@@ -272,7 +276,6 @@ static void unwrap(struct sensor *s, const struct source_frame *frame)
     p->t_us = s->now_us;
     if (decap_frame(&s->decap, frame->linktype, frame->data, frame->wire, p) != DECAP_PACKET)
         return;
-    flow_locate(s->flows, p, &s->place[s->batch]);
     uint64_t joined = frag_stats(s->frag)->joined;
     if (++s->batch == BATCH || joined != s->joined) {
         s->joined = joined;
@@ -296,10 +299,23 @@ void sensor_frames(struct sensor *s, const struct source_frame *frame, size_t co
 
 void sensor_read(struct sensor *s, struct source *source)
 {
-    struct source_frame frame[BATCH];
+    struct source_frame frame[BATCH], held;
+    struct jump jump;
     size_t n;
-    while (sensor_error(s) == 0 && (n = source_next_batch(source, frame, BATCH)) > 0)
-        sensor_frames(s, frame, n);
+    jump_init(&jump, &s->stats.clock_ahead);
+    while (sensor_error(s) == 0 && (n = source_next_batch(source, frame, BATCH)) > 0) {
+        if (jump_release(&jump, frame, &held))
+            sensor_frame(s, &held);
+        sensor_frames(s, frame, jump_judge(&jump, frame, n));
+    }
+    if (jump_release(&jump, NULL, &held))
+        sensor_frame(s, &held);
+    jump_fini(&jump);
+}
+
+void sensor_cut(struct sensor *s)
+{
+    flow_cut(s->flows);
 }
 
 void sensor_finish(struct sensor *s)
@@ -336,6 +352,24 @@ const char *sensor_contradiction(const struct sensor *s)
 }
 
 // ---- What it says of itself.
+
+static void on_first_skipped(void *ctx, const char *name, uint64_t count)
+{
+    char *first = ctx;
+    (void)count;
+    if (!*first)
+        snprintf(first, SKIPPED_TEXT_MAX, "%s", name);
+}
+
+uint64_t sensor_skipped(const struct sensor *s, char *text, size_t size)
+{
+    char first[SKIPPED_TEXT_MAX] = "";
+    uint64_t n = s->decap.skipped.total;
+    skipped_each(&s->decap.skipped, decap_broken_text, on_first_skipped, first);
+    snprintf(text, size, "%llu of %llu packets could not be opened, mostly %s",
+             (unsigned long long)n, (unsigned long long)s->stats.packets, first);
+    return n;
+}
 
 static void on_skipped(void *ctx, const char *name, uint64_t count)
 {

@@ -52,6 +52,8 @@ void sensor_alarms(struct sensor *s, uint32_t alarms);
 void sensor_declare(struct sensor *s, const struct sensor_conf *conf,
                     const struct prefix_set *subscribers, const struct prefix_set *smarthosts,
                     bool has_smarthosts);
+// The input ended too early; before sensor_finish.
+void sensor_cut(struct sensor *s);
 // Ends every flow and says the last coverage.
 void sensor_finish(struct sensor *s);
 // First error of writing, negative errno; 0: none.
@@ -59,6 +61,8 @@ int sensor_error(const struct sensor *s);
 // Counters, skipped layers, problems and time.
 void sensor_status(const struct sensor *s, struct control_status *out);
 const struct stats *sensor_stats(const struct sensor *s);
+// Packets that could not be opened: how many, and in words.
+uint64_t sensor_skipped(const struct sensor *s, char *text, size_t size);
 // Live: the alarms of the last coverage; what contradicts the declarations, in words ("": nothing).
 uint32_t sensor_present_alarms(const struct sensor *s);
 const char *sensor_contradiction(const struct sensor *s);

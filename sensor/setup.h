@@ -18,7 +18,7 @@ struct job {
 int setup_sets(const struct conf_site *site, struct prefix_set **subscribers,
                struct prefix_set **smarthosts);
 // The replay key without a key file.
-int setup_key(const struct sensor_conf *c, struct keyed_hash_key *out);
+int setup_key(const struct daemon *d, struct keyed_hash_key *out);
 // The sink of a process of this number; none when no output is named.
 int setup_sink(const struct daemon *d, uint16_t process, struct sink *out);
 // The spool of the configuration as the sink, when no output is named. `wait` as outlet_sink.

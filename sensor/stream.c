@@ -213,6 +213,19 @@ static bool relieve(struct stream *s, struct stream_pool *pool, int64_t t_us,
     return true;
 }
 
+// What the other side acknowledges, and how far the window is open behind it.
+static inline void note_edge(struct stream_dir *other, uint32_t ack, uint32_t window)
+{
+    // An acknowledgement of what cannot have been sent is not believed.
+    if (seq_before(other->next + AHEAD_MAX, ack))
+        return;
+    if (!(other->flags & DIR_ACKED) || seq_before(other->acked, ack))
+        other->acked = ack;
+    if (!(other->flags & DIR_EDGE) || seq_before(other->edge, ack + window))
+        other->edge = ack + window;
+    other->flags |= DIR_ACKED | DIR_EDGE;
+}
+
 static void note_ack(struct stream *s, const struct stream_segment *seg)
 {
     struct stream_dir *other = &s->dir[!seg->dir];
@@ -220,26 +233,14 @@ static void note_ack(struct stream *s, const struct stream_segment *seg)
         return;
     if (!(other->flags & DIR_BEGUN))
         stream_float(s, !seg->dir, seg->ack, false);
-    // An acknowledgement of what cannot have been sent is not believed.
-    if (seq_before(other->next + AHEAD_MAX, seg->ack))
-        return;
-    if (!(other->flags & DIR_ACKED) || seq_before(other->acked, seg->ack)) {
-        other->acked = seg->ack;
-        other->flags |= DIR_ACKED;
-    }
-    uint32_t edge = seg->ack + seg->window;
-    if (!(other->flags & DIR_EDGE) || seq_before(other->edge, edge)) {
-        other->edge = edge;
-        other->flags |= DIR_EDGE;
-    }
+    note_edge(other, seg->ack, seg->window);
 }
 
-static bool inside(const struct stream_dir *d, const struct stream_segment *seg)
+// Does what ends at `end` lie in the window? Old data (retransmissions) lies behind `next`.
+static inline bool inside(const struct stream_dir *d, uint32_t end)
 {
     uint32_t limit = d->flags & DIR_EDGE ? d->edge + WINDOW_SLACK : d->next + AHEAD_MAX;
-    uint32_t ahead = seg->seq + seg->wire - d->next;
-    // Old data (retransmissions) lies behind `next`.
-    return (int32_t)ahead <= 0 || !seq_before(limit, seg->seq + seg->wire);
+    return (int32_t)(end - d->next) <= 0 || !seq_before(limit, end);
 }
 
 static void wait(struct stream *s, const struct stream_pool *pool, int64_t t_us)
@@ -302,25 +303,19 @@ static void accept(struct stream *s, struct stream_pool *pool, const struct stre
         out->verdict = STREAM_OLD;
 }
 
-// The usual case: nothing is held, floats, is awaited or closed, and the segment brings the next octets
-// whole or none, behind all it acknowledges. True: it was dealt with, as the long way would have.
-static bool feed_in_order(struct stream *s, const struct stream_segment *seg, int64_t t_us,
-                          const struct stream_sink *sink)
+bool stream_next(struct stream *s, unsigned dir, uint32_t seq, uint32_t wire, uint32_t ack,
+                 uint32_t window)
 {
-    struct stream_dir *d = &s->dir[seg->dir], *other = &s->dir[!seg->dir];
+    struct stream_dir *d = &s->dir[dir], *other = &s->dir[!dir];
     const uint8_t odd = DIR_FIN | DIR_FINISHED | DIR_FLOATS | DIR_BLIND;
-    if (!(d->flags & other->flags & DIR_BEGUN) || ((d->flags | other->flags) & odd) || d->head ||
-        other->head || s->gap_deadline_us != 0 || !seg->has_ack || seg->fin ||
-        seg->data.len != seg->wire || seq_before(other->next, seg->ack))
+    if (!(d->flags & other->flags & DIR_BEGUN) || ((d->flags | other->flags) & odd) ||
+        (d->head | other->head) != 0 || s->gap_deadline_us != 0 || seq_before(other->next, ack))
         return false;
-    if (seg->wire > 0 && (seg->seq != d->next || !inside(d, seg)))
+    if (wire > 0 && (seq != d->next || !inside(d, seq + wire)))
         return false;
     d->flags |= DIR_SEEN;
-    note_ack(s, seg);
-    if (seg->wire > 0) {
-        d->next += seg->wire;
-        sink->data(sink->ctx, seg->dir, seg->data, t_us);
-    }
+    d->next += wire;
+    note_edge(other, ack, window);
     s->patience++;
     return true;
 }
@@ -332,7 +327,10 @@ struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
     struct stream_outcome out = {.verdict = STREAM_NOTHING};
     struct stream_dir *d = &s->dir[seg->dir];
     assert(seg->dir < 2);
-    if (feed_in_order(s, seg, t_us, sink)) {
+    if (seg->has_ack && !seg->fin && seg->data.len == seg->wire &&
+        stream_next(s, seg->dir, seg->seq, seg->wire, seg->ack, seg->window)) {
+        if (seg->wire > 0)
+            sink->data(sink->ctx, seg->dir, seg->data, t_us);
         out.verdict = seg->wire > 0 ? STREAM_NEW : STREAM_NOTHING;
         return out;
     }
@@ -342,7 +340,7 @@ struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
     if ((d->flags & DIR_FLOATS) && seg->wire > 1 && seq_before(seg->seq, d->next) &&
         d->next - seg->seq < FLOAT_MAX)
         d->next = seg->seq;
-    if ((seg->wire > 0 || seg->fin) && !inside(d, seg)) {
+    if ((seg->wire > 0 || seg->fin) && !inside(d, seg->seq + seg->wire)) {
         out.verdict = STREAM_OUTSIDE;
         return out;
     }

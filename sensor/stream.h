@@ -97,6 +97,13 @@ void stream_end(struct stream *s, unsigned dir, uint32_t fin);
 // Nothing has been delivered yet, since a direction floats.
 bool stream_floats(const struct stream *s);
 
+// The usual case: a segment without FIN, captured whole, that acknowledges `ack` and offers `window`; nothing
+// is held, floats, is awaited or closed, and it brings the next octets or none, behind all it
+// acknowledges. True: it was dealt with as stream_feed would have, but that its octets are still to be
+// handed out. False: nothing was changed.
+bool stream_next(struct stream *s, unsigned dir, uint32_t seq, uint32_t wire, uint32_t ack,
+                 uint32_t window);
+
 struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
                                   const struct stream_segment *seg, int64_t t_us,
                                   const struct stream_sink *sink);

@@ -129,7 +129,8 @@ void watch_take(struct watch *w, const struct stats *s, const struct decap *d,
 #undef X
     out->t_ms = t_ms;
     out->last = last;
-    sum_up(w, out, s->ended_flows - w->stats.ended_flows, s->clock_back - w->stats.clock_back);
+    sum_up(w, out, s->ended_flows - w->stats.ended_flows,
+           s->clock_back + s->clock_ahead - w->stats.clock_back - w->stats.clock_ahead);
     out->alarms |= judge(&w->minute[0], &w->minute[1]) | w->others;
     w->present_alarms = out->alarms;
     w->raised |= out->alarms;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "table.h"
+
 #define TICK_BITS 14
 #define LEVELS    3
 #define SLOTS     256
@@ -27,6 +29,8 @@ struct wheel {
     uint32_t *heap;
     uint32_t heap_len;
     uint64_t tick;
+    const uint8_t *base; // of what the entries stand for; NULL: not told
+    size_t size;
     uint64_t quiet; // nothing is due before this: asking costs one comparison
     uint32_t list[LISTS];
     uint64_t occupied[LEVELS][SLOTS / 64];
@@ -37,7 +41,7 @@ struct wheel *wheel_new(size_t entries)
     struct wheel *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
-    w->node = calloc(entries ? entries : 1, sizeof *w->node);
+    w->node = table_new(entries, sizeof *w->node);
     w->heap = malloc((entries ? entries : 1) * sizeof *w->heap);
     if (!w->node || !w->heap) {
         wheel_free(w);
@@ -51,7 +55,7 @@ void wheel_free(struct wheel *w)
 {
     if (!w)
         return;
-    free(w->node);
+    table_free(w->node);
     free(w->heap);
     free(w);
 }
@@ -171,6 +175,12 @@ void wheel_set(struct wheel *w, uint32_t entry, int64_t deadline_us)
     enter(w, entry);
 }
 
+void wheel_fetches(struct wheel *w, const void *base, size_t size)
+{
+    w->base = base;
+    w->size = size;
+}
+
 uint32_t wheel_next(const struct wheel *w)
 {
     return w->heap_len > 0 ? w->heap[0] : WHEEL_NONE;
@@ -212,6 +222,11 @@ static void spread(struct wheel *w, unsigned where)
     while (entry != WHEEL_NONE) {
         uint32_t next = w->node[entry].next;
         enter(w, entry);
+        if (w->base && w->node[entry].where == IN_HEAP + 1) {
+            __builtin_prefetch(w->base + entry * w->size, 1);
+            __builtin_prefetch(w->base + entry * w->size + 64, 1);
+            __builtin_prefetch(w->base + (entry + 1) * w->size - 1, 1);
+        }
         entry = next;
     }
 }

@@ -23,6 +23,8 @@ void wheel_cancel(struct wheel *w, uint32_t entry);
 int64_t wheel_deadline(const struct wheel *w, uint32_t entry);
 // Before this time wheel_pop finds nothing, unless a nearer deadline is set.
 int64_t wheel_quiet(const struct wheel *w);
+// Entry i stands for the `size` octets at `base` + i * `size`: they are fetched when its turn comes near.
+void wheel_fetches(struct wheel *w, const void *base, size_t size);
 // What wheel_pop will probably hand out next; WHEEL_NONE: not known.
 uint32_t wheel_next(const struct wheel *w);
 // Fetches what wheel_deadline and wheel_set will look at.

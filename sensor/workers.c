@@ -330,13 +330,26 @@ static void add_document(struct sum *sum, const json_t *from)
 
 static void say_process(const json_t *document, size_t process, struct control_status *out)
 {
-    char name[32], text[200];
+    char name[32], text[400];
     const json_t *counters = json_object_get(document, "counters");
     const char *state = json_string_value(json_object_get(document, "state"));
+    size_t i;
+    json_t *input;
     snprintf(name, sizeof name, "process %zu", process);
-    snprintf(text, sizeof text, "%lld packets, %lld dropped by the ring",
-             (long long)json_integer_value(json_object_get(counters, "packets")),
-             (long long)json_integer_value(json_object_get(counters, "ring_drops")));
+    int n = snprintf(text, sizeof text,
+                     "%lld packets, %lld dropped by the ring, %lld frames above the MTU, %lld "
+                     "records",
+                     (long long)json_integer_value(json_object_get(counters, "packets")),
+                     (long long)json_integer_value(json_object_get(counters, "ring_drops")),
+                     (long long)json_integer_value(json_object_get(counters, "oversized")),
+                     (long long)json_integer_value(json_object_get(counters, "records")));
+    // Each has a socket of its own on each interface, and sees by itself what becomes of it.
+    json_array_foreach (json_object_get(document, "inputs"), i, input) {
+        if (n < (int)sizeof text)
+            n += snprintf(text + n, sizeof text - (size_t)n, "%s%s %s", i == 0 ? "; " : ", ",
+                          json_string_value(json_object_get(input, "name")),
+                          json_string_value(json_object_get(input, "state")));
+    }
     control_status_input(out, name, state ? state : "unknown", text);
 }
 

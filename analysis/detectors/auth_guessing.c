@@ -62,6 +62,7 @@ static const struct conf_key keys[] = {
 
 #define MET_MAX     32
 #define REACHED_MIN 5   // a line that is down reaches nobody
+#define NOBODY_MIN  30  // of nobody's accounts: not even an office that is down tries so many
 #define THETA0      0.9 // share of a person's mail servers that answer
 #define THETA1      0.6 // of a list's
 #define ALPHA       1e-5
@@ -169,7 +170,7 @@ static size_t find_list(const struct guessing_state *state, const struct detecto
     struct sprt s = state->list;
     char span[DETECTOR_SPAN_MAX];
     sprt_decay(&s, ctx->now_ms, HALF_LIFE);
-    if (!sprt_convicts(&s, &rule) || state->reached < REACHED_MIN)
+    if (!sprt_convicts(&s, &rule) || (state->reached < REACHED_MIN && s.failures < NOBODY_MIN))
         return 0;
     int64_t window_s = (s.last_ms - s.first_ms + 999) / 1000;
     // The walk ends where it decides; what it may weigh is enough for that and no more.

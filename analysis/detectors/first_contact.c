@@ -322,7 +322,9 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     char span[DETECTOR_SPAN_MAX];
     sprt_decay(&first, ctx->now_ms, c->half_life_ms);
     sprt_decay(&slow, ctx->now_ms, c->half_life_ms);
-    if (sprt_convicts(&first, &rule)) {
+    // A server that has just reached everybody and now reaches nobody is cut off.
+    bool cut_off = ctx->role != ROLE_HOUSEHOLD && first.successes == 0;
+    if (sprt_convicts(&first, &rule) && !cut_off) {
         double needed = failures_needed(&first, &rule);
         struct detector_finding f = finding(&first, needed, "failed first contacts", c->cap);
         snprintf(f.evidence.sentence, sizeof f.evidence.sentence,

@@ -16,13 +16,16 @@ struct mailbox_conf {
 
 extern const struct detector_descriptor detector_mailbox;
 
-#define FIELD(m)      offsetof(struct mailbox_conf, m)
-#define HOUR_S        3600
-#define AT_LIMIT      11.6 // with the recipients it suffices alone
-#define PER_DOUBLING  1.5
-#define CAP           13.5
-#define FILTER_LEAST  4.0
-#define NETWORKS_HELD 12
+#define FIELD(m)     offsetof(struct mailbox_conf, m)
+#define HOUR_S       3600
+#define AT_LIMIT     11.6 // with the recipients it suffices alone
+#define PER_DOUBLING 1.5
+#define CAP          13.5
+#define FILTER_LEAST 4.0
+#define PUT_OFF_SHARE \
+    4 // so many recipients put off count as one refused: greylisting puts off honest mail
+#define NETWORKS_HELD  12
+#define COUNTRIES_HELD 6
 
 static const struct conf_key keys[] = {
     {.name = "networks",
@@ -37,10 +40,10 @@ static const struct conf_key keys[] = {
      .type = CONF_INT,
      .offset = FIELD(countries),
      .min = 1,
-     .max = 100,
+     .max = COUNTRIES_HELD - 1,
      .def = "2",
      .unit = "countries",
-     .help = "Countries from which it may be used within a minute."},
+     .help = "Countries from which it may be used within an hour."},
     {.name = "recipients",
      .type = CONF_INT,
      .offset = FIELD(recipients),
@@ -75,27 +78,56 @@ static const struct conf_key keys[] = {
     {.name = NULL},
 };
 
+struct place {
+    uint32_t hash;
+    uint32_t seen_s; // 0: free
+};
+
 struct mailbox_state {
-    uint32_t network[NETWORKS_HELD];
-    uint32_t seen_s[NETWORKS_HELD];
-    uint32_t countries_s; // when the last minute with so many was
-    uint16_t countries;
+    struct place network[NETWORKS_HELD];
+    struct place country[COUNTRIES_HELD];
     bool is_mailbox;
 };
 
-static void note(struct mailbox_state *s, uint32_t network, uint32_t seen_s)
+// The one that was not seen for longest gives way.
+static void note(struct place *held, size_t count, uint32_t hash, uint32_t seen_s)
 {
-    size_t place = 0;
-    for (size_t k = 0; k < NETWORKS_HELD; k++) {
-        if (s->seen_s[k] != 0 && s->network[k] == network) {
-            place = k;
+    size_t at = 0;
+    for (size_t k = 0; k < count; k++) {
+        if (held[k].seen_s != 0 && held[k].hash == hash) {
+            at = k;
             break;
         }
-        if (s->seen_s[k] < s->seen_s[place])
-            place = k;
+        if (held[k].seen_s < held[at].seen_s)
+            at = k;
     }
-    s->network[place] = network;
-    s->seen_s[place] = seen_s;
+    held[at] = (struct place){hash, seen_s};
+}
+
+// How many since then; `first_s` becomes the earliest of them, if that is earlier.
+static double seen(const struct place *held, size_t count, int64_t since_s, int64_t *first_s)
+{
+    double n = 0;
+    for (size_t k = 0; k < count; k++) {
+        if (held[k].seen_s == 0 || held[k].seen_s < since_s)
+            continue;
+        n++;
+        *first_s = held[k].seen_s < *first_s ? held[k].seen_s : *first_s;
+    }
+    return n;
+}
+
+static void note_countries(struct mailbox_state *s, const struct minute_row *r)
+{
+    const struct distinct *d = &r->set[MINUTE_SET_client_countries];
+    uint64_t value[COUNTRIES_HELD];
+    size_t n = distinct_values(d, value, COUNTRIES_HELD);
+    while (d->is_hll && n < COUNTRIES_HELD) { // more than can be named in a minute
+        value[n] = (uint64_t)n << 32;
+        n++;
+    }
+    for (size_t i = 0; i < n; i++)
+        note(s->country, COUNTRIES_HELD, (uint32_t)(value[i] >> 32), (uint32_t)(r->minute * 60));
 }
 
 static void observe(void *state, const struct window *w, const struct minute_row *r,
@@ -103,7 +135,7 @@ static void observe(void *state, const struct window *w, const struct minute_row
 {
     (void)w;
     (void)contacts;
-    const struct mailbox_conf *c = ctx->conf;
+    (void)ctx;
     struct mailbox_state *s = state;
     s->is_mailbox = r->key.kind == SUBSCRIBER_MAILBOX;
     if (!s->is_mailbox)
@@ -111,13 +143,10 @@ static void observe(void *state, const struct window *w, const struct minute_row
     for (uint32_t i = 0; i < r->digest_count; i++) {
         const struct minute_digest *d = &r->digest[i];
         if ((d->flags & MINUTE_DIGEST_FROM_LOG) && (d->flags & MINUTE_DIGEST_AUTH))
-            note(s, providers_hash(d), (uint32_t)((r->minute * 60000 + d->start_ms) / 1000));
+            note(s->network, NETWORKS_HELD, providers_hash(d),
+                 (uint32_t)((r->minute * 60000 + d->start_ms) / 1000));
     }
-    double countries = distinct_count(&r->set[MINUTE_SET_client_countries]);
-    if (countries > (double)c->countries) {
-        s->countries = (uint16_t)(countries > 1000 ? 1000 : countries);
-        s->countries_s = (uint32_t)(r->minute * 60);
-    }
+    note_countries(s, r);
 }
 
 static bool find_places(const struct mailbox_state *s, const struct window *w,
@@ -125,20 +154,16 @@ static bool find_places(const struct mailbox_state *s, const struct window *w,
 {
     const struct mailbox_conf *c = ctx->conf;
     double recipients = (double)window_sum(w, FEATURE_OWN_RCPT_OK, ctx->now_ms, HOUR_S);
-    double networks = 0;
-    int64_t since_s = ctx->now_ms / 1000 - HOUR_S, first_s = ctx->now_ms / 1000;
-    for (size_t k = 0; k < NETWORKS_HELD; k++) {
-        if (s->seen_s[k] == 0 || s->seen_s[k] < since_s)
-            continue;
-        networks++;
-        first_s = s->seen_s[k] < first_s ? s->seen_s[k] : first_s;
-    }
-    double measured = networks, limit = (double)c->networks;
+    int64_t now_s = ctx->now_ms / 1000, since_s = now_s - HOUR_S, first_s = now_s;
+    double measured = seen(s->network, NETWORKS_HELD, since_s, &first_s);
+    double limit = (double)c->networks;
     const char *unit = "networks";
-    if (networks <= limit && s->countries_s >= since_s) {
-        measured = s->countries;
+    size_t held = NETWORKS_HELD;
+    if (measured <= limit) {
+        measured = seen(s->country, COUNTRIES_HELD, since_s, &first_s);
         limit = (double)c->countries;
         unit = "countries";
+        held = COUNTRIES_HELD;
     }
     double weight = detector_excess(measured, limit, AT_LIMIT, PER_DOUBLING, CAP);
     if (weight <= 0 || recipients < (double)c->recipients)
@@ -152,10 +177,11 @@ static bool find_places(const struct mailbox_state *s, const struct window *w,
     snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
              "Logged in from %.0f %s%s in an hour and sent to %.0f recipients; a person is in %.0f "
              "at most.",
-             measured, measured >= NETWORKS_HELD ? "and more " : "", unit, recipients, limit);
+             measured, measured >= (double)held ? "and more " : "", unit, recipients, limit);
     return true;
 }
 
+// What was put off counts only beside what was refused, and no more than that: alone it is greylisting.
 static bool find_filtered(const struct mailbox_state *s, const struct window *w,
                           const struct detector_ctx *ctx, struct detector_finding *out)
 {
@@ -163,8 +189,10 @@ static bool find_filtered(const struct mailbox_state *s, const struct window *w,
     static const enum feature kinds[] = {FEATURE_FILTERED, FEATURE_REFUSED_THERE};
     double stopped = (double)window_sum(w, FEATURE_FILTERED, ctx->now_ms, HOUR_S);
     double refused = (double)window_sum(w, FEATURE_REFUSED_THERE, ctx->now_ms, HOUR_S);
+    double put_off = (double)window_sum(w, FEATURE_PUT_OFF_THERE, ctx->now_ms, HOUR_S);
     double sent = (double)window_sum(w, FEATURE_OWN_MESSAGES, ctx->now_ms, HOUR_S);
     double bad = stopped + refused, limit = (double)c->filtered * ctx->factor;
+    bad += put_off / PUT_OFF_SHARE < bad ? put_off / PUT_OFF_SHARE : bad;
     double weight = detector_excess(bad, limit, FILTER_LEAST, PER_DOUBLING, c->cap);
     if (weight <= 0 || bad < c->share * (sent + stopped))
         return false;
@@ -175,11 +203,10 @@ static bool find_filtered(const struct mailbox_state *s, const struct window *w,
                                  : DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST);
     out->evidence.first_ms = detector_first(w, kinds, 2, ctx->now_ms, HOUR_S);
     out->evidence.last_ms = ctx->now_ms;
-    snprintf(
-        out->evidence.sentence, sizeof out->evidence.sentence,
-        "Our filters stopped %.0f messages in an hour and the recipients' servers refused %.0f; "
-        "%.0f together are the limit.",
-        stopped, refused, limit);
+    snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
+             "Our filters stopped %.0f messages in an hour, the recipients' servers refused %.0f "
+             "and put off %.0f; more than %.0f are too many, of those put off a quarter counts.",
+             stopped, refused, put_off, limit);
     return true;
 }
 

@@ -81,7 +81,7 @@ static const struct conf_key keys[] = {
 
 #define HOUR_S 3600
 #define BLIND_CAP \
-    4.5 // a verifier of senders, unread, looks the same: spread and size do not suffice
+    3.9 // a verifier of senders, unread, looks the same: spread and size do not suffice
 #define REVISITS_MAX 3 // a probe comes back to the same few servers, a bot does not
 
 // Too small for mail, for half an hour, by one whom nobody writes to (a verifier of senders acts on

@@ -18,6 +18,8 @@ struct series_files {
     char *rrd_dir; // absolute
     enum series_layout layout;
     struct rrdcached *cached; // NULL: by librrd
+    unsigned commits;
+    bool may_lose;
     bool in_bulk;
 };
 
@@ -160,8 +162,21 @@ void series_files_prefetch(const struct series_files *f, const struct series_key
 int series_files_commit(struct series_files *f, size_t *refused,
                         char error[static RRDFILE_ERROR_MAX])
 {
+    enum { ASK_EVERY = 64 };
     *refused = 0;
-    return f->cached ? rrdcached_commit(f->cached, refused, error) : 0;
+    if (!f->cached)
+        return 0;
+    int rc = rrdcached_commit(f->cached, refused, error);
+    bool has_journal;
+    if (rc == 0 && f->commits++ % ASK_EVERY == 0 &&
+        rrdcached_has_journal(f->cached, &has_journal) == 0)
+        f->may_lose = !has_journal;
+    return rc;
+}
+
+bool series_files_may_lose(struct series_files *f)
+{
+    return f->may_lose;
 }
 
 void series_files_flush(struct series_files *f, const struct series_key *k)

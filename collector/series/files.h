@@ -29,6 +29,9 @@ bool series_files_are_cached(const struct series_files *f, const struct series_k
 int series_files_commit(struct series_files *f, size_t *refused,
                         char error[static RRDFILE_ERROR_MAX]);
 
+// After a commit: a crash of rrdcached would lose what it holds, since it has no journal.
+bool series_files_may_lose(struct series_files *f);
+
 // The file's head will be wanted soon: asks the kernel to read it meanwhile.
 void series_files_prefetch(const struct series_files *f, const struct series_key *k);
 

@@ -1,5 +1,5 @@
 // The cursor file has two lines: where to read on from, and up to where everything was given to the
-// writer before.
+// writer before. When it is lost or damaged, the series of everybody says how far that was.
 #include "series/follower.h"
 
 #include <errno.h>
@@ -26,6 +26,7 @@ struct follower {
     size_t places;
     int64_t mark_ms;
     struct journal_cursor repeated_until; // what lies before was read by an earlier run
+    int64_t repeated_until_ms;            // instead, when no place is known: marks before it were
     bool repeating;
     uint64_t errors_before;
     bool in_round;
@@ -120,6 +121,12 @@ int follower_open(const char *journal, const char *rrd_dir, struct series_writer
         follower_close(f);
         return rc;
     }
+    // Without a cursor, as far as everybody's series goes was given before: nothing counts twice.
+    int64_t last_s;
+    if (!f->repeating && series_last(rrd_dir, SERIES_SITE, SERIES_SITE_NAME, &last_s) == 0) {
+        f->repeating = true;
+        f->repeated_until_ms = last_s * 1000;
+    }
     series_writer_repeating(w, f->repeating);
     // Where this run began is safe at any time.
     f->place[f->places++] = (struct place){journal_reader_cursor(f->reader), 0};
@@ -158,7 +165,8 @@ static bool is_before(const struct journal_cursor *a, const struct journal_curso
 static void note_repetition(struct follower *f)
 {
     struct journal_cursor at = journal_reader_cursor(f->reader);
-    if (!f->repeating || is_before(&at, &f->repeated_until))
+    if (!f->repeating || f->mark_ms < f->repeated_until_ms ||
+        (f->repeated_until_ms == 0 && is_before(&at, &f->repeated_until)))
         return;
     f->repeating = false;
     series_writer_repeating(f->writer, false);

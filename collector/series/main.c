@@ -209,6 +209,15 @@ static void put_problems(const struct state *s, struct control_status *status)
         control_status_problem(status, 1, "rrd-write", w->last_error,
                                "check space and rights of the RRD folder; postern series fsck "
                                "names broken files");
+    if (w->may_lose)
+        control_status_problem(status, 1, "rrdcached-without-journal",
+                               "rrdcached keeps no journal: its crash loses the minutes it holds",
+                               "start rrdcached with -j FOLDER; after such a crash postern series "
+                               "rebuild brings them back");
+    if (w->times_refused > 0)
+        control_status_problem(status, 1, "times-refused",
+                               "the journal has minutes before 1981 or after 2099",
+                               "set the clock of the sensor, or correct the capture's times");
     if (w->keys_refused > 0)
         control_status_problem(status, 1, "series-table-full", "more subscribers than series.keys",
                                "raise series.keys");
@@ -244,6 +253,7 @@ static void series_status_fill(struct daemon *d, struct control_status *status)
         {"series", w->keys},
         {"series_refused", w->keys_refused},
         {"series_evicted", w->keys_evicted},
+        {"times_refused", w->times_refused},
         {"anomalies", w->anomalies},
         {"errors", w->errors},
         {"behind_s", (uint64_t)(s->behind_ms / 1000)},

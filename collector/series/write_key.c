@@ -353,6 +353,7 @@ void key_writer_commit(struct key_writer *kw)
     char error[RRDFILE_ERROR_MAX] = "";
     size_t refused;
     int rc = series_files_commit(kw->files, &refused, error);
+    kw->stats->may_lose = series_files_may_lose(kw->files);
     if (rc != 0 || refused > 0)
         key_writer_error(kw, error);
     for (size_t i = 0; i < kw->uncommitted_count; i++) {

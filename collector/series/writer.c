@@ -27,6 +27,10 @@ enum {
     COLD_WAITS = BATCH / 4,
 };
 
+// Clocks that were never set say 1970, or the end of 32 bits: librrd knows nothing before 1980, and
+// a mark of 2106 would let no minute be written until then.
+enum { MINUTE_LEAST = 347155200 / 60, MINUTE_MOST = 4102444800 / 60 }; // 1981 to 2099
+
 struct series_writer {
     struct series_options o;
     struct series_keys keys;
@@ -184,10 +188,18 @@ static int add_to(struct series_writer *w, enum series_kind kind, const char *na
     return 0;
 }
 
+static bool is_time(struct series_writer *w, int64_t minute)
+{
+    if (minute >= MINUTE_LEAST && minute < MINUTE_MOST)
+        return true;
+    w->stats.times_refused++;
+    return false;
+}
+
 int series_writer_row(struct series_writer *w, const struct minute_row *r)
 {
     w->stats.rows++;
-    if (r->minute < 0 || !series_row_matters(r))
+    if (!is_time(w, r->minute) || !series_row_matters(r))
         return 0;
     char name[SUBSCRIBER_TEXT_MAX];
     int rc = add_to(w, SERIES_SUBSCRIBER, subscriber_key_format(&r->key, name), r);
@@ -202,6 +214,8 @@ int series_writer_row(struct series_writer *w, const struct minute_row *r)
 
 int series_writer_coverage(struct series_writer *w, const struct coverage_minute *c)
 {
+    if (!is_time(w, c->minute))
+        return 0;
     int rc = watched_put(w->kw.watched, c);
     if (rc != 0) {
         key_writer_error(&w->kw, strerror(-rc));
@@ -242,7 +256,7 @@ static void begin(struct series_writer *w, int64_t before_minute)
 
 bool series_writer_begin(struct series_writer *w, int64_t mark_ms)
 {
-    if (mark_ms > w->mark_ms)
+    if (mark_ms > w->mark_ms && is_time(w, mark_ms / MINUTE_MS))
         w->mark_ms = mark_ms;
     int64_t settled_ms = w->mark_ms - w->o.settle_ms;
     if (w->in_round || settled_ms <= 0 || settled_ms / MINUTE_MS <= w->written_before)

@@ -28,8 +28,10 @@ struct series_stats {
     uint64_t repeated;   // read again after a restart, and passed over
     uint64_t dropped_minutes; // of keys without a file, beyond what is held for them
     uint64_t keys, keys_refused, keys_evicted;
-    uint64_t anomalies; // minutes that a forecast says are out of line
-    uint64_t errors;    // files that could not be made or written
+    bool may_lose;          // rrdcached keeps no journal: a crash of it loses minutes
+    uint64_t times_refused; // rows, coverage and marks of a time that cannot be
+    uint64_t anomalies;     // minutes that a forecast says are out of line
+    uint64_t errors;        // files that could not be made or written
     char last_error[200];
 };
 
@@ -45,7 +47,7 @@ int series_writer_coverage(struct series_writer *w, const struct coverage_minute
 // in the notes already.
 void series_writer_repeating(struct series_writer *w, bool repeating);
 
-// Time has moved to `mark_ms`. true: a round began.
+// Time has moved to `mark_ms`. true: a round began. A time before 1981 or after 2099 is none.
 bool series_writer_begin(struct series_writer *w, int64_t mark_ms);
 // Up to `keys` keys of the round. true: it is over (also when there was none).
 bool series_writer_work(struct series_writer *w, size_t keys);

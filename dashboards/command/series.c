@@ -1,5 +1,6 @@
 // `postern series`: looks RRD files through (fsck), prints a series (export), builds all files anew
 // from the journal (rebuild).
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -51,6 +52,9 @@ static struct {
 
 static void fault(const char *path, const char *text)
 {
+    size_t n = strlen(path); // librrd's words often begin with it
+    if (strncmp(text, path, n) == 0 && strncmp(text + n, ": ", 2) == 0)
+        text += n + 2;
     printf("%s: %s\n", path, text);
     seen.faults++;
 }
@@ -68,6 +72,11 @@ static int look_at(const char *path, const struct stat *st, int type, struct FTW
     char error[RRDFILE_ERROR_MAX];
     struct rrdfile_shape shape;
     int64_t last_s;
+    if (type == FTW_SL || type == FTW_SLN || type == FTW_NS || type == FTW_DNR) {
+        fault(path, type == FTW_SL || type == FTW_SLN ? "a link; series are plain files"
+                                                      : "cannot be read; run as its owner or root");
+        return 0;
+    }
     if (type != FTW_F)
         return 0;
     if (ends_in(path, ".new") || ends_in(path, ".trial")) {
@@ -266,8 +275,54 @@ static int build(const struct command_args *a, const char *fresh)
     return result.status;
 }
 
+// The first day of which there is coverage, as its file is called; "": none.
+static void first_day(const char *rrd, char out[static 16])
+{
+    char path[PATH_MAX];
+    struct dirent **entry;
+    out[0] = '\0';
+    snprintf(path, sizeof path, "%.4000s/coverage", rrd);
+    int n = scandir(path, &entry, NULL, alphasort);
+    for (int i = 0; i < n; i++) {
+        if (!out[0] && strlen(entry[i]->d_name) == 12 && ends_in(entry[i]->d_name, ".cov"))
+            snprintf(out, 16, "%.8s", entry[i]->d_name);
+        free(entry[i]);
+    }
+    if (n >= 0)
+        free(entry);
+}
+
+static struct {
+    uid_t user;
+    gid_t group;
+} owner; // of the old folder; nftw has no argument for its function
+
+static int give_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    return lchown(path, owner.user, owner.group);
+}
+
+// Built by root, written by the daemon's user: the files are whose the old ones were.
+static int keep_owner(const char *rrd, const char *fresh)
+{
+    struct stat st;
+    if (geteuid() != 0 || stat(rrd, &st) != 0)
+        return 0;
+    owner.user = st.st_uid;
+    owner.group = st.st_gid;
+    return nftw(fresh, give_one, FOLDERS_OPEN, FTW_PHYS) == 0 ? 0 : -errno;
+}
+
+// What the journal no longer reaches is in the old files alone: these are kept then.
 static int put_in_place(const char *rrd, const char *fresh, const char *old)
 {
+    char was[16], is[16];
+    first_day(rrd, was);
+    first_day(fresh, is);
+    bool keep = was[0] && (!is[0] || strcmp(was, is) < 0);
     bool there = access(rrd, F_OK) == 0;
     if (there && rename(rrd, old) != 0)
         return -errno;
@@ -277,7 +332,11 @@ static int put_in_place(const char *rrd, const char *fresh, const char *old)
             fprintf(stderr, "postern series: the old files are now in %s\n", old);
         return rc;
     }
-    return remove_folder(old);
+    if (!keep)
+        return remove_folder(old);
+    printf("the journal begins %s, the old files on %s: these are kept as %s\n",
+           is[0] ? is : "nowhere", was, old);
+    return 0;
 }
 
 static int run_rebuild(const struct command_args *a)
@@ -294,9 +353,18 @@ static int run_rebuild(const struct command_args *a)
                 rrd);
         return EX_UNAVAILABLE;
     }
+    if (access(old, F_OK) == 0) {
+        fprintf(stderr, "postern series: %s is there from an earlier rebuild; remove it first\n",
+                old);
+        if (lock >= 0)
+            close(lock);
+        return EX_CANTCREAT;
+    }
     int rc = lock < 0 && lock != -ENOENT ? lock : remove_folder(fresh);
     int code = rc == 0 ? build(a, fresh) : EX_OSERR;
     // A damaged journal gives what it has: the files are as good as they will be.
+    if (rc == 0 && (code == 0 || code == EX_DATAERR))
+        rc = keep_owner(rrd, fresh);
     if (rc == 0 && (code == 0 || code == EX_DATAERR))
         rc = put_in_place(rrd, fresh, old);
     if (lock >= 0)

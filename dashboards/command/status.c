@@ -49,21 +49,58 @@ static void print_rates(const json_t *status)
     }
 }
 
-// The sensor's loss, as a replay says it.
+static uint64_t counter(const json_t *status, const char *name)
+{
+    json_int_t v = json_integer_value(json_object_get(json_object_get(status, "counters"), name));
+    return v > 0 ? (uint64_t)v : 0;
+}
+
+static bool captures(const json_t *status)
+{
+    return json_object_get(json_object_get(status, "counters"), "ring_drops") != NULL;
+}
+
+// The sensor's loss since its start, by its own names of what coverage counts.
 static void print_loss(const json_t *status)
 {
-    const json_t *counters = json_object_get(status, "counters");
-    struct coverage seen = {0};
-    if (!json_object_get(counters, "ring_drops"))
-        return;
-#define X(name, element, text)                                               \
-    {                                                                        \
-        json_int_t v = json_integer_value(json_object_get(counters, #name)); \
-        seen.name = v > 0 ? (uint64_t)v : 0;                                 \
+    struct coverage seen = {.packets = counter(status, "packets"),
+                            .dropped_card = counter(status, "card_drops"),
+                            .dropped_ring = counter(status, "ring_drops"),
+                            .dropped_spool = counter(status, "spool_drops"),
+                            .dropped_flow_table = counter(status, "evicted_flows"),
+                            .dropped_stream_memory = counter(status, "no_memory_octets"),
+                            .missing_octets = counter(status, "missing_octets"),
+                            .seen_octets = counter(status, "seen_octets")};
+    if (captures(status))
+        printf(", %.3f %% lost", coverage_loss_ppm(&seen) / 1e4);
+}
+
+// What a sensor listens on, and what of it went astray; a process each where there are several.
+static void print_capture(const json_t *status)
+{
+    size_t i;
+    json_t *input;
+    printf("    %llu packets, %llu dropped, %llu frames above the MTU; %llu records, %llu not "
+           "written\n",
+           (unsigned long long)counter(status, "packets"),
+           (unsigned long long)(counter(status, "card_drops") + counter(status, "ring_drops")),
+           (unsigned long long)counter(status, "oversized"),
+           (unsigned long long)counter(status, "records"),
+           (unsigned long long)counter(status, "spool_drops"));
+    json_array_foreach (json_object_get(status, "inputs"), i, input) {
+        const char *name = json_string_value(json_object_get(input, "name"));
+        const char *state = json_string_value(json_object_get(input, "state"));
+        const char *text = json_string_value(json_object_get(input, "text"));
+        fputs("    ", stdout);
+        print_text(name ? name : "?", stdout);
+        fputs(": ", stdout);
+        print_text(state ? state : "?", stdout);
+        if (text && *text) {
+            fputs(", ", stdout);
+            print_text(text, stdout);
+        }
+        putchar('\n');
     }
-    COVERAGE_COUNTERS(X)
-#undef X
-    printf(", %.3f %% lost", coverage_loss_ppm(&seen) / 1e4);
 }
 
 static void print_texts(const json_t *list, const char *first, const char *second)
@@ -100,6 +137,8 @@ static void print_one(const struct running *r, int width)
     print_rates(r->answer);
     print_loss(r->answer);
     putchar('\n');
+    if (captures(r->answer))
+        print_capture(r->answer);
     print_texts(json_object_get(r->answer, "problems"), "text", "fix");
 }
 

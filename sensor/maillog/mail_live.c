@@ -94,7 +94,6 @@ static int open_files(struct live *l)
     l->file = calloc(names->count + 1, sizeof *l->file);
     if (!l->file)
         return setup_out_of_memory();
-    mail_log_quiet(l->setup.log, true);
     for (size_t i = 0; i < names->count; i++) {
         struct mail_position at;
         bool known = mail_state_get(l->state, names->item[i], &at);
@@ -116,8 +115,25 @@ static int open_files(struct live *l)
                 "may be missing",
                 f->path);
     }
-    mail_log_caught_up(l->setup.log, l->ended_well);
     return 0;
+}
+
+static int open_journal(struct live *l)
+{
+    const struct mail_conf *c = conf_of(l);
+    const char *cursor = mail_state_cursor(l->state);
+    int64_t last_ms = mail_state_cursor_ms(l->state);
+    int rc = 0;
+    if (!c->journal)
+        return 0;
+    if (cursor[0] && last_ms > 0)
+        rc = mail_journal_warm_up(c->journal_command, cursor, last_ms, on_line, l->setup.log);
+    if (rc >= 0)
+        rc = mail_journal_open(c->journal_command, cursor, last_ms, &l->journal);
+    if (rc >= 0)
+        return 0;
+    log_error("sensor.mail_log.journal_command: %s: %s", c->journal_command, strerror(-rc));
+    return EX_UNAVAILABLE;
 }
 
 static void free_live(struct live *l)
@@ -140,17 +156,14 @@ static int open_parts(struct live *l)
                              &l->setup);
     if (rc == 0)
         rc = open_state(l);
-    if (rc == 0)
-        rc = open_files(l);
-    if (rc != 0 || !c->mail_log.journal)
+    if (rc != 0)
         return rc;
-    int error = mail_journal_open(c->mail_log.journal_command, mail_state_cursor(l->state),
-                                  &l->journal);
-    if (error == 0)
-        return 0;
-    log_error("sensor.mail_log.journal_command: %s: %s", c->mail_log.journal_command,
-              strerror(-error));
-    return EX_UNAVAILABLE;
+    mail_log_quiet(l->setup.log, true);
+    rc = open_files(l);
+    if (rc == 0)
+        rc = open_journal(l);
+    mail_log_caught_up(l->setup.log, l->ended_well);
+    return rc;
 }
 
 int mail_live_open(struct daemon *d)
@@ -222,7 +235,8 @@ static void save(struct live *l, int64_t now_ms)
             rc = mail_state_put(l->state, l->file[i].path, &at);
     }
     if (rc == 0 && l->journal)
-        rc = mail_state_put_cursor(l->state, mail_journal_cursor(l->journal));
+        rc = mail_state_put_cursor(l->state, mail_journal_cursor(l->journal),
+                                   mail_journal_latest_ms(l->journal));
     if (rc == 0)
         rc = mail_state_write(l->state, conf_of(l)->state);
     if (rc != l->save_error && rc != 0)

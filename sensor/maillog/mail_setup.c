@@ -69,7 +69,7 @@ int mail_setup_open(struct daemon *d, uint8_t profile, bool wait, int64_t now_ms
     tzset();
     int rc = setup_sets(d->site, &out->job.subscribers, &out->job.smarthosts);
     if (rc == 0)
-        rc = setup_key(c, &out->key);
+        rc = setup_key(d, &out->key);
     if (rc == 0 && network_file_load(d->site->provider_file, stderr, &out->networks) != 0)
         rc = EX_CONFIG;
     if (rc == 0)

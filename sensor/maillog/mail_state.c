@@ -86,9 +86,16 @@ const char *mail_state_cursor(const struct mail_state *s)
     return cursor ? cursor : "";
 }
 
-int mail_state_put_cursor(struct mail_state *s, const char *cursor)
+int64_t mail_state_cursor_ms(const struct mail_state *s)
 {
-    return json_object_set_new(s->doc, "journal", json_string(cursor)) == 0 ? 0 : -ENOMEM;
+    return (int64_t)number(s->doc, "journal_ms");
+}
+
+int mail_state_put_cursor(struct mail_state *s, const char *cursor, int64_t t_ms)
+{
+    bool put = json_object_set_new(s->doc, "journal", json_string(cursor)) == 0 &&
+               json_object_set_new(s->doc, "journal_ms", json_integer(t_ms)) == 0;
+    return put ? 0 : -ENOMEM;
 }
 
 bool mail_state_ended(const struct mail_state *s)

@@ -175,7 +175,7 @@ static const struct phrase *const by_letter[26] = {
 
 static bool is_word_octet(uint8_t o)
 {
-    return (o >= '0' && o <= '9') || (o >= 'a' && o <= 'z') || (o >= 'A' && o <= 'Z');
+    return (uint8_t)(o - '0') < 10 || (uint8_t)((o | 0x20) - 'a') < 26;
 }
 
 static void note(struct blocklist_finding *b, uint8_t kind)

@@ -6,6 +6,7 @@
 
 #include "ident_ndpi.h"
 #include "proto/tls_hello.h"
+#include "table.h"
 
 enum { POOL_CLASSES = 3 };
 
@@ -53,7 +54,7 @@ struct proto_pool *proto_pool_new(size_t flows)
         struct pool_slab *slab = &p->slab[i];
         slab->stride = sizeof(struct pool_header) + pool_size[i];
         slab->cap = flows * pool_share[i];
-        slab->memory = calloc(slab->cap ? slab->cap : 1, slab->stride);
+        slab->memory = table_new(slab->cap, slab->stride);
         if (!slab->memory) {
             proto_pool_free(p);
             return NULL;
@@ -67,7 +68,7 @@ void proto_pool_free(struct proto_pool *p)
     if (!p)
         return;
     for (size_t i = 0; i < POOL_CLASSES; i++)
-        free(p->slab[i].memory);
+        table_free(p->slab[i].memory);
     ident_ndpi_free(p->ndpi);
     tls_ja4_memo_free(p->ja4_memo);
     keyed_hash_memo_free(p->name_memo);

@@ -1,4 +1,4 @@
-// SHA-256 without allocation, for JA4 and certificates: the file behind this wraps libsodium's.
+// SHA-256 without allocation, for JA4 and certificates: the file behind this wraps OpenSSL's.
 #pragma once
 
 #include "common/span.h"

@@ -25,8 +25,14 @@ found() { awk -F, -v k="$1" -v c="$2" '$2 == k && $5 == "postern" && $6 != "" &&
         backscatter harvester open_relay; do
         [ "$(found $kind 6)" -gt 0 ] || { echo "$kind: none found"; false; }
     done
+    mkdir run/curve-0
+    "$EVALUATE" --rates "$tests/rates.tsv" --out run/curve-0 --warm 1 --each 1 --days 1 --sites 1 --sets guilty --open 0.5 \
+        >run/curve-0/facts.csv
     node "$tests/report.mjs" run "$tests/rates.tsv" page 0123456789ab tuning
     grep -q "a model's figure" page/tuning.md
+    # At the highest rate drawn nothing is found that is not found there at all, and fast bots are.
+    awk -F, '$1 == "postern" && $2 == "fast_plain" && $NF == 1' page/trade-off-tuning.csv | grep -q .
+    awk -F, 'NR > 1 {for (i = 4; i <= NF; i++) if ($i < $(i - 1)) exit 1}' page/trade-off-tuning.csv
     [ "$(grep -c '^fast_plain,' page/classes-tuning.csv)" -eq 1 ]
     grep -q '^household,' page/innocents-tuning.csv
     grep -q '^ntopng,fast_plain,' page/baselines-tuning.csv

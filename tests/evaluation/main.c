@@ -53,12 +53,14 @@ static int play(const struct options *o, const struct rates *rates, const struct
     int rc = 0;
     score_heading(files.scores);
     for (size_t i = 0; rc == 0 && o->each > 0 && i < sizeof once / sizeof once[0]; i++) {
-        if (once[i] != PLAY_NEW_BLOCK || o->sites > 0)
-            rc = play_site(o, rates, real, once[i], 0, &files);
+        bool wanted = o->sets ? play_wants(o->sets, play_set_name(once[i]))
+                              : once[i] != PLAY_NEW_BLOCK || o->sites > 0;
+        if (wanted)
+            rc = play_site(o, rates, real, once[i], o->first_site, &files);
     }
     for (unsigned n = o->first_site; rc == 0 && n < o->first_site + o->sites; n++)
         rc = play_site(o, rates, real, PLAY_SITES, n, &files);
-    for (unsigned n = 0; rc == 0 && n < o->blocked_sites; n++)
+    for (unsigned n = o->first_site; rc == 0 && n < o->first_site + o->blocked_sites; n++)
         rc = play_site(o, rates, real, PLAY_SITES_BLOCKED, n, &files);
     printf("rows,%" PRIu64
            "\nrules,%s\nseeds,%s\ndays,%u\nwarm,%u\nsites,%u\neach,%u\nattack days,%u\n",
@@ -131,6 +133,7 @@ int main(int argc, char **argv)
         {"export", no_argument, NULL, 'E'},
         {"undeclared", no_argument, NULL, 'U'},
         {"only", required_argument, NULL, 'k'},
+        {"sets", required_argument, NULL, 'S'},
         {"open", required_argument, NULL, 't'},
         {"blocked-sites", required_argument, NULL, 'N'},
         {"blind", no_argument, NULL, 'B'},
@@ -163,6 +166,7 @@ int main(int argc, char **argv)
         case 'l': o.sight.loss = share("--loss", optarg); break;
         case 't': o.open = share("--open", optarg); break;
         case 'k': o.only = optarg; break;
+        case 'S': o.sets = optarg; break;
         case 'N': o.blocked_sites = number(optarg); break;
         case 'F': o.sight.flow_only = true; break;
         case 'L': o.sight.no_log = true; break;

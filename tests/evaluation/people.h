@@ -41,24 +41,24 @@
     X(unleased, 0, true, "an address while it changes hands")
 
 // X(name, text, verdict class expected)
-#define GUILTIES(X)                                                                     \
-    X(fast_plain, "bot, 10 a minute and more, plain", VERDICT_SPAMBOT_DIRECT)           \
-    X(fast_tls, "the same through STARTTLS", VERDICT_SPAMBOT_DIRECT)                    \
-    X(fast_blocked, "the same, port 25 blocked behind the tap", VERDICT_SPAMBOT_DIRECT) \
-    X(slow_plain, "bot, 10 an hour, plain", VERDICT_SPAMBOT_DIRECT)                     \
-    X(slow_tls, "the same through STARTTLS", VERDICT_SPAMBOT_DIRECT)                    \
-    X(slow_blocked, "the same, port 25 blocked behind the tap", VERDICT_SPAMBOT_DIRECT) \
-    X(crafty, "bot below our thresholds, half TLS", VERDICT_SPAMBOT_DIRECT)             \
-    X(smarthost, "bot through the smarthost", VERDICT_SPAMBOT_SMARTHOST)                \
-    X(account, "stolen account, seen in the mail log", VERDICT_COMPROMISED_ACCOUNT)     \
-    X(socks, "SOCKS relay for mail", VERDICT_SOCKS_RELAY)                               \
-    X(backconnect, "proxy that dials out", VERDICT_PROXY_ABUSE)                         \
-    X(guesser, "password guesser, replies readable", VERDICT_AUTH_GUESSING)             \
-    X(guesser_tls, "password guesser through TLS", VERDICT_AUTH_GUESSING)               \
-    X(backscatter, "backscatterer", VERDICT_BACKSCATTER)                                \
-    X(harvester, "harvester of addresses", VERDICT_HARVESTER)                           \
-    X(open_relay, "open relay", VERDICT_OPEN_RELAY)                                     \
-    X(real, "flow facts of a real machine, no block declared", -1)                      \
+#define GUILTIES(X)                                                                          \
+    X(fast_plain, "bot, 10 a minute and more, plain", VERDICT_SPAMBOT_DIRECT)                \
+    X(fast_tls, "the same through STARTTLS", VERDICT_SPAMBOT_DIRECT)                         \
+    X(fast_blocked, "fast and plain, into a block that is declared", VERDICT_SPAMBOT_DIRECT) \
+    X(slow_plain, "bot, 10 an hour, plain", VERDICT_SPAMBOT_DIRECT)                          \
+    X(slow_tls, "the same through STARTTLS", VERDICT_SPAMBOT_DIRECT)                         \
+    X(slow_blocked, "slow and plain, into a block that is declared", VERDICT_SPAMBOT_DIRECT) \
+    X(crafty, "bot below our thresholds, half TLS", VERDICT_SPAMBOT_DIRECT)                  \
+    X(smarthost, "bot through the smarthost", VERDICT_SPAMBOT_SMARTHOST)                     \
+    X(account, "stolen account, seen in the mail log", VERDICT_COMPROMISED_ACCOUNT)          \
+    X(socks, "SOCKS relay for mail", VERDICT_SOCKS_RELAY)                                    \
+    X(backconnect, "proxy that dials out", VERDICT_PROXY_ABUSE)                              \
+    X(guesser, "password guesser, replies readable", VERDICT_AUTH_GUESSING)                  \
+    X(guesser_tls, "password guesser through TLS", VERDICT_AUTH_GUESSING)                    \
+    X(backscatter, "backscatterer", VERDICT_BACKSCATTER)                                     \
+    X(harvester, "harvester of addresses", VERDICT_HARVESTER)                                \
+    X(open_relay, "open relay", VERDICT_OPEN_RELAY)                                          \
+    X(real, "flow facts of a real machine, no block declared", -1)                           \
     X(real_blocked, "the same on a site that declares its block of port 25", -1)
 
 enum kind {

@@ -9,9 +9,10 @@
 #include "detector.h"
 #include "engine.h"
 
-#define ADDRESS   0x0a000001u // 10.0.0.1
-#define HOMES     5           // ordinary households for each line of an odd kind, behind a block
-#define ID_NOBODY 'p'         // begins the name of an address without a lease
+#define ADDRESS       0x0a000001u // 10.0.0.1
+#define KIND_DAYS_MAX 10          // so many show what a kind does
+#define HOMES         5   // ordinary households for each line of an odd kind, behind a block
+#define ID_NOBODY     'p' // begins the name of an address without a lease
 
 // Midnight in Berlin a week before summer time ends, and before it begins: 2026-10-18T22:00:00Z, 2027-03-21T23:00:00Z.
 static const int64_t starts_ms[] = {1792360800000LL, 1805670000000LL};
@@ -53,14 +54,19 @@ struct config {
     char hash[33];
 };
 
-bool play_wants(const struct options *o, const char *kind)
+const char *play_set_name(enum play_set set)
 {
-    size_t n = strlen(kind);
-    for (const char *at = o->only; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
-        if (strncmp(at, kind, n) == 0 && (at[n] == '\0' || at[n] == ','))
+    return sets[set].name;
+}
+
+bool play_wants(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+        if (strncmp(at, name, n) == 0 && (at[n] == '\0' || at[n] == ','))
             return true;
     }
-    return !o->only;
+    return !list;
 }
 
 static int64_t dials_in_ms(const struct site_run *run, const struct line *l)
@@ -235,7 +241,7 @@ static unsigned wanted(const struct site_run *run, unsigned kind, struct rng *r)
     size_t real = run->people.real->count;
     unsigned each = kind == KIND_real || kind == KIND_real_blocked ? o->each * (unsigned)real
                                                                    : o->each;
-    if (!play_wants(o, kind_name(kind)) || KIND_IS_NOBODY(kind))
+    if (!play_wants(o->only, kind_name(kind)) || KIND_IS_NOBODY(kind))
         return 0;
     switch (run->set) {
     case PLAY_GUILTY: return guilty && !kind_is_blocked(kind) ? each : 0;
@@ -293,7 +299,10 @@ int play_site(const struct options *o, const struct rates *rates, const struct r
               enum play_set set, unsigned number, struct play_files *files)
 {
     struct config config;
-    unsigned days = sets[set].attacks ? o->attack_days : o->days;
+    bool sites = set == PLAY_SITES || set == PLAY_SITES_BLOCKED;
+    unsigned days = sets[set].attacks                   ? o->attack_days
+                    : !sites && o->days > KIND_DAYS_MAX ? KIND_DAYS_MAX
+                                                        : o->days;
     uint64_t seed = seed_of(o->seeds, seed_of(sets[set].name, 0, 0), number);
     int64_t start_ms = starts_ms[number % 2];
     struct site_run run = {.o = o,

@@ -8,7 +8,7 @@
 #include "score.h"
 
 struct options {
-    const char *seeds, *out, *rates, *bots, *scaled, *off, *level, *only;
+    const char *seeds, *out, *rates, *bots, *scaled, *off, *level, *only, *sets;
     double lines, open;
     unsigned days, warm, sites, blocked_sites, each, attack_days, first_site;
     struct sight sight;
@@ -38,5 +38,6 @@ enum play_set {
 // Site `number` of a set. 0 or a negative errno.
 int play_site(const struct options *o, const struct rates *rates, const struct real_bots *real,
               enum play_set set, unsigned number, struct play_files *files);
-// Is a kind among those that --only names?
-bool play_wants(const struct options *o, const char *kind);
+const char *play_set_name(enum play_set set);
+// Is a name among those of a list such as "a,b"? NULL names all.
+bool play_wants(const char *list, const char *name);

@@ -1,11 +1,12 @@
 // From what postern-evaluate wrote to a page (index.md), plots (SVG) and tables (CSV).
 //
-// usage: report.mjs RUN RATES.tsv OUTPUT COMMIT SEEDS
-// RUN holds one folder a process (scores.csv, totals.csv, verdicts.csv, facts.csv).
+// usage: report.mjs RUN RATES.tsv OUTPUT COMMIT SEEDS [PLAYED]
+// RUN holds one folder a part (scores.csv, totals.csv, verdicts.csv, levels.csv, facts.csv); in "curve..." verdicts open
+// at the lowest threshold. PLAYED says which slices of the long run in OUTPUT are of the same rules and generator.
 import fs from "node:fs";
 import path from "node:path";
 
-const [run, ratesFile, output, commit, seeds] = process.argv.slice(2);
+const [run, ratesFile, output, commit, seeds, played] = process.argv.slice(2);
 if (!seeds) {
     console.error("usage: report.mjs RUN RATES.tsv OUTPUT COMMIT SEEDS");
     process.exit(64);
@@ -13,12 +14,13 @@ if (!seeds) {
 const MODEL = "a model's figure";
 const OURS = "postern";
 
-function read(name) {
+// The classes stand first: what they say of the run holds for all.
+const parts = fs.readdirSync(run).sort(), curves = parts.filter((part) => part.startsWith("curve"));
+const folders = parts.filter((part) => part !== "page" && !curves.includes(part));
+
+function readFile(file) {
     const all = [];
-    for (const part of fs.readdirSync(run).sort()) {
-        const file = path.join(run, part, name);
-        if (!fs.existsSync(file))
-            continue;
+    if (fs.existsSync(file)) {
         const [head, ...lines] = fs.readFileSync(file, "utf8").trim().split("\n");
         const keys = head.split(",");
         for (const line of lines) {
@@ -28,19 +30,24 @@ function read(name) {
     }
     return all;
 }
+const read = (name, of = folders) => of.flatMap((part) => readFile(path.join(run, part, name)));
 
 const scores = read("scores.csv"), totals = read("totals.csv"), verdicts = read("verdicts.csv");
-const facts = new Map();
+const facts = new Map(), realTexts = new Map();
 let rows = 0;
-for (const part of fs.readdirSync(run).sort()) {
+for (const part of folders) {
     const file = path.join(run, part, "facts.csv");
     for (const line of fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim().split("\n") : []) {
         const [key, ...value] = line.split(",");
         if (key === "rows")
             rows += Number(value[0]);
-        else if (key === "configuration")
+        else if (key === "class") {
+            for (const site of ["open", "declared"])
+                realTexts.set(`${value[0]}_${site}`, `a real machine, ${value[1]}${site === "open" ? "" : "; a block is declared"}`);
+        } else if (key === "configuration")
             facts.set(`configuration of ${value[0]}`, value[1]);
-        else
+        // The first part that says so: later ones play fewer days or none of the classes.
+        else if (!facts.has(key) || (key === "real bots" && facts.get(key) === "0"))
             facts.set(key, value.join(","));
     }
 }
@@ -115,13 +122,22 @@ const flaggedDays = (judge, home) => siteScores.filter((r) => r.judge === judge 
     (home === undefined || isHome.get(r.kind) === home)).reduce((a, r) => a + Number(r.days_flagged), 0);
 const sum = (list, key) => list.reduce((a, r) => a + Number(r[key]), 0);
 const ours = (home) => siteScores.filter((r) => r.judge === OURS && isHome.get(r.kind) === home);
-const kindTable = [...new Set(totals.filter((t) => t.set === "kinds" || t.set === "sites").map((t) => t.kind))]
-    .filter((k) => !classes.includes(k)).map((kind) => {
-        const days = daysOf((t) => t.kind === kind && t.set !== "guilty");
-        const lines = totals.filter((t) => t.kind === kind).reduce((a, t) => a + Number(t.lines), 0);
-        const hit = scores.filter((r) => r.guilty === "0" && r.kind === kind && r.judge === OURS);
-        return { kind, lines, days, hit: hit.length, tickets: sum(hit, "tickets"), confirmed: sum(hit, "confirmed") };
+function kindsOf(sets) {
+    const here = totals.filter((t) => sets.includes(t.set));
+    return [...new Set(here.map((t) => t.kind))].map((kind) => {
+        const lines = here.filter((t) => t.kind === kind).reduce((a, t) => a + Number(t.lines), 0);
+        const hit = scores.filter((r) => r.guilty === "0" && r.kind === kind && r.judge === OURS && sets.includes(r.set));
+        return { kind, lines, days: daysOf((t) => t.kind === kind && sets.includes(t.set)), hit: hit.length,
+            tickets: sum(hit, "tickets"), confirmed: sum(hit, "confirmed") };
     });
+}
+const kindTable = kindsOf(["kinds", "sites"]);
+const blockedTable = kindsOf(["kinds-blocked", "sites-blocked", "new-block"]);
+// Days flagged a million, of whole sites of one sort.
+function flaggedRate(judge, set) {
+    const days = daysOf((t) => t.set === set);
+    return million(sum(scores.filter((r) => r.set === set && r.guilty === "0" && r.judge === judge), "days_flagged"), days);
+}
 
 // ---- Ours at another's false-alarm rate: the lowest threshold of log-odds at which no more days are flagged.
 const allDays = homeDays + firmDays;
@@ -160,22 +176,48 @@ function plotTimes(kinds) {
     });
     return svg(780, 345, body);
 }
+// For each judge, from the curve's run: [falsely flagged days per million, share found] as its limit falls.
+const curveScores = read("scores.csv", curves).filter((r) => r.guilty === "1"), curveLevels = read("levels.csv", curves);
+const curveDays = read("totals.csv", curves).filter((t) => t.set === "sites")
+    .reduce((a, t) => a + Number(t.lines) * Number(t.days), 0);
+function curveOf(kind, judge) {
+    const levels = curveScores.filter((r) => r.kind === kind && r.judge === judge).map((r) => Number(r.level));
+    const wrong = curveLevels.filter((l) => l.judge === judge).map((l) => [Number(l.level), Number(l.days)]);
+    const limits = [...new Set([...levels, ...wrong.map((w) => w[0])])].filter((l) => l > 0).sort((a, b) => b - a);
+    return limits.map((limit) => [(wrong.reduce((a, w) => a + (w[0] >= limit ? w[1] : 0), 0) * 1e6) / Math.max(1, curveDays),
+        levels.filter((l) => l >= limit).length / Math.max(1, levels.length)]);
+}
+// The most that is found with no more days flagged than that.
+const shareWithin = (curve, rate) => curve.reduce((best, [wrong, share]) => wrong <= rate ? Math.max(best, share) : best, 0);
+const atRates = [0, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000];
+
 function plotTrade() {
-    const x0 = 50, y0 = 300, w = 520, h = 270, kinds = ["fast_plain", "fast_tls", "slow_plain", "slow_tls", "crafty"];
-    const x = (v) => x0 + (w * Math.max(0, Math.log10(Math.max(v, 1)))) / 5;
-    let body = axis(x0, y0, w, h, [0, 1, 2, 3, 4, 5].map((e) => [`${10 ** e}`, x(10 ** e)]),
-        `falsely flagged per million subscriber-days (${MODEL}; 1 stands for 1 and fewer)`);
-    kinds.forEach((kind, i) => {
-        for (const judge of [OURS, ...judges]) {
-            const all = of(kind, judge), v = all.length ? found(all).length / all.length : 0;
-            const fx = x((flaggedDays(judge) * 1e6) / Math.max(1, allDays)), fy = y0 - v * h;
-            body += judge === OURS ? `<rect x="${fx - 5}" y="${fy - 5}" width="10" height="10" fill="${colours[i]}"/>`
-                : `<circle cx="${fx}" cy="${fy}" r="4" fill="none" stroke="${colours[i]}"><title>${judge} ${kind}</title></circle>`;
+    const w = 150, h = 90, columns = 4, shown = [OURS, ...judges], palette = [...colours.slice(0, 5), ...colours.slice(6), "#6fae2f", "#00b0d8"];
+    const colour = (j) => j === OURS ? "#000" : palette[judges.indexOf(j) % palette.length];
+    let body = "";
+    classes.forEach((kind, i) => {
+        const x0 = 45 + (i % columns) * (w + 45), y0 = 120 + Math.floor(i / columns) * (h + 55);
+        const x = (v) => x0 + (w * Math.min(4, Math.log10(Math.max(v, 1)))) / 4;
+        body += `<text x="${x0}" y="${y0 - h - 6}">${kind}</text>` + [0, 0.5, 1].map((v) => `<line x1="${x0}" x2="${x0 + w}" ` +
+            `y1="${y0 - v * h}" y2="${y0 - v * h}" stroke="#ddd"/><text x="${x0 - 4}" y="${y0 - v * h + 4}" font-size="9" ` +
+            `text-anchor="end">${v * 100} %</text>`).join("") + [1, 10, 100, 1000, 10000].map((v) => `<line x1="${x(v)}" ` +
+            `x2="${x(v)}" y1="${y0}" y2="${y0 - h}" stroke="#eee"/><text x="${x(v)}" y="${y0 + 12}" font-size="9" ` +
+            `text-anchor="middle">${v}</text>`).join("");
+        for (const judge of [...shown].reverse()) {
+            const curve = curveOf(kind, judge);
+            let d = `M${x0} ${(y0 - h * shareWithin(curve, 1)).toFixed(1)}`, last = shareWithin(curve, 1);
+            for (const [wrong, share] of curve.filter(([v]) => v > 1 && v <= 10000)) {
+                d += `H${x(wrong).toFixed(1)}` + (share > last ? `V${(y0 - h * share).toFixed(1)}` : "");
+                last = Math.max(last, share);
+            }
+            // What is found at a rate is found where more is allowed.
+            body += `<path d="${d}H${x0 + w}" fill="none" stroke="${colour(judge)}" stroke-width="${judge === OURS ? 3 : 1.2}">` +
+                `<title>${judge}</title></path>`;
         }
-        body += `<text x="${x0 + w + 14}" y="${40 + 18 * i}" fill="${colours[i]}">${kind}</text>`;
     });
-    body += `<text x="${x0 + w + 14}" y="150">square: postern</text><text x="${x0 + w + 14}" y="168">circles: baselines</text>`;
-    return svg(760, 345, body);
+    const below = 120 + Math.ceil(classes.length / columns) * (h + 55) - h - 10;
+    shown.forEach((j, i) => { body += `<text x="${45 + (i % 5) * 150}" y="${below + 16 * Math.floor(i / 5)}" fill="${colour(j)}">${j}</text>`; });
+    return svg(45 + columns * (w + 45), below + 40, body);
 }
 
 // ---- The page
@@ -200,6 +242,23 @@ const wins = classes.map((kind) => judges.map((j) => {
         quantile(found(theirs).map((r) => Number(r.found_s)), theirs.length, 0.5)) };
 }));
 
+const slices = readFile(path.join(output, `long-${seeds}.csv`)).filter((r) => r.played === played);
+const longDays = sum(slices, "home_days"), longSure = sum(slices, "home_lines_confirmed"), longFirm = sum(slices, "firm_days");
+const long = slices.length === 0 ? [] : ["## The long run", "",
+    `${slices.length} slices of the same rules and generator, each a site of 2,000 lines and 30 days (\`long-${seeds}.csv\`): ` +
+    `${sum(slices, "rows").toLocaleString("en")} rows. Every figure is ${MODEL}.`, "",
+    table(["", "subscriber-days", `tickets per million (${MODEL})`, "lines ticketed",
+        `days confirmed for quarantine per million (${MODEL})`, "lines confirmed"],
+    [["residential", longDays.toLocaleString("en"), million(sum(slices, "home_tickets"), longDays), sum(slices, "home_lines_ticketed"),
+        million(sum(slices, "home_days_confirmed"), longDays), longSure],
+    ["business mail servers", longFirm.toLocaleString("en"), million(sum(slices, "firm_tickets"), longFirm),
+        sum(slices, "firm_lines_ticketed"), sum(slices, "firm_lines_confirmed") ? "see the CSV" :
+            `none; below ${(3e6 / Math.max(1, longFirm)).toFixed(2)} (3/n)`, sum(slices, "firm_lines_confirmed")]]), "",
+    `With the sites above: ${sum(ours(true), "confirmed") + longSure} residential lines confirmed in ` +
+    `${(longDays + homeDays).toLocaleString("en")} residential subscriber-days${sum(ours(true), "confirmed") + longSure === 0 ?
+        `, which bounds false quarantines at ${(3e6 / (longDays + homeDays)).toFixed(2)} per million (3/n)` : ""}; the target asks for ` +
+    `none in 3,000,000${longDays + homeDays < 3e6 ? ", and **so many have not been played**" : ""}. (${MODEL})`, ""];
+
 const notes = path.join(output, `notes-${seeds}.md`);
 const page = [`# Evaluation on ${seeds} seeds`, "",
     "Made by `scripts/evaluate`; do not edit. How it is done, and what it cannot show, is in [method.md](method.md).", "",
@@ -208,7 +267,7 @@ const page = [`# Evaluation on ${seeds} seeds`, "",
         ["rows judged", rows.toLocaleString("en")], ["days warm-up, days counted, days of attacks",
             `${facts.get("warm")}, ${facts.get("days")}, ${facts.get("attack days")}`],
         ["subscriber-days of whole sites", `${homeDays.toLocaleString("en")} residential, ${firmDays.toLocaleString("en")} of businesses with a mail server`],
-        ["real bots", facts.get("real bots")]]), "",
+        ["real machines", facts.get("real bots")]]), "",
     "Assumptions: every rate is drawn from the ranges at the end of this page; lines are independent but for outages; " +
     "detection time is packet time at the row's cut, without the collector's delay (a few seconds).", "",
     ...(fs.existsSync(notes) ? [fs.readFileSync(notes, "utf8").trim(), ""] : []),
@@ -216,7 +275,7 @@ const page = [`# Evaluation on ${seeds} seeds`, "",
     "Scored once a party. A miss is infinitely late. Sessions are what the party began until it was found.", "",
     table(["class", "parties", "found", "95 % (Wilson)", "named rightly", "confirmed for quarantine", "median", "90th pct",
         "sessions, median", "90th pct", "without / with a clean past", "target"],
-    summary.map((s) => [`${s.kind}: ${texts.get(s.kind)?.text ?? ""}`, s.n, percent(s.k / s.n),
+    summary.map((s) => [`${s.kind}: ${texts.get(s.kind)?.text ?? realTexts.get(s.kind) ?? ""}`, s.n, percent(s.k / s.n),
         `${percent(s.ci[0])} to ${percent(s.ci[1])}`, s.right, s.confirmed, span(s.median), span(s.p90), count(s.sessions),
         count(s.sessions90), `${s.fresh}/${s.freshN}, ${s.past}/${s.pastN}`, verdictOn(s)])), "",
     "![time to detect, bots](times-bots.svg)", "", "![time to detect, others](times-others.svg)", "",
@@ -240,6 +299,18 @@ const page = [`# Evaluation on ${seeds} seeds`, "",
         "lines confirmed for quarantine", "tickets per million subscriber-days"],
     kindTable.map((k) => [`${k.kind}: ${texts.get(k.kind)?.text ?? ""}`, texts.get(k.kind)?.frequency ?? "", k.lines,
         k.days.toLocaleString("en"), k.hit, k.tickets, k.confirmed, million(k.tickets, k.days)])), "",
+    ...long,
+    `## Behind a block of port 25 (${MODEL})`, "",
+    "A declared block: the lines of households and the odd kinds among them on a site that says `port25: blocked-after`, and whole " +
+    "such sites. A new one: whole sites on which port 25 of households is dropped from eleven on the second day, and nobody says so.", "",
+    table(["kind", "lines", "subscriber-days", "lines ticketed", "tickets", "lines confirmed for quarantine"],
+        blockedTable.filter((k) => k.hit > 0 || k.kind === "household").map((k) => [k.kind, k.lines, k.days.toLocaleString("en"),
+            k.hit, k.tickets, k.confirmed])), "",
+    `Other kinds played there, none ticketed: ${blockedTable.filter((k) => k.hit === 0 && k.kind !== "household")
+        .map((k) => k.kind).join(", ")}.`, "",
+    table([`days flagged per million subscriber-days (${MODEL})`, "open", "declared block", "a block begins"],
+        [OURS, ...judges].map((j) => [baselineTexts.get(j) ?? j, ...["sites", "sites-blocked", "new-block"]
+            .map((set) => flaggedRate(j, set))])), "",
     `## Against the baselines (${MODEL})`, "",
     "On the same rows. A day of a line counts as falsely flagged once. *Ours* is the share found when our threshold is " +
     "raised until no more subscriber-days are falsely flagged than by the baseline; where we flag fewer to begin with it is " +
@@ -249,19 +320,29 @@ const page = [`# Evaluation on ${seeds} seeds`, "",
         [[`postern`, million(flaggedDays(OURS), allDays), ...classes.map((k) => percent(shareAt(k, Infinity)))],
             ...judges.map((j, i) => [baselineTexts.get(j) ?? j, million(flaggedDays(j), allDays),
                 ...wins.map((w) => `${percent(w[i].share)} / ours ${percent(w[i].mine)}${w[i].ahead ? "" : w[i].mine === w[i].share ? w[i].mine > 0 ? ", later" : "" : " **behind**"}`)])]), "",
-    "![trade-off](trade-off.svg)", "",
+    ...(curveScores.length === 0 ? [] : ["![trade-off](trade-off.svg)", "",
+        `Share found against falsely flagged subscriber-days per million (${MODEL}; 1 stands for 1 and fewer), as each rule's limit is ` +
+        `lowered: a run of its own, ${curveDays.toLocaleString("en")} subscriber-days of whole sites, our verdicts opened from an even ` +
+        `chance on. A percentage or a count has no lower end; ours ends where two kinds of evidence are not there. Figures: ` +
+        `\`trade-off-${seeds}.csv\`.`, ""]),
     "## Rates of the generator", "",
     table(["key", "low", "high", "unit", "source"], rates), ""].join("\n");
 fs.writeFileSync(path.join(output, seeds === "test" ? "index.md" : `${seeds}.md`), page);
-const bots = classes.filter((k) => /fast|slow|neris|virut/.test(k) && !/declared/.test(k));
+const bots = classes.filter((k) => /^(fast|slow)_/.test(k) || (/_open$/.test(k) && realTexts.has(k)));
 fs.writeFileSync(path.join(output, "times-bots.svg"), plotTimes(bots.slice(0, 8)));
 fs.writeFileSync(path.join(output, "times-others.svg"), plotTimes(classes.filter((k) => !bots.includes(k)).slice(0, 12)));
-fs.writeFileSync(path.join(output, "trade-off.svg"), plotTrade());
+if (curveScores.length > 0) {
+    fs.writeFileSync(path.join(output, "trade-off.svg"), plotTrade());
+    csv(`trade-off-${seeds}.csv`, ["judge", "class", ...atRates.map((r) => `found_at_${r}_per_million`)],
+        [OURS, ...judges].flatMap((j) => classes.map((k) => [j, k, ...atRates.map((r) => shareWithin(curveOf(k, j), r).toFixed(4))])));
+}
 csv(`classes-${seeds}.csv`, ["class", "parties", "found", "wilson_low", "wilson_high", "named_rightly", "confirmed", "median_s",
     "p90_s", "sessions_median", "sessions_p90"], summary.map((s) => [s.kind, s.n, s.k, s.ci[0].toFixed(4), s.ci[1].toFixed(4),
     s.right, s.confirmed, s.median, s.p90, s.sessions, s.sessions90]));
 csv(`innocents-${seeds}.csv`, ["kind", "lines", "subscriber_days", "lines_ticketed", "tickets", "lines_confirmed"],
     kindTable.map((k) => [k.kind, k.lines, k.days, k.hit, k.tickets, k.confirmed]));
+csv(`blocked-${seeds}.csv`, ["kind", "lines", "subscriber_days", "lines_ticketed", "tickets", "lines_confirmed"],
+    blockedTable.map((k) => [k.kind, k.lines, k.days, k.hit, k.tickets, k.confirmed]));
 csv(`baselines-${seeds}.csv`, ["baseline", "class", "falsely_flagged_per_million", "found", "ours_at_that_rate", "ahead"],
     wins.flat().map((w) => [w.j, w.kind, ((flaggedDays(w.j) * 1e6) / Math.max(1, allDays)).toFixed(2), w.share.toFixed(4),
         w.mine.toFixed(4), w.ahead ? 1 : 0]));

@@ -55,6 +55,45 @@ END
     said "feed.case_key_file: $PWD/bad.key: is no key file: it is one line, ID HEX64" 1
 }
 
+@test "errors that show only in use name their line, too" {
+    cat >p.yaml <<'END'
+site:
+  timezone: Europe/Nowhere
+sensor:
+  key_file: none.key
+collector:
+  lease_sources:
+  - {kind: csv, path: gone.csv}
+END
+    run -78 --separate-stderr "$postern" check p.yaml
+    said 'p.yaml:2:13: site.timezone: there is no time zone' 1
+    said "p.yaml:4:13: sensor.key_file: $PWD/none.key: there is no such file" 1
+    said "p.yaml:7:23: collector.lease_sources[0].path: $PWD/gone.csv: there is no such file" 1
+    run -78 --separate-stderr "$POSTERN_BIN/postern-sensor" -c p.yaml -r /dev/null -o /dev/null
+    said 'p.yaml:2:13: site.timezone' 1
+}
+
+@test "a live sensor that could not start is found" {
+    echo "1 $(printf 'ab%.0s' $(seq 32))" >site.key
+    chmod 600 site.key
+    printf 'sensor:\n  interfaces: [eth1, ../../x, "eth 1", abcdefghijklmnop]\n' >p.yaml
+    run -78 --separate-stderr "$postern" check p.yaml
+    said 'p.yaml:2:22: sensor.interfaces[1]: names no interface' 1
+    said 'sensor.interfaces[2]: names no interface' 1
+    said 'sensor.interfaces[3]: names no interface' 1
+    said 'sensor.interfaces[0]' 0
+    said 'p.yaml:2:3: sensor.legal_profile: is not chosen' 1
+    said 'p.yaml:2:3: sensor.key_file: is missing' 1
+    printf 'sensor: {interfaces: [eth1], legal_profile: flow-only, key_file: site.key}\n' >p.yaml
+    run -78 --separate-stderr "$postern" check p.yaml
+    said 'p.yaml:1:9: sensor.spool: is missing' 1
+    run -78 --separate-stderr "$POSTERN_BIN/postern-sensor" -c p.yaml
+    said 'p.yaml:1:9: sensor.spool: is missing' 1
+    printf 'site: {run_directory: /%s}\n' "$(printf 'long%.0s' $(seq 22))" >p.yaml
+    run -78 --separate-stderr "$postern" check p.yaml
+    said 'p.yaml:1:23: site.run_directory: is too long for the address of a socket' 1
+}
+
 @test "what is there is good, and the effective configuration loads again" {
     echo "1 $(printf 'ab%.0s' $(seq 32))" >site.key
     chmod 600 site.key

@@ -7,6 +7,7 @@ bats_require_minimum_version 1.5.0
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
+    export POSTERN_SANDBOX_STRICT=1
     PATH=$POSTERN_BIN:$PATH
     cat >leases.csv <<'CSV'
 realm,prefix,port_first,port_last,party,start,end,last_seen,interim_s,mac,nas,session,user,pop,class
@@ -100,6 +101,43 @@ party() {
     [[ "$output" == *"none.csv"* ]]
 }
 
+@test "confidence, ambiguity and staleness by practice's numbers; realms, delegated prefixes" {
+    cat >more.csv <<'CSV'
+,10.0.0.7,,,line:early,2026-01-01T00:00:00Z,2026-01-01T10:00:00Z,,,,,,,,
+,10.0.0.7,,,line:late,2026-01-01T10:00:00Z,,2026-01-01T10:30:00Z,1800,,,,,,
+,10.0.0.8,,,line:same,2026-01-01T00:00:00Z,2026-01-01T10:00:00Z,,,,,,,,
+,10.0.0.8,,,line:same,2026-01-01T10:00:00Z,2026-01-01T20:00:00Z,,,,,,,,
+vlan:7,10.0.0.7,,,line:shop,2026-01-01T00:00:00Z,2027-01-01T00:00:00Z,,,,,,,,
+b4:2001:db8:b4::1,192.168.1.5,,,line:dslite,2026-01-01T00:00:00Z,2027-01-01T00:00:00Z,,,,,,,,
+,2001:db8:7::/48,,,line:six,2026-01-01T00:00:00Z,2027-01-01T00:00:00Z,,,,,,,,
+,2001:db8:7:ff00::/56,,,line:within,2026-01-01T00:00:00Z,2027-01-01T00:00:00Z,,,,,,,,
+,2001:db8:aaaa::9,,,line:six,2026-01-01T00:00:00Z,2027-01-01T00:00:00Z,,,,,,,,
+CSV
+    while read -r asked expected; do
+        said=$(postern lookup "$asked" -l more.csv --purpose test --json | jq -r '.party + " " + .confidence')
+        [ "$said" = "$expected" ] || { echo "$asked: $said, not $expected"; return 1; }
+    done <<'CASES'
+10.0.0.7@2026-01-01T09:57:59Z line:early certain
+10.0.0.7@2026-01-01T09:58:01Z provisional:10.0.0.7 ambiguous
+10.0.0.7@2026-01-01T10:01:59Z provisional:10.0.0.7 ambiguous
+10.0.0.7@2026-01-01T10:02:01Z line:late certain
+10.0.0.7@2026-01-01T11:30:00Z line:late certain
+10.0.0.7@2026-01-01T11:30:01Z line:late stale
+10.0.0.8@2026-01-01T10:00:30Z line:same certain
+vlan:7/10.0.0.7@2026-01-01T10:00:00Z line:shop certain
+vlan:8/10.0.0.7@2026-01-01T12:00:00Z provisional:vlan:8/10.0.0.7 unknown
+b4:2001:db8:b4::1/192.168.1.5@2026-01-01T12:00:00Z line:dslite certain
+2001:db8:7:1::2@2026-01-01T12:00:00Z line:six certain
+2001:db8:7:ff11::2@2026-01-01T12:00:00Z line:within certain
+[2001:db8:aaaa::9]:25@2026-01-01T12:00:00Z line:six certain
+2001:db8:aaaa::8@2026-01-01T12:00:00Z provisional:2001:db8:aaaa::8 unknown
+CASES
+    run postern lookup 10.0.0.7@2026-01-01T10:20:00Z -l more.csv --purpose test --window 30m
+    [[ "$output" == *"line:late"*"also within 30 min: line:early"* ]]
+    run postern lookup 10.0.0.7@2026-01-01T10:20:00Z -l more.csv --purpose test --window 10m
+    [[ "$output" != *"line:early"* ]]
+}
+
 teardown() {
     [ ! -f pid ] || kill "$(cat pid)" 2>/dev/null || true
 }
@@ -111,12 +149,13 @@ acct() {
 
 # says ADDRESS TEXT: within a few seconds the running collector says so
 says() {
+    local said
     for _ in $(seq 60); do
-        run postern lookup "$1" --run "$PWD" --purpose "case 3"
-        [[ "$output" != *"$2"* ]] || return 0
+        said=$(postern lookup "$1" --run "$PWD" --purpose "case 3" 2>&1) || true
+        [[ "$said" != *"$2"* ]] || return 0
         sleep 0.1
     done
-    echo "$output"
+    echo "$said"
     return 1
 }
 
@@ -157,6 +196,24 @@ YAML
     [ "$status" -eq 0 ]
     [[ "$output" == *"line:anna, certain"*"told by"*radius*north* ]]
     grep -q 'lookup of 10.9.0.1, purpose: case 3' log
+    # A lost stop, a session number that comes again, a WAN address and a delegated prefix, a restart of the router.
+    session='User-Name = "eve", NAS-Identifier = "bng-2", Acct-Session-Id = "7"'
+    acct "Acct-Status-Type = Start, $session, Framed-IP-Address = 10.9.0.20, Framed-IPv6-Address = 2001:db8:f::20, Delegated-IPv6-Prefix = 2001:db8:20::/56, Acct-Delay-Time = 3000"
+    says 10.9.0.20 'line:eve, certain'
+    says 2001:db8:f::20 'line:eve, certain'
+    says 2001:db8:20:1::9 'line:eve, certain'
+    acct 'Acct-Status-Type = Start, User-Name = "fred", NAS-Identifier = "bng-2", Acct-Session-Id = "8", Framed-IP-Address = 10.9.0.20, Acct-Delay-Time = 600'
+    says 10.9.0.20 'line:fred' # eve's stop never came
+    says 2001:db8:20:1::9 'line:eve' # of this nobody else has begun
+    acct 'Acct-Status-Type = Start, User-Name = "gina", NAS-Identifier = "bng-2", Acct-Session-Id = "7", Framed-IP-Address = 10.9.0.21, Acct-Delay-Time = 500'
+    says 10.9.0.21 'line:gina'
+    says 2001:db8:20:1::9 'provisional:' # the number is another session's now
+    acct 'Acct-Status-Type = Interim-Update, User-Name = "gina", NAS-Identifier = "bng-2", Acct-Session-Id = "7", Framed-IP-Address = 10.9.0.21, Acct-Session-Time = 500'
+    says 10.9.0.21 'line:gina'
+    acct 'Acct-Status-Type = Accounting-Off, NAS-Identifier = "bng-2", Acct-Delay-Time = 300'
+    says 10.9.0.21 'provisional:'
+    says 10.9.0.20 'provisional:'
+    says 10.9.0.1 'line:anna, certain' # of another router
     # Kea's file is followed: a lease that begins now.
     now=$(date +%s)
     printf '10.9.0.2,02:00:5e:10:00:99,,3600,%s,1,0,0,,0,\n' $((now + 3000)) >>kea.csv
@@ -192,6 +249,9 @@ YAML
     run radclient -r 1 -t 1 -f <(echo 'Acct-Status-Type = Start, Acct-Session-Id = "m", User-Name = "mallory", Framed-IP-Address = 10.9.0.1') \
         "127.0.0.1:$port" acct guessed
     [ "$status" -ne 0 ]
+    postern status --run "$PWD" >status.txt 2>&1 || true
+    grep -q "1 RADIUS packets of 127.0.0.1 refused at 127.0.0.1:$port" status.txt
+    says 10.9.0.1 'line:anna, certain'
     [ ! -e keys/20200101.key ]
     [ ! -e journal/20200101.000001.pj ]
     kill "$(cat pid)"

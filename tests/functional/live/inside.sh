@@ -8,6 +8,8 @@ set -uo pipefail
 . "$HERE/cases_loss.sh"
 . "$HERE/cases_life.sh"
 . "$HERE/cases_mirror.sh"
+. "$HERE/cases_clock.sh"
+. "$HERE/cases_place.sh"
 
 cd "$LIVE" || exit 1
 ip link set lo up
@@ -34,6 +36,14 @@ interface)
     cases_link
     cases_killed
     cases_full_disk
+    ;;
+judged)
+    cases_flood
+    cases_filtered
+    cases_place
+    cases_clock_jump
+    cases_no_mail
+    cases_operator
     ;;
 servers)
     if ! lab_is_possible; then exit 77; fi

@@ -4,6 +4,7 @@
 
 WRONG=0
 CASE=
+SENSOR_ENV=() # what stands in the sensor's environment
 
 # A case: its name stands before all it says.
 case_begin() {
@@ -53,7 +54,7 @@ sensor_start() {
     local n
     rm -f "$LIVE"/run/*.sock
     : >"$LIVE/flows.live"
-    "$BIN/postern-sensor" -c "$LIVE/postern.yaml" "$@" >>"$LIVE/flows.live" 2>"$LIVE/sensor.log" &
+    env "${SENSOR_ENV[@]}" "$BIN/postern-sensor" -c "$LIVE/postern.yaml" "$@" >>"$LIVE/flows.live" 2>"$LIVE/sensor.log" &
     SENSOR=$!
     for n in $(seq 150); do
         if [ -S "$LIVE/run/postern-sensor.sock" ] && ask status >/dev/null 2>&1; then return; fi

@@ -4,8 +4,8 @@
 # must show in its status document.
 #
 # usage: run.sh PART BIN TESTS [KEEP]
-#   PART   interface: frames put on an interface; servers: real ones, mirrored; or names of cases
-#   BIN    postern-sensor, postern-generate; TESTS: postern-inject, postern-mangle
+#   PART   interface, judged: frames put on an interface; servers: real ones, mirrored; or names of cases
+#   BIN    the programs; TESTS: postern-inject, postern-mangle, bench_flood
 #   KEEP   a folder that stays when all is over
 #
 # Everything runs in name spaces for processes, mounts and network that end with this script. Skipped (77)
@@ -23,7 +23,7 @@ skip() {
 
 [ "$(id -u)" -eq 0 ] || skip "needs root, for network name spaces"
 export PATH=$PATH:/usr/sbin:/sbin
-for command in ip tc jq node openssl; do
+for command in ip tc jq node openssl tcpdump; do
     command -v "$command" >/dev/null 2>&1 || skip "$command is not installed (scripts/setup installs it)"
 done
 own=(unshare --fork --pid --kill-child --mount --mount-proc --net)

@@ -17,7 +17,7 @@ skip() {
 
 [ "$(id -u)" -eq 0 ] || skip "needs root, for name spaces and the servers' users"
 export PATH=$PATH:/usr/sbin:/sbin:/usr/lib/postfix/sbin
-for command in postfix smtp-source smtp-sink swaks dovecot rspamd tcpdump openssl node jq ip; do
+for command in postfix smtp-source smtp-sink swaks dovecot rspamd tcpdump openssl node jq ip journalctl logger; do
     command -v "$command" >/dev/null 2>&1 || skip "$command is not installed (scripts/setup installs it)"
 done
 own=(unshare --fork --pid --kill-child --mount --mount-proc --net)

@@ -95,6 +95,47 @@ refused() {
     [ "$status" -eq 65 ]
 }
 
+# talk TIME...: an open dialogue, a time for each of its packets
+talk() {
+    pcap_packet "$1" "$(tcp 40000 25 02 1000 0)"
+    pcap_packet "$2" "$(tcp 25 40000 12 5000 1001)"
+    pcap_packet "$3" "$(tcp 40000 25 10 1001 5001)"
+    pcap_packet "$4" "$(tcp 25 40000 18 5001 1001 "$(hex "220 mx")0d0a")"
+    pcap_packet "$5" "$(tcp 40000 25 18 1001 5009 "$(hex "HELO a")0d0a")"
+}
+
+@test "a dialogue cut by the end of a truncated capture is not complete" {
+    { pcap_header; talk 100 100 100 101 102; } >a.pcap
+    run -0 --separate-stderr "$sensor" -r a.pcap --print flows
+    [ "$(jq .complete <<<"$output")" = true ]
+    { pcap_header; talk 100 100 100 101 102; octets 0011; } >a.pcap
+    run -65 --separate-stderr "$sensor" -r a.pcap --print flows
+    [ "$(jq -c '[.complete, .incomplete]' <<<"$output")" = '[false,1024]' ]
+    # What had ended before is whole.
+    { pcap_header; refused 50; talk 100 100 100 101 102; octets 0011; } >a.pcap
+    run -65 --separate-stderr "$sensor" -r a.pcap --print flows
+    [ "$(jq -sc 'map(.complete)' <<<"$output")" = '[true,false]' ]
+}
+
+@test "one packet with a wrong time does not end a connection" {
+    local times flow
+    for times in "100 100 90000 101 102" "90000 100 100 101 102" "100 100 3 101 102"; do
+        # shellcheck disable=SC2086 # five words
+        { pcap_header; talk $times; } >a.pcap
+        run -0 --separate-stderr "$sensor" -r a.pcap --print flows --status status.json
+        [ "${#lines[@]}" -eq 1 ]
+        flow=$(jq -c '[.start, .end, .handshake, .complete, .smtp.helo]' <<<"$output")
+        [ "$flow" = '["1970-01-01T00:01:40Z","1970-01-01T00:01:42Z","established",true,1]' ]
+        [ "$(jq '.counters | .clock_ahead + .clock_back' status.json)" = 1 ]
+        [ "$(jq -c '[.problems[].code]' status.json)" = '["clock"]' ]
+    done
+    # A pause is one.
+    { pcap_header; talk 100 100 100 101 400; } >a.pcap
+    run -0 --separate-stderr "$sensor" -r a.pcap --print flows --status status.json
+    [ "$(jq -r .end <<<"$output")" = 1970-01-01T00:06:40Z ]
+    [ "$(jq '.counters.clock_ahead' status.json)" = 0 ]
+}
+
 @test "an empty capture and a file that is none are said, the others used" {
     pcap_header >empty.pcap
     : >nothing.pcap
@@ -143,6 +184,10 @@ refused() {
     { pcap_header 147; pcap_packet 1700000000 00; } >b.pcap
     run --separate-stderr "$sensor" -r b.pcap --status status.json
     [ "$(jq -r '.skipped["linktype 147"]' status.json)" = 1 ]
+    # A list of flows says it beside.
+    run -0 --separate-stderr "$sensor" -r a.pcap --print flows
+    [[ "$stderr" == *"2 of 2 packets could not be opened, mostly ethertype 0x88e5; --status"* ]]
+    [ -z "$output" ]
 }
 
 @test "the layers that name the realm are configuration" {

@@ -1,14 +1,16 @@
 // A sensor without packets: takes records from a file, at a pace, through the sensor's own spool and sender. Killed and started again
 // it goes on where its spool ends, under a new epoch, as a restarted sensor does; what it said it had exported (synced) must be there.
 //
-//   pump RECORDS SPOOL ADDRESS TLS|- RECORDS_A_SECOND [DOMAIN]
+//   pump RECORDS SPOOL ADDRESS TLS|- RECORDS_A_SECOND [DOMAIN [AHEAD_S]]
 //
+// With AHEAD_S the records are of now, as a live sensor tells them, by a clock that is so far ahead; else of the file's time.
 // Ends with 0 when all records are acknowledged; with 3 when something exported is missing in the spool.
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/loop.h"
@@ -27,6 +29,8 @@ struct pump {
     uint64_t index, first; // records put ever; before this run
     uint64_t rate, due;    // records a second; thousandths of a record that are due
     uint32_t domain;
+    bool live;
+    int64_t ahead_ms, shift_ms; // the latter is known with the first record
     unsigned steps;
     bool ended, held;
     struct record record;
@@ -55,6 +59,33 @@ static void write_number(const char *path, uint64_t n)
     rename(fresh, path);
 }
 
+static void shift(int64_t *t_ms, int64_t by_ms)
+{
+    *t_ms += *t_ms != 0 ? by_ms : 0;
+}
+
+static void make_live(struct pump *p, struct record *r)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (p->shift_ms == 0)
+        p->shift_ms = (int64_t)now.tv_sec * 1000 + p->ahead_ms -
+                      (r->kind == RECORD_COVERAGE ? r->coverage.t_ms
+                       : r->kind == RECORD_MAIL   ? r->mail.t_ms
+                                                  : r->flow.start_ms);
+    if (r->kind == RECORD_COVERAGE) {
+        r->coverage.alarms &= ~(uint32_t)COVERAGE_REPLAY;
+        shift(&r->coverage.t_ms, p->shift_ms);
+    } else if (r->kind == RECORD_MAIL) {
+        shift(&r->mail.t_ms, p->shift_ms);
+    } else {
+        shift(&r->flow.flow_start_ms, p->shift_ms);
+        shift(&r->flow.start_ms, p->shift_ms);
+        shift(&r->flow.end_ms, p->shift_ms);
+        shift(&r->flow.outcome_ms, p->shift_ms);
+    }
+}
+
 // Puts one record; false: no room now, or no more.
 static bool put_one(struct pump *p)
 {
@@ -67,6 +98,8 @@ static bool put_one(struct pump *p)
     r.id = (struct record_id){.domain = p->domain,
                               .epoch = (uint64_t)BASE + p->first,
                               .sequence = p->index - p->first + 1};
+    if (p->live)
+        make_live(p, &r);
     int rc = sink_put(&p->sink, &r);
     if (rc == -ENOSPC)
         return false;
@@ -105,6 +138,8 @@ int main(int argc, char **argv)
                                .tls = strcmp(argv[4], "-") == 0 ? NULL : argv[4]};
     struct loop *l = loop_new();
     p.domain = argc > 6 ? (uint32_t)strtoul(argv[6], NULL, 10) : 1;
+    p.live = argc > 7;
+    p.ahead_ms = p.live ? 1000 * strtoll(argv[7], NULL, 10) : 0;
     p.rate = rate;
     snprintf(exported, sizeof exported, "%s.exported", argv[2]);
     p.exported_path = exported;

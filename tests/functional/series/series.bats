@@ -76,12 +76,57 @@ all() {
     [ ! -e rrd.old ]
 }
 
+@test "files that are none are named, each with what is wrong; a rebuild keeps what it cannot make" {
+    "$series" -j journal -d rrd
+    mapfile -t file < <(find rrd/subscriber -name '*.rrd' | LC_ALL=C sort)
+    : >"${file[0]}"
+    echo hello >"${file[1]}"
+    printf 'RRD\0009999' | dd of="${file[2]}" conv=notrunc status=none
+    head -c 370640 /dev/urandom >"${file[3]}"
+    rrdtool create "${file[4]}" --step 300 DS:x:GAUGE:600:U:U RRA:AVERAGE:0.5:1:10
+    ln -sf /etc/hostname "${file[5]}"
+    truncate -s 200000 "${file[6]}"
+    run -65 --separate-stderr "$postern" series fsck -d rrd
+    for i in 0 1 2 3 4 5 6; do
+        [ "$(grep -c "^${file[$i]}: " <<<"$output")" -eq 1 ]
+    done
+    [[ $output == *" 7 with faults" ]]
+    [[ $output == *"version 9999"* ]]
+    [[ $output == *"another layout"* ]]
+    # They are not read, nor written over; what is wrong is said.
+    name=$(basename "${file[4]}" .rrd)
+    run ! "$postern" series export "${name//_//}" -d rrd
+    rm rrd/cursor
+    run -74 --separate-stderr "$series" -j journal -d rrd
+    [[ $stderr == *"could not be written"*rrd/subscriber/* ]]
+    [ "$(cat "${file[1]}")" = hello ]
+    # An older day, that the journal has not; files of another user, as of a daemon.
+    : >rrd/coverage/20250101.cov
+    [ "$(id -u)" -ne 0 ] || chown -R nobody rrd
+    run -0 "$postern" series rebuild -d rrd -j journal
+    [[ $output == *"kept as rrd.old"* ]]
+    [ -e rrd.old/coverage/20250101.cov ]
+    [ "$(id -u)" -ne 0 ] || [ -z "$(find rrd ! -user nobody)" ]
+    run -0 "$postern" series fsck -d rrd
+    run -73 --separate-stderr "$postern" series rebuild -d rrd -j journal
+    [[ $stderr == *"remove it first"* ]]
+}
+
 @test "run again, it repeats nothing" {
     "$series" -j journal -d rrd
     all rrd >before
     "$series" -j journal -d rrd --status status.json
     [ "$(jq .counters.minutes_written status.json)" -eq 0 ]
     [ "$(jq .counters.amendments status.json)" -eq 0 ]
+    all rrd >after
+    cmp before after
+    # Nor when it does not know any more how far it had come.
+    for damage in 'rm rrd/cursor' 'truncate -s 0 rrd/cursor' 'truncate -s 30 rrd/cursor'; do
+        $damage
+        "$series" -j journal -d rrd --status status.json
+        [ "$(jq .counters.minutes_written status.json)" -eq 0 ]
+        [ "$(jq .counters.amendments status.json)" -eq 0 ]
+    done
     all rrd >after
     cmp before after
 }

@@ -107,7 +107,11 @@ serial_of() { openssl x509 -in "$1" -noout -serial | cut -d= -f2; }
     pump bot.rec spool-t "127.0.0.1:$port" tls
     ask sensor revoke edge1
     for folder in early tls; do
-        timeout 2 "$POSTERN_TOOLS/transport_pump" bot.rec "spool-$folder" "127.0.0.1:$port" "$folder" 5000 1 2>"$folder.log" || true
+        "$POSTERN_TOOLS/transport_pump" bot.rec "spool-$folder" "127.0.0.1:$port" "$folder" 5000 1 2>"$folder.log" &
+        echo $! >>pids
+        for _ in $(seq 100); do grep -q 'records wait in the spool' "$folder.log" && break || sleep 0.1; done
+        kill $!
+        wait $! || true
         grep -q 'records wait in the spool' "$folder.log"
     done
     [ "$(grep -c 'its certificate was revoked' collector.log)" -ge 2 ]
@@ -122,7 +126,11 @@ serial_of() { openssl x509 -in "$1" -noout -serial | cut -d= -f2; }
     sign csr.pem 0D0E0F 5 short.pem # of the authority, and never given to anybody
     cp tls/cert.pem good.pem
     cp short.pem tls/cert.pem
-    timeout 2 "$POSTERN_BIN/postern-sensor" -c live.yaml -r bot.pcap 2>sensor.log || true
+    "$POSTERN_BIN/postern-sensor" -c live.yaml -r bot.pcap 2>sensor.log &
+    echo $! >>pids
+    for _ in $(seq 100); do grep -q 'could not be renewed' sensor.log && break || sleep 0.1; done
+    kill $!
+    wait $! || true
     grep -q 'could not be renewed: the collector refused: the certificate was revoked' sensor.log
     cmp short.pem tls/cert.pem
     # Without the place of its enrolment the sensor goes on, and says what is missing.

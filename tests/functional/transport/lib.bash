@@ -5,6 +5,7 @@
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
+    export POSTERN_SANDBOX_STRICT=1
     port=$((20000 + RANDOM % 20000))
     enroll_port=$((port + 1))
     cat >site.yaml <<YAML
@@ -99,5 +100,5 @@ status_of() {
     sleep 0.3
 }
 
-# pump FILE SPOOL ADDRESS TLS [DOMAIN] [RATE]
-pump() { timeout 60 "$POSTERN_TOOLS/transport_pump" "$1" "$2" "$3" "$4" "${6:-20000}" "${5:-1}"; }
+# pump FILE SPOOL ADDRESS TLS [DOMAIN] [RATE] [AHEAD_S]
+pump() { timeout 60 "$POSTERN_TOOLS/transport_pump" "$1" "$2" "$3" "$4" "${6:-20000}" "${5:-1}" ${7:+"$7"}; }

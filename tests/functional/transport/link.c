@@ -74,7 +74,8 @@ static int64_t now_ms(void)
 
 static struct sockaddr_in loopback(const char *port)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)strtoul(port, NULL, 10))};
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     return a;
 }

@@ -93,16 +93,24 @@ load lib
     [ "$(dump journal | jq -rs '[.[] | select(.kind == "row") | .subscriber] | unique | join(" ")')" = 10.0.0.5 ]
 }
 
-@test "a frozen collector costs nothing, a cut link is mended" {
+@test "a frozen collector holds nobody up, a frozen sensor loses nothing, a killed collector is found again" {
     records bot
     collector
-    pump bot.rec spool-a "unix:$PWD/in.sock" - 1 300 2>pump.log &
+    # Itself, not within a time limit's process: it is stopped by its number.
+    "$POSTERN_TOOLS/transport_pump" bot.rec spool-a "unix:$PWD/in.sock" - 120 1 2>pump.log &
     sending=$!
     echo "$sending" >>pids
     sleep 0.5
+    # What is exported goes on into the spool, whether anybody reads or not.
     kill -STOP "$collector"
+    before=$(cat spool-a.exported)
     sleep 1
+    [ "$(cat spool-a.exported)" -gt $((before + 60)) ]
     kill -CONT "$collector"
+    sleep 0.3
+    kill -STOP "$sending"
+    sleep 1
+    kill -CONT "$sending"
     sleep 0.3
     kill -KILL "$collector"
     wait "$collector" || true
@@ -171,6 +179,35 @@ load lib
     [ "$(jq .counters.sessions_throttled status.json)" -gt 0 ]
     [ "$(jq .counters.broken_sets status.json)" -eq 1 ]
     [ "$(jq .counters.unknown_templates status.json)" -eq 1 ]
+    grep -q '127.0.0.1: a broken set or template is refused' collector.log
     [ "$(jq .counters.broken_messages status.json)" -ge 1 ]
     same_as bot.rec
+}
+
+@test "a live sensor whose clock is wrong is named; a stamp of the day after tomorrow changes nothing" {
+    records bot
+    sed 's/session_rate/&/; s/^  subscribers: 20000/  subscribers: 20000\n  session_rate: 400/' -i live.yaml
+    collector
+    enroll edge1 tls
+    # Two days ahead: but for what comes before its first second, which nobody can know, all is refused, and it goes on.
+    pump bot.rec spool-a "127.0.0.1:$port" tls 1 20000 172800
+    status_of
+    [ "$(jq .counters.refused_far_future status.json)" -ge 519 ]
+    # A minute ahead: counted, doubted and told.
+    pump bot.rec spool-b "127.0.0.1:$port" tls 2 20000 60 &
+    sending=$!
+    for _ in $(seq 30); do
+        status_of
+        jq -e '.problems[] | select(.code == "clock") | .text | test("the clock of edge1 is .* s ahead of the collector")' status.json && break
+    done
+    jq -e '.problems[] | select(.code == "clock") | .text | test("the clock of edge1 is .* s ahead of the collector")' status.json
+    wait "$sending"
+    # Right: the time is that of now.
+    pump bot.rec spool-c "127.0.0.1:$port" tls 3 20000 -420
+    stop "$collector"
+    dump journal >journal.jsonl
+    [ "$(jq -s '[.[] | select(.kind == "row" and (.doubts // [] | index("clocks-differ")))] | length' journal.jsonl)" -gt 0 ]
+    late=$(date -u -d '+1 hour' +%FT%TZ)
+    [ "$(jq -s --arg late "$late" '[.[] | select(.kind == "mark" and .mark > $late)] | length' journal.jsonl)" -eq 0 ]
+    [ "$(jq .counters.refused_late status.json)" -eq 0 ]
 }

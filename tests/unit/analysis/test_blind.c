@@ -153,6 +153,8 @@ static void lists_of_mail_servers(void **state)
         {60, MINUTE_SUBMISSION, 50, 900, VERDICT_AUTH_GUESSING},
         {20, MINUTE_ACCESS, 10, 900, -1},  // an office: old accounts of twenty people
         {12, MINUTE_ACCESS, 100, 900, -1}, // a line that is down
+        {28, MINUTE_ACCESS, 100, 900, -1}, // an office that is down
+        {31, MINUTE_ACCESS, 100, 900, VERDICT_AUTH_GUESSING}, // a scan for mailboxes, nobody there
         {32, MINUTE_SUBMISSION, 0, 900, -1},
         {34, MINUTE_SUBMISSION, 0, 900, VERDICT_AUTH_GUESSING},
         {34, MINUTE_SUBMISSION, 0, 6000, VERDICT_COMPROMISED_ACCOUNT},

@@ -453,6 +453,39 @@ static void what_is_no_verdict(void **state)
     assert_true(is_left("t.db"));
 }
 
+static void write_overrides(const char *said)
+{
+    FILE *f = fopen("overrides.json", "w");
+    fprintf(f,
+            "{\"v\":1,\"overrides\":[{\"kind\":\"role\",%s,\"owner\":\"desk\",\"reason\":"
+            "\"called\"}]}\n",
+            said);
+    assert_int_equal(fclose(f), 0);
+}
+
+// What the desk said holds from when it was said: before that the past is explained as it was.
+static void the_desks_word(void **state)
+{
+    (void)state;
+    write_journal();
+    write_config("analysis: {state: .}\n");
+    write_overrides(
+        "\"party\":\"line:7\",\"role\":\"mail-server\",\"since\":\"2026-11-22T06:05:00Z\"");
+    json_t *j = ask("--why", "line:7", "--at", "2026-11-22T06:04:00Z");
+    assert_string_equal(json_string_value(json_object_get(j, "role")), "household");
+    json_decref(j);
+    j = ask("--why", "line:7", "--at", "2026-11-22T06:06:00Z");
+    assert_string_equal(json_string_value(json_object_get(j, "role")), "mail-server");
+    json_decref(j);
+    // A comparison hears it on both sides: a mail server from the beginning on, it is flagged by neither.
+    write_overrides(
+        "\"party\":\"line:7\",\"role\":\"mail-server\",\"since\":\"2026-11-22T00:00:00Z\"");
+    j = ask("--compare", "postern.yaml", "--from", "-7d");
+    const json_t *old = json_object_get(j, "old"), *new = json_object_get(j, "new");
+    assert_true(number(old, "flagged") + number(new, "flagged") == 0);
+    json_decref(j);
+}
+
 int main(void)
 {
 #define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
@@ -460,7 +493,8 @@ int main(void)
         FOLDER_TEST(journal_to_tickets),    FOLDER_TEST(what_is_not_visible),
         FOLDER_TEST(what_is_wrong_is_said), FOLDER_TEST(a_damaged_journal),
         FOLDER_TEST(why_and_why_not),       FOLDER_TEST(rules_against_rules),
-        FOLDER_TEST(a_full_disk),           FOLDER_TEST(what_is_no_verdict),
+        FOLDER_TEST(the_desks_word),        FOLDER_TEST(a_full_disk),
+        FOLDER_TEST(what_is_no_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 // Sensors that do not keep pace: one that stalls, comes back, was never set, jumps. Whatever it does, the
 // minutes of whom others tell go on.
+#include "clock_watch.h"
 #include "fixture.h"
 
 #define OWN   "100.64.0.7" // of sensor 1
@@ -254,6 +255,52 @@ static void a_clock_set_back_is_told_and_loses_nothing(void **state)
     assert_int_equal(mx_out(fixture_sum(f, OWN, M0 + 1), MINUTE_connections), 1);
 }
 
+// A lone sensor's first flow, before any second of coverage: nobody can say that its year is wrong. What follows does.
+static void a_stamp_of_next_year_does_not_move_the_journal(void **state)
+{
+    struct fixture *f = *state;
+    see(f, OTHER, T0 + INT64_C(31536000000), 1);
+    minute_of_one(f, 1, 0);
+    as(f, 1);
+    fixture_last(f, T0 + 61000);
+    f->epoch++; // it begins anew
+    f->sequence = 0;
+    see(f, OWN, T0 + 125000, 1);
+    fixture_until(f, T0 + 120000, T0 + 180000);
+    fixture_read(f);
+    assert_true(f->marks > 0);
+    for (size_t i = 0; i < f->marks; i++)
+        assert_in_range(f->mark[i], T0, T0 + 180000);
+    assert_non_null(fixture_row(f, OWN, M0, MINUTE_CLOSING));
+    assert_non_null(fixture_row(f, OWN, M0 + 2, MINUTE_CLOSING));
+}
+
+static void clocks_against_our_own(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t first, drift; // off our clock at the first of 130 seconds, more each second
+        bool differs;
+    } cases[] = {{-900, 0, false},  {1500, 0, false},   {2500, 0, true},      {3600000, 0, true},
+                 {-9000, 0, false}, {-60000, 0, true},  {-60000, 400, false}, // a backlog shrinks
+                 {-60000, 5, true}, {-900000, 0, true}, {-900, 50, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct clock_watch c = {0};
+        for (int s = 0; s < 130; s++)
+            clock_watch_take(&c, T0 + s * 1000 + cases[i].first + s * cases[i].drift,
+                             T0 + s * 1000);
+        if (c.differs != cases[i].differs)
+            fail_msg("case %zu: %d", i, c.differs);
+        // Set right, it is believed within two minutes.
+        for (int s = 130; s < 260; s++)
+            clock_watch_take(&c, T0 + s * 1000 - 1200, T0 + s * 1000);
+        assert_false(c.differs);
+    }
+    assert_false(clock_watch_is_absurd(T0 + 86400000, T0));
+    assert_true(clock_watch_is_absurd(T0 + 86400001, T0));
+    assert_false(clock_watch_is_absurd(T0, 0)); // our own clock was never set
+}
+
 // What the sensor itself says of its clock is a doubt of what it tells; a capture's clock is the only one.
 static void a_clock_that_is_told_doubts_who(void **state)
 {
@@ -287,6 +334,8 @@ int main(void)
         TEST(an_old_capture_is_counted),
         TEST(a_clock_set_back_is_told_and_loses_nothing),
         TEST(a_clock_that_is_told_doubts_who),
+        TEST(a_stamp_of_next_year_does_not_move_the_journal),
+        TEST(clocks_against_our_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

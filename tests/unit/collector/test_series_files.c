@@ -227,7 +227,7 @@ static void table_makes_room(void **state)
     series_writer_close(w);
 }
 
-static pid_t start_rrdcached(char address[static 128])
+static pid_t start_rrdcached(char address[static 128], bool journal)
 {
     snprintf(address, 128, "unix:%s/sock", dir);
     pid_t pid = fork();
@@ -240,7 +240,7 @@ static pid_t start_rrdcached(char address[static 128])
         dup2(null, 1);
         dup2(null, 2);
         execl("/usr/bin/rrdcached", "rrdcached", "-g", "-l", address, "-p", pid_file, "-b", base,
-              "-w", "600", "-f", "1200", (char *)NULL);
+              "-w", "600", "-f", "1200", journal ? "-j" : NULL, base, (char *)NULL);
         _exit(127);
     }
     for (int i = 0; i < 100 && access(address + 5, F_OK) != 0; i++)
@@ -273,7 +273,7 @@ static void through_rrdcached(void **state)
         skip();
     }
     assert_int_equal(rrdcached_open("relative", 1000, &c), -EINVAL);
-    pid_t pid = start_rrdcached(address);
+    pid_t pid = start_rrdcached(address, false);
     struct series_options o = {.rrdcached = address};
     struct series_writer *w = rig_open(dir, o);
     rig_watch(w, FIRST, FIRST + 60);
@@ -314,12 +314,89 @@ static void through_rrdcached(void **state)
     series_writer_mark(w, (FIRST + 22) * 60000LL);
     assert_true(series_writer_stats(w)->errors > 0);
     assert_int_equal(series_writer_safe_before(w), FIRST + 20); // a restart must not miss it
-    pid = start_rrdcached(address);
+    pid = start_rrdcached(address, false);
     series_writer_mark(w, (FIRST + 23) * 60000LL);
     series_writer_close(w);
     stop_rrdcached(pid); // writes what it holds
     assert_true(last_value("192.0.2.9", FIRST + 20) == 77);
     assert_true(last_value("192.0.2.9", FIRST + 19) == 0);
+}
+
+// Its crash: with its journal nothing is lost; without it, what it held is, which is said before, and
+// comes back with a rebuild.
+static void rrdcached_crashes(void **state)
+{
+    (void)state;
+    char address[128];
+    if (access("/usr/bin/rrdcached", X_OK) != 0) {
+        print_message("rrdcached is not installed; scripts/setup installs it\n");
+        skip();
+    }
+    for (int journal = 0; journal < 2; journal++) {
+        enum { OTHERS = 400 };
+        const char *name = journal ? "192.0.2.31" : "192.0.2.30";
+        int64_t first = FIRST + 500 * journal;
+        pid_t pid = start_rrdcached(address, journal);
+        struct series_writer *w = rig_open(dir, (struct series_options){.rrdcached = address});
+        rig_watch(w, first, first + OTHERS + 10);
+        for (int m = 0; m < 3; m++) {
+            rig_put(w, (struct rig_row){name, first + 2 * m, .established = 5});
+            series_writer_mark(w, (first + 2 * m + 1) * 60000LL);
+        }
+        assert_int_equal(series_writer_stats(w)->errors, 0);
+        assert_true(series_writer_stats(w)->may_lose == !journal);
+        // More than is given again, so that the rest comes from its journal, or is lost.
+        for (int m = 6; m < OTHERS; m++) {
+            for (int i = 0; i < 4; i++) {
+                char other[32];
+                snprintf(other, sizeof other, "198.51.100.%d", i);
+                rig_put(w, (struct rig_row){other, first + m, .established = 1});
+            }
+            series_writer_mark(w, (first + m + 1) * 60000LL);
+        }
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        unlink(address + 5);
+        char pid_file[SCRATCH_MAX + 8];
+        snprintf(pid_file, sizeof pid_file, "%s/pid", dir);
+        unlink(pid_file);
+        pid = start_rrdcached(address, journal);
+        rig_put(w, (struct rig_row){name, first + OTHERS, .established = 7});
+        series_writer_mark(w, (first + OTHERS + 2) * 60000LL); // finds the connection gone
+        series_writer_mark(w, (first + OTHERS + 3) * 60000LL);
+        char why[sizeof series_writer_stats(w)->last_error];
+        memcpy(why, series_writer_stats(w)->last_error, sizeof why);
+        series_writer_close(w);
+        struct rrdcached *c;
+        assert_int_equal(rrdcached_open(address, 2000, &c), 0);
+        assert_int_equal(rrdcached_flush_series(c, dir, SERIES_SUBSCRIBER, name), 0);
+        assert_int_equal(rrdcached_flush_series(c, dir, SERIES_SUBSCRIBER, "198.51.100.3"), 0);
+        rrdcached_close(c);
+        stop_rrdcached(pid);
+        if (last_value(name, first + OTHERS) != 7)
+            fail_msg("journal %d: %g after the crash; %s", journal,
+                     last_value(name, first + OTHERS), why);
+        for (int m = 0; m < 3; m++)
+            assert_true(last_value(name, first + 2 * m) == (journal ? 5 : 0));
+        // What was taken last its journal has not yet: it was given again.
+        for (int m = OTHERS - 20; m < OTHERS; m++)
+            assert_true(last_value("198.51.100.3", first + m) == 1);
+    }
+    // Built anew from the rows, as a rebuild does.
+    char again[SCRATCH_MAX], lossy[SCRATCH_MAX];
+    assert_int_equal(scratch_make(again), 0);
+    memcpy(lossy, dir, sizeof lossy);
+    memcpy(dir, again, sizeof dir);
+    struct series_writer *w = rig_open(dir, (struct series_options){0});
+    rig_watch(w, FIRST, FIRST + 20);
+    for (int m = 0; m < 3; m++)
+        rig_put(w, (struct rig_row){"192.0.2.30", FIRST + 2 * m, .established = 5});
+    series_writer_mark(w, (FIRST + 12) * 60000LL);
+    series_writer_close(w);
+    for (int m = 0; m < 3; m++)
+        assert_true(last_value("192.0.2.30", FIRST + 2 * m) == 5);
+    scratch_remove(again);
+    memcpy(dir, lossy, sizeof dir);
 }
 
 int main(void)
@@ -332,6 +409,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(reduced, setup, teardown),
         cmocka_unit_test_setup_teardown(full_disk_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(table_makes_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(rrdcached_crashes, setup, teardown),
         cmocka_unit_test_setup_teardown(through_rrdcached, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

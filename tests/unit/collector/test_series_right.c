@@ -274,6 +274,39 @@ static void clocks_that_jump(void **state)
     series_writer_close(w);
 }
 
+// 1970 and 2106, of clocks that were never set: refused and counted, and no harm to what is right.
+static void impossible_times(void **state)
+{
+    (void)state;
+    static const int64_t minutes[] = {
+        0, 1, 347155200 / 60 - 1, 4102444800 / 60, 4294967295 / 60, INT64_MAX / 60000 - 1};
+    enum { N = sizeof minutes / sizeof minutes[0] };
+    struct series_writer *w = rig_open(dir, (struct series_options){0});
+    for (int i = 0; i < N; i++) {
+        rig_watch(w, minutes[i], minutes[i] + 1);
+        rig_put(w, (struct rig_row){who, minutes[i], .established = 5});
+        mark(w, minutes[i] + 1);
+    }
+    // Of each its coverage, its row and its mark; a mark of 1970 is behind the start anyway, and the
+    // end of 1980 is the first that may be.
+    assert_int_equal(series_writer_stats(w)->times_refused, 3 * N - 1);
+    rig_watch(w, FIRST, FIRST + 10);
+    rig_put(w, (struct rig_row){who, FIRST + 1, .established = 2});
+    mark(w, FIRST + 5);
+    assert_true(one(who, FIRST + 1, SERIES_ESTABLISHED) == 2);
+    series_writer_finish(w);
+    assert_int_equal(series_writer_stats(w)->errors, 0);
+    assert_int_equal(series_writer_stats(w)->files_created, 2); // with the site's
+    series_writer_close(w);
+    // The least that is taken makes a file.
+    w = rig_open(dir, (struct series_options){0});
+    rig_put(w, (struct rig_row){"192.0.2.200", 347155200 / 60, .established = 1});
+    mark(w, 347155200 / 60 + 2);
+    assert_true(one("192.0.2.200", 347155200 / 60, SERIES_ESTABLISHED) == 1);
+    assert_int_equal(series_writer_stats(w)->errors, 0);
+    series_writer_close(w);
+}
+
 // Live with settling, a restart and small portions, or at once from the journal: the same values.
 static void give(struct series_writer *w, int64_t from, int64_t to)
 {
@@ -354,6 +387,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(begins_with_the_first_sample, setup, teardown),
         cmocka_unit_test_setup_teardown(nights_of_the_clock_change, setup, teardown),
         cmocka_unit_test_setup_teardown(clocks_that_jump, setup, teardown),
+        cmocka_unit_test_setup_teardown(impossible_times, setup, teardown),
         cmocka_unit_test_setup_teardown(rebuilt_is_the_same, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -402,6 +402,30 @@ static void a_router_has_no_coverage(void **state)
     watermark_free(w);
 }
 
+// A router whose clock is ten hours ahead takes nobody with it, whether it was there first or not.
+static void a_routers_clock_counts_for_no_sensor(void **state)
+{
+    (void)state;
+    const int64_t t = 1000000000, ahead = 36000000;
+    for (unsigned first = 0; first < 2; first++) {
+        struct watermark *w = watermark_new(900000, 300000);
+        int router = watermark_process(w, 1), sensor = watermark_process(w, 2);
+        if (first)
+            watermark_record(w, router, 0, t + ahead);
+        for (int i = 1; i <= 100; i++) {
+            assert_int_equal(second(w, sensor, t + i * 1000, false), WATERMARK_TAKEN);
+            assert_int_equal(watermark_record(w, router, 0, t + ahead + i * 1000),
+                             WATERMARK_FUTURE);
+        }
+        assert_false(watermark_is_silent(w, sensor));
+        if (!first)
+            assert_int_equal(watermark_now(w), t + 100000);
+        // Set right it counts again.
+        assert_int_equal(watermark_record(w, router, 0, t + 100000), WATERMARK_TAKEN);
+        watermark_free(w);
+    }
+}
+
 static void seen(void **state)
 {
     (void)state;
@@ -419,13 +443,21 @@ static void seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sequences),     cmocka_unit_test(too_many_domains),
-        cmocka_unit_test(flows),         cmocka_unit_test(subscribers),
-        cmocka_unit_test(nobody_can_go), cmocka_unit_test(destinations),
-        cmocka_unit_test(providers),     cmocka_unit_test(wrong_provider_files),
-        cmocka_unit_test(clocks),        cmocka_unit_test(alone_it_must_repeat_itself),
-        cmocka_unit_test(both_step),     cmocka_unit_test(a_dead_sensor_contradicts_nobody),
-        cmocka_unit_test(ends),          cmocka_unit_test(a_router_has_no_coverage),
+        cmocka_unit_test(sequences),
+        cmocka_unit_test(too_many_domains),
+        cmocka_unit_test(flows),
+        cmocka_unit_test(subscribers),
+        cmocka_unit_test(nobody_can_go),
+        cmocka_unit_test(destinations),
+        cmocka_unit_test(providers),
+        cmocka_unit_test(wrong_provider_files),
+        cmocka_unit_test(clocks),
+        cmocka_unit_test(alone_it_must_repeat_itself),
+        cmocka_unit_test(both_step),
+        cmocka_unit_test(a_dead_sensor_contradicts_nobody),
+        cmocka_unit_test(ends),
+        cmocka_unit_test(a_router_has_no_coverage),
+        cmocka_unit_test(a_routers_clock_counts_for_no_sensor),
         cmocka_unit_test(seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,7 +127,7 @@ static void check_tells_of_time_zones(void **state)
                  {"Europe//Vienna", EX_CONFIG}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct conf_site site = {.timezone = (char *)cases[i].zone};
-        assert_int_equal(daemon_check_site(&site), cases[i].code);
+        assert_int_equal(daemon_check_site(&site, NULL), cases[i].code);
     }
 }
 

@@ -39,8 +39,14 @@ static void exact_to_32(void **state)
     assert_true(exact);
     assert_false(distinct_has(&d, hash_of(32), &exact));
     assert_true(exact);
+    uint64_t value[40];
+    assert_int_equal(distinct_values(&d, value, 3), 3);
+    assert_int_equal(distinct_values(&d, value, 40), 32);
+    for (unsigned i = 0; i < 32; i++)
+        assert_true(distinct_has(&d, value[i], &exact));
     fill(&d, 32, 1, NULL);
     assert_true(d.is_hll);
+    assert_int_equal(distinct_values(&d, value, 40), 0); // a sketch has none
     assert_true(fabs(distinct_count(&d) - 33) < 1);
     distinct_clear(&d, NULL);
     assert_int_equal((int)distinct_count(&d), 0);

@@ -70,7 +70,7 @@ static void whole_line(void **state)
         "\"role\":\"household\",\"rules_version\":\"2026.1\",\"score\":0.999917,"
         "\"sentence\":\"Line 4711 acts like a spam bot that sends straight to mail "
         "providers since "
-        "2026-11-22T06:00:00Z: 10 of 10 first contacts failed.\","
+        "2026-11-22T06:00:00Z, by packets and the mail log: 10 of 10 first contacts failed.\","
         "\"sources\":[\"packets\",\"log\"],\"subscriber\":\"vlan:101/192.0.2.7\",\"v\":1,"
         "\"window_s\":339}");
     free(text);
@@ -195,12 +195,37 @@ static void sentences_are_whole(void **state)
     verdict_sentence(&v, out);
     assert_string_equal(out, "Line 4711 acts like a spam bot that sends straight to mail "
                              "providers since "
-                             "2026-11-22T06:00:00Z");
+                             "2026-11-22T06:00:00Z, by packets and the mail log");
     // Names that are no UTF-8 cost a character, not the verdict.
     memcpy(v.pop, "n\xffrd", 5);
     char *text = canonical(&v);
     assert_non_null(strstr(text, "\"pop\":\"n?rd\""));
     free(text);
+}
+
+// What it rests on stands in the sentence, unless it is the packets alone.
+static void sentences_name_their_source(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t sources;
+        const char *says;
+    } cases[] = {{VERDICT_FROM_PACKETS, "06:00:00Z: 10 of"},
+                 {VERDICT_FROM_LOG, "06:00:00Z, by the mail log: 10 of"},
+                 {VERDICT_FROM_PACKETS | VERDICT_FROM_LOG, ", by packets and the mail log: 10 of"},
+                 {VERDICT_FROM_EXPORT, ", by a router's flows: 10 of"}};
+    char out[VERDICT_SENTENCE_MAX];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct verdict v = verdict_sample();
+        v.sources = cases[i].sources;
+        verdict_sentence(&v, out);
+        assert_non_null(strstr(out, cases[i].says));
+    }
+    struct verdict v = verdict_sample();
+    v.class_ = VERDICT_COMPROMISED_ACCOUNT;
+    v.party.kind = PARTY_MAILBOX;
+    verdict_sentence(&v, out);
+    assert_non_null(strstr(out, " looks stolen since "));
 }
 
 int main(void)
@@ -213,6 +238,7 @@ int main(void)
         cmocka_unit_test(too_much_evidence),
         cmocka_unit_test(names),
         cmocka_unit_test(sentences_are_whole),
+        cmocka_unit_test(sentences_name_their_source),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
