@@ -71,6 +71,8 @@ static void quiet_before_it_is_closed(void **state)
         f[k].provider += 1000;
     rig_play(&r, &play_somebody, f, 100);
     assert_int_equal(count(&r, VERDICT_SPAMBOT_DIRECT, VERDICT_OPENED), 2);
+    assert_string_not_equal(rig_verdict(&r, VERDICT_SPAMBOT_DIRECT, VERDICT_OPENED, 0)->id,
+                            rig_verdict(&r, VERDICT_SPAMBOT_DIRECT, VERDICT_OPENED, 1)->id);
     free(f);
     rig_fini(&r);
 }
