@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
+
+#include "conf_walk.h"
 
 // The value of `name` (not terminated) in a mapping; NULL: it has none.
 static yaml_node_t *member(yaml_document_t *doc, const yaml_node_t *node, const char *name,
