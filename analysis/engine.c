@@ -13,6 +13,8 @@
 #define LOOK_MS   60000 // how often quiet verdicts are looked for
 #define MINUTE_MS 60000LL
 #define DAY_MS    86400000LL
+// An address behind which nobody can tell the lines apart is that many of them.
+#define SHARED_FACTOR 16
 
 static struct prefix_set *servers_of(const struct conf_site *site)
 {
@@ -112,7 +114,8 @@ struct detector_ctx engine_context(const struct engine *e, const struct party_st
     return (struct detector_ctx){
         .now_ms = now_ms,
         .role = said ? overrides_role_of(said, &p->party, role, now_ms) : role,
-        .factor = settings_limit_factor(e->options.settings, p->network_class),
+        .factor = settings_limit_factor(e->options.settings, p->network_class) *
+                  (p->doubts & IDENTITY_NO_PORT ? SHARED_FACTOR : 1),
         .site_failing = site_failing(&e->site, now_ms),
         .site_failing_since_ms = e->site.failing_since * MINUTE_MS,
         .port25_blocked = e->options.site->port25 != SITE_PORT25_OPEN,

@@ -263,6 +263,16 @@ static int analysis_open(struct daemon *d)
     return code;
 }
 
+static void analysis_sandbox(const struct daemon *d, struct sandbox *s)
+{
+    const struct settings *c = d->conf;
+    sandbox_allow(s, SANDBOX_WRITES);
+    sandbox_follow(s, c->journal);
+    sandbox_follow(s, c->journal_keys);
+    sandbox_make(s, c->verdicts);
+    sandbox_make(s, c->state);
+}
+
 static int analysis_start(struct daemon *d)
 {
     return live_start(d->state);
@@ -328,6 +338,7 @@ int main(int argc, char **argv)
         .check = analysis_check,
         .run = analysis_run,
         .open = analysis_open,
+        .sandbox = analysis_sandbox,
         .start = analysis_start,
         .reload = analysis_reload,
         .status_fill = analysis_status,

@@ -1,6 +1,7 @@
 // A flow record and the one or two subscribers it speaks of: keys, minutes, the flow's memory and who has how
 // many connections open.
 #include "aggregate_parts.h"
+#include "common/hash.h"
 #include "log_merge.h"
 
 #include <assert.h>
@@ -163,6 +164,21 @@ struct acc *aggregate_acc(struct aggregate *g, struct active *a, const struct le
     if (answer->confidence < acc->confidence)
         acc->confidence = answer->confidence;
     return acc;
+}
+
+uint64_t aggregate_ja4(struct aggregate *g,
+                       const char ja4[static sizeof(((struct client *)0)->ja4)])
+{
+    uint64_t word[sizeof(((struct client *)0)->ja4) / sizeof(uint64_t)], h = 0;
+    memcpy(word, ja4, sizeof word);
+    for (size_t i = 0; i < sizeof word / sizeof *word; i++)
+        h = (h ^ word[i]) * 0x9e3779b97f4a7c15u;
+    struct client *c = &g->client[(h >> 32) % CLIENTS];
+    if (c->ja4[0] == 0 || memcmp(c->ja4, ja4, sizeof c->ja4) != 0) {
+        memcpy(c->ja4, ja4, sizeof c->ja4);
+        c->hash = hash_octets(HASH_JA4, span_of_text(ja4));
+    }
+    return c->hash;
 }
 
 void aggregate_sent(struct aggregate *g, struct active *a)

@@ -324,7 +324,7 @@ void count_now(struct aggregate *g, struct view *v, const struct record_flow *f,
         add(&s, MINUTE_tls_sessions, n->tls);
         add(&s, MINUTE_tls_alerts, n->tls_alert);
         if (out && (f->groups & RECORD_HAS_TLS) && f->tls.ja4[0])
-            set(g, v->now, MINUTE_SET_tls_clients, hash_octets(HASH_JA4, span_of_text(f->tls.ja4)));
+            set(g, v->now, MINUTE_SET_tls_clients, aggregate_ja4(g, f->tls.ja4));
     }
     if (f->groups & RECORD_HAS_SOCKS)
         count_socks(g, v, f, m, n);

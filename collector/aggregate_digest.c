@@ -94,8 +94,8 @@ static void first_hashes(struct minute_digest *d, const struct record_flow *f)
 }
 
 // What the record adds, in the row that its counters belong to.
-static void add_counts(struct minute_digest *d, const struct view *v, const struct record_flow *f,
-                       const struct flow *m)
+static void add_counts(struct aggregate *g, struct minute_digest *d, const struct view *v,
+                       const struct record_flow *f, const struct flow *m)
 {
     uint64_t recipient = d->recipient, sender = d->sender, user = d->user;
     first_hashes(d, f);
@@ -114,7 +114,7 @@ static void add_counts(struct minute_digest *d, const struct view *v, const stru
         raise(&d->messages_5xx, f->smtp.messages_5xx);
     }
     if ((f->groups & RECORD_HAS_TLS) && f->tls.ja4[0])
-        d->tls_client = hash_octets(HASH_JA4, span_of_text(f->tls.ja4));
+        d->tls_client = aggregate_ja4(g, f->tls.ja4);
     if (f->groups & RECORD_HAS_SOCKS) {
         d->socks_port = f->socks.target_port;
         d->socks_inner = f->socks.inner_app;
@@ -179,7 +179,7 @@ void digest_flow(struct aggregate *g, struct view *v, struct acc *at, const stru
         d->flags |= MINUTE_DIGEST_START;
     if (at != v->now)
         return;
-    add_counts(d, v, f, m);
+    add_counts(g, d, v, f, m);
     if (f->flags & RECORD_END)
         d->flags |= MINUTE_DIGEST_END;
 }

@@ -3,6 +3,13 @@
 
 #include "aggregate.h"
 
+#define CLIENTS 256 // TLS fingerprints whose hashes are at hand: a site sees few
+
+struct client {
+    char ja4[sizeof(((struct record_tls *)0)->ja4)];
+    uint64_t hash;
+};
+
 struct aggregate {
     struct aggregate_options options;
     struct aggregate_parts part;
@@ -11,6 +18,7 @@ struct aggregate {
     uint32_t doubts[WATERMARK_PROCESSES_MAX]; // by process
     struct aggregate_stats stats;
     bool reads_logs; // a mail log's record came
+    struct client client[CLIENTS];
 };
 
 // What a record says for the first time of its flow, so that it counts once.
@@ -53,6 +61,10 @@ struct active *aggregate_active(struct aggregate *g, const struct realm *realm,
 // Its accumulator of the minute of `t_ms`.
 struct acc *aggregate_acc(struct aggregate *g, struct active *a, const struct lease_answer *answer,
                           int64_t t_ms, int process, uint32_t flags);
+
+// hash_octets of a JA4 fingerprint.
+uint64_t aggregate_ja4(struct aggregate *g,
+                       const char ja4[static sizeof(((struct client *)0)->ja4)]);
 
 void aggregate_sent(struct aggregate *g, struct active *a); // it is a subscriber indeed
 

@@ -493,7 +493,7 @@ void collector_status(const struct collector *c, bool ended, struct control_stat
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
         control_status_counter(s, counters[i].name, counters[i].value);
     if (collector_watermark(c) != WATERMARK_NONE)
-        control_status_time(s, collector_watermark(c));
+        control_status_time(s, watermark_front(c->watermark));
     lease_sources_status(c->sources, s);
     status_problems(c, ended, s);
 }

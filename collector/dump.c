@@ -203,6 +203,8 @@ static int count(struct reading *g, const struct journal_entry *e)
 int dump_stat(const char *dir, const char *key_dir, FILE *out, FILE *errors)
 {
     struct reading g = {.out = out, .take = count};
+    if (journal_check(dir) < 0) // says so, and no empty table
+        return read_all(dir, key_dir, &g, errors);
     fprintf(out, "%-8s %12s %10s %8s %14s %8s  %-20s  %s\n", "day", "rows", "coverage", "site",
             "octets", "octets/row", "first minute", "last minute");
     int rc = read_all(dir, key_dir, &g, errors);

@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "intake.h"
+#include "lease_conf.h"
 #include "listen.h"
 #include "lookup.h"
 #include "retention.h"
@@ -47,6 +48,39 @@ int live_open(struct daemon *d)
         return EX_OSERR;
     d->state = v;
     return listen_open(d->conf, d->site, loop_clock_ms(), &v->listen);
+}
+
+// Sensors and lease sources come in by sockets; nothing goes out but answers. A lease source's name is looked
+// up, and its datagram socket made, behind this.
+void live_sandbox(const struct daemon *d, struct sandbox *s)
+{
+    static const char *const names[] = {
+        "/etc/resolv.conf", "/etc/hosts",    "/etc/nsswitch.conf",  "/etc/host.conf",
+        "/etc/gai.conf",    "/etc/services", "/etc/ssl/openssl.cnf"};
+    const struct collector_conf *c = d->conf;
+    const struct lease_source_conf *source = c->lease_sources.item;
+    sandbox_allow(s, SANDBOX_WRITES);
+    sandbox_make(s, journal_of(d));
+    sandbox_make(s, c->intake);
+    sandbox_make(s, c->journal_keys);
+    sandbox_make(s, c->lease_history);
+    sandbox_make(s, c->ca);
+    sandbox_make(s, daemon_value(d->args, "status"));
+    sandbox_follow(s, c->leases);
+    sandbox_follow(s, daemon_value(d->args, "leases"));
+    for (size_t i = 0; i < c->listen.count; i++)
+        if (strncmp(c->listen.item[i], "unix:", 5) == 0)
+            sandbox_make(s, c->listen.item[i] + 5);
+    for (size_t i = 0; i < c->lease_sources.count; i++) {
+        sandbox_follow(s, source[i].path);
+        sandbox_follow(s, source[i].secret_file);
+        if (!source[i].listen)
+            continue;
+        sandbox_allow(s, SANDBOX_NETWORK);
+        sandbox_connect(s, 53);
+        for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
+            sandbox_read(s, names[n]);
+    }
 }
 
 int live_start(struct daemon *d)

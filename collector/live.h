@@ -8,6 +8,7 @@
 bool live_wanted(const struct daemon *d);
 
 int live_open(struct daemon *d);
+void live_sandbox(const struct daemon *d, struct sandbox *s);
 int live_start(struct daemon *d);
 int live_reload(struct daemon *d, void *new_conf);
 void live_status(struct daemon *d);

@@ -205,6 +205,7 @@ int main(int argc, char **argv)
         .check = check,
         .run = run,
         .open = live_open,
+        .sandbox = live_sandbox,
         .start = live_start,
         .reload = live_reload,
         .status = live_status,

@@ -47,7 +47,7 @@ struct session {
     int64_t tokens;
     int64_t begun_ms, heard_ms;
     uint64_t records, foreign, absurd;
-    bool warned;
+    bool warned, warned_broken;
 };
 
 static void on_socket(struct loop *l, int fd, unsigned events, int64_t now_ms, void *ctx);
@@ -240,6 +240,22 @@ static bool put_held(struct session *s)
     return rc >= 0;
 }
 
+// Once a connection, for the status forgets it with the connection.
+static void warn_broken(struct session *s)
+{
+    const struct record_reader_stats *t = &s->told;
+    const char *value = ipfix_decoder_bad_value(s->decoder);
+    if (s->warned_broken || t->bad_set + t->bad_record + t->bad_value + t->unknown_template == 0)
+        return;
+    s->warned_broken = true;
+    log_warning("%s: %s%s is refused; more are counted", s->peer,
+                t->bad_value > 0    ? "a record with an impossible value: "
+                : t->bad_record > 0 ? "a broken record"
+                : t->bad_set > 0    ? "a broken set or template"
+                                    : "a set without its template",
+                t->bad_value > 0 && value ? value : "");
+}
+
 static void add_stats(struct session *s)
 {
     const struct record_reader_stats *now = ipfix_decoder_stats(s->decoder);
@@ -250,6 +266,7 @@ static void add_stats(struct session *s)
     t->bad_value += now->bad_value - s->told.bad_value;
     t->unknown_template += now->unknown_template - s->told.unknown_template;
     s->told = *now;
+    warn_broken(s);
 }
 
 // Works through the buffer. False: stopped in between.

@@ -127,6 +127,18 @@ void journal_entry_position(const struct journal_position *p, struct buf *out);
 // The position that a block's entries begin with. False: they do not.
 bool journal_entry_get_position(struct cursor c, struct journal_position *out);
 
+// The rows of a block before it is committed.
+struct journal_rows;
+struct journal_rows *journal_rows_new(void); // NULL: out of memory
+void journal_rows_free(struct journal_rows *w);
+void journal_rows_clear(struct journal_rows *w);
+// -EMSGSIZE: together they would be more than `octets_max`; -ENOMEM. The row is not taken then.
+int journal_rows_put(struct journal_rows *w, const struct minute_row *r, size_t octets_max);
+size_t journal_rows_octets(const struct journal_rows *w); // of entries and hashes, at most
+struct span journal_rows_hashes(const struct journal_rows *w);
+// Appends their entries, by key, minute, and order of putting. -ENOMEM.
+int journal_rows_gather(struct journal_rows *w, int64_t mark_ms, struct buf *out);
+
 struct journal_entries { // of a block, being read
     struct cursor left;
     struct span hashes;

@@ -15,14 +15,6 @@
 
 #define SEGMENT_OCTETS_DEFAULT (256 << 20)
 
-// A row that waits for the commit: where its octets are, and what it is sorted by.
-struct waiting {
-    struct subscriber_key key;
-    int64_t minute, cut_ms;
-    uint32_t at, len;            // in `rows`
-    uint32_t hashes, hash_count; // in the stream of hashes
-};
-
 struct journal_writer {
     int dir; // also the lock
     int fd;  // segment; -1: none begun
@@ -34,11 +26,9 @@ struct journal_writer {
     uint64_t torn;
     struct journal_key key;
     struct journal_sealer *sealer;
-    struct buf rows, others; // put since the last commit; others: entries of coverage and sites
-    struct minute_hashes *hashes; // of the rows
+    struct journal_rows *rows; // put since the last commit
+    struct buf others;         // and entries of coverage and sites
     struct buf raw, block;
-    struct waiting *waiting;
-    size_t waiting_count, waiting_cap;
     struct journal_block pending; // counts and minutes so far
     struct journal_damage damage;
     // Of a live collector.
@@ -185,22 +175,18 @@ static void writer_free(struct journal_writer *w)
     if (w->dir >= 0)
         close(w->dir);
     journal_sealer_free(w->sealer);
-    minute_hashes_free(w->hashes);
-    buf_fini(&w->rows);
+    journal_rows_free(w->rows);
     buf_fini(&w->others);
     buf_fini(&w->raw);
     buf_fini(&w->block);
-    free(w->waiting);
     free(w->key_dir);
     free(w);
 }
 
 static void pending_clear(struct journal_writer *w)
 {
-    buf_clear(&w->rows);
+    journal_rows_clear(w->rows);
     buf_clear(&w->others);
-    minute_hashes_clear(w->hashes);
-    w->waiting_count = 0;
     w->pending = (struct journal_block){.minute_min = INT64_MAX, .minute_max = INT64_MIN};
 }
 
@@ -214,17 +200,16 @@ int journal_writer_open(const char *dir, const struct journal_options *options,
     w->sync = options->sync;
     w->octets_max = options->segment_octets_max > 0 ? options->segment_octets_max
                                                     : SEGMENT_OCTETS_DEFAULT;
-    buf_init(&w->rows, JOURNAL_RAW_MAX);
     buf_init(&w->others, JOURNAL_RAW_MAX);
     buf_init(&w->raw, JOURNAL_RAW_MAX);
     buf_init(&w->block, 2 * (size_t)JOURNAL_RAW_MAX);
     w->dir = open_dir(dir);
     int rc = w->dir < 0 ? w->dir : 0;
     w->sealer = journal_sealer_new();
-    w->hashes = minute_hashes_new();
+    w->rows = journal_rows_new();
     if (options->key_dir)
         w->key_dir = strdup(options->key_dir);
-    if (rc == 0 && (!w->sealer || !w->hashes || (options->key_dir && !w->key_dir)))
+    if (rc == 0 && (!w->sealer || !w->rows || (options->key_dir && !w->key_dir)))
         rc = -ENOMEM;
     if (rc == 0)
         pending_clear(w);
@@ -245,42 +230,16 @@ int journal_writer_open(const char *dir, const struct journal_options *options,
 
 // ---- Putting
 
-// With what an entry takes beside a row: kind, length, how far its hashes are.
-#define ENTRY_OCTETS 41
-
 static size_t raw_octets(const struct journal_writer *w)
 {
-    return w->rows.len + w->others.len + ENTRY_OCTETS * (w->waiting_count + 1) +
-           minute_hashes_octets(w->hashes).len;
+    return w->others.len + journal_rows_octets(w->rows);
 }
 
 int journal_put_row(struct journal_writer *w, const struct minute_row *r)
 {
-    if (w->waiting_count == w->waiting_cap) {
-        size_t cap = w->waiting_cap ? 2 * w->waiting_cap : 256;
-        struct waiting *more = realloc(w->waiting, cap * sizeof *more);
-        if (!more)
-            return -ENOMEM;
-        w->waiting = more;
-        w->waiting_cap = cap;
-    }
-    size_t at = w->rows.len, hashes = minute_hashes_count(w->hashes);
-    minute_row_put(r, &w->rows, w->hashes);
-    if (w->rows.failed || raw_octets(w) > JOURNAL_RAW_MAX) {
-        w->rows.failed = false;
-        w->rows.len = at;
-        minute_hashes_cut(w->hashes, hashes);
-        return -EMSGSIZE;
-    }
-    w->waiting[w->waiting_count++] = (struct waiting){
-        .key = r->key,
-        .minute = r->minute,
-        .cut_ms = r->cut_ms,
-        .at = (uint32_t)at,
-        .len = (uint32_t)(w->rows.len - at),
-        .hashes = (uint32_t)hashes,
-        .hash_count = (uint32_t)(minute_hashes_count(w->hashes) - hashes),
-    };
+    int rc = journal_rows_put(w->rows, r, JOURNAL_RAW_MAX - w->others.len);
+    if (rc < 0)
+        return rc;
     w->pending.rows++;
     if (r->minute < w->pending.minute_min)
         w->pending.minute_min = r->minute;
@@ -379,17 +338,6 @@ static int choose_segment(struct journal_writer *w, int64_t mark_ms)
     return begin_segment(w, day, number);
 }
 
-static int by_key(const void *a, const void *b)
-{
-    const struct waiting *x = a, *y = b;
-    int order = subscriber_key_compare(&x->key, &y->key);
-    if (order == 0)
-        order = (x->minute > y->minute) - (x->minute < y->minute);
-    if (order == 0)
-        order = (x->at > y->at) - (x->at < y->at);
-    return order;
-}
-
 static int write_block(struct journal_writer *w)
 {
     int rc = write_all(w->fd, buf_span(&w->block), w->size);
@@ -432,37 +380,6 @@ static bool is_done(const struct journal_writer *w)
            (a->ordinal < d->ordinal || (a->ordinal == d->ordinal && a->part <= d->part));
 }
 
-// The collector puts a minute's rows in their order already.
-static void sort_waiting(struct journal_writer *w)
-{
-    for (size_t i = 1; i < w->waiting_count; i++)
-        if (by_key(&w->waiting[i - 1], &w->waiting[i]) > 0) {
-            qsort(w->waiting, w->waiting_count, sizeof *w->waiting, by_key);
-            return;
-        }
-}
-
-// All entries of the block, in their order.
-static int gather(struct journal_writer *w, int64_t mark_ms)
-{
-    uint32_t hashes = 0;
-    sort_waiting(w);
-    buf_clear(&w->raw);
-    if (w->live)
-        journal_entry_position(&w->at, &w->raw);
-    buf_bytes(&w->raw, w->others.data, w->others.len);
-    for (size_t i = 0; i < w->waiting_count; i++) {
-        const struct waiting *row = &w->waiting[i];
-        struct journal_row entry = {.body = span_of(w->rows.data + row->at, row->len),
-                                    .ahead = (int64_t)row->hashes - hashes,
-                                    .minute = row->minute,
-                                    .cut_ms = row->cut_ms};
-        journal_entry_row(&entry, mark_ms, &w->raw);
-        hashes = row->hashes + row->hash_count;
-    }
-    return w->raw.failed ? -ENOMEM : 0;
-}
-
 static int commit(struct journal_writer *w, int64_t mark_ms)
 {
     if (w->live && is_done(w)) {
@@ -475,7 +392,11 @@ static int commit(struct journal_writer *w, int64_t mark_ms)
         rc = choose_segment(w, mark_ms);
     if (rc < 0)
         return rc;
-    rc = gather(w, mark_ms);
+    buf_clear(&w->raw);
+    if (w->live)
+        journal_entry_position(&w->at, &w->raw);
+    buf_bytes(&w->raw, w->others.data, w->others.len);
+    rc = journal_rows_gather(w->rows, mark_ms, &w->raw);
     if (rc < 0)
         return rc;
     struct journal_block b = w->pending;
@@ -484,7 +405,7 @@ static int commit(struct journal_writer *w, int64_t mark_ms)
         b.minute_min = 1;
         b.minute_max = 0;
     }
-    rc = journal_seal(w->sealer, &b, buf_span(&w->raw), minute_hashes_octets(w->hashes),
+    rc = journal_seal(w->sealer, &b, buf_span(&w->raw), journal_rows_hashes(w->rows),
                       w->key_dir ? &w->key : NULL, &w->block);
     if (rc == 0)
         rc = write_block(w);

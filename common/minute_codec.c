@@ -34,7 +34,7 @@ _Static_assert(MINUTE_COUNTER_N <= SLOT_NUMBERS, "counters of one role and direc
 
 // Octets of a row without sets and digests, at most: a varint takes ten.
 #define ROW_ROOM (1024 + 20 * (MINUTE_COUNTER_N * COUNTER_SLOTS + MINUTE_GAUGE_N))
-_Static_assert(1024 > 8 * 12 + 10 * 7 + 40 + REALM_MAX + PARTY_ID_MAX + 2 * LEASE_NAME_MAX +
+_Static_assert(1024 > 10 * 7 + 40 + REALM_MAX + PARTY_ID_MAX + 2 * LEASE_NAME_MAX +
                           MINUTE_SENSORS_MAX * (COVERAGE_NAME_MAX + 2),
                "head and who");
 
@@ -174,8 +174,7 @@ static uint8_t *put_who(const struct minute_row *r, uint8_t *at)
     at = wire_u8(at, r->party.kind | (is_key ? PARTY_IS_KEY : 0u));
     if (!is_key)
         at = wire_text(at, r->party.id);
-    at = wire_text(at, r->network_class);
-    at = wire_text(at, r->pop);
+    at = wire_text(wire_text(at, r->network_class), r->pop);
     for (size_t i = 0; i < MINUTE_SENSORS_MAX && r->sensor[i][0]; i++)
         at = wire_text(at, r->sensor[i]);
     return at;

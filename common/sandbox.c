@@ -4,9 +4,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct sandbox *sandbox_new(void)
 {
@@ -75,6 +77,31 @@ void sandbox_write(struct sandbox *s, const char *path)
 void sandbox_run(struct sandbox *s, const char *path)
 {
     add(s, path, SANDBOX_RUNS);
+}
+
+static void add_folder(struct sandbox *s, const char *path, enum sandbox_access access)
+{
+    struct stat st;
+    if (!path || (stat(path, &st) == 0 && S_ISDIR(st.st_mode))) {
+        add(s, path, access);
+        return;
+    }
+    char *copy = strdup(path);
+    if (copy)
+        add(s, dirname(copy), access);
+    else
+        s->failed = true;
+    free(copy);
+}
+
+void sandbox_make(struct sandbox *s, const char *path)
+{
+    add_folder(s, path, SANDBOX_CHANGES);
+}
+
+void sandbox_follow(struct sandbox *s, const char *path)
+{
+    add_folder(s, path, SANDBOX_READS);
 }
 
 void sandbox_connect(struct sandbox *s, uint16_t port)

@@ -35,6 +35,10 @@ void sandbox_keep(struct sandbox *s, int capability);
 void sandbox_read(struct sandbox *s, const char *path);
 void sandbox_write(struct sandbox *s, const char *path); // and read
 void sandbox_run(struct sandbox *s, const char *path);   // and read
+// What is made anew, or replaced: a folder that is there, or else the folder where it is to be. Of a file
+// that others replace the folder is read in the same way.
+void sandbox_make(struct sandbox *s, const char *path);
+void sandbox_follow(struct sandbox *s, const char *path);
 // The only remote TCP ports that may be connected to, for SANDBOX_NETWORK; none named: all.
 void sandbox_connect(struct sandbox *s, uint16_t port);
 

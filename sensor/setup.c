@@ -2,11 +2,9 @@
 #include "setup.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/log.h"
 #include "renew.h"
@@ -108,19 +106,6 @@ void setup_free(struct job *j)
 
 // ---- What a daemon may do behind its start.
 
-// The folder `path`, or the one where it is, or is to be made.
-static void may_write(struct sandbox *s, const char *path)
-{
-    struct stat st;
-    char folder[4096];
-    if (!path || (stat(path, &st) == 0 && S_ISDIR(st.st_mode))) {
-        sandbox_write(s, path);
-        return;
-    }
-    snprintf(folder, sizeof folder, "%s", path);
-    sandbox_write(s, dirname(folder));
-}
-
 // Looking up the collector's name, and connecting to it. A Unix socket needs neither.
 static void may_send(struct sandbox *s, const struct sensor_conf *c)
 {
@@ -144,10 +129,9 @@ void setup_sandbox(const struct daemon *d, bool sends, struct sandbox *s)
 {
     const struct sensor_conf *c = d->conf;
     sandbox_allow(s, SANDBOX_WRITES);
-    if (daemon_has(d->args, "status"))
-        may_write(s, daemon_value(d->args, "status"));
+    sandbox_make(s, daemon_value(d->args, "status"));
     if (!c->spool || !sends)
         return;
-    may_write(s, c->spool);
+    sandbox_make(s, c->spool);
     may_send(s, c);
 }

@@ -15,7 +15,7 @@
 
 struct direct_conf {
     int64_t providers, hours, night, many, many_hours, many_night, revisits;
-    int64_t campaign, campaign_hours;
+    int64_t campaign, campaign_hours, volume, volume_hours;
     double at_limit, sign;
 };
 
@@ -27,12 +27,14 @@ extern const struct detector_descriptor detector_direct_mx;
         .name = key, .type = CONF_INT, .offset = FIELD(member), .min = low, .max = high, \
         .def = value, .unit = of, .help = text                                           \
     }
-#define DAY_S        86400
-#define HOUR_MS      3600000LL
-#define NIGHT_FROM   2 // local hours in which people sleep
-#define NIGHT_TO     6
-#define HOURS_KEPT   24
-#define SERVER_HOURS 168 // who was written to within a week may be a server
+#define DAY_S            86400
+#define HOUR_MS          3600000LL
+#define NIGHT_FROM       2 // local hours in which people sleep
+#define NIGHT_TO         6
+#define SMALL_OCTETS     2500.0
+#define VOLUME_PROVIDERS 10 // a probe has fewer
+#define HOURS_KEPT       24
+#define SERVER_HOURS     168 // who was written to within a week may be a server
 
 static const struct conf_key keys[] = {
     COUNT("providers", providers, 2, 1000, "6", "providers",
@@ -48,6 +50,9 @@ static const struct conf_key keys[] = {
           "Providers in a day from which on the night does not matter."),
     COUNT("campaign_hours", campaign_hours, 2, 24, "6", "hours",
           "So many hours then: a newsletter is sent within one or two."),
+    COUNT("volume", volume, 10, 60000, "300", "sessions",
+          "Sessions in a day with ten providers and more that no household begins."),
+    COUNT("volume_hours", volume_hours, 2, 24, "3", "hours", "In so many hours at least."),
     COUNT("revisits", revisits, 2, 10000, "30", "sessions",
           "More sessions a provider and day are a probe's, where providers are few."),
     {.name = "weight",
@@ -126,6 +131,13 @@ static struct clock_hours hours_of(const struct direct_state *s, const struct de
     return h;
 }
 
+// Sessions of the last hour are large enough for messages, on average: a probe's are not.
+static bool carries_mail(const struct window *w, int64_t now_ms)
+{
+    double octets = FEATURE_OCTETS_UNIT * (double)window_sum(w, FEATURE_MX_OCTETS, now_ms, 3600);
+    return octets > SMALL_OCTETS * (double)window_sum(w, FEATURE_MX_ESTABLISHED, now_ms, 3600);
+}
+
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX])
 {
@@ -144,16 +156,22 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     double limit = (double)c->providers * ctx->factor, many = (double)c->many * ctx->factor;
     if (providers < limit || reached * 2 < sessions)
         return 0;
-    bool patient = sessions <= (double)c->revisits * providers && h.all >= (unsigned)c->hours &&
-                   h.night >= (unsigned)c->night;
+    bool patient = carries_mail(w, now) && sessions <= (double)c->revisits * providers &&
+                   h.all >= (unsigned)c->hours && h.night >= (unsigned)c->night;
     bool busy = providers >= many && h.all >= (unsigned)c->many_hours &&
                 h.night >= (unsigned)c->many_night;
     bool campaign = providers >= (double)c->campaign * ctx->factor &&
                     h.all >= (unsigned)c->campaign_hours;
+    bool volume = providers >= VOLUME_PROVIDERS && sessions >= (double)c->volume * ctx->factor &&
+                  h.all >= (unsigned)c->volume_hours && carries_mail(w, now);
+    campaign |= volume;
     bool half = providers >= many && h.night >= 2, whole = patient || busy || campaign;
     if (!whole && !half)
         return 0;
-    int64_t hours = patient || !whole ? c->hours : busy ? c->many_hours : c->campaign_hours;
+    int64_t hours = patient || !whole ? c->hours
+                    : busy            ? c->many_hours
+                    : volume          ? c->volume_hours
+                                      : c->campaign_hours;
     struct detector_finding f = detector_finding_of(&detector_direct_mx, h.all, (double)hours,
                                                     "hours", DAY_S, whole ? c->at_limit : c->sign);
     f.supports = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);

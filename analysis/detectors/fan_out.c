@@ -124,6 +124,7 @@ struct excess {
 struct scale {
     int64_t limit[3];
     double factor, at_limit, per_doubling, cap;
+    bool listed; // by the list of contacts alone, which leaves out what may yet turn out a scan
 };
 
 static struct excess worst(const struct window *w, int64_t now_ms, const struct scale *scale)
@@ -132,8 +133,11 @@ static struct excess worst(const struct window *w, int64_t now_ms, const struct 
     struct excess worst = {0};
     for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
         struct excess e = {.window_s = windows[i]};
-        e.measured = window_providers(w, now_ms, windows[i], &e.first_ms);
         e.limit = (double)scale->limit[i] * scale->factor;
+        if (scale->listed && e.limit * 2 < PROVIDERS_MAX)
+            e.measured = providers_within(&w->providers, now_ms, windows[i] * 1000LL, &e.first_ms);
+        else
+            e.measured = window_providers(w, now_ms, windows[i], &e.first_ms);
         e.weight = detector_excess(e.measured, e.limit, scale->at_limit, scale->per_doubling,
                                    scale->cap);
         if (e.weight > worst.weight)
@@ -171,7 +175,8 @@ static size_t find_blocked(const struct window *w, const struct detector_ctx *ct
                           .factor = factor,
                           .at_limit = BLOCKED_AT_LIMIT,
                           .per_doubling = BLOCKED_PER_DOUBLING,
-                          .cap = BLOCKED_CAP};
+                          .cap = BLOCKED_CAP,
+                          .listed = true};
     struct excess e = worst(w, ctx->now_ms, &scale);
     if (e.weight <= 0)
         return 0;

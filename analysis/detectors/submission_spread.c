@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 struct spread_conf {
+    int64_t sessions_hour;
     int64_t limit_hour, extreme, small_octets;
     double cap;
 };
@@ -24,6 +25,7 @@ extern const struct detector_descriptor detector_submission_spread;
 #define SUFFICES       11.6 // alone, with a household's prior
 #define SUFFICES_CAP   12.5
 #define HOUR_MS        3600000.0
+#define GUESSED_MIN    5  // servers, before small sessions are guesses
 #define SUBMITS        1u // bit of a provider at which mail was submitted
 
 static const struct conf_key keys[] = {
@@ -43,6 +45,14 @@ static const struct conf_key keys[] = {
      .def = "32",
      .unit = "providers",
      .help = "Submission and mailbox providers together from which the number alone is a ticket."},
+    {.name = "sessions_hour",
+     .type = CONF_INT,
+     .offset = FIELD(sessions_hour),
+     .min = 10,
+     .max = 100000,
+     .def = "240",
+     .unit = "sessions",
+     .help = "Submission sessions in an hour that no person begins, in the clear or not."},
     {.name = "small",
      .type = CONF_INT,
      .offset = FIELD(small_octets),
@@ -153,6 +163,36 @@ static bool find_extreme(const struct window *w, const struct spread_state *stat
     return true;
 }
 
+// As many sessions as only a program begins. Where they carry mail, an account sends it; where they do not, and there
+// are several servers, passwords are tried.
+static bool find_volume(const struct window *w, const struct spread_state *state,
+                        const struct detector_ctx *ctx, double providers,
+                        struct detector_finding *out)
+{
+    const struct spread_conf *c = ctx->conf;
+    struct spread_state s = *state;
+    double limit = (double)c->sessions_hour * ctx->factor;
+    fade(&s, ctx->now_ms);
+    double weight = detector_excess((double)s.sessions, limit, SUFFICES, 2, SUFFICES_CAP);
+    bool mail = s.octets >= (float)c->small_octets * s.sessions;
+    if (weight <= 0 || ctx->role != ROLE_HOUSEHOLD || (!mail && providers < GUESSED_MIN))
+        return false;
+    *out = detector_finding_of(&detector_submission_spread, (double)s.sessions, limit, "sessions",
+                               HOUR_S, weight);
+    out->supports = out->defines = DETECTOR_CLASS(mail ? VERDICT_COMPROMISED_ACCOUNT
+                                                       : VERDICT_AUTH_GUESSING);
+    out->ceiling = VERDICT_TICKET;
+    out->evidence.conclusive = true;
+    out->evidence.first_ms = window_first(w, FEATURE_PROVIDERS_OTHER, ctx->now_ms, HOUR_S);
+    out->evidence.last_ms = ctx->now_ms;
+    snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
+             "Began about %.0f sessions with submission servers of %.0f mail providers in an hour, "
+             "%s; a person stays below %.0f.",
+             (double)s.sessions, providers,
+             mail ? "large enough for mail" : "too small to carry mail", limit);
+    return true;
+}
+
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX])
 {
@@ -164,7 +204,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         all += recent;
         held += recent && (s->provider[k] & SUBMITS);
     }
-    if (find_extreme(w, s, ctx, all, out))
+    if (find_extreme(w, s, ctx, all, out) || find_volume(w, s, ctx, held, out))
         return 1;
     double set = (double)window_sum(w, FEATURE_PROVIDERS_OTHER, ctx->now_ms, HOUR_S);
     double measured = set > held ? set : held;

@@ -373,6 +373,17 @@ static int feed_open(struct daemon *d)
     return 0;
 }
 
+// The store has files of its own beside it.
+static void feed_sandbox(const struct daemon *d, struct sandbox *s)
+{
+    const struct feed_conf *c = d->conf;
+    sandbox_allow(s, SANDBOX_WRITES);
+    sandbox_follow(s, c->verdicts);
+    sandbox_make(s, c->database);
+    sandbox_make(s, c->output);
+    sandbox_follow(s, c->case_key_file);
+}
+
 static void poll_verdicts(struct loop *l, int64_t now_ms, void *ctx)
 {
     struct daemon *d = ctx;
@@ -459,6 +470,7 @@ int main(int argc, char **argv)
         .conf_size = sizeof(struct feed_conf),
         .run = feed_run,
         .open = feed_open,
+        .sandbox = feed_sandbox,
         .start = feed_start,
         .reload = feed_reload,
         .status_fill = feed_status,

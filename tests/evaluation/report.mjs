@@ -116,7 +116,7 @@ const daysOf = (pick) => totals.filter(pick).reduce((a, t) => a + Number(t.lines
 const siteScores = scores.filter((r) => r.set === "sites");
 const homeDays = daysOf((t) => t.set === "sites" && t.household === "1");
 const firmDays = daysOf((t) => t.set === "sites" && t.household === "0");
-const million = (events, days) => days === 0 ? "nothing played" : events > 0 ? `${((events * 1e6) / days).toFixed(2)}`
+const million = (events, days) => days === 0 ? "no days of its own" : events > 0 ? `${((events * 1e6) / days).toFixed(2)}`
     : `none; below ${((3e6) / days).toFixed(2)} (3/n)`;
 const flaggedDays = (judge, home) => siteScores.filter((r) => r.judge === judge &&
     (home === undefined || isHome.get(r.kind) === home)).reduce((a, r) => a + Number(r.days_flagged), 0);
@@ -268,7 +268,7 @@ const page = [`# Evaluation on ${seeds} seeds`, "",
             `${facts.get("warm")}, ${facts.get("days")}, ${facts.get("attack days")}`],
         ["subscriber-days of whole sites", `${homeDays.toLocaleString("en")} residential, ${firmDays.toLocaleString("en")} of businesses with a mail server`],
         ["real machines", facts.get("real bots")]]), "",
-    "Assumptions: every rate is drawn from the ranges at the end of this page; lines are independent but for outages; " +
+    "Assumptions: every rate is drawn from the ranges at the end of this page; lines are independent but for what strikes a whole site (outages, boots, changes of hands); " +
     "detection time is packet time at the row's cut, without the collector's delay (a few seconds).", "",
     ...(fs.existsSync(notes) ? [fs.readFileSync(notes, "utf8").trim(), ""] : []),
     "## The guilty", "",

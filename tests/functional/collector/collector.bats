@@ -147,6 +147,9 @@ CSV
     [[ $output == *"give records with -r"* ]]
     run -66 "$POSTERN_BIN/postern-collector" -j journal -r nothing.rec
     run -66 "$POSTERN_BIN/postern-collector" -j nowhere --dump
+    mkdir nobody
+    run -66 --separate-stderr "$POSTERN_BIN/postern-collector" -j nobody --stat
+    [ -z "$output" ] # no empty table
     printf 'site:\n  provider_file: asn.txt\n' >wrong.yaml
     printf '192.0.2.0/24\n' >asn.txt
     run -78 "$POSTERN_BIN/postern-collector" -c wrong.yaml -j journal -r /dev/null
@@ -198,4 +201,39 @@ sensor() {
         done
         diff "whole.$counter" "halves.$counter"
     done
+}
+
+# stamped CAPTURE N SECONDS OUT: the packet number N (from 0) of a capture has this time
+stamped() {
+    local at=24 i
+    for ((i = 0; i < $2; i++)); do
+        at=$((at + 16 + $(od -An -tu4 -j $((at + 8)) -N 4 "$1")))
+    done
+    cp "$1" "$4"
+    printf '%08x' "$3" | sed 's/\(..\)\(..\)\(..\)\(..\)/\\x\4\\x\3\\x\2\\x\1/' | xargs -0 printf |
+        dd of="$4" bs=1 seek=$at conv=notrunc status=none
+}
+
+@test "a packet of 1970 or 2106 stops nobody; a capture of long ago is replayed whole" {
+    records 2026-11-22T00:00:00Z bot.rec
+    export PATH=$POSTERN_BIN:$PATH
+    postern replay bot.pcap --json >right.json 2>/dev/null
+    tickets=$(jq -S '[.. | objects | select(has("class") and has("party")) | {class, party}] | unique' right.json)
+    [ "$(jq length <<<"$tickets")" -gt 0 ]
+    for case in "0 5" "0 4294967000" "60 5" "60 4294967000"; do
+        # shellcheck disable=SC2086 # two words
+        stamped bot.pcap $case odd.pcap
+        run -0 --separate-stderr postern replay odd.pcap --json
+        [ "$(jq -S '[.. | objects | select(has("class") and has("party")) | {class, party}] | unique' <<<"$output")" = "$tickets" ]
+    done
+    # Its minutes of 1970 are refused, by a counter of their own and with the sensor's name.
+    stamped bot.pcap 0 5 odd.pcap
+    "$POSTERN_BIN/postern-sensor" -c postern.yaml -r odd.pcap -o odd.rec 2>/dev/null
+    collect -r odd.rec -j odd
+    [ "$(jq .counters.refused_time status.json)" -gt 0 ]
+    jq -e '.problems[] | select(.code == "refused-records") | .text | contains("a time before 2000")' status.json
+    dump odd | jq -es '[.[] | select(.kind == "row") | .minute] | min > "2026"' >/dev/null
+    records 2009-04-30T12:00:00Z old.rec
+    run -0 --separate-stderr postern replay bot.pcap --json
+    [ "$(jq -S '[.. | objects | select(has("class") and has("party")) | {class, party}] | unique' <<<"$output")" = "$tickets" ]
 }

@@ -7,6 +7,7 @@ bats_require_minimum_version 1.5.0
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
+    export POSTERN_SANDBOX_STRICT=1
     PATH=$POSTERN_BIN:$PATH
     cat >leases.csv <<'CSV'
 realm,prefix,port_first,port_last,party,start,end,last_seen,interim_s,mac,nas,session,user,pop,class

@@ -70,15 +70,19 @@ cases_mirror() {
     mirror_again
 }
 
-# By two processes, with all layers around.
+# By two processes, with all layers around, through a mirrored port as well.
 mirror_again() {
-    local frames
+    local frames end
     case_begin "real servers, wrapped"
     "$TESTS/postern-mangle" -s 1 -x qinq-pppoe -o "$LIVE/wrapped.pcap" "$LAB/wire.pcap"
-    ip link add inject type veth peer name span
-    sysctl -qw net.ipv6.conf.inject.disable_ipv6=1 net.ipv6.conf.span.disable_ipv6=1
-    ip link set inject mtu 65535 up
-    ip link set span mtu 65535 up
+    ip link add inject type veth peer name trunk
+    ip link add mirror type veth peer name span
+    for end in inject trunk mirror span; do
+        sysctl -qw "net.ipv6.conf.$end.disable_ipv6=1"
+        ip link set "$end" mtu 65535 up
+    done
+    tc qdisc add dev trunk clsact
+    tc filter add dev trunk ingress protocol all u32 match u32 0 0 action mirred egress mirror dev mirror
     configure "ring: 32M" "processes: 2"
     sensor_start -i span --subscribers 10.77.1.0/24,fd77:1::/64 --print flows || return 0
     frames=$("$TESTS/postern-inject" -c "$LIVE/wrapped.pcap")
@@ -87,6 +91,8 @@ mirror_again() {
     sensor_stop
     cp "$LIVE/flows.live" "$LAB/flows.json"
     node "$LAB_SCRIPTS/compare.mjs" "$LAB" || wrong "counts differ from what servers and clients say"
+    must_be "layers around the flows" "$(jq -r .encap "$LIVE/flows.live" | sort -u)" "8021ad+vlan+pppoes+ppp"
+    ip link del inject
     ip link del span
     case_end
 }

@@ -88,3 +88,43 @@ CONF
     [ "$ours" -gt 100 ]
     [ "$ours" -eq "$theirs" ]
 }
+
+@test "nfacctd knows our own elements by the file of primitives" {
+    command -v nfacctd >/dev/null || skip "pmacct is not installed"
+    # The file says what the registry says.
+    tr -d '\n' <"$POSTERN_DOCS/formats/ipfix-elements.xml" | sed 's/<record>/\n<record>/g' |
+        sed -n 's/.*<name>\([^<]*\)<.*<dataType>\([^<]*\)<.*enterpriseId>\([0-9]*\)<.*<elementId>\([0-9]*\)<.*/\1 \2 \3 \4/p' |
+        awk '{ n = split($1, c, ""); name = ""
+               for (i = 1; i <= n; i++) name = name (c[i] ~ /[A-Z]/ ? "_" tolower(c[i]) : c[i])
+               len = substr($2, 9) / 8
+               printf "name=%s field_type=%s:%s len=%s semantics=u_int\n", name, $3, $4, len }' | sort >registry
+    grep -v '^!' "$POSTERN_DOCS/formats/ipfix-pmacct.primitives" | sort >primitives
+    [ "$(wc -l <primitives)" -gt 40 ]
+    [ "$(wc -l <primitives)" -le 64 ]
+    [ -z "$(comm -23 primitives registry)" ]
+    cat >nfacctd.conf <<CONF
+daemonize: false
+nfacctd_ip: 127.0.0.1
+nfacctd_port: $port
+plugins: print
+aggregate_primitives: $POSTERN_DOCS/formats/ipfix-pmacct.primitives
+aggregate: src_host, dst_port, postern_handshake, postern_record_flags, postern_record_sequence
+print_output: json
+print_output_file: $PWD/flows.json
+print_output_file_append: true
+print_refresh_time: 1
+CONF
+    nfacctd -f nfacctd.conf >nfacctd.log 2>&1 3>&- &
+    echo $! >>pids
+    for _ in $(seq 80); do grep -q 'waiting for' nfacctd.log || sleep 0.1; done
+    "$POSTERN_TOOLS/transport_datagrams" isp.rec "$port"
+    sleep 4
+    # Connections that were answered: handshake 1, decided in this record (bit 8).
+    theirs=$(jq -s '[.[] | select(.port_dst == 25 and (.ip_src | startswith("10.")) and .postern_handshake == "1"
+        and (.postern_record_flags | tonumber / 8 | floor) % 2 == 1)] | length' flows.json)
+    "$POSTERN_BIN/postern-collector" -c site.yaml -r isp.rec -j journal 2>/dev/null
+    ours=$("$POSTERN_BIN/postern-collector" -c site.yaml -j journal --dump 2>/dev/null |
+        jq -s '[.[] | select(.kind == "row") | .counters["mx/out"].established // 0] | add')
+    [ "$ours" -gt 3 ]
+    [ "$ours" -eq "$theirs" ]
+}

@@ -5,6 +5,7 @@
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
+    export POSTERN_SANDBOX_STRICT=1
     port=$((20000 + RANDOM % 20000))
     enroll_port=$((port + 1))
     cat >site.yaml <<YAML

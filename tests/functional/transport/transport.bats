@@ -93,16 +93,24 @@ load lib
     [ "$(dump journal | jq -rs '[.[] | select(.kind == "row") | .subscriber] | unique | join(" ")')" = 10.0.0.5 ]
 }
 
-@test "a frozen collector costs nothing, a cut link is mended" {
+@test "a frozen collector holds nobody up, a frozen sensor loses nothing, a killed collector is found again" {
     records bot
     collector
-    pump bot.rec spool-a "unix:$PWD/in.sock" - 1 300 2>pump.log &
+    # Itself, not within a time limit's process: it is stopped by its number.
+    "$POSTERN_TOOLS/transport_pump" bot.rec spool-a "unix:$PWD/in.sock" - 120 1 2>pump.log &
     sending=$!
     echo "$sending" >>pids
     sleep 0.5
+    # What is exported goes on into the spool, whether anybody reads or not.
     kill -STOP "$collector"
+    before=$(cat spool-a.exported)
     sleep 1
+    [ "$(cat spool-a.exported)" -gt $((before + 60)) ]
     kill -CONT "$collector"
+    sleep 0.3
+    kill -STOP "$sending"
+    sleep 1
+    kill -CONT "$sending"
     sleep 0.3
     kill -KILL "$collector"
     wait "$collector" || true
@@ -171,6 +179,7 @@ load lib
     [ "$(jq .counters.sessions_throttled status.json)" -gt 0 ]
     [ "$(jq .counters.broken_sets status.json)" -eq 1 ]
     [ "$(jq .counters.unknown_templates status.json)" -eq 1 ]
+    grep -q '127.0.0.1: a broken set or template is refused' collector.log
     [ "$(jq .counters.broken_messages status.json)" -ge 1 ]
     same_as bot.rec
 }

@@ -120,6 +120,9 @@ sleep 6 # the last attempts have their outcome, and what is in the ring is taken
 for program in sensor collector series analysis feed; do
     grep -q "postern-$program" status.txt || wrong "postern status does not name postern-$program"
 done
+"$BIN/postern" status --json -c postern.yaml >status.json || true
+jq -e '[.programs[] | select(.name | test("sensor|collector|series|analysis|feed|web")) | .status.sandbox.seccomp] | length == 6 and all' \
+    status.json >/dev/null || wrong "a program has not shut itself in: $(jq -c '[.programs[] | {name, sandbox: .status.sandbox}]' status.json)"
 "$BIN/postern" why 10.0.0.6 --run run >why.txt || wrong "postern why"
 grep -q 'spambot-direct' why.txt || wrong "postern why does not say why"
 for program in web feed analysis series sensor collector; do

@@ -34,5 +34,6 @@ else
     trap 'rm -rf "$WHOLE"' EXIT
 fi
 chmod 755 "$WHOLE"
+export POSTERN_SANDBOX_STRICT=1
 export HERE BIN TESTS WHOLE
 "${own[@]}" timeout -k 5 220 bash "$HERE/inside.sh"

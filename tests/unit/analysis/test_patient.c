@@ -19,7 +19,7 @@ static struct rig_flow *sessions(size_t n, int64_t from_ms, int64_t step_ms, uin
                                  .provider = (uint32_t)i % providers + 1,
                                  .outcome = (uint8_t)outcome,
                                  .lasts_ms = 4000,
-                                 .octets_up = 6000};
+                                 .octets_up = outcome == MINUTE_OUTCOME_CLOSED_EARLY ? 400 : 6000};
     return f;
 }
 
@@ -45,6 +45,9 @@ static void round_the_clock(void **state)
         {NULL, 23, 0, HOUR, 6, MINUTE_OUTCOME_ESTABLISHED, true},
         // A probe: ten minutes later it is back at each.
         {NULL, 1440, 0, MINUTE, 6, MINUTE_OUTCOME_CLOSED_EARLY, false},
+        // A slower one, a round an hour: its sessions are too small to carry mail.
+        {NULL, 144, 0, 10 * MINUTE, 6, MINUTE_OUTCOME_CLOSED_EARLY, false},
+        {NULL, 144, 0, 10 * MINUTE, 6, MINUTE_OUTCOME_ESTABLISHED, true},
         // Nobody answers: that is for others to tell.
         {NULL, 24, 0, HOUR, 3, MINUTE_OUTCOME_UNANSWERED, false},
         {"site:\n  mail_servers: [10.0.0.9]\n", 24, 0, HOUR, 6, MINUTE_OUTCOME_ESTABLISHED, false},
@@ -54,6 +57,9 @@ static void round_the_clock(void **state)
         // By day a hundred providers in seven hours; in two it is a newsletter.
         {NULL, 140, 0, 3 * MINUTE, 140, MINUTE_OUTCOME_ESTABLISHED, true},
         {NULL, 140, 0, MINUTE / 2, 140, MINUTE_OUTCOME_ESTABLISHED, false},
+        // Five a minute to twelve providers for two hours and more; for half an hour.
+        {NULL, 640, 0, MINUTE / 5, 12, MINUTE_OUTCOME_ESTABLISHED, true},
+        {NULL, 290, 0, MINUTE / 2, 12, MINUTE_OUTCOME_ESTABLISHED, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct verdict v;
@@ -189,6 +195,50 @@ static void messages_under_many_names(void **state)
     }
 }
 
+// More submission sessions than a person begins, all through TLS.
+static void sessions_of_a_program(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n;
+        uint32_t providers;
+        uint64_t octets;
+        int found; // class; -1: none
+    } cases[] = {
+        {230, 1, 6000, -1},
+        {400, 1, 6000, VERDICT_COMPROMISED_ACCOUNT},
+        {400, 7, 900, VERDICT_AUTH_GUESSING},
+        {400, 4, 900, -1}, // a client that cannot log in
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rig r;
+        struct rig_flow *f = sessions(cases[i].n, 0, 7000, cases[i].providers,
+                                      MINUTE_OUTCOME_ESTABLISHED);
+        for (size_t k = 0; k < cases[i].n; k++) {
+            f[k].port = 465;
+            f[k].role = MINUTE_SUBMISSION;
+            f[k].octets_up = cases[i].octets;
+        }
+        rig_init(&r, NULL);
+        rig_play(&r, &play_somebody, f, cases[i].n);
+        if (cases[i].found < 0) {
+            rig_assert_innocent(&r);
+        } else {
+            const struct verdict *v = rig_verdict(&r, cases[i].found, VERDICT_OPENED, 0);
+            assert_non_null(v);
+            assert_int_equal(v->ceiling, VERDICT_TICKET);
+        }
+        rig_fini(&r);
+        // Behind an address that cannot be told apart sixteen lines do as much together.
+        struct rig_who shared = {.host = 9, .doubts = IDENTITY_NO_PORT};
+        rig_init(&r, NULL);
+        rig_play(&r, &shared, f, cases[i].n);
+        rig_assert_innocent(&r);
+        rig_fini(&r);
+        free(f);
+    }
+}
+
 static void weight_of_a_print(void **state)
 {
     (void)state;
@@ -312,6 +362,7 @@ int main(void)
         cmocka_unit_test(queue_of_a_server_behind_a_block),
         cmocka_unit_test(slow_behind_a_block),
         cmocka_unit_test(messages_under_many_names),
+        cmocka_unit_test(sessions_of_a_program),
         cmocka_unit_test(weight_of_a_print),
         cmocka_unit_test(print_of_confirmed_bots),
         cmocka_unit_test(prints_survive_a_restart),

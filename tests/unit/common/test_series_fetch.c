@@ -293,7 +293,8 @@ static void bands(void **state)
     watch(BASE_S + 180, BASE_S + 240, 500);
     struct series_band *b;
     size_t n;
-    assert_int_equal(series_coverage(dir, SERIES_SITE, SERIES_SITE_NAME, BASE_S, BASE_S + 300, &b, &n), 0);
+    assert_int_equal(
+        series_coverage(dir, SERIES_SITE, SERIES_SITE_NAME, BASE_S, BASE_S + 300, &b, &n), 0);
     assert_int_equal(n, 4);
     assert_false(b[0].observed);
     assert_true(b[1].observed && b[1].start_s == BASE_S + 60 && b[1].end_s == BASE_S + 180);
