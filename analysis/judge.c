@@ -124,14 +124,15 @@ static void weigh(const struct engine *e, const struct party_state *p, const str
     v->observed_s = site_watched(&e->site, v->first_ms, v->made_ms);
 }
 
-// Of party, class and first time, so that a replay gives the same one.
+// Of party, class and the time it was opened, so that a replay gives the same one. The first event would not do: what is
+// not yet forgotten may be part of the next verdict too.
 static void name(struct verdict *v)
 {
     char party[PARTY_TEXT_MAX];
     party_format(&v->party, party);
     uint64_t who = hash_octets(party, strlen(party), v->class_);
     snprintf(v->id, sizeof v->id, "v%016" PRIx64 "-%011" PRIx64, who,
-             (uint64_t)v->first_ms & 0xfffffffffffu);
+             (uint64_t)v->made_ms & 0xfffffffffffu);
 }
 
 static void emit(struct engine *e, struct party_verdict *pv, enum verdict_event event)

@@ -1,12 +1,11 @@
 // Where a key stands in a configuration file, for errors that are found when the file has been read: what is
 // wrong with a value may show only when it is used. The file is read once more; it is small, and this is
 // an error's way.
-#include "common/conf.h"
+#include "common/conf_walk.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
 // The value of `name` (not terminated) in a mapping; NULL: it has none.
 static yaml_node_t *member(yaml_document_t *doc, const yaml_node_t *node, const char *name,

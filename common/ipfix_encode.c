@@ -15,35 +15,14 @@
 #define TEMPLATE_OCTETS_MAX 2048
 #define SET_HEADER_SIZE     4
 
-#define PART_FIELDS_MAX 64
-
 struct steps {
     size_t count;
-    struct ipfix_step step[PART_FIELDS_MAX];
-};
-
-// The fields of a part, in stretches: numbers whose places are known ahead, and behind them one field that
-// is none, or the part's end. A stretch is written size by size, not in the order of the wire.
-struct place {
-    uint16_t from, to; // in the record; behind the stretch's beginning
-};
-
-struct stretch {
-    uint8_t count[IPFIX_STEP_CODES]; // places of each size, one size after another
-    uint16_t octets;                 // of all its places
-    const struct ipfix_field *other; // NULL: none
-    uint16_t wire;                   // of `other`
-};
-
-struct layout {
-    size_t places, stretches;
-    struct place place[PART_FIELDS_MAX];
-    struct stretch stretch[PART_FIELDS_MAX + 1];
+    struct ipfix_step step[IPFIX_PART_FIELDS_MAX];
 };
 
 struct ipfix_encoder {
-    struct layout layout[2][IPFIX_PARTS]; // reduced and wide
-    struct steps rare;                    // SMTP counters outside the template
+    struct ipfix_layout layout[2][IPFIX_PARTS]; // reduced and wide
+    struct steps rare;                          // SMTP counters outside the template
     uint32_t domain;
     uint32_t sequence; // data records in the messages taken so far
     uint32_t records;  // in the message being made
@@ -63,39 +42,6 @@ struct out {
     size_t len;
     uint64_t overflow; // what did not fit in the lengths of the template
 };
-
-static void fill_layout(struct layout *l, enum ipfix_part part, bool wide)
-{
-    const struct ipfix_run run = ipfix_part_fields(part);
-    struct steps s = {0};
-    assert(run.count <= PART_FIELDS_MAX);
-    for (size_t i = 0; i < run.count; i++) {
-        unsigned wire = wide ? run.field[i].wide : run.field[i].narrow;
-        if (wire)
-            s.step[s.count++] = ipfix_step_of(&run.field[i], wire);
-    }
-    for (size_t at = 0; at < s.count;) {
-        struct stretch *t = &l->stretch[l->stretches++];
-        size_t end = at;
-        while (end < s.count && s.step[end].code != IPFIX_STEP_OTHER)
-            end++;
-        for (uint8_t code = IPFIX_STEP_1_1; code < IPFIX_STEP_CODES; code++) {
-            uint16_t to = 0;
-            for (size_t i = at; i < end; to = (uint16_t)(to + s.step[i++].wire)) {
-                if (s.step[i].code != code)
-                    continue;
-                l->place[l->places++] = (struct place){.from = s.step[i].offset, .to = to};
-                t->count[code]++;
-            }
-            t->octets = to;
-        }
-        if (end < s.count) {
-            t->other = s.step[end].field;
-            t->wire = s.step[end].wire;
-        }
-        at = end + 1;
-    }
-}
 
 static void fill_rare(struct steps *s)
 {
@@ -119,7 +65,7 @@ struct ipfix_encoder *ipfix_encoder_new(uint32_t domain, size_t message_max)
     e->len = IPFIX_HEADER_SIZE;
     for (enum ipfix_part p = 0; p < IPFIX_PARTS; p++)
         for (int wide = 0; wide < 2; wide++)
-            fill_layout(&e->layout[wide][p], p, wide);
+            ipfix_layout_fill(&e->layout[wide][p], p, wide);
     fill_rare(&e->rare);
     return e;
 }
@@ -313,8 +259,8 @@ static void put_field(struct out *o, const struct ipfix_encoder *e, const struct
 }
 
 // The numbers of a stretch; returns the places behind them.
-static const struct place *put_stretch(struct out *o, const struct stretch *t,
-                                       const struct place *p, const uint8_t *from)
+static const struct ipfix_place *put_stretch(struct out *o, const struct ipfix_stretch *t,
+                                             const struct ipfix_place *p, const uint8_t *from)
 {
     uint8_t *to = o->octet + o->len;
     uint64_t over = 0;
@@ -343,11 +289,11 @@ static const struct place *put_stretch(struct out *o, const struct stretch *t,
 }
 
 // The fields of one part.
-static void put_part(struct out *o, const struct ipfix_encoder *e, const struct layout *l,
+static void put_part(struct out *o, const struct ipfix_encoder *e, const struct ipfix_layout *l,
                      const struct record *r)
 {
-    const struct place *p = l->place;
-    for (const struct stretch *t = l->stretch; t < l->stretch + l->stretches; t++) {
+    const struct ipfix_place *p = l->place;
+    for (const struct ipfix_stretch *t = l->stretch; t < l->stretch + l->stretches; t++) {
         p = put_stretch(o, t, p, (const uint8_t *)r);
         if (t->other)
             put_field(o, e, t->other, t->wire, r);

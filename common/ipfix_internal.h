@@ -100,6 +100,32 @@ struct ipfix_step {
 
 struct ipfix_step ipfix_step_of(const struct ipfix_field *f, unsigned wire);
 
+// ---- How the encoder writes a part (ipfix_layout.c).
+
+#define IPFIX_PART_FIELDS_MAX 64
+
+// The fields of a part, in stretches: numbers whose places are known ahead, and behind them one field that
+// is none, or the part's end. A stretch is written size by size, not in the order of the wire.
+struct ipfix_place {
+    uint16_t from, to; // in the record; behind the stretch's beginning
+};
+
+struct ipfix_stretch {
+    uint8_t count[IPFIX_STEP_CODES]; // places of each size, one size after another
+    uint16_t octets;                 // of all its places
+    const struct ipfix_field *other; // NULL: none
+    uint16_t wire;                   // of `other`
+};
+
+struct ipfix_layout {
+    size_t places, stretches;
+    struct ipfix_place place[IPFIX_PART_FIELDS_MAX];
+    struct ipfix_stretch stretch[IPFIX_PART_FIELDS_MAX + 1];
+};
+
+// Of a zeroed layout.
+void ipfix_layout_fill(struct ipfix_layout *l, enum ipfix_part part, bool wide);
+
 // ---- Templates as the decoder holds them (ipfix_template.c).
 
 struct ipfix_template {

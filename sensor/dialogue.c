@@ -82,9 +82,8 @@ void dialogue_prefetch(const struct dialogues *d, const struct flow *f)
         __builtin_prefetch(at + i, 1);
 }
 
-// Of the innermost tracker and of the result: as much as a segment usually touches.
-#define TRACKER_FETCHED 256
-#define RESULT_FETCHED  192
+// Of the result: as much as a segment usually touches.
+#define RESULT_FETCHED 192
 
 void dialogue_prefetch_tracker(const struct dialogues *d, const struct flow *f)
 {
@@ -93,8 +92,9 @@ void dialogue_prefetch_tracker(const struct dialogues *d, const struct flow *f)
     const struct proto_flow *p = &d->dialogue[f->dialogue].proto;
     if (p->depth > 0) {
         const char *at = p->stack[p->depth - 1].state;
-        for (size_t i = 0; i < TRACKER_FETCHED; i += 64)
-            __builtin_prefetch(at + i, 1);
+        __builtin_prefetch(at, 1);
+        for (const uint16_t *o = p->stack[p->depth - 1].proto->touched; *o != 0; o++)
+            __builtin_prefetch(at + *o, 1);
     }
     for (size_t i = 0; p->out && i < RESULT_FETCHED; i += 64)
         __builtin_prefetch((const char *)p->out + i, 1);

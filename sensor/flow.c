@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "octets.h"
+#include "flow_key.h"
 #include "path.h"
 #include "table.h"
 
@@ -90,81 +90,11 @@ uint32_t flow_realm(struct flow_table *t, const struct packet *p)
     return realm;
 }
 
-// The four words of a key's addresses and the fifth of the rest, under words that nobody outside knows.
-static inline uint64_t hash_words(const struct flow_table *t, const uint64_t word[static 5])
-{
-    const uint64_t *secret = t->hash_key;
-    uint64_t a = octets_mix(word[0] ^ secret[0], word[1] ^ secret[1]);
-    uint64_t b = octets_mix(word[2] ^ secret[2], word[3] ^ secret[3]);
-    return octets_mix((a + b) ^ word[4], (a ^ secret[4]) + (b << 1));
-}
-
-static inline uint64_t last_word(unsigned port0, unsigned port1, uint32_t realm_and_proto)
-{
-    return (uint64_t)port0 << 48 | (uint64_t)port1 << 32 | realm_and_proto;
-}
-
-uint64_t flow_key_in(const struct flow_table *t, uint32_t realm, const struct packet *p,
-                     struct flow_key *out, bool *swapped)
-{
-    // Which end is lower is as good as random: no branch. Any order that both directions share will do;
-    // this one is that of the addresses' octets.
-    uint64_t x[2] = {octets_word(p->addr[0]), octets_word(p->addr[0] + 8)};
-    uint64_t y[2] = {octets_word(p->addr[1]), octets_word(p->addr[1] + 8)};
-    uint64_t xh = __builtin_bswap64(x[0]), xl = __builtin_bswap64(x[1]);
-    uint64_t yh = __builtin_bswap64(y[0]), yl = __builtin_bswap64(y[1]);
-    unsigned px = p->port[0], py = p->port[1];
-    unsigned high = (unsigned)(xh > yh) |
-                    ((unsigned)(xh == yh) &
-                     ((unsigned)(xl > yl) | ((unsigned)(xl == yl) & (unsigned)(px > py))));
-    uint64_t turn = 0 - (uint64_t)high;
-    uint64_t upper = (x[0] ^ y[0]) & turn, lower = (x[1] ^ y[1]) & turn;
-    unsigned ports = (px ^ py) & (unsigned)turn;
-    px ^= ports;
-    py ^= ports;
-    uint32_t last = realm << 8 | p->ip_proto;
-    const uint64_t word[5] = {x[0] ^ upper, x[1] ^ lower, y[0] ^ upper, y[1] ^ lower,
-                              last_word(px, py, last)};
-    memcpy(out->addr, word, sizeof out->addr);
-    out->port[0] = (uint16_t)px;
-    out->port[1] = (uint16_t)py;
-    out->realm_and_proto = last;
-    *swapped = high;
-    return hash_words(t, word);
-}
-
 struct flow_key flow_key_of(struct flow_table *t, const struct packet *p, bool *swapped)
 {
     struct flow_key k;
     flow_key_in(t, flow_realm(t, p), p, &k, swapped);
     return k;
-}
-
-uint64_t flow_hash(const struct flow_table *t, const struct flow_key *key)
-{
-    const uint64_t word[5] = {octets_word(key->addr[0]), octets_word(key->addr[0] + 8),
-                              octets_word(key->addr[1]), octets_word(key->addr[1] + 8),
-                              last_word(key->port[0], key->port[1], key->realm_and_proto)};
-    return hash_words(t, word);
-}
-
-static bool same_key(const struct flow_key *a, const struct flow_key *b)
-{
-    uint64_t differ = (octets_word(a->addr[0]) ^ octets_word(b->addr[0])) |
-                      (octets_word(a->addr[0] + 8) ^ octets_word(b->addr[0] + 8)) |
-                      (octets_word(a->addr[1]) ^ octets_word(b->addr[1])) |
-                      (octets_word(a->addr[1] + 8) ^ octets_word(b->addr[1] + 8)) |
-                      (uint64_t)(a->port[0] ^ b->port[0]) | (uint64_t)(a->port[1] ^ b->port[1]) |
-                      (a->realm_and_proto ^ b->realm_and_proto);
-    return differ == 0;
-}
-
-struct flow *flow_find(struct flow_table *t, const struct flow_key *key, uint64_t hash)
-{
-    uint32_t i = t->head[hash & t->mask];
-    while (i != FLOW_NONE && !same_key(&t->flow[i].key, key))
-        i = t->flow[i].hash_next;
-    return i == FLOW_NONE ? NULL : &t->flow[i];
 }
 
 struct ip_addr flow_addr(const struct flow *f, unsigned dir)

@@ -215,13 +215,8 @@ static inline uint8_t flow_proto(const struct flow *f)
 
 // `*swapped`: the packet's source is end 1.
 struct flow_key flow_key_of(struct flow_table *t, const struct packet *p, bool *swapped);
-// Number of the packet's realm in `realms`, 0: the default one.
+// Number of the packet's realm in `realms`, 0: the default one. flow_key.h has the rest.
 uint32_t flow_realm(struct flow_table *t, const struct packet *p);
-// flow_key_of for a packet whose realm is known; returns the key's hash.
-uint64_t flow_key_in(const struct flow_table *t, uint32_t realm, const struct packet *p,
-                     struct flow_key *out, bool *swapped);
-uint64_t flow_hash(const struct flow_table *t, const struct flow_key *key);
-struct flow *flow_find(struct flow_table *t, const struct flow_key *key, uint64_t hash);
 // A zeroed flow with its key, in the list of its state; evicts when the table is full.
 struct flow *flow_new(struct flow_table *t, const struct flow_key *key, uint64_t hash,
                       uint8_t state, int64_t t_us);

@@ -1,6 +1,7 @@
 // What a packet does to its flow: found or made, counted once however often it was mirrored, handed to
 // the connection's state and to its dialogue. ICMP errors find the attempt they ended.
 #include "flow.h"
+#include "flow_key.h"
 #include "octets.h"
 #include "path.h"
 
@@ -115,7 +116,7 @@ static void tcp_packet(struct flow_table *t, const struct packet *p, const struc
     if (f && flow_tcp_open(f, p) && !t->long_way) {
         unsigned dir = flow_end(f, swapped);
         counted(t, f, p, dir);
-        if (!(f->dialogue ? flow_tcp_talk : flow_tcp_pass)(t, f, p, dir))
+        if (f->dialogue ? !flow_tcp_talk(t, f, p, dir) : !flow_tcp_pass(t, f, p, dir))
             flow_tcp(t, f, p, dir);
         tell_before_overflow(t, f, p->t_us);
         return;

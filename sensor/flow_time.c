@@ -2,6 +2,7 @@
 // only when it comes nearer, and looks again when the old one is reached. What fires does so at its
 // deadline, before any packet of that time or later.
 #include "flow.h"
+#include "flow_key.h"
 
 static int64_t deadline(struct flow_table *t, const struct flow *f)
 {

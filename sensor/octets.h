@@ -16,9 +16,9 @@ static inline uint32_t be24(const uint8_t *p)
 }
 
 // Two words mixed into one by a wide multiplication: keyed operands, or none that a sender chooses alone.
-static inline uint64_t octets_mix(uint64_t a, uint64_t b)
+static inline uint64_t octets_mix(uint64_t x, uint64_t y)
 {
-    unsigned __int128 product = (unsigned __int128)a * b;
+    unsigned __int128 product = (unsigned __int128)x * y;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 

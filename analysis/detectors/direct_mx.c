@@ -156,8 +156,8 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     double limit = (double)c->providers * ctx->factor, many = (double)c->many * ctx->factor;
     if (providers < limit || reached * 2 < sessions)
         return 0;
-    bool patient = sessions <= (double)c->revisits * providers && h.all >= (unsigned)c->hours &&
-                   h.night >= (unsigned)c->night;
+    bool patient = carries_mail(w, now) && sessions <= (double)c->revisits * providers &&
+                   h.all >= (unsigned)c->hours && h.night >= (unsigned)c->night;
     bool busy = providers >= many && h.all >= (unsigned)c->many_hours &&
                 h.night >= (unsigned)c->many_night;
     bool campaign = providers >= (double)c->campaign * ctx->factor &&

@@ -334,6 +334,9 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
                  detector_span(f.evidence.window_s, span), 100 * (1 - c->theta0), needed);
         f.rests_on_silence = window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms,
                                         f.evidence.window_s) == 0;
+        // At night a failure of transit strikes too few servers to be known as the site's.
+        if (ctx->role != ROLE_HOUSEHOLD)
+            f.ceiling = VERDICT_TICKET;
         out[0] = f;
         return 1;
     }

@@ -278,9 +278,12 @@ static bool begins(struct span s, const char *phrase)
 void blocklist_look(struct blocklist_finding *b, struct span text, const struct ip_addr *client)
 {
     // Words before numbers: an answer's code means something only beside its zone.
+    bool inside = false; // of a word
     for (size_t i = 0; i < text.len; i++) {
         // Every phrase begins a word, but for labels inside a name, where a dot or hyphen stands.
-        if (i > 0 && is_word_octet(text.data[i - 1]))
+        bool before = inside;
+        inside = is_word_octet(text.data[i]);
+        if (before || !inside)
             continue;
         unsigned letter = (text.data[i] | 0x20u) - 'a';
         const struct phrase *p = letter < 26 ? by_letter[letter] : NULL;
@@ -290,6 +293,7 @@ void blocklist_look(struct blocklist_finding *b, struct span text, const struct 
         if (p && p->text) {
             note(b, p->kind);
             i += strlen(p->text) - 1;
+            inside = is_word_octet(text.data[i]);
         }
     }
     look_for_addresses(b, text, client);

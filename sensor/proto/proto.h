@@ -98,11 +98,15 @@ struct proto_peek {
 
 enum proto_end { PROTO_END_FIN, PROTO_END_RST, PROTO_END_TIMEOUT, PROTO_END_EVICTED };
 
+#define PROTO_TOUCHED_MAX 7
+
 struct proto_descriptor {
     const char *name;
     size_t state_size;
     uint8_t app;         // enum record_app it begins as
     bool handshake_only; // tells no more than a handshake: may be opened with any peer
+    // Where in the state, beside its beginning, stand the cache lines that octets usually touch; 0 ends.
+    uint16_t touched[PROTO_TOUCHED_MAX + 1];
     // First-octets rule: MAYBE asks for more octets, while there are fewer than PROTO_PEEK_MAX.
     enum proto_match (*match)(const struct proto_peek *p);
     // Is a recognised dialogue with this port worth following? NULL: always. Else it is only named.

@@ -1,5 +1,5 @@
 // See sha256.h. OpenSSL's, since it uses the processor's instructions for SHA-256 (libsodium's does not, and
-// takes ten times as long for a certificate). Its streams with a state of fixed size are called deprecated
+// takes nearly seven times as long for a certificate). Its streams with a state of fixed size are called deprecated
 // in favour of allocated ones, and stay in all of version 3.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "proto/sha256.h"

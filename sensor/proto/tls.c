@@ -389,6 +389,8 @@ static void tls_close(struct proto_flow *f, void *state, enum proto_end end, int
 const struct proto_descriptor proto_tls = {
     .name = "tls",
     .state_size = sizeof(struct tls),
+    .touched = {offsetof(struct tls, side[0]), offsetof(struct tls, side[0].hello),
+                offsetof(struct tls, side[1]), offsetof(struct tls, side[1].hello)},
     .app = RECORD_APP_TLS,
     .handshake_only = true,
     .match = tls_match,

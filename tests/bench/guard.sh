@@ -12,8 +12,8 @@ if ! command -v valgrind >/dev/null 2>&1; then
 fi
 
 # capture, scenario, instructions a packet at most, as a multiple of the floor's
-limits='smtp bench_smtp_small 15.5
-edge bench_edge_small 5.2'
+limits='smtp bench_smtp_small 11.6
+edge bench_edge_small 4.4'
 
 release=$build/bench-release
 launcher=()

@@ -147,6 +147,9 @@ CSV
     [[ $output == *"give records with -r"* ]]
     run -66 "$POSTERN_BIN/postern-collector" -j journal -r nothing.rec
     run -66 "$POSTERN_BIN/postern-collector" -j nowhere --dump
+    mkdir nobody
+    run -66 --separate-stderr "$POSTERN_BIN/postern-collector" -j nobody --stat
+    [ -z "$output" ] # no empty table
     printf 'site:\n  provider_file: asn.txt\n' >wrong.yaml
     printf '192.0.2.0/24\n' >asn.txt
     run -78 "$POSTERN_BIN/postern-collector" -c wrong.yaml -j journal -r /dev/null

@@ -18,7 +18,8 @@ clock_sensor() {
     SENSOR_ENV=(LD_PRELOAD="$TESTS/libpostern_test_clock.so" ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0")
     sensor_start "$@"
     local rc=$?
-    SENSOR_ENV=() # shellcheck disable=SC2034
+    # shellcheck disable=SC2034 # of lib.sh
+    SENSOR_ENV=()
     return "$rc"
 }
 

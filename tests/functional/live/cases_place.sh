@@ -167,6 +167,7 @@ cases_operator() {
     sensor_start -i span || return 0
     operator_reads 0 "span: up"
     inject -r 4000 wire "$LIVE/plain.pcap"
+    # shellcheck disable=SC2153 # of inside.sh
     operator_reads 0 "$FRAMES packets, 0 dropped, 0 frames above the MTU; [1-9][0-9]* records, 0 not written"
     operator_reads 0 "process 0: ok, [1-9][0-9]* packets, 0 dropped by the ring, .*; span up"
     operator_reads 0 "process 1: ok, [1-9][0-9]* packets"

@@ -47,7 +47,7 @@ serial_of() { openssl x509 -in "$1" -noout -serial | cut -d= -f2; }
     records bot
     collector
     enroll edge1 tls
-    pump bot.rec spool-a "127.0.0.1:$port" tls 1 150 2>pump.log &
+    pump bot.rec spool-a "127.0.0.1:$port" tls 1 50 2>pump.log &
     sending=$!
     echo "$sending" >>pids
     # One that ends in five days takes its place.

@@ -193,6 +193,8 @@ static void server_cut_off(void **state)
     rig_init(&r, "site:\n  mail_servers: [10.0.0.9]\n");
     rig_play(&r, &somebody, more, n + 8);
     assert_int_not_equal(r.verdicts, 0);
+    for (size_t i = 0; i < r.verdicts; i++)
+        assert_int_equal(r.verdict[i].ceiling, VERDICT_TICKET);
     rig_fini(&r);
     free(more);
     free(f);

@@ -19,7 +19,7 @@ static struct rig_flow *sessions(size_t n, int64_t from_ms, int64_t step_ms, uin
                                  .provider = (uint32_t)i % providers + 1,
                                  .outcome = (uint8_t)outcome,
                                  .lasts_ms = 4000,
-                                 .octets_up = 6000};
+                                 .octets_up = outcome == MINUTE_OUTCOME_CLOSED_EARLY ? 400 : 6000};
     return f;
 }
 
@@ -45,6 +45,9 @@ static void round_the_clock(void **state)
         {NULL, 23, 0, HOUR, 6, MINUTE_OUTCOME_ESTABLISHED, true},
         // A probe: ten minutes later it is back at each.
         {NULL, 1440, 0, MINUTE, 6, MINUTE_OUTCOME_CLOSED_EARLY, false},
+        // A slower one, a round an hour: its sessions are too small to carry mail.
+        {NULL, 144, 0, 10 * MINUTE, 6, MINUTE_OUTCOME_CLOSED_EARLY, false},
+        {NULL, 144, 0, 10 * MINUTE, 6, MINUTE_OUTCOME_ESTABLISHED, true},
         // Nobody answers: that is for others to tell.
         {NULL, 24, 0, HOUR, 3, MINUTE_OUTCOME_UNANSWERED, false},
         {"site:\n  mail_servers: [10.0.0.9]\n", 24, 0, HOUR, 6, MINUTE_OUTCOME_ESTABLISHED, false},

@@ -52,6 +52,42 @@ static void make_records(struct world *w)
     }
 }
 
+static void add_as(struct world *w, uint32_t domain, uint64_t *sequence, struct record r)
+{
+    add(w, r);
+    w->record[w->count - 1].id = (struct record_id){
+        .domain = domain, .epoch = 5, .sequence = ++*sequence};
+}
+
+static void second_of(struct world *w, uint32_t domain, uint64_t *sequence, int64_t s)
+{
+    int64_t t_ms = T0 + s * 1000;
+    struct record c = {.kind = RECORD_COVERAGE};
+    c.coverage = (struct coverage){.t_ms = t_ms + 1000, .sampling = 1, .packets = 7, .records = 2};
+    snprintf(c.coverage.sensor, sizeof c.coverage.sensor, "edge%u", domain);
+    c.coverage.last = s + 1 == MINUTES * 60;
+    if (s % 4 == 0) {
+        struct record r = flow(t_ms, t_ms + 500, 25, RECORD_HANDSHAKE_UNANSWERED);
+        r.flow.initiator.octet[3] = (uint8_t)(s % 8 == 0 ? 9 : domain); // of both, or its own
+        add_as(w, domain, sequence, r);
+    }
+    add_as(w, domain, sequence, c);
+}
+
+// Two sensors; the second stalls for seventy seconds over the end of a minute, and comes back.
+static void make_stall(struct world *w)
+{
+    uint64_t sequence[2] = {0, 0};
+    w->count = 0;
+    for (int64_t s = 0; s < MINUTES * 60; s++) {
+        second_of(w, 1, &sequence[0], s);
+        for (int64_t late = 40; s == 110 && late < 110; late++)
+            second_of(w, 2, &sequence[1], late);
+        if (s < 40 || s >= 110)
+            second_of(w, 2, &sequence[1], s);
+    }
+}
+
 static int setup(void **state)
 {
     void *fixture;
@@ -175,9 +211,8 @@ static void same(const struct world *w, const char *good, size_t good_len)
 }
 
 // Killed after every so manyeth record, with and without a sync before; sent again from the last acknowledged one.
-static void test_killed(void **state)
+static void kill_often(struct world *w)
 {
-    struct world *w = *state;
     size_t len;
     char *good = reference(w, &len), name[32];
     assert_true(len > 2000);
@@ -204,6 +239,19 @@ static void test_killed(void **state)
         same(w, good, len);
     }
     free(good);
+}
+
+static void test_killed(void **state)
+{
+    kill_often(*state);
+}
+
+// Rows that wait for a stalled sensor wait in the state that is counted again.
+static void test_killed_while_one_stalls(void **state)
+{
+    struct world *w = *state;
+    make_stall(w);
+    kill_often(w);
 }
 
 // Every so manyeth call of the disk fails, writes of the journal among them.
@@ -385,6 +433,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_killed_while_one_stalls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
         cmocka_unit_test_setup_teardown(test_torn_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silent, setup, teardown),

@@ -14,6 +14,7 @@
 #include "mirror.h"
 #include "path.h"
 #include "skipped.h"
+#include "table.h"
 #include "watch.h"
 
 static struct intern_value value(uint32_t n)
@@ -211,12 +212,32 @@ static void test_long_path(void **state)
     assert_string_equal(text, "8021ad+ieee8021ah+8021ad+mpls");
 }
 
+// Small tables come from the heap, large ones are mapped: zeroed both, and at the beginning of a line.
+static void test_table(void **state)
+{
+    (void)state;
+    static const size_t size[] = {1, 100, 160, 4096};
+    for (size_t i = 0; i < sizeof size / sizeof *size; i++)
+        for (size_t count = 0; count < 30000; count = count * 3 + 1) {
+            uint8_t *table = table_new(count, size[i]);
+            assert_non_null(table);
+            assert_int_equal((uintptr_t)table % TABLE_LINE, 0);
+            for (size_t at = 0; at < count * size[i]; at += 61)
+                assert_int_equal(table[at], 0);
+            memset(table, 0xff, count * size[i]);
+            table_free(table);
+        }
+    assert_null(table_new(SIZE_MAX / 8, 16));
+    table_free(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_intern), cmocka_unit_test(test_skipped),
-        cmocka_unit_test(test_mirror), cmocka_unit_test(test_alarms),
-        cmocka_unit_test(test_realm),  cmocka_unit_test(test_long_path),
+        cmocka_unit_test(test_table),     cmocka_unit_test(test_intern),
+        cmocka_unit_test(test_skipped),   cmocka_unit_test(test_mirror),
+        cmocka_unit_test(test_alarms),    cmocka_unit_test(test_realm),
+        cmocka_unit_test(test_long_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
