@@ -36,7 +36,7 @@ found() { awk -F, -v k="$1" -v c="$2" '$2 == k && $5 == "postern" && $6 != "" &&
     [ "$(grep -c '^fast_plain,' page/classes-tuning.csv)" -eq 1 ]
     grep -q '^household,' page/innocents-tuning.csv
     grep -q '^ntopng,fast_plain,' page/baselines-tuning.csv
-    xmllint --noout page/times-bots.svg page/trade-off.svg
+    xmllint --noout page/times-bots-tuning.svg page/trade-off-tuning.svg
 }
 
 @test "a detector that has gone blind is noticed" {

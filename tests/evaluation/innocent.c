@@ -135,14 +135,15 @@ static void server_day(const struct people *p, const struct line *l, int64_t day
         int64_t t_ms = human_time(r, day_ms);
         uint32_t to = mail_contact(l, r, providers);
         struct flow *f = mail_session(p, l, r, t_ms, to, &s);
-        bool again = f->rcpt_4xx > 0 || f->outcome == MINUTE_OUTCOME_UNANSWERED;
+        bool put_off = f->rcpt_4xx > 0; // later sessions may move the list `f` stands in
+        bool again = put_off || f->outcome == MINUTE_OUTCOME_UNANSWERED;
         bool outage = events_out(&p->events, t_ms);
         // What was put off is tried again; after an outage the whole queue at once.
         struct mail_spec later = s;
         later.greylist = 0;
         for (int64_t wait = 300000; again && wait < 8 * HOUR_MS; wait *= 2) {
             int64_t at_ms = outage ? p->events.transit.to_ms + rng_below(r, 60000) : t_ms + wait;
-            later.dead = f->rcpt_4xx || outage ? 0 : 1;
+            later.dead = put_off || outage ? 0 : 1;
             struct flow *next = mail_session(p, l, r, at_ms, to, &later);
             again = next->outcome == MINUTE_OUTCOME_UNANSWERED && !outage;
         }

@@ -179,8 +179,8 @@ int main(int argc, char **argv)
         }
     }
     if (o.days < 1 || o.days > DAYS_MAX - 1 || o.attack_days < 2 || o.attack_days > DAYS_MAX - 1 ||
-        (strcmp(o.seeds, "test") != 0 && strcmp(o.seeds, "tuning") != 0)) {
-        fprintf(stderr, "evaluate: --days and --attack-days 1 to %d, --seeds tuning or test\n",
+        (strncmp(o.seeds, "test", 4) != 0 && strcmp(o.seeds, "tuning") != 0)) {
+        fprintf(stderr, "evaluate: --days and --attack-days 1 to %d, --seeds tuning or test...\n",
                 DAYS_MAX - 1);
         return 64;
     }

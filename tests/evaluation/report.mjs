@@ -11,6 +11,7 @@ if (!seeds) {
     console.error("usage: report.mjs RUN RATES.tsv OUTPUT COMMIT SEEDS");
     process.exit(64);
 }
+const mark = seeds === "test" ? "" : `-${seeds}`; // index.md has the plain names
 const MODEL = "a model's figure";
 const OURS = "postern";
 
@@ -278,7 +279,7 @@ const page = [`# Evaluation on ${seeds} seeds`, "",
     summary.map((s) => [`${s.kind}: ${texts.get(s.kind)?.text ?? realTexts.get(s.kind) ?? ""}`, s.n, percent(s.k / s.n),
         `${percent(s.ci[0])} to ${percent(s.ci[1])}`, s.right, s.confirmed, span(s.median), span(s.p90), count(s.sessions),
         count(s.sessions90), `${s.fresh}/${s.freshN}, ${s.past}/${s.pastN}`, verdictOn(s)])), "",
-    "![time to detect, bots](times-bots.svg)", "", "![time to detect, others](times-others.svg)", "",
+    `![time to detect, bots](times-bots${mark}.svg)`, "", `![time to detect, others](times-others${mark}.svg)`, "",
     `## The innocent (${MODEL})`, "",
     `Whole sites, each kind as often as assumed. Every figure here is ${MODEL}: it says how the rules fare with the ` +
     "households of the generator, not with anybody's real subscribers.", "",
@@ -320,7 +321,7 @@ const page = [`# Evaluation on ${seeds} seeds`, "",
         [[`postern`, million(flaggedDays(OURS), allDays), ...classes.map((k) => percent(shareAt(k, Infinity)))],
             ...judges.map((j, i) => [baselineTexts.get(j) ?? j, million(flaggedDays(j), allDays),
                 ...wins.map((w) => `${percent(w[i].share)} / ours ${percent(w[i].mine)}${w[i].ahead ? "" : w[i].mine === w[i].share ? w[i].mine > 0 ? ", later" : "" : " **behind**"}`)])]), "",
-    ...(curveScores.length === 0 ? [] : ["![trade-off](trade-off.svg)", "",
+    ...(curveScores.length === 0 ? [] : [`![trade-off](trade-off${mark}.svg)`, "",
         `Share found against falsely flagged subscriber-days per million (${MODEL}; 1 stands for 1 and fewer), as each rule's limit is ` +
         `lowered: a run of its own, ${curveDays.toLocaleString("en")} subscriber-days of whole sites, our verdicts opened from an even ` +
         `chance on. A percentage or a count has no lower end; ours ends where two kinds of evidence are not there. Figures: ` +
@@ -329,10 +330,10 @@ const page = [`# Evaluation on ${seeds} seeds`, "",
     table(["key", "low", "high", "unit", "source"], rates), ""].join("\n");
 fs.writeFileSync(path.join(output, seeds === "test" ? "index.md" : `${seeds}.md`), page);
 const bots = classes.filter((k) => /^(fast|slow)_/.test(k) || (/_open$/.test(k) && realTexts.has(k)));
-fs.writeFileSync(path.join(output, "times-bots.svg"), plotTimes(bots.slice(0, 8)));
-fs.writeFileSync(path.join(output, "times-others.svg"), plotTimes(classes.filter((k) => !bots.includes(k)).slice(0, 12)));
+fs.writeFileSync(path.join(output, `times-bots${mark}.svg`), plotTimes(bots.slice(0, 8)));
+fs.writeFileSync(path.join(output, `times-others${mark}.svg`), plotTimes(classes.filter((k) => !bots.includes(k)).slice(0, 12)));
 if (curveScores.length > 0) {
-    fs.writeFileSync(path.join(output, "trade-off.svg"), plotTrade());
+    fs.writeFileSync(path.join(output, `trade-off${mark}.svg`), plotTrade());
     csv(`trade-off-${seeds}.csv`, ["judge", "class", ...atRates.map((r) => `found_at_${r}_per_million`)],
         [OURS, ...judges].flatMap((j) => classes.map((k) => [j, k, ...atRates.map((r) => shareWithin(curveOf(k, j), r).toFixed(4))])));
 }
