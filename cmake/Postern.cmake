@@ -104,6 +104,8 @@ endfunction()
 function(postern_plain program library)
   target_compile_definitions(${program} PRIVATE _GNU_SOURCE POSTERN_VERSION="${PROJECT_VERSION}")
   target_compile_options(${program} PRIVATE -O2 "-iquote${POSTERN_VIEW}")
+  # As the programs: a function found only when it is called first leaves the caller's registers on the stack.
+  target_link_options(${program} PRIVATE -Wl,-z,relro,-z,now)
   set(waiting ${library})
   set(done postern_flags)
   while(waiting)

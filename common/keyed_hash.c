@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,119 +85,32 @@ struct keyed_hash_key keyed_hash_key_replay(void)
     return key;
 }
 
-// ASCII letters lowered, eight octets at once: of a word whose octets lie below 128, 0x80 stands where one
-// is at least 'A', and where one is more than 'Z'.
-static uint64_t lowered(uint64_t word)
-{
-    const uint64_t each = UINT64_C(0x0101010101010101);
-    uint64_t low = word & (each * 0x7f);
-    uint64_t from_a = low + each * (0x80 - 'A'), behind_z = low + each * (0x7f - 'Z');
-    return word | ((from_a ^ behind_z) & ~word & (each * 0x80)) >> 2;
-}
-
-// `len` octets of `from`, lowered. `to` has room for a multiple of eight.
-static void lower(uint8_t *to, const uint8_t *from, size_t len)
-{
-    for (size_t at = 0; at < len; at += 8) {
-        uint64_t word = 0;
-        size_t n = len - at < 8 ? len - at : 8;
-        if (n == 8)
-            memcpy(&word, from + at, 8);
-        else
-            memcpy(&word, from + at, n);
-        word = lowered(word);
-        memcpy(to + at, &word, sizeof word);
-    }
-}
-
-#define CHUNK 256
-
-// Of the kind and the lowered name.
-static uint64_t value_of(const struct keyed_hash_key *key, uint8_t kind, struct span name)
-{
-    uint8_t chunk[CHUNK], digest[crypto_generichash_BYTES_MIN];
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, key->octet, sizeof key->octet, sizeof digest);
-    crypto_generichash_update(&state, &kind, 1);
-    for (size_t at = 0; at < name.len; at += CHUNK) {
-        struct span part = span_cut(name, at, CHUNK);
-        lower(chunk, part.data, part.len);
-        crypto_generichash_update(&state, chunk, part.len);
-    }
-    crypto_generichash_final(&state, digest, sizeof digest);
-    // The name must not stay on the stack.
-    explicit_bzero(chunk, name.len < CHUNK ? (name.len + 7) / 8 * 8 : CHUNK);
-    explicit_bzero(&state, sizeof state);
-    uint64_t value = 0;
-    for (size_t i = 0; i < 8; i++)
-        value = value << 8 | digest[i];
-    return value;
-}
-
 struct keyed_hash keyed_hash(const struct keyed_hash_key *key, enum keyed_hash_kind kind,
                              struct span name)
 {
-    return (struct keyed_hash){
-        .kind = (uint8_t)kind, .key_id = key->id, .value = value_of(key, (uint8_t)kind, name)};
-}
-
-// ---- The memo.
-
-#define MEMO_PLACES 2048
-#define MEMO_NAME   (CHUNK - 8)
-
-struct keyed_hash_memo {
-    struct keyed_hash_key key; // whose hashes these are
-    uint8_t print_key[crypto_shorthash_KEYBYTES];
-    struct {
-        uint64_t print; // 0: nothing
-        uint64_t value;
-    } place[MEMO_PLACES];
-};
-
-struct keyed_hash_memo *keyed_hash_memo_new(void)
-{
-    return sodium_init() < 0 ? NULL : calloc(1, sizeof(struct keyed_hash_memo));
-}
-
-void keyed_hash_memo_free(struct keyed_hash_memo *m)
-{
-    if (m)
-        sodium_memzero(m, sizeof *m);
-    free(m);
-}
-
-// The key of the prints comes out of the site key: whoever knows neither learns nothing from a print.
-static void adopt(struct keyed_hash_memo *m, const struct keyed_hash_key *key)
-{
-    static const char label[] = "postern: prints of names";
-    memset(m->place, 0, sizeof m->place);
-    m->key = *key;
-    crypto_generichash(m->print_key, sizeof m->print_key, (const uint8_t *)label, sizeof label - 1,
-                       key->octet, sizeof key->octet);
-}
-
-struct keyed_hash keyed_hash_remembered(struct keyed_hash_memo *m, const struct keyed_hash_key *key,
-                                        enum keyed_hash_kind kind, struct span name)
-{
-    if (!m || name.len > MEMO_NAME)
-        return keyed_hash(key, kind, name);
-    if (m->key.id != key->id || memcmp(m->key.octet, key->octet, sizeof key->octet) != 0)
-        adopt(m, key);
-    uint8_t text[CHUNK];
-    uint64_t print;
-    lower(text, name.data, name.len);
-    text[name.len] = (uint8_t)kind; // behind the name, so that both have their place
-    _Static_assert(sizeof print == crypto_shorthash_BYTES, "a print is a word");
-    crypto_shorthash((uint8_t *)&print, text, name.len + 1, m->print_key);
-    explicit_bzero(text, (name.len + 8) / 8 * 8);
-    size_t at = print % MEMO_PLACES;
-    if (m->place[at].print != print) {
-        m->place[at].value = value_of(key, (uint8_t)kind, name);
-        m->place[at].print = print;
+    uint8_t chunk[256];
+    uint8_t digest[crypto_generichash_BYTES_MIN];
+    size_t used = 0;
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, key->octet, sizeof key->octet, sizeof digest);
+    chunk[used++] = (uint8_t)kind;
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = name.data[i];
+        chunk[used++] = c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
+        if (used == sizeof chunk) {
+            crypto_generichash_update(&state, chunk, used);
+            used = 0;
+        }
     }
-    return (struct keyed_hash){
-        .kind = (uint8_t)kind, .key_id = key->id, .value = m->place[at].value};
+    crypto_generichash_update(&state, chunk, used);
+    crypto_generichash_final(&state, digest, sizeof digest);
+    // The name must not stay on the stack.
+    explicit_bzero(chunk, sizeof chunk);
+    explicit_bzero(&state, sizeof state);
+    struct keyed_hash h = {.kind = (uint8_t)kind, .key_id = key->id};
+    for (size_t i = 0; i < 8; i++)
+        h.value = h.value << 8 | digest[i];
+    return h;
 }
 
 void hash_text(struct span text, char out[static 33])

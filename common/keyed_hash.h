@@ -45,18 +45,6 @@ struct keyed_hash_key keyed_hash_key_replay(void);
 struct keyed_hash keyed_hash(const struct keyed_hash_key *key, enum keyed_hash_kind kind,
                              struct span name);
 
-// The same, with a memory of names met before, since most of a site's mail goes from and to the same few
-// thousand. It keeps no name: only its 64-bit print (SipHash, under a key out of the site key) beside the
-// hash. Among the 2,048 it keeps, a name taken for another is as likely as two hashes that are equal:
-// once in 10^16 names. Saves work and changes nothing. `memo` NULL: none. It serves one key at a time,
-// and forgets all when another comes.
-struct keyed_hash_memo;
-struct keyed_hash_memo *keyed_hash_memo_new(void); // NULL: out of memory
-void keyed_hash_memo_free(struct keyed_hash_memo *m);
-struct keyed_hash keyed_hash_remembered(struct keyed_hash_memo *memo,
-                                        const struct keyed_hash_key *key, enum keyed_hash_kind kind,
-                                        struct span name);
-
 // BLAKE2b-128 without key, as 32 hex digits: says whether two texts (configurations) are the same.
 void hash_text(struct span text, char out[static 33]);
 

@@ -38,8 +38,7 @@ struct proto_pool {
     size_t in_use;
     struct ident_ndpi *ndpi; // owned
     bool ndpi_tried;
-    struct tls_ja4_memo *ja4_memo;     // owned
-    struct keyed_hash_memo *name_memo; // owned
+    struct tls_ja4_memo *ja4_memo; // owned
     struct proto_result dummy;
 };
 
@@ -49,7 +48,6 @@ struct proto_pool *proto_pool_new(size_t flows)
     if (!p)
         return NULL;
     p->ja4_memo = tls_ja4_memo_new();
-    p->name_memo = keyed_hash_memo_new();
     for (size_t i = 0; i < POOL_CLASSES; i++) {
         struct pool_slab *slab = &p->slab[i];
         slab->stride = sizeof(struct pool_header) + pool_size[i];
@@ -71,7 +69,6 @@ void proto_pool_free(struct proto_pool *p)
         table_free(p->slab[i].memory);
     ident_ndpi_free(p->ndpi);
     tls_ja4_memo_free(p->ja4_memo);
-    keyed_hash_memo_free(p->name_memo);
     free(p);
 }
 
@@ -145,9 +142,4 @@ struct ident_ndpi *pool_ndpi(struct proto_pool *p)
 struct tls_ja4_memo *pool_ja4_memo(struct proto_pool *p)
 {
     return p->ja4_memo;
-}
-
-struct keyed_hash_memo *pool_name_memo(struct proto_pool *p)
-{
-    return p->name_memo;
 }

@@ -25,6 +25,3 @@ struct ident_ndpi *pool_ndpi(struct proto_pool *p);
 
 // What tls_ja4 remembers; NULL when there was no memory for it.
 struct tls_ja4_memo *pool_ja4_memo(struct proto_pool *p);
-
-// What proto_hash remembers; NULL likewise.
-struct keyed_hash_memo *pool_name_memo(struct proto_pool *p);

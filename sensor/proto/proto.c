@@ -225,10 +225,7 @@ struct proto_result *proto_result(struct proto_flow *f)
 
 struct keyed_hash proto_hash_of(struct proto_flow *f, enum keyed_hash_kind kind, struct span name)
 {
-    struct keyed_hash_memo *memo = f->depth > 0
-                                       ? pool_name_memo(pool_of(f->stack[f->depth - 1].state))
-                                       : NULL;
-    return keyed_hash_remembered(memo, f->context->key, kind, name);
+    return keyed_hash(f->context->key, kind, name);
 }
 
 void proto_hash(struct proto_flow *f, enum keyed_hash_kind kind, struct span name)

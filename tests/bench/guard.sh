@@ -12,7 +12,7 @@ if ! command -v valgrind >/dev/null 2>&1; then
 fi
 
 # capture, scenario, instructions a packet at most, as a multiple of the floor's
-limits='smtp bench_smtp_small 11.6
+limits='smtp bench_smtp_small 12.4
 edge bench_edge_small 4.4'
 
 release=$build/bench-release

@@ -47,7 +47,7 @@ for unit in "$work"/*.service; do
         grep -qx "$line" "$unit" || fail "$name: no $line"
     done
 done
-[ "$count" -eq 6 ] || fail "$count units instead of 6"
+[ "$count" -eq 7 ] || fail "$count units instead of 7"
 said=$(systemd-analyze verify --man=no "$work/postern.target" 2>&1) || true
 [ -z "$said" ] || fail "postern.target: $said"
 

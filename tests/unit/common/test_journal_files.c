@@ -241,7 +241,7 @@ static void segments_of_version_1(void **state)
     const struct journal_entry *e;
     struct minute_row want = old_row();
     journal_writer_close(writer(f->dir, NULL));
-    snprintf(path, sizeof path, "%s/%u.000001.pj", f->dir, OLD_DAY);
+    snprintf(path, sizeof path, "%s/%d.000001.pj", f->dir, OLD_DAY);
     FILE *out = fopen(path, "wbe");
     assert_non_null(out);
     assert_int_equal(fwrite(old_segment_octets, 1, sizeof old_segment_octets, out),

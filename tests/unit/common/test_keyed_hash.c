@@ -52,37 +52,6 @@ static void known_values(void **state)
     }
 }
 
-// Whatever was asked before, and under whichever key: the hash is that of keyed_hash.
-static void remembered(void **state)
-{
-    (void)state;
-    struct keyed_hash_key key[2] = {counting_key(), keyed_hash_key_replay()};
-    struct keyed_hash_memo *memo = keyed_hash_memo_new();
-    assert_non_null(memo);
-    char name[300];
-    for (unsigned n = 0; n < 20000; n++) {
-        // Three names of four are met again, in other case and as another kind; some are long.
-        unsigned which = n % 4 ? n * 7919u % 500 : n;
-        int len = snprintf(name, sizeof name, "%s%u@Example-%u.NET", n % 3 ? "User" : "uSER", which,
-                           which % 17);
-        if (n % 11 == 0) {
-            memset(name + len, 'Z', sizeof name - (size_t)len);
-            len = (int)(n % sizeof name);
-        }
-        const struct keyed_hash_key *k = &key[n / 4000 % 2];
-        enum keyed_hash_kind kind = n % 5 ? KEYED_HASH_RECIPIENT : KEYED_HASH_SENDER;
-        struct span s = span_of(name, (size_t)len);
-        struct keyed_hash want = keyed_hash(k, kind, s),
-                          got = keyed_hash_remembered(memo, k, kind, s);
-        assert_int_equal(got.kind, want.kind);
-        assert_int_equal(got.key_id, want.key_id);
-        assert_true(got.value == want.value);
-        assert_true(keyed_hash_remembered(NULL, k, kind, s).value == want.value);
-    }
-    keyed_hash_memo_free(memo);
-    keyed_hash_memo_free(NULL);
-}
-
 static void replay_key(void **state)
 {
     (void)state;
@@ -183,9 +152,11 @@ static void key_file_permissions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_values), cmocka_unit_test(remembered),
-        cmocka_unit_test(replay_key),   cmocka_unit_test(text_hash),
-        cmocka_unit_test(key_file),     cmocka_unit_test(key_file_permissions),
+        cmocka_unit_test(known_values),
+        cmocka_unit_test(replay_key),
+        cmocka_unit_test(text_hash),
+        cmocka_unit_test(key_file),
+        cmocka_unit_test(key_file_permissions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
