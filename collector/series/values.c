@@ -15,8 +15,8 @@ static void row_values(const struct minute_row *r, double out[static SERIES_SOUR
 {
     out[SERIES_ESTABLISHED] = mail_sum(r, MINUTE_established);
     out[SERIES_REFUSED] = mail_sum(r, MINUTE_refused);
-    out[SERIES_UNANSWERED] = mail_sum(r, MINUTE_unanswered) + mail_sum(r, MINUTE_icmp_rejected) +
-                             mail_sum(r, MINUTE_closed_early);
+    // Closed early is among the established: outcomes add up to attempts.
+    out[SERIES_UNANSWERED] = mail_sum(r, MINUTE_unanswered) + mail_sum(r, MINUTE_icmp_rejected);
     out[SERIES_PEERS] = 0;
     out[SERIES_MESSAGES] = mail_sum(r, MINUTE_messages_ok) + mail_sum(r, MINUTE_messages_4xx) +
                            mail_sum(r, MINUTE_messages_5xx);

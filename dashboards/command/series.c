@@ -241,6 +241,26 @@ static int remove_folder(const char *path)
                : -errno;
 }
 
+// Is this all that postern-series writes? Then it may be replaced. The first name that is not goes to `other`.
+static bool holds_series(const char *rrd, char other[static NAME_MAX + 1])
+{
+    static const char *const ours[] = {"coverage", "cursor", "layout", "lock",
+                                       "notes",    ".",      "..",     NULL};
+    DIR *dir = opendir(rrd);
+    other[0] = '\0';
+    for (struct dirent *e; dir && !other[0] && (e = readdir(dir));) {
+        bool known = ends_in(e->d_name, ".new") || ends_in(e->d_name, ".trial");
+        for (size_t i = 0; !known && ours[i]; i++)
+            known = strcmp(e->d_name, ours[i]) == 0;
+        known |= series_kind_parse(e->d_name) >= 0;
+        if (!known)
+            snprintf(other, NAME_MAX + 1, "%s", e->d_name);
+    }
+    if (dir)
+        closedir(dir);
+    return !other[0];
+}
+
 // Nobody may write to the old files meanwhile. -ENOENT: there are none.
 static int lock_folder(const char *rrd)
 {
@@ -316,8 +336,8 @@ static int keep_owner(const char *rrd, const char *fresh)
     return nftw(fresh, give_one, FOLDERS_OPEN, FTW_PHYS) == 0 ? 0 : -errno;
 }
 
-// What the journal no longer reaches is in the old files alone: these are kept then.
-static int put_in_place(const char *rrd, const char *fresh, const char *old)
+// What the journal no longer reaches, or has lost, is in the old files alone: these are kept then.
+static int put_in_place(const char *rrd, const char *fresh, const char *old, bool damaged)
 {
     char was[16], is[16];
     first_day(rrd, was);
@@ -332,19 +352,33 @@ static int put_in_place(const char *rrd, const char *fresh, const char *old)
             fprintf(stderr, "postern series: the old files are now in %s\n", old);
         return rc;
     }
-    if (!keep)
+    if (!there || (!keep && !damaged))
         return remove_folder(old);
-    printf("the journal begins %s, the old files on %s: these are kept as %s\n",
-           is[0] ? is : "nowhere", was, old);
+    if (damaged)
+        printf("the journal is damaged, so the old files are kept as %s\n", old);
+    else
+        printf("the journal begins %s, the old files on %s: these are kept as %s\n",
+               is[0] ? is : "nowhere", was, old);
     return 0;
 }
 
 static int run_rebuild(const struct command_args *a)
 {
     char rrd[PATH_MAX - 8], fresh[PATH_MAX], old[PATH_MAX];
-    snprintf(rrd, sizeof rrd, "%s", value_or(a, "rrd", default_rrd));
+    char *real = realpath(value_or(a, "rrd", default_rrd),
+                          NULL); // a link stays, what it leads to is replaced
+    char other[NAME_MAX + 1];
+    snprintf(rrd, sizeof rrd, "%s", real ? real : value_or(a, "rrd", default_rrd));
+    free(real);
     for (size_t n = strlen(rrd); n > 1 && rrd[n - 1] == '/'; n--)
         rrd[n - 1] = '\0';
+    if (!holds_series(rrd, other)) {
+        fprintf(stderr,
+                "postern series: %s holds %s, which no series is, and would be lost; name the "
+                "folder of the RRD files with --rrd\n",
+                rrd, other);
+        return EX_USAGE;
+    }
     snprintf(fresh, sizeof fresh, "%s.new", rrd);
     snprintf(old, sizeof old, "%s.old", rrd);
     int lock = lock_folder(rrd);
@@ -366,7 +400,7 @@ static int run_rebuild(const struct command_args *a)
     if (rc == 0 && (code == 0 || code == EX_DATAERR))
         rc = keep_owner(rrd, fresh);
     if (rc == 0 && (code == 0 || code == EX_DATAERR))
-        rc = put_in_place(rrd, fresh, old);
+        rc = put_in_place(rrd, fresh, old, code == EX_DATAERR);
     if (lock >= 0)
         close(lock);
     if (rc != 0) {

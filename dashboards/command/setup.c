@@ -149,7 +149,7 @@ static int make_file(const char *path, const char *folder, const char *text)
     return rc;
 }
 
-static int make_key(const char *path, const char *folder, const char *what)
+static int make_key(const char *path, const char *folder, const char *what, bool *made)
 {
     uint8_t key[KEY_OCTETS];
     char line[2 * KEY_OCTETS + 8];
@@ -169,7 +169,8 @@ static int make_key(const char *path, const char *folder, const char *what)
         fprintf(stderr, "postern setup: %s: %s\n", path, strerror(-rc));
         return EX_CANTCREAT;
     }
-    printf("%s: %s (%s)\n", path, rc == 0 ? "made" : "is there already, kept", what);
+    *made = rc == 0;
+    printf("%s: %s (%s)\n", path, *made ? "made" : "is there already, kept", what);
     return 0;
 }
 
@@ -224,6 +225,14 @@ static int begin(struct setup *s, const struct command_args *a)
             "own-smarthost-content or full-envelope: the law of the place, there is no default\n");
         return EX_USAGE;
     }
+    const char *subscribers = command_value(a, "subscribers");
+    if (subscribers[strspn(subscribers, ", ")] == '\0' ||
+        strcmp(command_value(a, "profile"), "not-chosen") == 0) {
+        fprintf(stderr,
+                "postern setup: --subscribers needs a network, --profile a choice: flow-only, "
+                "own-smarthost-content or full-envelope\n");
+        return EX_USAGE;
+    }
     if (iface && !names_interface(iface)) {
         fprintf(stderr, "postern setup: --interface: %s is no name of an interface\n", iface);
         return EX_USAGE;
@@ -255,7 +264,8 @@ static void say_next(const struct setup *s, const struct command_args *a)
     printf("  postern-sensor check %s --seconds 30    # is the mirror what it should be?\n",
            iface ? iface : "IFACE");
     printf("  systemctl enable --now postern.target postern-sensor@%s\n", iface ? iface : "IFACE");
-    printf("  postern status\n");
+    printf("  postern status%s%s\n", command_has(a, "config") ? " -c " : "",
+           command_has(a, "config") ? s->config : "");
     if (!iface)
         printf("with the interface of the mirror for IFACE.\n");
 }
@@ -273,11 +283,13 @@ static int run(const struct command_args *a)
                 s.config, s.config);
         return EX_CANTCREAT;
     }
+    bool made_site = false, made_case = false;
     status = write_draft(&s, a);
     if (status == 0)
-        status = make_key(s.site_key, s.folder, "names are hashed with it; keep a copy");
+        status = make_key(s.site_key, s.folder, "names are hashed with it; keep a copy",
+                          &made_site);
     if (status == 0)
-        status = make_key(s.case_key, s.folder, "case codes are made with it");
+        status = make_key(s.case_key, s.folder, "case codes are made with it", &made_case);
     if (status == 0)
         status = check_draft(&s);
     if (status == 0 && link(s.draft, s.config) != 0) {
@@ -285,6 +297,10 @@ static int run(const struct command_args *a)
         status = EX_CANTCREAT;
     }
     unlink(s.draft);
+    if (status != 0 && made_site)
+        unlink(s.site_key);
+    if (status != 0 && made_case)
+        unlink(s.case_key);
     if (status == 0)
         say_next(&s, a);
     return status;

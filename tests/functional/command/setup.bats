@@ -76,8 +76,11 @@ make() { "$postern" setup -c "$top/etc/postern.yaml" --state "$top/state" --run 
     run -78 make --subscribers 192.0.2.0/240 --profile flow-only
     [[ $output == *"192.0.2.0/240"* ]]
     run -78 make --subscribers 192.0.2.0/24 --profile everything
-    [ ! -e "$top/etc/postern.yaml" ]
-    [ ! -e "$top/etc/postern.yaml.new" ]
+    run -64 make --subscribers '' --profile flow-only
+    run -64 make --subscribers ', ,' --profile flow-only
+    run -64 make --subscribers 192.0.2.0/24 --profile not-chosen
+    [[ $output == *"a choice"* ]]
+    [ -z "$(ls -A "$top/etc")" ]
     run -73 "$postern" setup -c "$top/nowhere/postern.yaml" --subscribers 192.0.2.0/24 --profile flow-only
     [[ $output == *"$top/nowhere"* ]]
 }

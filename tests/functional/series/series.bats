@@ -76,6 +76,19 @@ all() {
     [ ! -e rrd.old ]
 }
 
+@test "rebuild takes no other folder for one of series, and follows a link to its own" {
+    "$series" -j journal -d rrd
+    mkdir wrong && echo k >wrong/site.key
+    run -64 "$postern" series rebuild -d wrong -j journal
+    [[ $output == *"holds site.key"* ]]
+    [ "$(cat wrong/site.key)" = k ]
+    run -64 "$postern" series rebuild -d . -j journal
+    ln -s rrd link
+    run -0 "$postern" series rebuild -d link -j journal
+    [ -L link ]
+    [ -s rrd/layout ]
+}
+
 @test "files that are none are named, each with what is wrong; a rebuild keeps what it cannot make" {
     "$series" -j journal -d rrd
     mapfile -t file < <(find rrd/subscriber -name '*.rrd' | LC_ALL=C sort)
@@ -104,7 +117,7 @@ all() {
     : >rrd/coverage/20250101.cov
     [ "$(id -u)" -ne 0 ] || chown -R nobody rrd
     run -0 "$postern" series rebuild -d rrd -j journal
-    [[ $output == *"kept as rrd.old"* ]]
+    [[ $output == *"kept as "*"rrd.old"* ]]
     [ -e rrd.old/coverage/20250101.cov ]
     [ "$(id -u)" -ne 0 ] || [ -z "$(find rrd ! -user nobody)" ]
     run -0 "$postern" series fsck -d rrd
