@@ -146,8 +146,9 @@ static void pass_block(struct journal_reader *r, uint64_t to)
     r->in_block = false;
 }
 
-// Loads what is stored behind a header. 1: `raw` is there; 0: damaged, passed over.
-static int load_block(struct journal_reader *r, const uint8_t *header, uint64_t next)
+// Loads what is stored behind a header. 1: `raw` is there; 0: damaged, passed over. Of a block whose stored octets
+// are lost in part its length says nothing: the next header may stand before its end.
+static int load_block(struct journal_reader *r, const uint8_t *header, uint64_t next, uint64_t size)
 {
     const struct journal_block *b = &r->block;
     buf_clear(&r->stored);
@@ -166,8 +167,9 @@ static int load_block(struct journal_reader *r, const uint8_t *header, uint64_t 
     if (rc == -ENOMEM)
         return rc;
     if (rc < 0) {
+        uint64_t found = journal_find_block(r->fd, r->at.offset + 1, size);
         damaged(r, JOURNAL_FAULT_BLOCK, r->at.offset);
-        pass_block(r, next);
+        pass_block(r, found < next ? found : next);
         return 0;
     }
     r->stats.blocks++;
@@ -236,7 +238,7 @@ static int next_block(struct journal_reader *r)
             pass_block(r, next);
             continue;
         }
-        if ((rc = load_block(r, header, next)) != 0)
+        if ((rc = load_block(r, header, next, size)) != 0)
             return rc;
     }
 }
