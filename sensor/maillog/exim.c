@@ -77,10 +77,41 @@ static void read_host(struct span s, struct mail_note *note)
     read_own_port(span_cut(s, bracket, s.len), note);
 }
 
+// A sender as it was given: in quotes it may hold blanks, and words that look like fields.
+static struct span address_at(struct span s)
+{
+    size_t at = 0;
+    bool quoted = false;
+    for (; at < s.len && (quoted || s.data[at] != ' '); at++) {
+        if (quoted && s.data[at] == '\\' && at + 1 < s.len)
+            at++;
+        else if (s.data[at] == '"')
+            quoted = !quoted;
+    }
+    return span_cut(s, 0, at);
+}
+
+// Octets before the first field that a stranger fills as he likes: sender, message id, subject, recipients.
+static size_t own_fields(struct span s)
+{
+    static const char *const theirs[] = {" F=<", " S=", " id=", " T=\"", " from <", " for "};
+    size_t end = s.len;
+    for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++) {
+        size_t at = mail_text_find(s, 0, theirs[i]);
+        if (at < end)
+            end = at;
+    }
+    return end;
+}
+
 // "A=login:bob@example.net"
 static void read_user(struct span s, struct mail_note *note)
 {
     struct span value;
+    size_t helo = mail_text_find(s, 0, ") ["); // what is in the parentheses is theirs too
+    if (helo != MAIL_TEXT_NONE)
+        s = span_cut(s, helo, s.len);
+    s = span_cut(s, 0, own_fields(s));
     if (!field(s, " A=", &value))
         return;
     const uint8_t *colon = value.len ? memchr(value.data, ':', value.len) : NULL;
@@ -92,7 +123,8 @@ static void read_arrival(struct span s, struct mail_note *note)
 {
     struct span value;
     note->sender_seen = true;
-    note->sender = word_at(s, 0);
+    note->sender = address_at(s);
+    s = span_cut(s, note->sender.len, s.len);
     if (span_equal_text(note->sender, "<>"))
         note->sender.len = 0;
     // The subject is the sender's own: fields are read before it, recipients behind it.

@@ -158,6 +158,7 @@ static int open_parts(struct live *l)
         rc = open_state(l);
     if (rc != 0)
         return rc;
+    mail_log_clock(l->setup.log, loop_clock_ms());
     mail_log_quiet(l->setup.log, true);
     rc = open_files(l);
     if (rc == 0)
@@ -250,6 +251,7 @@ static void on_tick(struct loop *loop, int64_t now_ms, void *ctx)
     struct live *l = ctx;
     (void)loop;
     bool more = false;
+    mail_log_clock(l->setup.log, now_ms);
     for (size_t i = 0; i < l->files; i++) {
         int rc = mail_follow_read(l->file[i].follow, OCTETS_TURN, on_line, l->setup.log);
         say_change(&l->file[i], rc < 0 ? rc : 0);
@@ -289,6 +291,13 @@ void mail_live_status(struct daemon *d, struct control_status *out)
                              f->error ? strerror(-f->error)
                              : there  ? ""
                                       : "is not there");
+        if (f->error || !there) {
+            char text[512];
+            snprintf(text, sizeof text, "%s: %s, so nothing of it is read", f->path,
+                     f->error ? strerror(-f->error) : "is not there");
+            control_status_problem(out, 1, "log-file", text,
+                                   "correct sensor.mail_log.files, or let the sensor read it");
+        }
         rotations += mail_follow_rotations(f->follow);
         truncations += mail_follow_truncations(f->follow);
         lost += mail_follow_lost(f->follow);

@@ -8,8 +8,9 @@
 #include "maillog/mail_line.h"
 #include "maillog/postfix.h"
 
-#define CLOCK_BACK_MS 5000
-#define PATIENCE_MS   3000 // nothing waits for longer
+#define CLOCK_BACK_MS  5000
+#define CLOCK_AHEAD_MS 3600000
+#define PATIENCE_MS    3000 // nothing waits for longer
 
 struct mail_log {
     struct mail_log_config config;
@@ -20,6 +21,7 @@ struct mail_log {
     struct mail_event event;
     struct mail_note note;
     int64_t latest_ms, advanced_ms;
+    int64_t wall_ms; // this machine's clock; 0: not asked
     bool quiet;
     char last_error[160];
     // Of the last line that named one: a filter with a file of its own names none.
@@ -79,6 +81,22 @@ static void move(struct mail_log *l, int64_t t_ms)
         mail_emit_advance(l->emit, t_ms);
 }
 
+void mail_log_clock(struct mail_log *l, int64_t now_ms)
+{
+    l->wall_ms = now_ms;
+}
+
+static int64_t believed(struct mail_log *l, int64_t t_ms)
+{
+    if (l->wall_ms == 0 || t_ms <= l->wall_ms + CLOCK_AHEAD_MS)
+        return t_ms;
+    int64_t known_ms = l->latest_ms > 0 ? l->latest_ms : l->wall_ms;
+    l->stats.clock_ahead++;
+    if (l->clock.last_ms > known_ms) // names the year of stamps without one
+        l->clock.last_ms = known_ms;
+    return known_ms;
+}
+
 void mail_log_advance(struct mail_log *l, int64_t t_ms)
 {
     move(l, t_ms);
@@ -88,6 +106,7 @@ void mail_log_advance(struct mail_log *l, int64_t t_ms)
 
 static void take(struct mail_log *l, struct mail_note *note, struct span host)
 {
+    note->t_ms = believed(l, note->t_ms);
     move(l, note->t_ms);
     if (note->t_ms < l->latest_ms) // lines of several processes overtake one another
         note->t_ms = l->latest_ms;
@@ -112,7 +131,7 @@ static void take_syslog(struct mail_log *l, const struct mail_line *line)
     }
     if (!known) {
         l->stats.lines_other++;
-        move(l, line->t_ms);
+        move(l, believed(l, line->t_ms));
         return;
     }
     struct span host = line->host;
@@ -235,7 +254,11 @@ void mail_log_status(const struct mail_log *l, struct control_status *s)
     if (l->stats.lines_broken > 0)
         control_status_problem(s, 1, "broken-line", l->last_error,
                                "see docs/formats/mail-event.md; the line was passed over");
+    if (l->stats.clock_ahead > 0)
+        control_status_problem(s, 1, "clock-ahead",
+                               "lines are stamped an hour and more ahead of this machine's clock",
+                               "compare the clocks; such lines count as of the latest time");
     if (l->stats.lines > 100 && l->stats.lines_unknown * 2 > l->stats.lines)
         control_status_problem(s, 1, "unknown-lines", "most lines are of no form known here",
-                               "give a mail server's log, or set sensor.mail_format");
+                               "give a mail server's log, or set sensor.mail_log.format");
 }

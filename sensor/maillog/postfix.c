@@ -235,11 +235,34 @@ static uint8_t kept_back(struct span text)
     return filter == RECORD_FILTER_NONE ? RECORD_FILTER_POLICY : filter;
 }
 
+// Where the quoted string that stands at `at` ends; `at` when none does.
+static size_t past_quotes(struct span s, size_t at)
+{
+    if (at >= s.len || s.data[at] != '"')
+        return at;
+    for (size_t i = at + 1; i < s.len; i++) {
+        if (s.data[i] == '\\')
+            i++;
+        else if (s.data[i] == '"')
+            return i + 1;
+    }
+    return at;
+}
+
+// Where the server's own words begin: a local part in quotes may hold what looks like fields.
+static size_t past_addresses(struct span s)
+{
+    static const char first[] = "to=<", second[] = ">, orig_to=<";
+    size_t at = span_begins(s, first) ? past_quotes(s, sizeof first - 1) : 0;
+    size_t given = mail_text_find(s, at, second), dsn = mail_text_find(s, at, ", dsn=");
+    return given < dsn ? past_quotes(s, given + sizeof second - 1) : at;
+}
+
 static void read_delivery(struct span s, struct mail_note *note)
 {
-    size_t status = mail_text_find_last(s, ", status=");
+    size_t status = mail_text_find_last(s, ", status="), own = past_addresses(s);
     // The reply's text stands behind the status and may say ", status=" itself.
-    size_t dsn = mail_text_find(s, 0, ", dsn=");
+    size_t dsn = mail_text_find(s, own, ", dsn=");
     if (dsn != MAIL_TEXT_NONE) {
         size_t first = mail_text_find(s, dsn, ", status=");
         status = first == MAIL_TEXT_NONE ? status : first;
@@ -262,7 +285,7 @@ static void read_delivery(struct span s, struct mail_note *note)
         note->reply_code = sent ? 250 : bounced ? 550 : 450;
     note->kind = MAIL_NOTE_DELIVERY;
     note->blocklist = sent ? 0 : mail_text_blocklist(text);
-    mail_text_between(s, ", relay=", ",", &relay);
+    mail_text_between(span_cut(s, own, s.len), ", relay=", ",", &relay);
     if (!to_a_filter(relay))
         return;
     note->filter = kept_back(text);

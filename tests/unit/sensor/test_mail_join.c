@@ -222,6 +222,30 @@ static void test_coverage(void **state)
     assert_int_equal(coverages, 60 + 6 * 3600 + 4);
 }
 
+// Live, a line stamped years ahead does not carry the time of all that follow; from a file all are believed.
+static void test_far_ahead(void **state)
+{
+    (void)state;
+    static const char ahead[] =
+        "2030-01-01T00:00:00Z mx1 postfix/smtpd[9]: connect from a[10.0.0.9]";
+    static const char stranger[] = "2030-01-01T00:00:01Z mx1 sshd[9]: hello";
+    for (int live = 0; live < 2; live++) {
+        coverages = 0;
+        struct mail_log *l = open_log(64, COVERAGE_FULL_ENVELOPE);
+        if (live)
+            mail_log_clock(l, INT64_C(1795338000000) + 30000);
+        feed(l, "0 postfix/smtpd[7]: connect from a[10.0.0.7]\n");
+        mail_log_line(l, span_of_text(ahead));
+        mail_log_line(l, span_of_text(stranger));
+        feed(l, "60 postfix/smtpd[7]: disconnect from a[10.0.0.7]\n");
+        assert_int_equal(mail_log_stats(l)->clock_ahead, live ? 2 : 0);
+        assert_int_equal(mail_log_stats(l)->clock_back, live ? 0 : 1);
+        assert_int_equal(coverages, live ? 60 : 6 * 3600 + 1);
+        mail_log_finish(l);
+        mail_log_free(l);
+    }
+}
+
 // Read again after a restart: known, not told.
 static void test_quiet(void **state)
 {
@@ -254,7 +278,7 @@ int main(void)
         cmocka_unit_test(test_filter),    cmocka_unit_test(test_forged),
         cmocka_unit_test(test_flow_only), cmocka_unit_test(test_exim_and_events),
         cmocka_unit_test(test_bounds),    cmocka_unit_test(test_coverage),
-        cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_quiet),     cmocka_unit_test(test_far_ahead),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

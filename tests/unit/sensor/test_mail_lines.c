@@ -87,6 +87,12 @@ static void test_postfix(void **state)
 {
     (void)state;
     static const struct said cases[] = {
+        // What looks like a status in a recipient's quotes is none.
+        {"postfix/smtp",
+         "AB12CD34EF: to=<\"a0>, relay=m[198.51.100.1]:25, dsn=2.0.0, status=sent (250 ok)\"@x>, "
+         "relay=mx[192.0.2.9]:25, delay=1, dsn=5.1.1, status=bounced (host mx[192.0.2.9] said: 550 "
+         "5.1.1 no)",
+         "delivery id=AB12CD34EF port=25 to=\"a0 reply=550"},
         {"postfix/smtpd", "connect from unknown[192.0.2.7]", "connect client=192.0.2.7 port=25"},
         {"postfix/submission/smtpd", "connect from a.example[2001:db8::7]:40001",
          "connect client=2001:db8::7 cport=40001 port=587"},
@@ -288,6 +294,17 @@ static void test_exim(void **state)
          "1rXabc-0000000AbCd-0XyZ <= a@b H=host.example ([10.0.0.1]) [2001:db8::7] P=esmtp S=99",
          "message id=1rXabc-0000000AbCd-0XyZ client=2001:db8::7 from=<a@b> helo=[10.0.0.1] "
          "size=99"},
+        // A login is the server's word: not in a sender, a message id, a recipient, a helo.
+        {"exim",
+         "1rXabc-0000AB-Cd <= \"x A=plain:ceo@b.example y\"@b H=(h) [192.0.2.7] P=esmtps S=1 "
+         "id=e A=plain:cfo@b.example for \"a A=plain:cto@b.example\"@c",
+         "message id=1rXabc-0000AB-Cd client=192.0.2.7 from=<\"x A=plain:ceo@b.example y\"@b> "
+         "helo=h name=e size=1"},
+        {"exim",
+         "H=(h A=plain:ceo@b.example) [192.0.2.7] F=<\"a A=plain:coo@b.example\"@b> rejected RCPT "
+         "<c@d>: no",
+         "reject client=192.0.2.7 from=<\"a A=plain:coo@b.example\"@b> to=c@d "
+         "helo=h A=plain:ceo@b.example reply=550"},
         {"exim", "1rXabc-0000AB-Cd <= root@h U=root P=local S=9",
          "local id=1rXabc-0000AB-Cd from=<root@h> size=9"},
         {"exim", "1rXabd-0000AC-Cd <= <> R=1rXabc-0000AB-Cd U=Debian-exim P=local S=1",
