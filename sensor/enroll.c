@@ -3,7 +3,6 @@
 #include "enroll.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,14 +156,7 @@ static int replace(const struct enrolment *e, const char *name, struct span cont
     char path[520], fresh[530];
     snprintf(path, sizeof path, "%s/%s", e->folder, name);
     snprintf(fresh, sizeof fresh, "%s.new", path);
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return -errno;
-    ssize_t n = write(fd, content.data, content.len);
-    int rc = n == (ssize_t)content.len ? 0 : n < 0 ? -errno : -EIO;
-    if (rc == 0 && fsync(fd) < 0)
-        rc = -errno;
-    close(fd);
+    int rc = renew_write(fresh, content);
     return rc == 0 && rename(fresh, path) < 0 ? -errno : rc;
 }
 

@@ -107,7 +107,7 @@ static void fail(struct renew *r, const char *why)
 
 // ---- The answer
 
-static int write_file(const char *path, struct span content)
+int renew_write(const char *path, struct span content)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
@@ -129,7 +129,7 @@ static void keep(struct renew *r)
     const uint8_t *end = s.len > 0 ? memmem(s.data, s.len, CERT_END, strlen(CERT_END)) : NULL;
     snprintf(fresh, sizeof fresh, "%s.new", r->cert);
     struct tls_files files = {.cert = fresh, .key = r->key, .authority = r->ca};
-    int rc = end ? write_file(fresh, span_cut(s, 0, (size_t)(end - s.data) + strlen(CERT_END)))
+    int rc = end ? renew_write(fresh, span_cut(s, 0, (size_t)(end - s.data) + strlen(CERT_END)))
                  : -EBADMSG;
     if (rc == 0)
         rc = tls_context_new(TLS_CLIENT, &files, &context, error);

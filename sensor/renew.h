@@ -5,8 +5,12 @@
 
 #include "common/control.h"
 #include "common/loop.h"
+#include "common/span.h"
 
 #define RENEW_ADDRESS_FILE "enroll" // in sensor.tls: HOST:PORT
+
+// A new or emptied file with this content, synced. Negative errno.
+int renew_write(const char *path, struct span content);
 
 struct renew;
 
