@@ -178,7 +178,8 @@ static struct minute_digest *digest_of(struct rows *r, const struct flow *f, uin
         .relay_first = f->relay,
         .recipient = f->flags & FLOW_TLS && !(f->flags & FLOW_LOG) ? 0 : f->recipient,
         .sender = f->sender,
-        .user = f->user};
+        .user = f->user,
+        .tls_client = f->client && f->outcome == MINUTE_OUTCOME_GREETED ? hash_of(f->client) : 0};
     if (f->outcome == MINUTE_OUTCOME_GREETED || f->outcome == MINUTE_OUTCOME_ESTABLISHED)
         d->app = f->role == MINUTE_MX ? RECORD_APP_SMTP : 0;
     if (f->flags & FLOW_SOCKS) {
@@ -316,6 +317,8 @@ static void ends(struct rows *r, const struct flow *f, struct minute_digest *d, 
     bool tls = (f->flags & FLOW_TLS) != 0, read = !tls || (f->flags & FLOW_LOG);
     c[MINUTE_helo] += smtp;
     c[MINUTE_tls_sessions] += tls;
+    if (f->client && f->direction == MINUTE_OUT)
+        set_add(row, MINUTE_SET_tls_clients, f->client);
     c[MINUTE_tls_short] += tls && f->octets_up < SHORT_TLS;
     if (f->flags & FLOW_LOGIN) {
         c[MINUTE_auth]++;
