@@ -124,6 +124,7 @@ int main(int argc, char **argv)
         {"scale", required_argument, NULL, 'x'},
         {"off", required_argument, NULL, 'f'},
         {"level", required_argument, NULL, 'v'},
+        {"dialogues", required_argument, NULL, 'D'},
         {"attack-days", required_argument, NULL, 'a'},
         {"first-site", required_argument, NULL, 'i'},
         {"loss", required_argument, NULL, 'l'},
@@ -161,6 +162,7 @@ int main(int argc, char **argv)
         case 'n': o.sites = number(optarg); break;
         case 'e': o.each = number(optarg); break;
         case 'v': o.level = optarg; break;
+        case 'D': o.dialogues = optarg; break;
         case 'a': o.attack_days = number(optarg); break;
         case 'i': o.first_site = number(optarg); break;
         case 'x': o.scaled = optarg; break;
@@ -189,6 +191,8 @@ int main(int argc, char **argv)
     }
     if (o.level)
         return level_count(o.level);
+    if (o.dialogues)
+        return level_dialogues(o.dialogues);
     struct rates rates;
     struct real_bots real = {0};
     if (rates_load(o.rates, o.scaled, &rates) != 0)

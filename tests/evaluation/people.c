@@ -113,6 +113,7 @@ struct flow *mail_session(const struct people *p, const struct line *l, struct r
     f->octets_up = 600;
     if (dice < s->dead + s->refused + s->turned_away) {
         f->outcome = MINUTE_OUTCOME_TURNED_AWAY;
+        f->flags |= s->quirks & FLOW_NO_QUIT;
         if (rng_real(r) < s->listed)
             f->flags |= FLOW_LISTED;
         return f;

@@ -8,7 +8,7 @@
 #include "score.h"
 
 struct options {
-    const char *seeds, *out, *rates, *bots, *scaled, *off, *level, *only, *sets;
+    const char *seeds, *out, *rates, *bots, *scaled, *off, *level, *only, *sets, *dialogues;
     double lines, open;
     unsigned days, warm, sites, blocked_sites, each, attack_days, first_site;
     struct sight sight;
