@@ -348,15 +348,16 @@ int play_site(const struct options *o, const struct rates *rates, const struct r
     int32_t clock_day = clock_days[number % 2] - (int32_t)o->warm;
     uint64_t seed = seed_of(o->seeds, seed_of(sets[set].name, 0, 0), number);
     int64_t start_ms = starts_ms[number % 2];
-    struct site_run run = {
-        .o = o,
-        .set = set,
-        .people = {.rates = rates, .real = real, .blocked = sets[set].blocked},
-        .days = days,
-        .counting = {start_ms + o->warm * DAY_MS, start_ms + (o->warm + days) * DAY_MS,
-                     set == PLAY_SITES ? files->levels : NULL,
-                     clock_day >= 0 && clock_day < (int32_t)days ? clock_day : -1},
-        .verdicts = files->verdicts};
+    struct site_run run = {.o = o,
+                           .set = set,
+                           .people = {.rates = rates, .real = real, .blocked = sets[set].blocked},
+                           .days = days,
+                           .counting = {.begin_ms = start_ms + o->warm * DAY_MS,
+                                        .end_ms = start_ms + (o->warm + days) * DAY_MS,
+                                        .levels = set == PLAY_SITES ? files->levels : NULL,
+                                        .no_baselines = o->no_baselines,
+                                        .clock_day = clock_day < (int32_t)days ? clock_day : -1},
+                           .verdicts = files->verdicts};
     struct rng r = {seed};
     if (load_config(o, sets[set].blocked, &config) != 0)
         return -EINVAL;
