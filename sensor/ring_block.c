@@ -10,9 +10,6 @@
 #define ADDRESSES         12 // two of Ethernet
 #define TAG               4
 
-// Octets fetched ahead of the frame that is handed out: some three mail frames.
-#define AHEAD 1536
-
 static struct tpacket_hdr_v1 *header(const uint8_t *block)
 {
     return &((struct tpacket_block_desc *)(uintptr_t)block)->hdr.bh1;
@@ -52,8 +49,6 @@ size_t ring_block_next(struct ring_block *b, uint32_t snaplen, struct source_fra
         const struct tpacket3_hdr *h = (const void *)b->next;
         uint8_t *frame = b->next + h->tp_mac;
         uint32_t cap = h->tp_snaplen, wire = h->tp_len;
-        __builtin_prefetch(b->next + AHEAD);
-        __builtin_prefetch(b->next + AHEAD + 64);
         if ((h->tp_status & TP_STATUS_VLAN_VALID) && cap >= ADDRESSES) {
             frame = put_tag_back(frame, h);
             cap += TAG;
