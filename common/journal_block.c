@@ -1,5 +1,5 @@
-// Headers of a journal's blocks, of both versions, and finding the next block behind damage
-// (docs/formats/journal.md). What is written is version 2: numbers as short as they are, for a block of a
+// Headers of a journal's blocks, of all versions, and finding the next block behind damage
+// (docs/formats/journal.md). What is written is version 3: numbers as short as they are, for a block of a
 // small site holds three rows.
 #include <errno.h>
 #include <unistd.h>
@@ -14,7 +14,8 @@
 #define SIZE_AT    4
 #define LEAST_SIZE (MAGIC_SIZE + 2 + 7 + SUMS_SIZE)
 
-static const uint8_t magic[MAGIC_SIZE] = {'P', 'J', 'B', '2'};
+static const uint8_t magic[MAGIC_SIZE] = {'P', 'J', 'B', '3'};
+static const uint8_t magic_2[MAGIC_SIZE] = {'P', 'J', 'B', '2'};
 static const uint8_t old_magic[MAGIC_SIZE] = {'P', 'J', 'B', 'K'};
 #define MAGIC_COMMON 3 // octets in which they are alike
 
@@ -37,6 +38,7 @@ size_t journal_block_put(const struct journal_block *b,
     at = wire_varint(at, b->stored);
     at = wire_varint(at, b->raw - b->hashes);
     at = wire_varint(at, b->hashes);
+    at = wire_varint(at, b->back);
     at = wire_signed(at, b->mark_ms);
     at = wire_varint(at, b->rows);
     at = wire_varint(at, b->coverages);
@@ -102,9 +104,13 @@ int journal_block_get(struct span s, struct journal_block *out)
 {
     if (s.len >= OLD_SIZE && memcmp(s.data, old_magic, MAGIC_SIZE) == 0)
         return get_old(s, out);
-    if (s.len < LEAST_SIZE || memcmp(s.data, magic, MAGIC_SIZE) != 0)
+    if (s.len < LEAST_SIZE)
         return -EINVAL;
-    struct journal_block b = {.version = 2, .header = s.data[SIZE_AT]};
+    struct journal_block b = {.version = 3, .header = s.data[SIZE_AT]};
+    if (memcmp(s.data, magic_2, MAGIC_SIZE) == 0)
+        b.version = 2;
+    else if (memcmp(s.data, magic, MAGIC_SIZE) != 0)
+        return -EINVAL;
     if (b.header < LEAST_SIZE || b.header > JOURNAL_BLOCK_HEADER_MAX || b.header > s.len)
         return -EINVAL;
     struct cursor sums = cursor_of(span_cut(s, b.header - SUMS_SIZE, b.header));
@@ -119,6 +125,8 @@ int journal_block_get(struct span s, struct journal_block *out)
     uint64_t numbers = wire_get_at_most(&c, JOURNAL_RAW_MAX);
     b.hashes = (uint32_t)wire_get_at_most(&c, JOURNAL_RAW_MAX);
     b.raw = (uint32_t)numbers + b.hashes;
+    if (b.version > 2)
+        b.back = (uint32_t)wire_get_at_most(&c, UINT32_MAX);
     b.mark_ms = wire_get_signed(&c);
     b.rows = (uint32_t)wire_get_at_most(&c, UINT32_MAX);
     b.coverages = (uint32_t)wire_get_at_most(&c, UINT32_MAX);
@@ -127,7 +135,8 @@ int journal_block_get(struct span s, struct journal_block *out)
     if (b.rows > 0)
         get_minutes(&c, &b);
     if (c.failed || b.hashes > b.stored || b.hashes % 8 != 0 ||
-        !is_known(&b, JOURNAL_ZSTD_HASHES, JOURNAL_ZSTD_HASHES))
+        !is_known(&b, JOURNAL_ZSTD_HASHES,
+                  b.version > 2 ? JOURNAL_ZSTD_PIECE : JOURNAL_ZSTD_HASHES))
         return -EINVAL;
     *out = b;
     return 0;
