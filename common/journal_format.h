@@ -74,6 +74,8 @@ size_t journal_block_put(const struct journal_block *b,
                          uint8_t out[static JOURNAL_BLOCK_HEADER_MAX]);
 // From octets that begin with a header, of any version. -EINVAL.
 int journal_block_get(struct span s, struct journal_block *out);
+// The octets of a header that are bound to its ciphertext: all but the checksums.
+size_t journal_block_bound(const struct journal_block *b);
 uint64_t journal_block_sum(const struct journal_block *b, struct span stored);
 // Does a block begin at `at` that lies within `size`? Its header's octets too.
 bool journal_block_at(int fd, uint64_t at, uint64_t size, struct journal_block *out,

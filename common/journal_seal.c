@@ -24,14 +24,10 @@
 // Every zstd frame begins with these octets: from version 2 on they are left out.
 static const uint8_t frame_magic[4] = {0x28, 0xb5, 0x2f, 0xfd};
 
-// What of the block header is bound to the ciphertext: all but the two checksums.
-static size_t bound_of(const struct journal_block *b)
-{
-    return b->header - (b->version == 1 ? 16u : 12u);
-}
-
 #define NONCE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
-#define TAG   crypto_aead_xchacha20poly1305_ietf_ABYTES
+#define SALT \
+    8 // random octets that the nonce is made of; versions before have the whole nonce stored
+#define TAG crypto_aead_xchacha20poly1305_ietf_ABYTES
 
 _Static_assert(JOURNAL_KEY_SIZE == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key size");
 
@@ -198,19 +194,31 @@ static int pack(struct journal_sealer *s, const struct journal_block *b, struct 
     return 0;
 }
 
+// Two blocks of a day have the same nonce only when header and 64 random bits are the same, also when a block that
+// failed is written again in its place.
+static void nonce_of(const uint8_t salt[static SALT], struct span bound, uint8_t out[static NONCE])
+{
+    crypto_generichash_state s;
+    crypto_generichash_init(&s, NULL, 0, NONCE);
+    crypto_generichash_update(&s, salt, SALT);
+    crypto_generichash_update(&s, bound.data, bound.len);
+    crypto_generichash_final(&s, out, NONCE);
+}
+
 static int encrypt(struct journal_block *b, struct span plain, const struct journal_key *key,
                    struct buf *out)
 {
     b->cipher = JOURNAL_XCHACHA20POLY1305;
-    b->stored = (uint32_t)(NONCE + plain.len + TAG);
-    uint8_t header[JOURNAL_BLOCK_HEADER_MAX];
+    b->stored = (uint32_t)(SALT + plain.len + TAG);
+    uint8_t nonce[NONCE], header[JOURNAL_BLOCK_HEADER_MAX];
     b->header = (uint8_t)journal_block_put(b, header);
     uint8_t *at = room(out, b->stored);
     if (!at)
         return -ENOMEM;
-    randombytes_buf(at, NONCE);
-    crypto_aead_xchacha20poly1305_ietf_encrypt(at + NONCE, NULL, plain.data, plain.len, header,
-                                               bound_of(b), NULL, at, key->octet);
+    randombytes_buf(at, SALT);
+    nonce_of(at, span_of(header, journal_block_bound(b)), nonce);
+    crypto_aead_xchacha20poly1305_ietf_encrypt(at + SALT, NULL, plain.data, plain.len, header,
+                                               journal_block_bound(b), NULL, nonce, key->octet);
     out->len += b->stored;
     return 0;
 }
@@ -252,16 +260,22 @@ static int decrypt(struct journal_sealer *s, const struct journal_block *b, stru
 {
     if (!key)
         return -ENOKEY;
-    if (stored.len < NONCE + TAG)
+    size_t front = b->version > 2 ? SALT : NONCE;
+    uint8_t nonce[NONCE];
+    if (stored.len < front + TAG)
         return -EINVAL;
-    size_t len = stored.len - NONCE - TAG;
+    size_t len = stored.len - front - TAG;
+    if (front == SALT)
+        nonce_of(stored.data, span_cut(header, 0, journal_block_bound(b)), nonce);
+    else
+        memcpy(nonce, stored.data, NONCE);
     buf_clear(&s->between);
     uint8_t *at = room(&s->between, len > 0 ? len : 1);
     if (!at)
         return -ENOMEM;
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(at, NULL, NULL, stored.data + NONCE,
-                                                   stored.len - NONCE, header.data, bound_of(b),
-                                                   stored.data, key->octet) != 0)
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt(at, NULL, NULL, stored.data + front,
+                                                   stored.len - front, header.data,
+                                                   journal_block_bound(b), nonce, key->octet) != 0)
         return -EINVAL;
     *plain = span_of(at, len);
     return 0;

@@ -106,6 +106,11 @@ static inline uint8_t *wire_u16(uint8_t *at, unsigned v)
     return at + 2;
 }
 
+static inline uint8_t *wire_u32(uint8_t *at, uint32_t v)
+{
+    return wire_u16(wire_u16(at, v >> 16), v & 0xffff);
+}
+
 static inline uint8_t *wire_u64(uint8_t *at, uint64_t v)
 {
     v = __builtin_bswap64(v);
