@@ -392,6 +392,13 @@ static int parse_address(const char *address, struct ip_addr *ip, uint16_t *port
     return 0;
 }
 
+int http_check_address(const char *address, char why[static 200])
+{
+    struct ip_addr ip;
+    uint16_t port;
+    return parse_address(address, &ip, &port, why);
+}
+
 static int listen_on(struct http_server *s)
 {
     int fd = socket(s->address.family == IP_V6 ? AF_INET6 : AF_INET,
