@@ -348,11 +348,12 @@ static bool is_calm(const struct window *w, const struct first_contact_state *st
     int64_t since_ms = state->since_min * 60000LL;
     if (since_ms != 0 && w->first_ms + DAY_S * 1000LL <= since_ms)
         return false;
-    // Of the last hour, or of what there is since it began.
-    double n = (double)window_sum(w, FEATURE_MX_CONNECTIONS, ctx->now_ms, HOUR_S);
+    // Of the last day, or of what there is since it began: chance crowds an hour, not a day.
     double minutes = (double)(ctx->now_ms - since_ms) / 60000.0;
-    double of_hour = minutes < HOUR_MINUTES ? minutes / HOUR_MINUTES : 1;
-    return n < PACED_MIN || n < (double)c->blocked_pace * ctx->factor * of_hour;
+    bool young = minutes < HOUR_MINUTES;
+    double n = (double)window_sum(w, FEATURE_MX_CONNECTIONS, ctx->now_ms, young ? HOUR_S : DAY_S);
+    double hours = (minutes < DAY_S / 60 ? minutes : DAY_S / 60) / HOUR_MINUTES;
+    return n < PACED_MIN || n < (double)c->blocked_pace * ctx->factor * hours;
 }
 
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
