@@ -78,6 +78,7 @@ struct series_sample {
     uint32_t minutes;   // of the interval that the values stand for: those that were watched
     uint32_t watched_s; // seconds with a coverage record
     bool observed;      // in part at least
+    bool others;        // before or after the party's own time: nothing of it is told
 };
 
 // Sums over samples: what was counted, in how many minutes, and how much of the time was watched.

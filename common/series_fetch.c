@@ -300,6 +300,7 @@ static void hide_others(struct rows *rows)
             continue;
         set_values(s, NAN);
         s->minutes = s->watched_s = 0;
+        s->others = true;
     }
 }
 

@@ -11,10 +11,9 @@ struct series_total series_sum(const struct series_sample *s, size_t count, int3
 {
     struct series_total t = {.counted = NAN};
     for (size_t i = 0; i < count; i++) {
-        bool is_others = s[i].observed && isnan(s[i].average[source]);
         int64_t start_s = s[i].t_s - step_s;
         int64_t end_s = until_s > 0 && until_s < s[i].t_s ? until_s : s[i].t_s;
-        if (is_others || (end_s <= start_s && s[i].minutes == 0))
+        if (s[i].others || (end_s <= start_s && s[i].minutes == 0))
             continue;
         if (end_s > start_s)
             t.span_s += (uint64_t)(end_s - start_s);

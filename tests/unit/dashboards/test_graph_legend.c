@@ -58,7 +58,7 @@ static void watched_in_part(void **state)
          .watched_s = 90,
          .observed = true},
         {.t_s = 1800, .average = {NAN}, .maximum = {NAN}},
-        {.t_s = 2400, .average = {NAN}, .maximum = {NAN}, .observed = true},
+        {.t_s = 2400, .average = {NAN}, .maximum = {NAN}, .observed = true, .others = true},
     };
     struct graph_numbers n;
     assert_int_equal(graph_numbers(s, 4, 600, 0, &n), 0);
