@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "fanout.h"
 #include "live.h"
+#include "ring_filter.h"
 
 #define LINE_OCTETS 65536
 
@@ -100,7 +101,7 @@ static int open_one(const struct sensor_conf *c, const char *interface, struct r
 {
     char text[RING_TEXT_MAX];
     struct ring_setup setup = {.interface = interface,
-                               .snaplen = (int)c->snaplen,
+                               .snaplen = (uint32_t)c->snaplen,
                                .buffer = c->ring,
                                .timeout_ms = (int)c->ring_timeout,
                                .filter = c->filter};
