@@ -9,7 +9,7 @@
 document=$(dirname "${BASH_SOURCE[0]}")/../../../docs/mail-log.md
 
 # of_document FIRST-LINE: the block of the document that begins so
-of_document() { sed -n "/^# $1/,/^\`\`\`/p" "$document" | sed '/^```/d'; }
+of_document() { awk -v first="# $1" '$0 == first { on = 1 } /^```/ { on = 0 } on' "$document" | grep .; }
 
 # stolen MAILBOX PID: a message with twelve recipients from each of five countries, PROGRAM TEXT a line
 stolen() {
