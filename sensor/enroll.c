@@ -181,8 +181,7 @@ static int keep(struct enrolment *e)
 // Root enrols, the sensor's user reads: the files are that user's who owns what the folder is in (/var/lib/postern).
 static int hand_over(const struct enrolment *e)
 {
-    static const char *const names[] = {"", "/key.pem", "/cert.pem", "/ca.pem",
-                                        "/" RENEW_ADDRESS_FILE};
+    static const char *const names[] = {".", "key.pem", "cert.pem", "ca.pem", RENEW_ADDRESS_FILE};
     char path[520];
     struct stat above;
     snprintf(path, sizeof path, "%s/..", e->folder);
@@ -190,7 +189,7 @@ static int hand_over(const struct enrolment *e)
         return 0;
     int rc = stat(path, &above) == 0 ? 0 : -errno;
     for (size_t i = 0; rc == 0 && i < sizeof names / sizeof names[0]; i++) {
-        snprintf(path, sizeof path, "%s%s", e->folder, names[i]);
+        snprintf(path, sizeof path, "%s/%s", e->folder, names[i]);
         rc = lchown(path, above.st_uid, above.st_gid) == 0 ? 0 : -errno;
     }
     return rc;

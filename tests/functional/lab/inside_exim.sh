@@ -57,7 +57,10 @@ recipients() {
         awk '{ n[$1] += $2 } END { for (who in n) print who, n[who] }' | sort
 }
 sed '/ <= /s/ for [^"]*$//' "$LAB/exim/mainlog" >"$LAB/unnamed.log"
-! grep -q ' <= .* for ' "$LAB/unnamed.log"
+if grep -q ' <= .* for ' "$LAB/unnamed.log"; then
+    printf 'recipients are named still\n'
+    exit 1
+fi
 "$BIN/postern-sensor" --mail-log -r "$LAB/unnamed.log" -o "$LAB/unnamed.records" --subscribers "$subscribers"
 "$BIN/postern-collector" -r "$LAB/unnamed.records" -j "$LAB/unnamed.journal" --subscribers "$subscribers"
 "$BIN/postern-collector" -j "$LAB/unnamed.journal" --dump >"$LAB/unnamed.rows"

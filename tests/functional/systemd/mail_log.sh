@@ -4,7 +4,7 @@
 #
 # Lines of a Postfix are written into /var/log/mail.log and, for another mailbox, into the journal: two passwords
 # have been stolen and are used from five countries.
-# shellcheck disable=SC2154 # root, top and programs are boot.sh's
+# shellcheck disable=SC2154,SC2034,SC2317 # root, top and programs are boot.sh's, which calls the functions
 
 document=$(dirname "${BASH_SOURCE[0]}")/../../../docs/mail-log.md
 
