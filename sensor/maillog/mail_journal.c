@@ -63,12 +63,14 @@ static int spawn(char *const argv[], pid_t *child, int *fd)
 static int start(struct mail_journal *j)
 {
     char from[MAIL_CURSOR_MAX + 32];
-    // Without a cursor: from the sensor's start on, whenever journalctl gets round to looking.
+    // --merge: else only this boot's lines are followed, and what was logged before it, while nobody looked, is left
+    // out; and a unit may not be able to tell which boot it is. Without a cursor: from the sensor's start on,
+    // whenever journalctl gets round to looking.
     if (j->cursor[0])
         snprintf(from, sizeof from, "--after-cursor=%s", j->cursor);
     else
         snprintf(from, sizeof from, "--since=@%lld", (long long)(j->opened_ms / 1000));
-    char *argv[] = {j->command,   "--output=json",     "--follow", "--no-tail",
+    char *argv[] = {j->command,   "--output=json",     "--follow", "--merge", "--no-tail",
                     "--no-pager", "SYSLOG_FACILITY=2", from,       NULL};
     return spawn(argv, &j->child, &j->fd);
 }
