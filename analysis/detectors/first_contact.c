@@ -17,7 +17,7 @@ struct first_contact_conf {
     double cap;
     double steady0, steady1, steady_min, steady_cap;
     double retry_dead, retry_innocent;
-    int64_t slow_providers, slow_tries;
+    int64_t slow_providers, slow_tries, blocked_pace;
 };
 
 #define FIELD(m) offsetof(struct first_contact_conf, m)
@@ -137,6 +137,16 @@ static const struct conf_key keys[] = {
      .def = "3",
      .unit = "tries",
      .help = "Slow variant: see slow_providers."},
+    {.name = "blocked_pace",
+     .type = CONF_INT,
+     .offset = FIELD(blocked_pace),
+     .min = 1,
+     .max = 10000,
+     .def = "75",
+     .unit = "connections",
+     .help =
+         "Slow variant behind a block that is declared: connections in an hour, unless the line "
+         "was known for a day before it began. A monitor has a calmer pace and no beginning."},
     {.name = NULL},
 };
 
@@ -153,6 +163,7 @@ struct first_contact_state {
 #define LINE_BROKEN_MIN 2
 #define LINE_BROKEN_MS  21600000 // a line that stays so for six hours is how things are
 #define DAY_S           86400
+#define HOUR_S          3600
 #define STEADY_REACHED  10 // whom nobody answers is the first test's business
 #define SLOW_RECENT_MS  600000
 #define MIXED_MS        21600000
@@ -312,6 +323,21 @@ static bool find_steady(const struct window *w, const struct first_contact_state
     return true;
 }
 
+// Behind a block everybody fails, and a monitor of a few servers does for ever. What sets a bot apart is
+// that it began: a line known for a day had none of it before. Else its pace.
+static bool is_calm(const struct window *w, const struct sprt *slow, const struct detector_ctx *ctx)
+{
+    const struct first_contact_conf *c = ctx->conf;
+    if (!ctx->port25_blocked || !window_is_cut_off(w, ctx->now_ms))
+        return false;
+    uint64_t day = window_sum(w, FEATURE_MX_CONNECTIONS, ctx->now_ms, DAY_S);
+    bool known = w->first_ms + DAY_S * 1000LL <= slow->first_ms;
+    if (known && day * 10 <= (uint64_t)slow->failures * 11 + 100)
+        return false;
+    return (double)window_sum(w, FEATURE_MX_CONNECTIONS, ctx->now_ms, HOUR_S) <
+           (double)c->blocked_pace * ctx->factor;
+}
+
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX])
 {
@@ -342,7 +368,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     }
     uint32_t dead = providers_dead(&w->providers, ctx->now_ms, SLOW_RECENT_MS,
                                    (uint8_t)c->slow_tries);
-    if (!sprt_convicts(&slow, &rule) || dead < c->slow_providers)
+    if (!sprt_convicts(&slow, &rule) || dead < c->slow_providers || is_calm(w, &slow, ctx))
         return find_steady(w, s, ctx, out);
     struct detector_finding f = finding(&slow, (double)(c->slow_providers * c->slow_tries),
                                         "failed contacts", c->cap);

@@ -178,14 +178,14 @@ static struct minute_digest *digest_of(struct rows *r, const struct flow *f, uin
         .relay_first = f->relay,
         .recipient = f->flags & FLOW_TLS && !(f->flags & FLOW_LOG) ? 0 : f->recipient,
         .sender = f->sender,
-        .user = f->user};
+        .user = f->user,
+        .tls_client = f->client && f->outcome == MINUTE_OUTCOME_GREETED ? hash_of(f->client) : 0};
     if (f->outcome == MINUTE_OUTCOME_GREETED || f->outcome == MINUTE_OUTCOME_ESTABLISHED)
         d->app = f->role == MINUTE_MX ? RECORD_APP_SMTP : 0;
     if (f->flags & FLOW_SOCKS) {
         d->app = RECORD_APP_SOCKS5;
         d->socks_port = 25;
         d->socks_inner = RECORD_APP_SMTP;
-        d->flags |= MINUTE_DIGEST_SOCKS_GRANTED;
     }
     d->flags |= (f->flags & FLOW_HOSTING ? (uint32_t)MINUTE_DIGEST_HOSTING : 0) |
                 (f->flags & FLOW_SCAN ? (uint32_t)MINUTE_DIGEST_SCAN : 0) |
@@ -193,8 +193,6 @@ static struct minute_digest *digest_of(struct rows *r, const struct flow *f, uin
                 (f->flags & FLOW_NULL ? (uint32_t)MINUTE_DIGEST_NULL_SENDER : 0) |
                 (f->flags & FLOW_POLICY ? (uint32_t)MINUTE_DIGEST_POLICY_REPLY : 0) |
                 (f->flags & FLOW_LOG ? (uint32_t)MINUTE_DIGEST_FROM_LOG : 0);
-    if (f->flags & FLOW_LOGIN)
-        d->flags |= f->flags & FLOW_FAILED ? MINUTE_DIGEST_AUTH_FAILED : MINUTE_DIGEST_AUTH;
     return d;
 }
 
@@ -229,6 +227,17 @@ static void starts(struct rows *r, const struct flow *f, struct minute_digest *d
     }
 }
 
+// As the sensor tells it: who is sent away and hangs up without a word has closed early; a mailbox without TLS has
+// no greeting that counts.
+static uint8_t outcome_told(const struct flow *f)
+{
+    if (f->outcome == MINUTE_OUTCOME_TURNED_AWAY && (f->flags & FLOW_NO_QUIT))
+        return MINUTE_OUTCOME_CLOSED_EARLY;
+    if (f->outcome == MINUTE_OUTCOME_GREETED && f->role == MINUTE_ACCESS && !(f->flags & FLOW_TLS))
+        return MINUTE_OUTCOME_ESTABLISHED;
+    return f->outcome;
+}
+
 static void answered(struct rows *r, const struct flow *f, struct minute_digest *d, int64_t t_ms)
 {
     struct minute_row *row = &r->row;
@@ -237,9 +246,10 @@ static void answered(struct rows *r, const struct flow *f, struct minute_digest 
     if ((f->flags & FLOW_CONTINUES) || (row->flags & MINUTE_FROM_EXPORT))
         return;
     if (d) {
-        d->outcome = f->outcome;
+        d->outcome = outcome_told(f);
         d->outcome_ms = (int32_t)(t_ms - row->minute * MINUTE_MS);
-        d->flags |= MINUTE_DIGEST_OUTCOME;
+        d->flags |= MINUTE_DIGEST_OUTCOME |
+                    (f->flags & FLOW_SOCKS ? (uint32_t)MINUTE_DIGEST_SOCKS_GRANTED : 0);
     }
     bool out = f->direction == MINUTE_OUT;
     switch (f->outcome) {
@@ -250,11 +260,13 @@ static void answered(struct rows *r, const struct flow *f, struct minute_digest 
     case MINUTE_OUTCOME_TURNED_AWAY:
         c[MINUTE_established]++;
         c[MINUTE_banner_5xx]++;
+        c[MINUTE_closed_early] += (f->flags & FLOW_NO_QUIT) != 0;
         c[MINUTE_blocklist_exploit] += (f->flags & FLOW_LISTED) != 0;
         break;
     default:
         c[MINUTE_established]++;
-        c[MINUTE_banner_ok] += f->role == MINUTE_MX || !(f->flags & FLOW_TLS);
+        c[MINUTE_banner_ok] += f->role == MINUTE_MX ||
+                               (f->role != MINUTE_ACCESS && !(f->flags & FLOW_TLS));
     }
     if (f->role == MINUTE_MX && out && is_failure(f->outcome))
         set_add(row, MINUTE_SET_peers_mx_failed, peer_of(f));
@@ -316,6 +328,8 @@ static void ends(struct rows *r, const struct flow *f, struct minute_digest *d, 
     bool tls = (f->flags & FLOW_TLS) != 0, read = !tls || (f->flags & FLOW_LOG);
     c[MINUTE_helo] += smtp;
     c[MINUTE_tls_sessions] += tls;
+    if (f->client && f->direction == MINUTE_OUT)
+        set_add(row, MINUTE_SET_tls_clients, f->client);
     c[MINUTE_tls_short] += tls && f->octets_up < SHORT_TLS;
     if (f->flags & FLOW_LOGIN) {
         c[MINUTE_auth]++;
@@ -323,6 +337,8 @@ static void ends(struct rows *r, const struct flow *f, struct minute_digest *d, 
         set_add(row, f->role == MINUTE_ACCESS ? MINUTE_SET_login_users : MINUTE_SET_auth_users,
                 f->user);
         set_add(row, MINUTE_SET_providers_login, f->provider);
+        if (d)
+            d->flags |= f->flags & FLOW_FAILED ? MINUTE_DIGEST_AUTH_FAILED : MINUTE_DIGEST_AUTH;
     }
     if (f->country) {
         set_add(row, MINUTE_SET_client_networks, f->provider);
@@ -334,7 +350,7 @@ static void ends(struct rows *r, const struct flow *f, struct minute_digest *d, 
     c[MINUTE_unoffered_pipelining] += (f->flags & FLOW_PIPELINE) != 0;
     c[MINUTE_helo_literal] += (f->flags & FLOW_LITERAL) != 0;
     c[MINUTE_quit_missing] += (f->flags & FLOW_NO_QUIT) != 0;
-    c[MINUTE_starttls_unasked] += f->role == MINUTE_MX && f->direction == MINUTE_OUT && !tls;
+    c[MINUTE_starttls_unasked] += f->role != MINUTE_SMARTHOST && f->direction == MINUTE_OUT && !tls;
     dialogue(row, f, c, d);
 }
 

@@ -390,6 +390,31 @@ test('bodies and long headers get an answer', async () => {
   assert.match(withBody, /^HTTP\/1\.1 200 /);
 });
 
+test('a head that may be read in two ways is refused', async () => {
+  const host = 'Host: localhost\r\n';
+  const length = 'Content-Length: 5\r\n';
+  const chunked = 'Transfer-Encoding: chunked\r\n';
+  const heads = [
+    `${host}${host}`, `${host}Host: evil.example\r\n`, `Host: evil.example\r\n${host}`, `${host}hOST: localhost\r\n`,
+    `${host}${length}${chunked}`, `${host}${chunked}${length}`, `${host}${length}${length}`,
+    `${host}${length}Content-Length: 6\r\n`, `${host}${chunked}${chunked}`,
+    `${host}Transfer-Encoding: gzip, chunked\r\n`, `${host}Transfer-Encoding: identity\r\n`,
+    `${host}Content-Length: 5, 5\r\n`, `${host}Content-Length: +5\r\n`, `${host}Content-Length: -1\r\n`,
+    `${host}Content-Length: 0x5\r\n`, `${host}Content-Length: \r\n`,
+  ];
+  // A second request in the body: whoever believes the other length answers it.
+  const hidden = `0\r\n\r\nGET /style.css HTTP/1.1\r\n${host}Connection: close\r\n\r\n`;
+  for (const method of ['GET', 'HEAD', 'POST']) {
+    for (const head of heads) {
+      const answer = await raw(`${method} / HTTP/1.1\r\n${head}\r\n${hidden}`);
+      assert.match(answer, /^HTTP\/1\.1 400 /, head);
+      assert.ok(!answer.includes('HTTP/1.1 200'), head);
+    }
+  }
+  assert.match(await raw(`GET /style.css HTTP/1.1\r\n${host}${chunked}Connection: close\r\n\r\n0\r\n\r\n`),
+    /^HTTP\/1\.1 200 /);
+});
+
 test('who asks for nothing keeps nobody out', async () => {
   const idle = await Promise.all(Array.from({ length: 700 }, () => new Promise((done) => {
     const s = net.connect(port, '127.0.0.1', () => { s.write('GET / HTTP/1.1\r\nHo'); done(s); });
