@@ -308,7 +308,13 @@ void sensor_read(struct sensor *s, struct source *source)
     struct jump jump;
     size_t n;
     jump_init(&jump, &s->stats.clock_ahead);
-    while (sensor_error(s) == 0 && (n = source_next_batch(source, frame, BATCH)) > 0) {
+    while (sensor_error(s) == 0) {
+        n = source_next_batch(source, frame, BATCH);
+        // What was going on where a capture is cut is not whole, whatever other captures show of it later.
+        if (source_cut(source))
+            flow_cut(s->flows);
+        if (n == 0)
+            break;
         if (jump_release(&jump, frame, &held))
             sensor_frame(s, &held);
         sensor_frames(s, frame, jump_judge(&jump, frame, n));
@@ -316,11 +322,6 @@ void sensor_read(struct sensor *s, struct source *source)
     if (jump_release(&jump, NULL, &held))
         sensor_frame(s, &held);
     jump_fini(&jump);
-}
-
-void sensor_cut(struct sensor *s)
-{
-    flow_cut(s->flows);
 }
 
 void sensor_finish(struct sensor *s)

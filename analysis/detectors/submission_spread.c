@@ -5,6 +5,7 @@
 // counted; far above the limit the number alone suffices for a ticket, servers of POP3 and IMAP included,
 // and the size of the sessions tells mail from guessing. docs/detectors/submission-spread.md.
 #include "detector.h"
+#include "recent.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -77,7 +78,8 @@ static const struct conf_key keys[] = {
 
 struct spread_state {
     uint32_t provider[PROVIDERS_HELD];
-    uint32_t seen_s[PROVIDERS_HELD];
+    uint32_t base_s;
+    uint16_t seen[PROVIDERS_HELD]; // recent.h
     float octets, sessions; // of established ones with submission servers, fading by the hour
     float down, answered;   // the same with mailbox servers too
     int64_t faded_ms;
@@ -97,17 +99,17 @@ static void note(struct spread_state *s, uint32_t provider, bool submits, uint32
 {
     size_t place = 0;
     for (size_t k = 0; k < PROVIDERS_HELD; k++) {
-        if (s->seen_s[k] != 0 && (s->provider[k] | SUBMITS) == (provider | SUBMITS)) {
+        if (s->seen[k] != 0 && (s->provider[k] | SUBMITS) == (provider | SUBMITS)) {
             place = k;
             break;
         }
-        if (s->seen_s[k] < s->seen_s[place])
+        if (s->seen[k] < s->seen[place])
             place = k;
     }
     bool same = (s->provider[place] | SUBMITS) == (provider | SUBMITS);
     uint32_t before = same ? s->provider[place] & SUBMITS : 0;
     s->provider[place] = (provider & ~SUBMITS) | before | (submits ? SUBMITS : 0);
-    s->seen_s[place] = now_s;
+    recent_set(&s->base_s, s->seen, PROVIDERS_HELD, place, now_s);
 }
 
 static void observe(void *state, const struct window *w, const struct minute_row *r,
@@ -164,7 +166,7 @@ static bool find_extreme(const struct window *w, const struct spread_state *stat
     out->evidence.conclusive = true;
     out->evidence.first_ms = window_first(w, FEATURE_PROVIDERS_OTHER, ctx->now_ms, HOUR_S);
     for (size_t k = 0; k < PROVIDERS_HELD; k++) {
-        int64_t seen_ms = (int64_t)s.seen_s[k] * 1000;
+        int64_t seen_ms = (int64_t)recent_s(s.base_s, s.seen[k]) * 1000;
         if (seen_ms >= ctx->now_ms - HOUR_S * 1000 && seen_ms < out->evidence.first_ms)
             out->evidence.first_ms = seen_ms;
     }
@@ -244,7 +246,8 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     const struct spread_state *s = state;
     double held = 0, all = 0;
     for (size_t k = 0; k < PROVIDERS_HELD; k++) {
-        bool recent = s->seen_s[k] != 0 && s->seen_s[k] >= ctx->now_ms / 1000 - HOUR_S;
+        bool recent = s->seen[k] != 0 &&
+                      recent_s(s->base_s, s->seen[k]) >= ctx->now_ms / 1000 - HOUR_S;
         all += recent;
         held += recent && (s->provider[k] & SUBMITS);
     }
