@@ -44,6 +44,8 @@ all() {
     [[ $output == *" 0 with faults" ]]
     all rrd >values
     grep -q ',[1-9][0-9]*,' values
+    # A spoofed scan makes at most that many files a minute.
+    "$series" -C -c /dev/null | grep -qx '  creations: 300'
 }
 
 @test "a damaged journal is named with file and offset, and ends with 65" {
