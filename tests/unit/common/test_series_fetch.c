@@ -402,7 +402,7 @@ static void lost_is_unknown(void **state)
     put(BASE_S + 120, 4);
     watch(BASE_S - 60, BASE_S + 300, 0);
     rrd_path_of(path);
-    strcpy(path + strlen(path) - 3, "notes");
+    memcpy(path + strlen(path) - 3, "notes", sizeof "notes");
     assert_int_equal(series_notes_put_lost(path, BASE_S / 60 + 1), 0);
     size_t n;
     struct series_sample *s = fetch(BASE_S - 60, BASE_S + 300, 60, 0, &n);
