@@ -140,6 +140,7 @@ int main(int argc, char **argv)
         {"open", required_argument, NULL, 't'},
         {"blocked-sites", required_argument, NULL, 'N'},
         {"blind", no_argument, NULL, 'B'},
+        {"no-baselines", no_argument, NULL, 'O'},
         {NULL, 0, NULL, 0},
     };
     struct options o = {.seeds = "tuning",
@@ -180,6 +181,7 @@ int main(int argc, char **argv)
         case 'p': o.sight.sampling = number(optarg); break;
         case '1': o.sight.one_direction = true; break;
         case 'B': o.blind = true; break;
+        case 'O': o.no_baselines = true; break;
         default: return 64;
         }
     }

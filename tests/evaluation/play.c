@@ -83,6 +83,19 @@ static int64_t dials_in_ms(const struct site_run *run, const struct line *l)
     return l->kind == KIND_reconnects ? (int64_t)(hours * (double)HOUR_MS) : 0;
 }
 
+// As "%u" would write it, of which there are millions.
+static void name_of_line(uint32_t line, char *out)
+{
+    char digits[12];
+    size_t n = 0;
+    do
+        digits[n++] = (char)('0' + line % 10);
+    while ((line /= 10) > 0);
+    while (n > 0)
+        *out++ = digits[--n];
+    *out = '\0';
+}
+
 static void whose(uint32_t line, int64_t t_ms, void *ctx, struct rows_whose *out)
 {
     const struct site_run *run = ctx;
@@ -91,7 +104,7 @@ static void whose(uint32_t line, int64_t t_ms, void *ctx, struct rows_whose *out
     *out = (struct rows_whose){
         .address = w.address, .confidence = w.confidence, .doubts = w.doubts};
     out->party.kind = l->kind == KIND_account ? PARTY_MAILBOX : PARTY_LINE;
-    snprintf(out->party.id, sizeof out->party.id, "%u", w.line);
+    name_of_line(w.line, out->party.id);
     if (l->kind == KIND_cgnat) { // nobody knows whose port it was
         out->party.kind = PARTY_PROVISIONAL;
         out->confidence = IDENTITY_AMBIGUOUS;
@@ -348,15 +361,16 @@ int play_site(const struct options *o, const struct rates *rates, const struct r
     int32_t clock_day = clock_days[number % 2] - (int32_t)o->warm;
     uint64_t seed = seed_of(o->seeds, seed_of(sets[set].name, 0, 0), number);
     int64_t start_ms = starts_ms[number % 2];
-    struct site_run run = {
-        .o = o,
-        .set = set,
-        .people = {.rates = rates, .real = real, .blocked = sets[set].blocked},
-        .days = days,
-        .counting = {start_ms + o->warm * DAY_MS, start_ms + (o->warm + days) * DAY_MS,
-                     set == PLAY_SITES ? files->levels : NULL,
-                     clock_day >= 0 && clock_day < (int32_t)days ? clock_day : -1},
-        .verdicts = files->verdicts};
+    struct site_run run = {.o = o,
+                           .set = set,
+                           .people = {.rates = rates, .real = real, .blocked = sets[set].blocked},
+                           .days = days,
+                           .counting = {.begin_ms = start_ms + o->warm * DAY_MS,
+                                        .end_ms = start_ms + (o->warm + days) * DAY_MS,
+                                        .levels = set == PLAY_SITES ? files->levels : NULL,
+                                        .no_baselines = o->no_baselines,
+                                        .clock_day = clock_day < (int32_t)days ? clock_day : -1},
+                           .verdicts = files->verdicts};
     struct rng r = {seed};
     if (load_config(o, sets[set].blocked, &config) != 0)
         return -EINVAL;

@@ -12,7 +12,7 @@ struct options {
     double lines, open;
     unsigned days, warm, sites, blocked_sites, each, attack_days, first_site;
     struct sight sight;
-    bool blind;
+    bool blind, no_baselines;
 };
 
 struct play_files {

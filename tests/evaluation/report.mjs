@@ -11,7 +11,7 @@ if (!seeds) {
     console.error("usage: report.mjs RUN RATES.tsv OUTPUT COMMIT SEEDS");
     process.exit(64);
 }
-const mark = seeds === "test" ? "" : `-${seeds}`; // index.md has the plain names
+const mark = seeds.startsWith("test") ? "" : `-${seeds}`; // index.md has the plain names
 const MODEL = "a model's figure";
 const OURS = "postern";
 
@@ -413,7 +413,7 @@ const page = [`# Evaluation on ${seeds} seeds`, "",
         `\`trade-off-${seeds}.csv\`.`, ""]),
     "## Rates of the generator", "",
     table(["key", "low", "high", "unit", "source"], rates), ""].join("\n");
-fs.writeFileSync(path.join(output, seeds === "test" ? "index.md" : `${seeds}.md`), page);
+fs.writeFileSync(path.join(output, seeds.startsWith("test") ? "index.md" : `${seeds}.md`), page);
 const bots = classes.filter((k) => /^(fast|slow)_/.test(k) || (/_open$/.test(k) && realTexts.has(k)));
 fs.writeFileSync(path.join(output, `times-bots${mark}.svg`), plotTimes(bots.slice(0, 8)));
 fs.writeFileSync(path.join(output, `times-others${mark}.svg`), plotTimes(classes.filter((k) => !bots.includes(k)).slice(0, 12)));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/record.h"
+#include "order.h"
 
 #define MINUTE_MS      60000
 #define EARLY_OUTCOMES 1 // collector.early_outcomes
@@ -15,14 +16,6 @@
 #define SHORT_TLS      1500
 #define DAY_MS         86400000LL
 #define KEPT_MAX       1000000
-
-enum what { STARTS, ANSWERED, ENDS };
-
-struct event {
-    int64_t t_ms;
-    uint32_t line, flow;
-    uint8_t what;
-};
 
 struct piece { // a row to be: events [from, to) of the list
     int64_t cut_ms;
@@ -33,6 +26,7 @@ struct piece { // a row to be: events [from, to) of the list
 struct rows {
     struct rows_options options;
     struct flows kept;
+    struct order order;
     struct event *event;
     size_t events, event_cap;
     struct piece *piece;
@@ -40,6 +34,7 @@ struct rows {
     struct minute_digest digest[DIGESTS];
     uint32_t digest_flow[DIGESTS];
     struct rng rng;
+    unsigned touched; // whose counters the row has: a bit for each role and direction
     struct minute_row row;
 };
 
@@ -58,6 +53,7 @@ void rows_free(struct rows *r)
     if (!r)
         return;
     free(r->kept.item);
+    order_fini(&r->order);
     free(r->event);
     free(r->piece);
     free(r);
@@ -73,18 +69,6 @@ static void add_event(struct rows *r, const struct flow *f, uint32_t index, uint
             exit(1);
     }
     r->event[r->events++] = (struct event){t_ms, f->line, index, what};
-}
-
-static int by_line(const void *a, const void *b)
-{
-    const struct event *x = a, *y = b;
-    if (x->line != y->line)
-        return x->line < y->line ? -1 : 1;
-    if (x->t_ms != y->t_ms)
-        return x->t_ms < y->t_ms ? -1 : 1;
-    if (x->flow != y->flow)
-        return x->flow < y->flow ? -1 : 1;
-    return (x->what > y->what) - (x->what < y->what);
 }
 
 static int by_cut(const void *a, const void *b)
@@ -125,11 +109,26 @@ static uint64_t peer_of(const struct flow *f)
     return f->provider | (uint64_t)f->host << 32;
 }
 
+// Most of a row is counters, and most of these stay zero.
+static void clear(struct rows *r)
+{
+    const size_t before = offsetof(struct minute_row, counter),
+                 behind = before + sizeof r->row.counter;
+    memset(&r->row, 0, before);
+    memset((char *)&r->row + behind, 0, sizeof r->row - behind);
+    for (unsigned i = 0; i < MINUTE_ROLES * MINUTE_DIRECTIONS; i++) {
+        if (r->touched & 1u << i)
+            memset(r->row.counter[i / MINUTE_DIRECTIONS][i % MINUTE_DIRECTIONS], 0,
+                   sizeof r->row.counter[0][0]);
+    }
+    r->touched = 0;
+}
+
 static void begin_row(struct rows *r, const struct event *e, const struct piece *piece)
 {
     struct minute_row *row = &r->row;
     const struct rows_options *o = &r->options;
-    memset(row, 0, sizeof *row);
+    clear(r);
     row->minute = e->t_ms / MINUTE_MS;
     row->cut_ms = piece->cut_ms;
     struct rows_whose whose = {0};
@@ -363,6 +362,7 @@ static int hand_out(struct rows *r, const struct flows *flows, const struct piec
         const struct event *e = &r->event[i];
         const struct flow *f = &flows->item[e->flow];
         struct minute_digest *d = digest_of(r, f, e->flow);
+        r->touched |= 1u << (f->role * MINUTE_DIRECTIONS + f->direction);
         if (e->what == STARTS)
             starts(r, f, d);
         else if (e->what == ANSWERED)
@@ -371,8 +371,10 @@ static int hand_out(struct rows *r, const struct flows *flows, const struct piec
             ends(r, f, d, e->t_ms);
     }
     int rc = fn(&r->row, ctx);
-    for (unsigned s = 0; s < MINUTE_SET_N; s++)
-        distinct_clear(&r->row.set[s], NULL);
+    for (unsigned s = 0; s < MINUTE_SET_N; s++) {
+        if (r->row.set[s].store)
+            distinct_clear(&r->row.set[s], NULL);
+    }
     return rc;
 }
 
@@ -483,7 +485,7 @@ int rows_day(struct rows *r, struct flows *flows, int64_t until_ms,
         if (later && kept++ < KEPT_MAX)
             *flow_new(&r->kept, 0, 0) = *f;
     }
-    qsort(r->event, r->events, sizeof r->event[0], by_line);
+    order_events(&r->order, r->event, r->events);
     divide(r, flows);
     qsort(r->piece, r->pieces, sizeof r->piece[0], by_cut);
     return play(r, flows, site_counts, fn, mark, ctx);

@@ -70,6 +70,8 @@ void score_row(struct score *s, const struct counting *c, const struct minute_ro
     for (uint32_t i = 0; i < r->digest_count && r->cut_ms >= s->line.from_ms; i++)
         s->sessions += r->digest[i].direction == MINUTE_OUT &&
                        (r->digest[i].flags & MINUTE_DIGEST_START);
+    if (c->no_baselines)
+        return;
     float level[BASELINE_N];
     unsigned alarms = baseline_row(s->baseline, r, level);
     for (unsigned b = 0; b < BASELINE_N; b++) {
