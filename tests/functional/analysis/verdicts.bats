@@ -80,3 +80,46 @@ YAML
     run ! jq -e "$cousin" verdicts
     why line:cousin | jq -e '.not_visible | tostring | test("client-print")'
 }
+
+@test "a SOCKS relay is named where no dialogue may be read, and a bot beside it stays a bot" {
+    cat >opaque.yaml <<'YAML'
+scenario:
+  name: opaque
+  start: 2026-03-02T09:00:00Z
+  lasts: 30m
+  network: {v6_share: 0}
+  parties:
+    household: [{name: home, count: 10}]
+    socks_relay: [{name: relay, per_minute: 4}]
+    bot_direct: [{name: bot, per_minute: 6}]
+YAML
+    generate -s opaque.yaml --seed 4
+    echo 'sensor: {legal_profile: flow-only}' >>site.yaml
+    journal
+    judge
+    "$POSTERN_BIN/postern-collector" -j journal --dump 2>/dev/null | jq -se 'all(.[] | .digests[]?; .app != "socks5")'
+    run -0 jq -r 'select(.event == "opened") | "\(.party) \(.class)"' verdicts
+    [ "$(sort <<<"$output")" = "line:bot spambot-direct
+line:relay socks-relay" ]
+}
+
+@test "a proxy that dials out to a hosting network is a ticket, a VPN is none" {
+    cat >proxy.yaml <<'YAML'
+scenario:
+  name: proxy
+  start: 2026-03-02T09:00:00Z
+  lasts: 2h
+  network: {v6_share: 0, hosting: [192.0.2.0/24, 203.0.113.0/24]}
+  parties:
+    household: [{name: home, count: 10}]
+    backconnect_proxy: [{name: proxy, mail: 0}]
+    vpn_user: [{name: vpn, sessions: 12}]
+YAML
+    generate -s proxy.yaml --seed 3
+    journal
+    judge
+    run -0 jq -r 'select(.event == "opened") | "\(.party) \(.class) \(.ceiling)"' verdicts
+    [ "$output" = "line:proxy proxy-abuse ticket" ]
+    # The reason stands in the one sentence.
+    why line:proxy | jq -e '.sentence | test("destinations in an hour beside a long flow to a hosting network")'
+}
