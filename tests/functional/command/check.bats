@@ -197,6 +197,24 @@ END
     done
 }
 
+@test "of several configurations, sensors that share a domain are named" {
+    local name
+    for name in a b c d e; do printf 'sensor: {name: %s}\n' $name >$name.yaml; done
+    printf 'sensor: {domain: 7, processes: 3}\n' >b.yaml
+    printf 'sensor: {domain: 9}\n' >c.yaml
+    printf 'sensor: {domain: 10}\n' >d.yaml
+    run -0 --separate-stderr "$postern" check a.yaml b.yaml c.yaml d.yaml e.yaml
+    said "warning:" 1
+    said "the sensors of b.yaml and c.yaml share observation domain 9" 1
+    [[ $output == *"e.yaml:"* ]]
+    # One file alone shares with nobody, and one that is wrong is said to be.
+    run -0 --separate-stderr "$postern" check c.yaml
+    [ -z "$stderr" ]
+    printf 'sensor: {domain: x}\n' >a.yaml
+    run -78 --separate-stderr "$postern" check a.yaml c.yaml c.yaml
+    said "share observation domain 9" 1
+}
+
 @test "the help says once that an option may be repeated" {
     for program in sensor collector analysis feed; do
         run ! grep -iE 'may be repeated.*may be repeated' <<<"$("$POSTERN_BIN/postern-$program" --help)"
