@@ -6,9 +6,9 @@
 #include "common/journal.h"
 #include "common/log.h"
 #include "common/timefmt.h"
+#include "conf_check.h"
 #include "dump.h"
 #include "inputs.h"
-#include "lease_conf.h"
 #include "live.h"
 #include "lookup.h"
 
@@ -161,8 +161,7 @@ static int look_up(struct daemon *d)
 
 static int check(struct daemon *d)
 {
-    const struct collector_conf *conf = d->conf;
-    return lease_conf_check(&conf->lease_sources, stderr) < 0 ? EX_CONFIG : 0;
+    return conf_check_collector(d->conf, daemon_config_path(d->args), stderr) < 0 ? EX_CONFIG : 0;
 }
 
 static int run(struct daemon *d, bool *done)
