@@ -14,6 +14,8 @@ size_t line_feed(struct line *l, struct span data)
     size_t take = text < room ? text : room;
     memcpy(l->octet + l->len, data.data, take);
     l->len = (uint16_t)(l->len + take);
+    if (l->used < l->len)
+        l->used = l->len;
     if (take < text)
         l->cut = true;
     if (text > 0)
@@ -30,5 +32,11 @@ size_t line_feed(struct line *l, struct span data)
 void line_wipe(struct line *l)
 {
     explicit_bzero(l->octet, l->len);
+    memset(l, 0, offsetof(struct line, used));
+}
+
+void line_fini(struct line *l)
+{
+    explicit_bzero(l->octet, l->used);
     memset(l, 0, offsetof(struct line, octet));
 }

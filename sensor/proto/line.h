@@ -13,6 +13,7 @@ struct line {
     bool bare_lf; // of the finished line: LF without CR
     bool done;    // finished; the next line_feed begins a new one
     bool last_cr;
+    uint16_t used; // octets of `octet` that were ever written
     uint8_t octet[LINE_MAX_OCTETS];
 };
 
@@ -28,3 +29,6 @@ static inline struct span line_span(const struct line *l)
 
 // Forget the text for good: it may have held a credential.
 void line_wipe(struct line *l);
+
+// The same at the end of the line's life: all of it is zero again.
+void line_fini(struct line *l);
