@@ -1,5 +1,5 @@
-// Headers of a journal's blocks, of both versions, and finding the next block behind damage
-// (docs/formats/journal.md). What is written is version 2: numbers as short as they are, for a block of a
+// Headers of a journal's blocks, of all versions, and finding the next block behind damage
+// (docs/formats/journal.md). What is written is version 3: numbers as short as they are, for a block of a
 // small site holds three rows.
 #include <errno.h>
 #include <unistd.h>
@@ -11,10 +11,13 @@
 #define MAGIC_SIZE 4
 #define OLD_SIZE   72 // of version 1
 #define SUMS_SIZE  12 // of the payload 8, of the header 4
+#define SUMS_SMALL \
+    8 // from version 3 on with a cipher, whose tag is more than any checksum: 4 and 4
 #define SIZE_AT    4
-#define LEAST_SIZE (MAGIC_SIZE + 2 + 7 + SUMS_SIZE)
+#define LEAST_SIZE (MAGIC_SIZE + 2 + 7 + SUMS_SMALL)
 
-static const uint8_t magic[MAGIC_SIZE] = {'P', 'J', 'B', '2'};
+static const uint8_t magic[MAGIC_SIZE] = {'P', 'J', 'B', '3'};
+static const uint8_t magic_2[MAGIC_SIZE] = {'P', 'J', 'B', '2'};
 static const uint8_t old_magic[MAGIC_SIZE] = {'P', 'J', 'B', 'K'};
 #define MAGIC_COMMON 3 // octets in which they are alike
 
@@ -23,9 +26,40 @@ static int64_t minute_of(int64_t t_ms)
     return t_ms / 60000 - (t_ms % 60000 < 0);
 }
 
+static bool sums_small(const struct journal_block *b)
+{
+    return b->version > 2 && b->cipher != JOURNAL_PLAIN;
+}
+
+size_t journal_block_bound(const struct journal_block *b)
+{
+    return b->header - (b->version == 1 ? 16u : sums_small(b) ? SUMS_SMALL : SUMS_SIZE);
+}
+
 uint64_t journal_block_sum(const struct journal_block *b, struct span stored)
 {
-    return b->version == 1 ? journal_sum(stored) : checksum(stored);
+    if (b->version == 1)
+        return journal_sum(stored);
+    return sums_small(b) ? (uint32_t)checksum(stored) : checksum(stored);
+}
+
+// From version 3 on: most are whole seconds.
+static uint8_t *put_mark(uint8_t *at, int64_t ms)
+{
+    assert(ms > INT64_MIN / 4 && ms < INT64_MAX / 4);
+    return ms % 1000 == 0 ? wire_signed(at, ms / 1000 * 2) : wire_signed(at, ms * 2 + 1);
+}
+
+static int64_t get_mark(struct cursor *c, uint8_t version)
+{
+    int64_t mark = wire_get_signed(c);
+    if (version < 3)
+        return mark;
+    bool whole = !(mark & 1);
+    mark >>= 1;
+    if (whole && __builtin_mul_overflow(mark, 1000, &mark))
+        c->failed = true;
+    return mark;
 }
 
 size_t journal_block_put(const struct journal_block *b,
@@ -37,7 +71,8 @@ size_t journal_block_put(const struct journal_block *b,
     at = wire_varint(at, b->stored);
     at = wire_varint(at, b->raw - b->hashes);
     at = wire_varint(at, b->hashes);
-    at = wire_signed(at, b->mark_ms);
+    at = wire_varint(at, b->back);
+    at = put_mark(at, b->mark_ms);
     at = wire_varint(at, b->rows);
     at = wire_varint(at, b->coverages);
     at = wire_varint(at, b->sites);
@@ -45,13 +80,12 @@ size_t journal_block_put(const struct journal_block *b,
         at = wire_signed(at, minute_of(b->mark_ms) - b->minute_max);
         at = wire_varint(at, (uint64_t)(b->minute_max - b->minute_min));
     }
-    size_t len = (size_t)(at - out) + SUMS_SIZE;
+    bool small = sums_small(b);
+    size_t len = (size_t)(at - out) + (small ? SUMS_SMALL : SUMS_SIZE);
     assert(len <= JOURNAL_BLOCK_HEADER_MAX);
     out[SIZE_AT] = (uint8_t)len;
-    at = wire_u64(at, b->payload_sum);
-    uint32_t sum = (uint32_t)checksum(span_of(out, len - 4));
-    at = wire_u16(at, sum >> 16);
-    wire_u16(at, sum & 0xffff);
+    at = small ? wire_u32(at, (uint32_t)b->payload_sum) : wire_u64(at, b->payload_sum);
+    wire_u32(at, (uint32_t)checksum(span_of(out, len - 4)));
     return len;
 }
 
@@ -102,24 +136,32 @@ int journal_block_get(struct span s, struct journal_block *out)
 {
     if (s.len >= OLD_SIZE && memcmp(s.data, old_magic, MAGIC_SIZE) == 0)
         return get_old(s, out);
-    if (s.len < LEAST_SIZE || memcmp(s.data, magic, MAGIC_SIZE) != 0)
+    if (s.len < LEAST_SIZE)
         return -EINVAL;
-    struct journal_block b = {.version = 2, .header = s.data[SIZE_AT]};
+    struct journal_block b = {.version = 3, .header = s.data[SIZE_AT]};
+    if (memcmp(s.data, magic_2, MAGIC_SIZE) == 0)
+        b.version = 2;
+    else if (memcmp(s.data, magic, MAGIC_SIZE) != 0)
+        return -EINVAL;
     if (b.header < LEAST_SIZE || b.header > JOURNAL_BLOCK_HEADER_MAX || b.header > s.len)
         return -EINVAL;
-    struct cursor sums = cursor_of(span_cut(s, b.header - SUMS_SIZE, b.header));
-    struct cursor c = cursor_of(span_cut(s, SIZE_AT + 1, b.header - SUMS_SIZE));
-    b.payload_sum = cursor_u64(&sums);
+    b.cipher = s.data[SIZE_AT + 1] >> 4;
+    b.compression = s.data[SIZE_AT + 1] & 15;
+    if (b.header < LEAST_SIZE + (sums_small(&b) ? 0u : SUMS_SIZE - SUMS_SMALL))
+        return -EINVAL;
+    size_t bound = journal_block_bound(&b);
+    struct cursor sums = cursor_of(span_cut(s, bound, b.header));
+    struct cursor c = cursor_of(span_cut(s, SIZE_AT + 2, bound));
+    b.payload_sum = sums_small(&b) ? cursor_u32(&sums) : cursor_u64(&sums);
     if (cursor_u32(&sums) != (uint32_t)checksum(span_cut(s, 0, b.header - 4u)))
         return -EINVAL;
-    uint8_t how = cursor_u8(&c);
-    b.cipher = how >> 4;
-    b.compression = how & 15;
     b.stored = (uint32_t)wire_get_at_most(&c, UINT32_MAX);
     uint64_t numbers = wire_get_at_most(&c, JOURNAL_RAW_MAX);
     b.hashes = (uint32_t)wire_get_at_most(&c, JOURNAL_RAW_MAX);
     b.raw = (uint32_t)numbers + b.hashes;
-    b.mark_ms = wire_get_signed(&c);
+    if (b.version > 2)
+        b.back = (uint32_t)wire_get_at_most(&c, UINT32_MAX);
+    b.mark_ms = get_mark(&c, b.version);
     b.rows = (uint32_t)wire_get_at_most(&c, UINT32_MAX);
     b.coverages = (uint32_t)wire_get_at_most(&c, UINT32_MAX);
     b.sites = (uint32_t)wire_get_at_most(&c, UINT32_MAX);
@@ -127,7 +169,8 @@ int journal_block_get(struct span s, struct journal_block *out)
     if (b.rows > 0)
         get_minutes(&c, &b);
     if (c.failed || b.hashes > b.stored || b.hashes % 8 != 0 ||
-        !is_known(&b, JOURNAL_ZSTD_HASHES, JOURNAL_ZSTD_HASHES))
+        !is_known(&b, JOURNAL_ZSTD_HASHES,
+                  b.version > 2 ? JOURNAL_ZSTD_PIECE : JOURNAL_ZSTD_HASHES))
         return -EINVAL;
     *out = b;
     return 0;

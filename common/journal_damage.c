@@ -24,6 +24,9 @@ static const char *const texts[] = {
     [JOURNAL_FAULT_BLOCK] =
         "a block whose checksum or seal is wrong was passed over; restore the file "
         "from a copy, or accept the gap",
+    [JOURNAL_FAULT_CHAIN] =
+        "a block that cannot be read without a damaged one before it was passed over; "
+        "restore the file from a copy, or accept the gap",
     [JOURNAL_FAULT_ENTRY] =
         "a block's entries cannot be read to its end; it was written by a faulty or "
         "newer program",

@@ -197,11 +197,13 @@ bool journal_entry_get_position(struct cursor c, struct journal_position *out)
     return true;
 }
 
-struct journal_entries journal_entries_of(const struct journal_block *b, struct span raw)
+struct journal_entries journal_entries_of(const struct journal_block *b, struct span raw,
+                                          struct span hashes)
 {
-    size_t entries = raw.len - b->hashes;
-    return (struct journal_entries){.left = cursor_of(span_cut(raw, 0, entries)),
-                                    .hashes = span_cut(raw, entries, raw.len),
+    return (struct journal_entries){.left = cursor_of(raw),
+                                    .version = b->version > 2 ? b->version : 2,
+                                    .hashes = hashes,
+                                    .hashes_at = (hashes.len - b->hashes) / 8,
                                     .mark_ms = b->mark_ms};
 }
 
@@ -215,7 +217,7 @@ static int get_row(struct journal_entries *from, struct cursor *body, struct min
         __builtin_sub_overflow(from->mark_ms, cut_ms, &cut_ms))
         return -EINVAL;
     from->hashes_at = (size_t)(at + ahead);
-    int rc = minute_row_get(*body, from->hashes, &from->hashes_at, r, NULL);
+    int rc = minute_row_get(*body, from->version, from->hashes, &from->hashes_at, r, NULL);
     if (rc == 0 && (rc = minute_row_time(r, minute, cut_ms)) < 0)
         minute_row_fini(r, NULL);
     return rc;

@@ -5,7 +5,7 @@
 
 #include "common/journal.h"
 
-#define JOURNAL_VERSION 2 // version 1 is still read
+#define JOURNAL_VERSION 3 // versions 1 and 2 are still read
 
 // Segment files are named YYYYMMDD.NNNNNN.pj.
 #define JOURNAL_NAME_MAX 32
@@ -17,8 +17,19 @@
 #define JOURNAL_RAW_MAX (256u << 20)
 
 // How a block's entries are packed: zstd, alone or with the dictionary of rows of version 1 (both are read only), or
-// with that of version 2 and the rows' hashes as they are behind it.
-enum journal_compression { JOURNAL_ZSTD = 1, JOURNAL_ZSTD_DICTIONARY = 2, JOURNAL_ZSTD_HASHES = 3 };
+// with that of version 2 and the rows' hashes as they are behind it: a frame of its own, or a piece of the
+// frame of its chain.
+enum journal_compression {
+    JOURNAL_ZSTD = 1,
+    JOURNAL_ZSTD_DICTIONARY = 2,
+    JOURNAL_ZSTD_HASHES = 3,
+    JOURNAL_ZSTD_PIECE = 4
+};
+
+// A chain of blocks ends behind so many octets of entries and hashes, or when its marks span so long: what one
+// damaged block may take with it, and what is read again to read one.
+#define JOURNAL_CHAIN_OCTETS 65536
+#define JOURNAL_CHAIN_MS     (15 * 60000)
 
 #define JOURNAL_DICTIONARY_SIZE 4096
 extern const uint8_t journal_dictionary[JOURNAL_DICTIONARY_SIZE];   // of JOURNAL_ZSTD_DICTIONARY
@@ -38,7 +49,8 @@ struct journal_block {
     uint8_t version; // of the header; what is written is the last
     uint8_t header;  // its octets
     uint8_t cipher;
-    uint8_t compression; // enum journal_compression; what journal_seal makes is the last
+    uint8_t compression; // enum journal_compression; journal_seal makes the last two
+    uint32_t back;       // octets from the beginning of its chain to this block; 0: it begins one
     uint32_t stored;     // octets that follow the header
     uint32_t raw;        // of them unpacked: entries, and behind them
     uint32_t hashes;     // so many octets of hashes
@@ -60,8 +72,10 @@ int journal_segment_get(struct span s, struct journal_segment *out);
 // The header's octets; how many.
 size_t journal_block_put(const struct journal_block *b,
                          uint8_t out[static JOURNAL_BLOCK_HEADER_MAX]);
-// From octets that begin with a header, of either version. -EINVAL.
+// From octets that begin with a header, of any version. -EINVAL.
 int journal_block_get(struct span s, struct journal_block *out);
+// The octets of a header that are bound to its ciphertext: all but the checksums.
+size_t journal_block_bound(const struct journal_block *b);
 uint64_t journal_block_sum(const struct journal_block *b, struct span stored);
 // Does a block begin at `at` that lies within `size`? Its header's octets too.
 bool journal_block_at(int fd, uint64_t at, uint64_t size, struct journal_block *out,
@@ -88,6 +102,7 @@ enum journal_fault {
     JOURNAL_FAULT_OTHER_KEY,
     JOURNAL_FAULT_HEADER,
     JOURNAL_FAULT_BLOCK,
+    JOURNAL_FAULT_CHAIN,
     JOURNAL_FAULT_ENTRY,
     JOURNAL_FAULT_TORN,
     JOURNAL_FAULT_FULL,
@@ -132,22 +147,27 @@ struct journal_rows;
 struct journal_rows *journal_rows_new(void); // NULL: out of memory
 void journal_rows_free(struct journal_rows *w);
 void journal_rows_clear(struct journal_rows *w);
+// The rows are written; what follows may refer to their hashes.
+void journal_rows_go_on(struct journal_rows *w);
 // -EMSGSIZE: together they would be more than `octets_max`; -ENOMEM. The row is not taken then.
 int journal_rows_put(struct journal_rows *w, const struct minute_row *r, size_t octets_max);
 size_t journal_rows_octets(const struct journal_rows *w); // of entries and hashes, at most
-struct span journal_rows_hashes(const struct journal_rows *w);
+// Those of the rows, or with `whole` those of the chain's blocks before too, so that they can be read without these.
+struct span journal_rows_hashes(const struct journal_rows *w, bool whole);
 // Appends their entries, by key, minute, and order of putting. -ENOMEM.
-int journal_rows_gather(struct journal_rows *w, int64_t mark_ms, struct buf *out);
+int journal_rows_gather(struct journal_rows *w, int64_t mark_ms, bool whole, struct buf *out);
 
 struct journal_entries { // of a block, being read
     struct cursor left;
-    struct span hashes;
-    size_t hashes_at; // values used up by the rows read
-    int64_t mark_ms;  // of the block: times of rows are told from it
+    uint8_t version;    // of the rows
+    struct span hashes; // of the chain up to here
+    size_t hashes_at;   // values used up by the rows read
+    int64_t mark_ms;    // of the block: times of rows are told from it
 };
 
-// `raw` as journal_unseal made it.
-struct journal_entries journal_entries_of(const struct journal_block *b, struct span raw);
+// `raw`, `hashes` as journal_unseal made them.
+struct journal_entries journal_entries_of(const struct journal_block *b, struct span raw,
+                                          struct span hashes);
 
 // Reads the next entry into `e`, whose row the caller finishes. 1; 0: end, or only entries of kinds not
 // known here; -EINVAL: broken; -ENOMEM.
@@ -174,11 +194,26 @@ struct journal_sealer; // compression and encryption contexts, reused
 struct journal_sealer *journal_sealer_new(void); // NULL: out of memory
 void journal_sealer_free(struct journal_sealer *s);
 
-// Makes a whole block of entries and hashes, header included, into `out` (cleared first). `b` says minutes, counts
-// and mark; the rest is filled in. `key` NULL: plain. -ENOMEM, -EMSGSIZE.
+// Makes a whole block of entries and hashes, header included, into `out` (cleared first). `b` says minutes, counts,
+// mark and `back`; the rest is filled in. What goes on in a chain has to follow what was sealed last; after an
+// error, or when that was not written, a new chain begins. `key` NULL: plain. -ENOMEM, -EMSGSIZE.
 int journal_seal(struct journal_sealer *s, struct journal_block *b, struct span entries,
                  struct span hashes, const struct journal_key *key, struct buf *out);
 
-// The other way: `stored` behind a checked header. `raw` is cleared first. -EINVAL: damaged; -ENOKEY.
+// The other way: `stored` behind a checked header. `raw` becomes the entries; to `hashes`, those of the chain, the
+// block's are appended. What goes on in a chain has to follow what was unsealed last. -EINVAL: damaged; -ENOKEY.
 int journal_unseal(struct journal_sealer *s, const struct journal_block *b, struct span header,
-                   struct span stored, const struct journal_key *key, struct buf *raw);
+                   struct span stored, const struct journal_key *key, struct buf *raw,
+                   struct buf *hashes);
+
+// ---- Blocks of a segment in chains: to read one, those before it in its chain are read (journal_chain.c)
+
+struct journal_chain;
+
+struct journal_chain *journal_chain_new(void); // NULL: out of memory
+void journal_chain_free(struct journal_chain *c);
+void journal_chain_forget(struct journal_chain *c); // another segment follows
+// Reads the block whose header stands at `at`; `*out` is borrowed until the next call. -EINVAL: damaged; -ESTALE:
+// behind damage in its chain; -ENOKEY; -EIO; -ENOMEM.
+int journal_chain_load(struct journal_chain *c, int fd, uint64_t at, uint64_t size,
+                       const struct journal_key *key, struct journal_entries *out);

@@ -8,14 +8,18 @@
 
 #include "common/journal_format.h"
 
+struct place {
+    uint64_t at;
+    bool goes_on; // from the block before
+};
+
 struct search {
     int dir, fd;
     const char *key_dir;
     uint64_t log;
     struct journal_key key;
-    struct journal_sealer *sealer;
-    struct buf stored, raw;
-    uint64_t *block; // where blocks begin
+    struct journal_chain *chain;
+    struct place *block;
     size_t count, cap;
 };
 
@@ -55,40 +59,49 @@ static int list_blocks(struct search *s, uint64_t size)
             return 0;
         if (s->count == s->cap) {
             size_t cap = s->cap ? 2 * s->cap : 1024;
-            uint64_t *more = realloc(s->block, cap * sizeof *more);
+            struct place *more = realloc(s->block, cap * sizeof *more);
             if (!more)
                 return -ENOMEM;
             s->block = more;
             s->cap = cap;
         }
-        s->block[s->count++] = at;
+        s->block[s->count++] = (struct place){.at = at, .goes_on = b.back > 0};
         at += (uint64_t)b.header + b.stored;
     }
 }
 
-static bool position_at(struct search *s, uint64_t at, uint64_t size, const struct journal_key *key,
-                        struct journal_position *out)
+// The last position of the log in the chain that `chain` is the first block of.
+static int position_in(struct search *s, const struct place *chain, size_t blocks, uint64_t size,
+                       const struct journal_key *key, struct journal_position *out)
 {
-    uint8_t header[JOURNAL_BLOCK_HEADER_MAX], piece[4096];
-    struct journal_block b;
-    if (!journal_block_at(s->fd, at, size, &b, header))
-        return false;
-    buf_clear(&s->stored);
-    for (uint64_t done = 0; done < b.stored;) {
-        size_t len = b.stored - done < sizeof piece ? (size_t)(b.stored - done) : sizeof piece;
-        if (!journal_read_at(s->fd, piece, len, at + b.header + done))
-            return false;
-        buf_bytes(&s->stored, piece, len);
-        done += len;
+    int found = 0;
+    journal_chain_forget(s->chain);
+    for (size_t i = 0; i < blocks; i++) {
+        struct journal_entries e;
+        struct journal_position p;
+        int rc = journal_chain_load(s->chain, s->fd, chain[i].at, size, key, &e);
+        if (rc == -ENOMEM || rc == -EIO)
+            return rc;
+        if (rc == 0 && journal_entry_get_position(e.left, &p) && p.log == s->log) {
+            *out = p;
+            found = 1;
+        }
     }
-    struct journal_position p;
-    if (s->stored.failed ||
-        journal_unseal(s->sealer, &b, span_of(header, b.header), buf_span(&s->stored), key,
-                       &s->raw) < 0 ||
-        !journal_entry_get_position(cursor_of(buf_span(&s->raw)), &p) || p.log != s->log)
-        return false;
-    *out = p;
-    return true;
+    return found;
+}
+
+static int position_of_segment(struct search *s, uint64_t size, const struct journal_key *key,
+                               struct journal_position *out)
+{
+    int rc = list_blocks(s, size);
+    for (size_t end = s->count; end > 0 && rc == 0;) {
+        size_t first = end - 1;
+        while (first > 0 && s->block[first].goes_on)
+            first--;
+        rc = position_in(s, &s->block[first], end - first, size, key, out);
+        end = first;
+    }
+    return rc;
 }
 
 // 1: found; 0: not here.
@@ -111,9 +124,7 @@ static int look_in(struct search *s, uint64_t segment, struct journal_position *
             journal_key_load(s->key_dir, g.day, false, &s->key) == 0)
             key = &s->key;
         if (g.cipher == JOURNAL_PLAIN || key)
-            rc = list_blocks(s, (uint64_t)st.st_size);
-        for (size_t i = rc == 0 ? s->count : 0; i > 0 && rc == 0; i--)
-            rc = position_at(s, s->block[i - 1], (uint64_t)st.st_size, key, out);
+            rc = position_of_segment(s, (uint64_t)st.st_size, key, out);
     }
     close(s->fd);
     return rc;
@@ -127,10 +138,8 @@ int journal_find_position(const char *dir, const char *key_dir, uint64_t log,
     s.dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s.dir < 0)
         return -errno;
-    buf_init(&s.stored, 2 * (size_t)JOURNAL_RAW_MAX);
-    buf_init(&s.raw, JOURNAL_RAW_MAX);
-    s.sealer = journal_sealer_new();
-    int rc = s.sealer ? 0 : -ENOMEM;
+    s.chain = journal_chain_new();
+    int rc = s.chain ? 0 : -ENOMEM;
     while (rc == 0) {
         rc = segment_before(s.dir, segment, &segment);
         if (rc <= 0) {
@@ -139,9 +148,7 @@ int journal_find_position(const char *dir, const char *key_dir, uint64_t log,
         }
         rc = look_in(&s, segment, out);
     }
-    journal_sealer_free(s.sealer);
-    buf_fini(&s.stored);
-    buf_fini(&s.raw);
+    journal_chain_free(s.chain);
     free(s.block);
     close(s.dir);
     return rc > 0 ? 0 : rc;

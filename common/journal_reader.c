@@ -17,12 +17,11 @@ struct journal_reader {
     struct journal_segment segment;
     bool segment_bad; // header damaged, or its key is not to be had: passed over
     struct journal_key key;
-    struct journal_sealer *sealer;
+    struct journal_chain *chain;
     struct journal_cursor at;
-    bool in_block; // `raw` holds the block at `at.offset`
+    bool in_block; // `entries` are those of the block at `at.offset`
     struct journal_block block;
-    struct buf stored, raw;
-    struct journal_entries entries; // of `raw`
+    struct journal_entries entries;
     bool mark_given;
     int64_t minute_from; // blocks whose rows all lie before are passed over
     struct journal_entry entry;
@@ -49,6 +48,7 @@ static int open_segment(struct journal_reader *r)
     r->segment = (struct journal_segment){0};
     r->segment_bad = false;
     r->in_block = false;
+    journal_chain_forget(r->chain);
     return 1;
 }
 
@@ -146,36 +146,23 @@ static void pass_block(struct journal_reader *r, uint64_t to)
     r->in_block = false;
 }
 
-// Loads what is stored behind a header. 1: `raw` is there; 0: damaged, passed over. Of a block whose stored octets
+// Loads the block at `at.offset`. 1: `entries` are there; 0: damaged, passed over. Of a block whose stored octets
 // are lost in part its length says nothing: the next header may stand before its end.
-static int load_block(struct journal_reader *r, const uint8_t *header, uint64_t next, uint64_t size)
+static int load_block(struct journal_reader *r, uint64_t next, uint64_t size)
 {
-    const struct journal_block *b = &r->block;
-    buf_clear(&r->stored);
-    if (r->stored.cap < b->stored) {
-        uint8_t *data = realloc(r->stored.data, b->stored);
-        if (!data)
-            return -ENOMEM;
-        r->stored.data = data;
-        r->stored.cap = b->stored;
-    }
-    if (!journal_read_at(r->fd, r->stored.data, b->stored, r->at.offset + b->header))
-        return -EIO;
-    int rc = journal_unseal(r->sealer, b, span_of(header, b->header),
-                            span_of(r->stored.data, b->stored), r->key.day ? &r->key : NULL,
-                            &r->raw);
-    if (rc == -ENOMEM)
+    int rc = journal_chain_load(r->chain, r->fd, r->at.offset, size, r->key.day ? &r->key : NULL,
+                                &r->entries);
+    if (rc == -ENOMEM || rc == -EIO)
         return rc;
     if (rc < 0) {
         uint64_t found = journal_find_block(r->fd, r->at.offset + 1, size);
-        damaged(r, JOURNAL_FAULT_BLOCK, r->at.offset);
+        damaged(r, rc == -ESTALE ? JOURNAL_FAULT_CHAIN : JOURNAL_FAULT_BLOCK, r->at.offset);
         pass_block(r, found < next ? found : next);
         return 0;
     }
     r->stats.blocks++;
-    r->stats.octets += (uint64_t)b->header + b->stored;
-    r->stats.octets_raw += b->raw;
-    r->entries = journal_entries_of(b, buf_span(&r->raw));
+    r->stats.octets += (uint64_t)r->block.header + r->block.stored;
+    r->stats.octets_raw += r->block.raw;
     r->in_block = true;
     r->mark_given = false;
     return 1;
@@ -205,7 +192,7 @@ static bool is_before(const struct journal_reader *r, const struct journal_block
            b->minute_max < r->minute_from;
 }
 
-// Finds the next block. 1: `raw` is there; 0: nothing more now.
+// Finds the next block. 1: `entries` are there; 0: nothing more now.
 static int next_block(struct journal_reader *r)
 {
     for (;;) {
@@ -238,7 +225,7 @@ static int next_block(struct journal_reader *r)
             pass_block(r, next);
             continue;
         }
-        if ((rc = load_block(r, header, next, size)) != 0)
+        if ((rc = load_block(r, next, size)) != 0)
             return rc;
     }
 }
@@ -345,16 +332,14 @@ int journal_reader_open(const char *dir, const struct journal_cursor *from, cons
         return -ENOMEM;
     r->fd = -1;
     r->minute_from = INT64_MIN;
-    buf_init(&r->stored, UINT32_MAX);
-    buf_init(&r->raw, JOURNAL_RAW_MAX);
     if (from)
         r->at = *from;
     r->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rc = r->dir < 0 ? -errno : 0;
-    r->sealer = journal_sealer_new();
+    r->chain = journal_chain_new();
     if (key_dir)
         r->key_dir = strdup(key_dir);
-    if (rc == 0 && (!r->sealer || (key_dir && !r->key_dir)))
+    if (rc == 0 && (!r->chain || (key_dir && !r->key_dir)))
         rc = -ENOMEM;
     if (rc < 0) {
         journal_reader_close(r);
@@ -373,9 +358,7 @@ void journal_reader_close(struct journal_reader *r)
         close(r->fd);
     if (r->dir >= 0)
         close(r->dir);
-    journal_sealer_free(r->sealer);
-    buf_fini(&r->stored);
-    buf_fini(&r->raw);
+    journal_chain_free(r->chain);
     free(r->key_dir);
     free(r);
 }

@@ -20,6 +20,7 @@ struct order {
 struct journal_rows {
     struct buf octets;
     struct minute_hashes *hashes;
+    size_t hashes_before; // of blocks before, in the same chain
     struct waiting *waiting;
     struct order *order; // as many
     size_t count, cap;
@@ -53,12 +54,21 @@ void journal_rows_clear(struct journal_rows *w)
 {
     buf_clear(&w->octets);
     minute_hashes_clear(w->hashes);
+    w->hashes_before = 0;
     w->count = 0;
 }
 
-struct span journal_rows_hashes(const struct journal_rows *w)
+void journal_rows_go_on(struct journal_rows *w)
 {
-    return minute_hashes_octets(w->hashes);
+    buf_clear(&w->octets);
+    w->hashes_before = minute_hashes_count(w->hashes);
+    w->count = 0;
+}
+
+struct span journal_rows_hashes(const struct journal_rows *w, bool whole)
+{
+    struct span all = minute_hashes_octets(w->hashes);
+    return whole ? all : span_cut(all, 8 * w->hashes_before, all.len);
 }
 
 // With what an entry takes beside a row: kind, length, where its hashes are, times; and the block's position.
@@ -153,9 +163,9 @@ static void sort(struct journal_rows *w)
         qsort_r(w->order, w->count, sizeof *w->order, by_key, w);
 }
 
-int journal_rows_gather(struct journal_rows *w, int64_t mark_ms, struct buf *out)
+int journal_rows_gather(struct journal_rows *w, int64_t mark_ms, bool whole, struct buf *out)
 {
-    uint32_t hashes = 0;
+    uint32_t hashes = whole ? 0 : (uint32_t)w->hashes_before;
     sort(w);
     for (size_t i = 0; i < w->count; i++) {
         const struct waiting *row = &w->waiting[w->order[i].index];

@@ -30,6 +30,12 @@ struct journal_writer {
     struct buf others;         // and entries of coverage and sites
     struct buf raw, block;
     struct journal_block pending; // counts and minutes so far
+    struct {
+        bool goes_on; // the next block may be of it
+        uint64_t at;  // where it began
+        uint64_t octets;
+        int64_t mark_ms; // of its first block
+    } chain;
     struct journal_damage damage;
     // Of a live collector.
     bool live;
@@ -183,10 +189,15 @@ static void writer_free(struct journal_writer *w)
     free(w);
 }
 
-static void pending_clear(struct journal_writer *w)
+// Behind a block. `goes_on`: another one of its chain may follow.
+static void pending_clear(struct journal_writer *w, bool goes_on)
 {
-    journal_rows_clear(w->rows);
+    if (goes_on)
+        journal_rows_go_on(w->rows);
+    else
+        journal_rows_clear(w->rows);
     buf_clear(&w->others);
+    w->chain.goes_on = goes_on;
     w->pending = (struct journal_block){.minute_min = INT64_MAX, .minute_max = INT64_MIN};
 }
 
@@ -212,7 +223,7 @@ int journal_writer_open(const char *dir, const struct journal_options *options,
     if (rc == 0 && (!w->sealer || !w->rows || (options->key_dir && !w->key_dir)))
         rc = -ENOMEM;
     if (rc == 0)
-        pending_clear(w);
+        pending_clear(w, false);
     uint32_t day = 0, number = 0;
     if (rc == 0)
         rc = journal_tag_write(w->dir);
@@ -322,6 +333,7 @@ static int begin_segment(struct journal_writer *w, uint32_t day, uint32_t number
     w->fd = fd;
     w->segment = s;
     w->size = sizeof header;
+    w->chain.goes_on = false;
     return 0;
 }
 
@@ -380,10 +392,49 @@ static bool is_done(const struct journal_writer *w)
            (a->ordinal < d->ordinal || (a->ordinal == d->ordinal && a->part <= d->part));
 }
 
+// The pending entries as a block of the chain, or one that begins another: then it has the hashes of the chain
+// before with it, for its rows may refer to them.
+static int seal(struct journal_writer *w, struct journal_block *b)
+{
+    bool first = !w->chain.goes_on;
+    uint64_t back = first ? 0 : w->size - w->chain.at;
+    buf_clear(&w->raw);
+    if (w->live)
+        journal_entry_position(&w->at, &w->raw);
+    buf_bytes(&w->raw, w->others.data, w->others.len);
+    int rc = journal_rows_gather(w->rows, b->mark_ms, first, &w->raw);
+    if (rc < 0)
+        return rc;
+    assert(back <= UINT32_MAX);
+    b->back = (uint32_t)back;
+    // Until the block is written nothing can follow it.
+    w->chain.goes_on = false;
+    rc = journal_seal(w->sealer, b, buf_span(&w->raw), journal_rows_hashes(w->rows, first),
+                      w->key_dir ? &w->key : NULL, &w->block);
+    if (first) {
+        w->chain.at = w->size;
+        w->chain.octets = 0;
+        w->chain.mark_ms = b->mark_ms;
+    }
+    w->chain.octets += b->raw;
+    return rc;
+}
+
+static void written(struct journal_writer *w, const struct journal_block *b)
+{
+    int64_t span_ms;
+    bool goes_on = b->compression == JOURNAL_ZSTD_PIECE &&
+                   w->chain.octets <= JOURNAL_CHAIN_OCTETS &&
+                   !__builtin_sub_overflow(b->mark_ms, w->chain.mark_ms, &span_ms) &&
+                   span_ms >= 0 && span_ms < JOURNAL_CHAIN_MS;
+    pending_clear(w, goes_on);
+    w->at.part++;
+}
+
 static int commit(struct journal_writer *w, int64_t mark_ms)
 {
     if (w->live && is_done(w)) {
-        pending_clear(w);
+        pending_clear(w, false);
         w->at.part++;
         return 0;
     }
@@ -392,27 +443,17 @@ static int commit(struct journal_writer *w, int64_t mark_ms)
         rc = choose_segment(w, mark_ms);
     if (rc < 0)
         return rc;
-    buf_clear(&w->raw);
-    if (w->live)
-        journal_entry_position(&w->at, &w->raw);
-    buf_bytes(&w->raw, w->others.data, w->others.len);
-    rc = journal_rows_gather(w->rows, mark_ms, &w->raw);
-    if (rc < 0)
-        return rc;
     struct journal_block b = w->pending;
     b.mark_ms = mark_ms;
     if (b.rows == 0) {
         b.minute_min = 1;
         b.minute_max = 0;
     }
-    rc = journal_seal(w->sealer, &b, buf_span(&w->raw), journal_rows_hashes(w->rows),
-                      w->key_dir ? &w->key : NULL, &w->block);
+    rc = seal(w, &b);
     if (rc == 0)
         rc = write_block(w);
-    if (rc == 0) {
-        pending_clear(w);
-        w->at.part++;
-    }
+    if (rc == 0)
+        written(w, &b);
     return rc;
 }
 

@@ -14,7 +14,7 @@
 #include "common/distinct.h"
 #include "common/identity.h"
 
-#define MINUTE_VERSION 2 // version 1 is still read
+#define MINUTE_VERSION 3 // versions 1 and 2 are still read
 
 // What the other end is to the subscriber.
 enum minute_role {
@@ -289,7 +289,7 @@ int minute_row_decode(struct cursor *c, struct minute_row *r, struct distinct_bu
 struct minute_hashes;                          // of rows that are written
 struct minute_hashes *minute_hashes_new(void); // NULL: out of memory
 void minute_hashes_free(struct minute_hashes *h);
-void minute_hashes_clear(struct minute_hashes *h);         // other rows follow
+void minute_hashes_clear(struct minute_hashes *h);         // rows follow that know nothing of these
 size_t minute_hashes_count(const struct minute_hashes *h); // values so far
 void minute_hashes_cut(struct minute_hashes *h,
                        size_t count); // forgets those behind: a row that was not taken
@@ -297,9 +297,9 @@ struct span
 minute_hashes_octets(const struct minute_hashes *h); // of 8 a value; borrowed until the next row
 // Not its times, minute and cut_ms: whoever writes rows says them in front.
 void minute_row_put(const struct minute_row *r, struct buf *out, struct minute_hashes *h);
-// `body`: what that wrote; `all`: the stream from its beginning; `*at`: the values that rows before this one have used up.
-int minute_row_get(struct cursor body, struct span all, size_t *at, struct minute_row *r,
-                   struct distinct_budget *budget);
+// `body`: what that wrote, in `version` (2 or MINUTE_VERSION); `all`: the stream from its beginning; `*at`: the values that rows before this one have used up.
+int minute_row_get(struct cursor body, uint8_t version, struct span all, size_t *at,
+                   struct minute_row *r, struct distinct_budget *budget);
 int minute_row_time(struct minute_row *r, int64_t minute, int64_t cut_ms); // -EINVAL: no such time
 
 // What a site (and each POP) did in a minute, so that one party can be held against all: failure

@@ -1,6 +1,6 @@
 // Minute rows as octets, and back: a version, a length, and sections that hold only what is not zero
 // (docs/formats/minute.md). Decoding takes nothing on trust: every number is checked against its range,
-// a list's length against the octets that are there. Rows of version 1 are read, not written.
+// a list's length against the octets that are there. Rows of versions 1 and 2 are read, not written.
 //
 // A row is written with pointers into room that suffices for any row with these sets and digests.
 #include <errno.h>
@@ -403,10 +403,10 @@ static int get_row(struct cursor *body, struct minute_row *r, struct minute_sour
     return rc;
 }
 
-int minute_row_get(struct cursor body, struct span all, size_t *at, struct minute_row *r,
-                   struct distinct_budget *budget)
+int minute_row_get(struct cursor body, uint8_t version, struct span all, size_t *at,
+                   struct minute_row *r, struct distinct_budget *budget)
 {
-    struct minute_source s = {.version = MINUTE_VERSION, .all = all, .next = *at};
+    struct minute_source s = {.version = version, .all = all, .next = *at};
     uint64_t hashes = cursor_varint(&body);
     *r = (struct minute_row){0};
     if (body.failed || *at > all.len / 8 || hashes > all.len / 8 - *at)
@@ -416,7 +416,7 @@ int minute_row_get(struct cursor body, struct span all, size_t *at, struct minut
 }
 
 // The hashes stand behind the row.
-static int decode(struct cursor *c, struct cursor *body, struct minute_row *r,
+static int decode(struct cursor *c, struct cursor *body, uint8_t version, struct minute_row *r,
                   struct distinct_budget *budget)
 {
     struct minute_row times;
@@ -427,7 +427,7 @@ static int decode(struct cursor *c, struct cursor *body, struct minute_row *r,
     uint64_t hashes = cursor_varint(body);
     if (body->failed || hashes > cursor_left(c) / 8)
         return -EINVAL;
-    int rc = minute_row_get(sections, cursor_take(c, 8 * hashes), &at, r, budget);
+    int rc = minute_row_get(sections, version, cursor_take(c, 8 * hashes), &at, r, budget);
     if (rc == 0) {
         r->minute = times.minute;
         r->cut_ms = times.cut_ms;
@@ -444,8 +444,8 @@ int minute_row_decode(struct cursor *c, struct minute_row *r, struct distinct_bu
     *r = (struct minute_row){0};
     if (!c->failed && version == 1)
         rc = get_row(&body, r, &old, budget);
-    else if (!c->failed && version == MINUTE_VERSION)
-        rc = decode(c, &body, r, budget);
+    else if (!c->failed && version > 1 && version <= MINUTE_VERSION)
+        rc = decode(c, &body, version, r, budget);
     c->failed = c->failed || rc < 0;
     return rc;
 }

@@ -6,9 +6,9 @@
 #include "common/hash.h"
 #include "common/minute_wire.h"
 
-static struct ip_addr get_address(struct cursor *c)
+static struct ip_addr get_address(struct cursor *c, uint8_t family)
 {
-    struct ip_addr a = {.family = cursor_u8(c)};
+    struct ip_addr a = {.family = family};
     if (a.family != IP_NONE && a.family != IP_V4 && a.family != IP_V6)
         c->failed = true;
     struct span s = cursor_take(c, ip_size(a.family));
@@ -94,6 +94,20 @@ static uint8_t *put_digest_numbers(const struct minute_digest *d, unsigned parts
     return at;
 }
 
+// In the octet of the peer's family: the flow is one of rows before, and its hash perhaps among those.
+#define FLOW_GOES_ON 0x80
+
+static uint8_t *put_flow(const struct minute_digest *d, uint8_t *at, struct minute_hashes *h)
+{
+    if (!(d->flags & MINUTE_DIGEST_START))
+        return minute_hashes_put(h, wire_u8(at, d->peer.family | FLOW_GOES_ON), d->flow_hash);
+    if (d->flags & MINUTE_DIGEST_END)
+        minute_hashes_single(h, d->flow_hash);
+    else
+        minute_hashes_first(h, d->flow_hash);
+    return wire_u8(at, d->peer.family);
+}
+
 // What sets of the row may hold of the peer need not be said again.
 static void imply_peer(const struct ip_addr *peer, struct minute_hashes *h)
 {
@@ -109,8 +123,7 @@ static uint8_t *put_digest(const struct minute_digest *d, int32_t before_ms, uin
     unsigned parts = parts_of(d);
     uint8_t *body = ++at;
     at = wire_varint(at, parts);
-    minute_hashes_single(h, d->flow_hash);
-    at = wire_u8(at, d->peer.family);
+    at = put_flow(d, at, h);
     at = wire_octets(at, d->peer.octet, ip_size(d->peer.family));
     imply_peer(&d->peer, h);
     at = wire_u16(at, d->peer_port);
@@ -183,8 +196,16 @@ static bool get_digest(struct cursor *all, int32_t before_ms, struct minute_dige
     if (all->failed)
         return false;
     unsigned parts = (unsigned)wire_get_at_most(c, UINT32_MAX);
-    d->flow_hash = minute_source_single(s, c);
-    d->peer = get_address(c);
+    uint8_t family;
+    if (s->version < 3) {
+        d->flow_hash = minute_source_single(s, c);
+        family = cursor_u8(c);
+    } else {
+        family = cursor_u8(c);
+        d->flow_hash = family & FLOW_GOES_ON ? minute_source_get(s, c) : minute_source_single(s, c);
+        family &= FLOW_GOES_ON - 1;
+    }
+    d->peer = get_address(c, family);
     if (d->peer.family != IP_NONE) {
         minute_source_imply(s, c, hash_address(&d->peer));
         minute_source_imply(s, c, hash_network(&d->peer));

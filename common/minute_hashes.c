@@ -121,6 +121,13 @@ static void remember(struct minute_hashes *h, struct stream_slot *s, uint64_t va
     *s = (struct stream_slot){.value = value, .place = (uint32_t)minute_hashes_count(h)};
 }
 
+void minute_hashes_first(struct minute_hashes *h, uint64_t value)
+{
+    minute_hashes_single(h, value);
+    if (!h->stream.failed)
+        remember(h, stream_slot(h, value), value);
+}
+
 uint8_t *minute_hashes_put(struct minute_hashes *h, uint8_t *at, uint64_t value)
 {
     const struct row_slot own = *row_slot(h, value);

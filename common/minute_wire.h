@@ -106,6 +106,11 @@ static inline uint8_t *wire_u16(uint8_t *at, unsigned v)
     return at + 2;
 }
 
+static inline uint8_t *wire_u32(uint8_t *at, uint32_t v)
+{
+    return wire_u16(wire_u16(at, v >> 16), v & 0xffff);
+}
+
 static inline uint8_t *wire_u64(uint8_t *at, uint64_t v)
 {
     v = __builtin_bswap64(v);
@@ -164,6 +169,8 @@ void minute_hashes_row(struct minute_hashes *h);
 bool minute_hashes_failed(const struct minute_hashes *h); // since it was cleared
 // A value that hardly ever comes again.
 void minute_hashes_single(struct minute_hashes *h, uint64_t value);
+// One that rows to come may say again, and none before has said.
+void minute_hashes_first(struct minute_hashes *h, uint64_t value);
 // One that may: writes at `at` where it stands, WIRE_HASH_MAX octets at most.
 uint8_t *minute_hashes_put(struct minute_hashes *h, uint8_t *at, uint64_t value);
 // One that the reader can tell from what was said.

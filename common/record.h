@@ -304,7 +304,7 @@ struct record_mail {
     bool auth_failed;
     uint8_t filter;      // enum record_mail_filter
     uint16_t reply_code; // 0: none
-    uint32_t recipients; // accepted
+    uint32_t recipients; // accepted; of a delivery: 1 when its message named none
     uint32_t recipients_4xx;
     uint32_t recipients_5xx;
     uint32_t message_octets;

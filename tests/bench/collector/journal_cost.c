@@ -29,7 +29,7 @@ static const char *const names[PARTS] = {"frames of rows", "head", "who",     "c
                                          "gauges",         "-",    "digests", "sets"};
 
 static struct {
-    uint64_t blocks, rows, closings, headers, packed, hashes, entries, other;
+    uint64_t blocks, chains, rows, closings, headers, packed, hashes, entries, other;
     uint64_t octets[PARTS], seen[PARTS][256];
 } sum;
 
@@ -61,14 +61,14 @@ static void look_at_row(struct cursor c)
     }
 }
 
-static void look_at(const struct journal_block *b, struct span raw)
+static void look_at(const struct journal_block *b, struct cursor c)
 {
-    struct cursor c = cursor_of(span_cut(raw, 0, raw.len - b->hashes));
     sum.blocks++;
+    sum.chains += b->back == 0;
     sum.headers += b->header;
     sum.hashes += b->hashes;
     sum.packed += b->stored - b->hashes;
-    sum.entries += raw.len - b->hashes;
+    sum.entries += cursor_left(&c);
     while (cursor_left(&c) > 0) {
         const uint8_t *at = c.at;
         unsigned kind = cursor_u8(&c);
@@ -94,31 +94,23 @@ static void sample(const char *folder, struct span entries)
 
 static void read_segment(const char *path, const char *samples)
 {
-    struct journal_sealer *s = journal_sealer_new();
-    struct buf stored, raw;
+    struct journal_chain *chain = journal_chain_new();
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    buf_init(&stored, UINT32_MAX);
-    buf_init(&raw, JOURNAL_RAW_MAX);
     uint64_t at = JOURNAL_SEGMENT_HEADER;
-    while (s && fd >= 0 && fstat(fd, &st) == 0) {
+    while (chain && fd >= 0 && fstat(fd, &st) == 0) {
         uint8_t header[JOURNAL_BLOCK_HEADER_MAX];
         struct journal_block b;
-        if (!journal_block_at(fd, at, (uint64_t)st.st_size, &b, header) || b.version < 2)
-            break;
-        buf_clear(&stored);
-        uint8_t *room = buf_room(&stored, b.stored);
-        if (!room || !journal_read_at(fd, room, b.stored, at + b.header) ||
-            journal_unseal(s, &b, span_of(header, b.header), span_of(room, b.stored), NULL, &raw))
+        struct journal_entries e;
+        if (!journal_block_at(fd, at, (uint64_t)st.st_size, &b, header) || b.version < 2 ||
+            journal_chain_load(chain, fd, at, (uint64_t)st.st_size, NULL, &e) < 0)
             break;
         if (samples && sum.blocks % 2 == 0)
-            sample(samples, span_cut(buf_span(&raw), 0, raw.len - b.hashes));
-        look_at(&b, buf_span(&raw));
+            sample(samples, span_of(e.left.at, cursor_left(&e.left)));
+        look_at(&b, e.left);
         at += (uint64_t)b.header + b.stored;
     }
-    journal_sealer_free(s);
-    buf_fini(&stored);
-    buf_fini(&raw);
+    journal_chain_free(chain);
     if (fd >= 0)
         close(fd);
 }
@@ -152,9 +144,10 @@ int main(int argc, char **argv)
         if (journal_segment_parse(entry[i]->d_name, &day, &number) == 0)
             read_segment(path, argc > 2 ? argv[2] : NULL);
     }
-    printf("%llu blocks, %llu rows, %llu active minutes\n%-28s %12s %10s %10s\n",
-           (unsigned long long)sum.blocks, (unsigned long long)sum.rows,
-           (unsigned long long)sum.closings, "octets", "all", "a minute", "entropy");
+    printf("%llu blocks in %llu chains, %llu rows, %llu active minutes\n%-28s %12s %10s %10s\n",
+           (unsigned long long)sum.blocks, (unsigned long long)sum.chains,
+           (unsigned long long)sum.rows, (unsigned long long)sum.closings, "octets", "all",
+           "a minute", "entropy");
     double all = (double)(sum.headers + sum.packed + sum.hashes);
     line("on disk", all, all);
     line("  block headers", (double)sum.headers, (double)sum.headers);

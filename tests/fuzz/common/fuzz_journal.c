@@ -1,5 +1,5 @@
 // A journal from any octets. The first octet says what the rest is: 0 a segment file that is read, cut by a
-// writer, appended to and read again; 1 the entries of a block of version 1; 255 of version 2, with how many hashes
+// writer, appended to and read again; 1 the entries of a block of version 1; 255 of the last, with how many hashes
 // behind them; else a block's stored octets behind a header whose checksums are right.
 #include <fcntl.h>
 #include <stdint.h>
@@ -83,6 +83,7 @@ static void again(const struct minute_row *row, struct minute_hashes *hashes, st
     struct journal_row w = {buf_span(&body), (int64_t)from, row->minute, row->cut_ms};
     journal_entry_row(&w, 0, out);
     struct journal_entries back = {.left = cursor_of(buf_span(out)),
+                                   .version = JOURNAL_VERSION,
                                    .hashes = minute_hashes_octets(hashes)};
     if (body.failed || out->failed || journal_entry_get(&back, &e) != 1 ||
         back.hashes_at != minute_hashes_count(hashes))
@@ -95,8 +96,10 @@ static void again(const struct minute_row *row, struct minute_hashes *hashes, st
 static void entries(unsigned hashes, const uint8_t *data, size_t size)
 {
     struct journal_entry e;
-    struct journal_block b = {.hashes = 8 * hashes <= size ? 8 * hashes : 0};
-    struct journal_entries from = journal_entries_of(&b, span_of(data, size));
+    size_t numbers = 8 * hashes <= size ? size - 8 * hashes : size;
+    struct journal_block b = {.version = JOURNAL_VERSION, .hashes = (uint32_t)(size - numbers)};
+    struct journal_entries from = journal_entries_of(&b, span_of(data, numbers),
+                                                     span_of(data + numbers, size - numbers));
     struct minute_hashes *all = minute_hashes_new();
     memset(&e, 0, sizeof e);
     while (all && journal_entry_get(&from, &e) == 1) {
@@ -136,20 +139,22 @@ static size_t old_header(const struct journal_block *b, uint8_t out[static 72])
     return 72;
 }
 
-// `compression` 2: plain, 3: with the first dictionary, else as it is written; of these so many hashes.
+// `compression` 2: plain, 3: with the first dictionary, else as it is written, from 128 on in a chain; of these so many
+// hashes.
 static void block(uint8_t compression, const uint8_t *data, size_t size)
 {
     struct cursor c = cursor_of(span_of(data, size));
     struct journal_block b = {.version = 1, .raw = cursor_u24(&c)}, back;
     struct span stored = cursor_rest(&c);
     uint8_t header[JOURNAL_BLOCK_HEADER_MAX];
-    b.compression = compression == 2   ? JOURNAL_ZSTD
-                    : compression == 3 ? JOURNAL_ZSTD_DICTIONARY
-                                       : JOURNAL_ZSTD_HASHES;
+    b.compression = compression == 2    ? JOURNAL_ZSTD
+                    : compression == 3  ? JOURNAL_ZSTD_DICTIONARY
+                    : compression < 128 ? JOURNAL_ZSTD_HASHES
+                                        : JOURNAL_ZSTD_PIECE;
     b.stored = (uint32_t)stored.len;
     if (compression > 3) {
         b.version = JOURNAL_VERSION;
-        b.hashes = 8u * (compression - 4u);
+        b.hashes = 8u * ((compression & 127u) - (compression < 128 ? 4u : 0u));
         if (b.hashes > b.stored || b.hashes > b.raw)
             b.hashes = 0;
     }
@@ -159,11 +164,14 @@ static void block(uint8_t compression, const uint8_t *data, size_t size)
     if (journal_block_get(h, &back) < 0 || back.raw != b.raw || back.hashes != b.hashes)
         abort();
     struct journal_sealer *s = journal_sealer_new();
-    struct buf raw;
-    buf_init(&raw, JOURNAL_RAW_MAX);
-    if (s && journal_unseal(s, &back, h, stored, NULL, &raw) == 0 && raw.len != b.raw)
+    struct buf raw, all;
+    buf_init(&raw, JOURNAL_RAW_MAX + 1);
+    buf_init(&all, JOURNAL_RAW_MAX);
+    if (s && journal_unseal(s, &back, h, stored, NULL, &raw, &all) == 0 &&
+        raw.len + all.len != b.raw)
         abort();
     buf_fini(&raw);
+    buf_fini(&all);
     journal_sealer_free(s);
 }
 

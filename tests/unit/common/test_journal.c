@@ -157,15 +157,17 @@ static void torn_at_every_octet(void **state)
     free(octets);
 }
 
+#define CHAIN_MINUTES (JOURNAL_CHAIN_MS / 60000)
+
 static void damage_is_passed_over(void **state)
 {
     struct fixture *f = *state;
     char path[128], text[256];
     struct journal_writer *w = writer(f->dir, NULL);
     off_t end[4];
-    for (int i = 0; i < 4; i++) {
-        put_rows(w, 1, MINUTE_ONE + i);
-        commit(w, MINUTE_ONE + i);
+    for (int i = 0; i < 4; i++) { // each a chain of its own
+        put_rows(w, 1, MINUTE_ONE + CHAIN_MINUTES * i);
+        commit(w, MINUTE_ONE + CHAIN_MINUTES * i);
         segment_path(f->dir, path);
         end[i] = size_of(path);
     }
@@ -190,6 +192,162 @@ static void damage_is_passed_over(void **state)
         assert_int_equal(pwrite(fd, &was, 1, places[i]), 1);
     }
     close(fd);
+}
+
+// Where the blocks of a segment begin, and whether they begin a chain.
+static unsigned blocks_of(const char *path, uint64_t at[static 64], bool first[static 64])
+{
+    unsigned n = 0;
+    int fd = open(path, O_RDONLY);
+    uint64_t size = (uint64_t)size_of(path);
+    struct journal_block b;
+    uint8_t header[JOURNAL_BLOCK_HEADER_MAX];
+    for (uint64_t next = JOURNAL_SEGMENT_HEADER;
+         n < 64 && journal_block_at(fd, next, size, &b, header);
+         next += (uint64_t)b.header + b.stored) {
+        first[n] = b.back == 0;
+        at[n++] = next;
+    }
+    close(fd);
+    return n;
+}
+
+// Blocks of a chain need those before them: damage takes the rest of its chain with it, and no more.
+static void damage_ends_with_its_chain(void **state)
+{
+    struct fixture *f = *state;
+    char path[128], text[256];
+    uint64_t at[64];
+    bool first[64];
+    struct journal_writer *w = writer(f->dir, NULL);
+    struct minute_row row;
+    for (int i = 0; i < 2 * CHAIN_MINUTES + 4; i++) {
+        row = sample_head(1, MINUTE_ONE + i);
+        assert_int_equal(journal_put_row(w, &row), 0);
+        commit(w, MINUTE_ONE + i);
+    }
+    journal_writer_close(w);
+    segment_path(f->dir, path);
+    unsigned blocks = blocks_of(path, at, first), chain = 1;
+    assert_int_equal(blocks, 2 * CHAIN_MINUTES + 4);
+    for (; !first[chain]; chain++)
+        ;
+    assert_int_equal(chain, CHAIN_MINUTES + 1);
+    unsigned chains = 0;
+    for (unsigned i = 0; i < blocks; i++)
+        chains += first[i];
+    assert_int_equal(chains, 3);
+    int fd = open(path, O_RDWR);
+    for (unsigned hit = 0; hit < blocks; hit++) {
+        unsigned lost = 1;
+        while (hit + lost < blocks && !first[hit + lost])
+            lost++;
+        off_t place = (off_t)(hit + 1 < blocks ? at[hit + 1] : (uint64_t)size_of(path)) - 2;
+        uint8_t was, other;
+        assert_int_equal(pread(fd, &was, 1, place), 1);
+        other = was ^ 0x10;
+        assert_int_equal(pwrite(fd, &other, 1, place), 1);
+        struct journal_reader *r = reader(f->dir, NULL, NULL);
+        assert_int_equal(strlen(letters(r, text)), 2 * (blocks - lost));
+        assert_int_equal(journal_reader_stats(r)->bad_blocks, lost);
+        char damage[JOURNAL_DAMAGE_TEXT_MAX];
+        assert_true(journal_reader_damage(r, damage));
+        assert_non_null(strstr(damage, "whose checksum or seal is wrong"));
+        assert_int_equal(journal_reader_damage(r, damage), lost > 1);
+        if (lost > 1)
+            assert_non_null(strstr(damage, "without a damaged one before it"));
+        journal_reader_close(r);
+        assert_int_equal(pwrite(fd, &was, 1, place), 1);
+    }
+    close(fd);
+}
+
+// A row whose hashes the blocks before it have said, behind each thing that ends a chain: a new writer, a new segment, a
+// commit that failed. Read from any of these blocks on, it is whole.
+static void what_ends_a_chain(void **state)
+{
+    struct fixture *f = *state;
+    struct journal_options o = {0};
+    char blocker[160], name[JOURNAL_NAME_MAX];
+    struct minute_row row = sample_row(1, MINUTE_ONE);
+    struct journal_writer *w = writer(f->dir, &o);
+    for (int i = 0; i < 8; i++) {
+        int64_t day = i >= 4 ? 1440 : 0;
+        assert_int_equal(minute_row_time(&row, MINUTE_ONE + day + i, row.cut_ms + 60000), 0);
+        assert_int_equal(journal_put_row(w, &row), 0);
+        if (i == 4) { // its segment cannot be made at once
+            snprintf(blocker, sizeof blocker, "%s/%s", f->dir,
+                     journal_segment_name(journal_day((row.minute + 1) * 60000), 1, name));
+            assert_int_equal(mkdir(blocker, 0700), 0);
+            assert_true(journal_commit(w, (row.minute + 1) * 60000) < 0);
+            assert_int_equal(rmdir(blocker), 0);
+        }
+        commit(w, row.minute);
+        if (i == 1) {
+            journal_writer_close(w);
+            w = writer(f->dir, &o);
+        }
+    }
+    journal_writer_close(w);
+    struct journal_reader *r = reader(f->dir, NULL, NULL);
+    struct journal_cursor at[8];
+    const struct journal_entry *e;
+    for (int i = 0; i < 8; i++) {
+        at[i] = journal_reader_cursor(r);
+        assert_int_equal(journal_next(r, &e), 1);
+        assert_int_equal(journal_next(r, &e), 1);
+    }
+    journal_reader_close(r);
+    for (int i = 0; i < 8; i++) {
+        r = reader(f->dir, &at[i], NULL);
+        for (int left = i; left < 8; left++) {
+            assert_int_equal(journal_next(r, &e), 1);
+            assert_int_equal(e->kind, JOURNAL_ROW);
+            assert_int_equal(e->row.minute, MINUTE_ONE + (left >= 4 ? 1440 : 0) + left);
+            assert_int_equal(minute_row_time(&row, e->row.minute, e->row.cut_ms), 0);
+            assert_true(sample_equal(&row, &e->row));
+            assert_int_equal(journal_next(r, &e), 1);
+            assert_int_equal(e->kind, JOURNAL_MARK);
+        }
+        assert_int_equal(journal_next(r, &e), 0);
+        assert_int_equal(journal_reader_stats(r)->bad_blocks, 0);
+        journal_reader_close(r);
+    }
+    minute_row_fini(&row, NULL);
+}
+
+// A minute of many rows is a frame of its own between small blocks, and ends their chain.
+static void a_large_block_between_small_ones(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    uint64_t at[64];
+    bool first[64];
+    struct journal_writer *w = writer(f->dir, NULL);
+    put_rows(w, 1, MINUTE_ONE);
+    commit(w, MINUTE_ONE);
+    put_rows(w, 60, MINUTE_ONE + 1);
+    commit(w, MINUTE_ONE + 1);
+    put_rows(w, 1, MINUTE_ONE + 2);
+    commit(w, MINUTE_ONE + 2);
+    journal_writer_close(w);
+    segment_path(f->dir, path);
+    assert_int_equal(blocks_of(path, at, first), 3);
+    assert_true(first[0] && !first[1] && first[2]);
+    struct journal_reader *r = reader(f->dir, NULL, NULL);
+    const struct journal_entry *e;
+    for (unsigned block = 0; block < 3; block++) {
+        unsigned rows = block == 1 ? 60 : 1;
+        for (unsigned i = 0; i < rows; i++) {
+            struct minute_row row = sample_row(i, MINUTE_ONE + block);
+            assert_int_equal(journal_next(r, &e), 1);
+            assert_true(sample_equal(&row, &e->row));
+            minute_row_fini(&row, NULL);
+        }
+        assert_int_equal(journal_next(r, &e), 1);
+        assert_int_equal(e->kind, JOURNAL_MARK);
+    }
+    journal_reader_close(r);
 }
 
 static void cursors(void **state)
@@ -287,9 +445,17 @@ static void skipping_by_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(comes_back),          TEST(same_rows_same_octets), TEST(read_while_written),
-        TEST(torn_at_every_octet), TEST(damage_is_passed_over), TEST(cursors),
-        TEST(cursor_texts),        TEST(skipping_by_time),
+        TEST(damage_ends_with_its_chain),
+        TEST(what_ends_a_chain),
+        TEST(a_large_block_between_small_ones),
+        TEST(comes_back),
+        TEST(same_rows_same_octets),
+        TEST(read_while_written),
+        TEST(torn_at_every_octet),
+        TEST(damage_is_passed_over),
+        TEST(cursors),
+        TEST(cursor_texts),
+        TEST(skipping_by_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

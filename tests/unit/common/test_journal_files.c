@@ -91,9 +91,9 @@ static void damage_is_named(void **state)
     struct fixture *f = *state;
     char text[256], path[128], want[64], damage[JOURNAL_DAMAGE_TEXT_MAX];
     struct journal_writer *w = writer(f->dir, NULL);
-    for (int i = 0; i < 4; i++) {
-        put_rows(w, 1, MINUTE_ONE + i);
-        commit(w, MINUTE_ONE + i);
+    for (int i = 0; i < 4; i++) { // each a chain of its own
+        put_rows(w, 1, MINUTE_ONE + 15 * i);
+        commit(w, MINUTE_ONE + 15 * i);
     }
     assert_false(journal_writer_damage(w, damage));
     journal_writer_close(w);
@@ -203,7 +203,8 @@ static void encryption_binds_the_header(void **state)
     struct journal_sealer *s = journal_sealer_new();
     struct journal_key key = {.day = 20250101, .id = 1, .octet = {1, 2, 3}};
     struct journal_block b = {.mark_ms = 60000, .rows = 0};
-    struct buf block, raw;
+    struct buf block, raw, all;
+    buf_init(&all, 1 << 20);
     buf_init(&block, 1 << 20);
     buf_init(&raw, 1 << 20);
     static const char text[] = "a secret";
@@ -214,39 +215,82 @@ static void encryption_binds_the_header(void **state)
     struct span header = span_of(block.data, b.header);
     struct span stored = span_of(block.data + b.header, b.stored);
     assert_null(memmem(stored.data, stored.len, "secret", 6));
-    assert_int_equal(journal_unseal(s, &b, header, stored, &key, &raw), 0);
-    assert_int_equal(raw.len, sizeof text + sizeof hashes);
+    assert_int_equal(journal_unseal(s, &b, header, stored, &key, &raw, &all), 0);
+    assert_int_equal(raw.len, sizeof text);
     assert_memory_equal(raw.data, text, sizeof text);
-    assert_memory_equal(raw.data + sizeof text, hashes, sizeof hashes);
-    assert_int_equal(journal_unseal(s, &b, header, stored, NULL, &raw), -ENOKEY);
+    assert_int_equal(all.len, sizeof hashes);
+    assert_memory_equal(all.data, hashes, sizeof hashes);
+    assert_int_equal(journal_unseal(s, &b, header, stored, NULL, &raw, &all), -ENOKEY);
     // The mark moved to another time: the payload's checksum is right, the seal is not.
     struct journal_block moved = b;
     moved.mark_ms = 120000;
     uint8_t other[JOURNAL_BLOCK_HEADER_MAX];
     moved.header = (uint8_t)journal_block_put(&moved, other);
-    assert_int_equal(journal_unseal(s, &moved, span_of(other, moved.header), stored, &key, &raw),
-                     -EINVAL);
+    assert_int_equal(
+        journal_unseal(s, &moved, span_of(other, moved.header), stored, &key, &raw, &all), -EINVAL);
     key.octet[0] ^= 1;
-    assert_int_equal(journal_unseal(s, &b, header, stored, &key, &raw), -EINVAL);
+    assert_int_equal(journal_unseal(s, &b, header, stored, &key, &raw, &all), -EINVAL);
+    buf_fini(&all);
     buf_fini(&block);
     buf_fini(&raw);
     journal_sealer_free(s);
+}
+
+static void old_segment(const struct fixture *f, const uint8_t *octets, size_t len)
+{
+    char path[160];
+    journal_writer_close(writer(f->dir, NULL));
+    snprintf(path, sizeof path, "%s/%d.000001.pj", f->dir, OLD_DAY);
+    FILE *out = fopen(path, "wbe");
+    assert_non_null(out);
+    assert_int_equal(fwrite(octets, 1, len, out), len);
+    fclose(out);
+}
+
+static void segments_of_version_2(void **state)
+{
+    struct fixture *f = *state;
+    char text[256];
+    const struct journal_entry *e;
+    struct minute_row want[3] = {sample_head(2, MINUTE_ONE), old_row(), old_row()};
+    want[2].minute++;
+    want[2].cut_ms += 60000;
+    old_segment(f, old_segment_2_octets, sizeof old_segment_2_octets);
+    struct journal_reader *r = reader(f->dir, NULL, NULL);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(journal_next(r, &e), 1);
+        assert_int_equal(e->kind, JOURNAL_ROW);
+        assert_true(sample_equal(&e->row, &want[i]));
+        if (i == 0)
+            continue;
+        assert_int_equal(journal_next(r, &e), 1);
+        assert_int_equal(e->kind, JOURNAL_MARK);
+    }
+    assert_true(e->mark_ms == OLD_MARK_2_MS);
+    assert_int_equal(journal_next(r, &e), 0);
+    assert_int_equal(journal_reader_stats(r)->bad_blocks, 0);
+    journal_reader_close(r);
+    // A writer leaves it as it is, and goes on in a new one.
+    struct journal_writer *w = writer(f->dir, NULL);
+    assert_int_equal(journal_torn_octets(w), 0);
+    put_rows(w, 1, MINUTE_ONE);
+    assert_int_equal(journal_commit(w, OLD_MARK_2_MS + 1), 0);
+    journal_writer_close(w);
+    r = reader(f->dir, NULL, NULL);
+    assert_string_equal(letters(r, text), "RRMRMRM");
+    journal_reader_close(r);
+    for (int i = 0; i < 3; i++)
+        minute_row_fini(&want[i], NULL);
 }
 
 // Older segments are read, and left as they are: a writer goes on in a new one.
 static void segments_of_version_1(void **state)
 {
     struct fixture *f = *state;
-    char path[160], text[256];
+    char text[256];
     const struct journal_entry *e;
     struct minute_row want = old_row();
-    journal_writer_close(writer(f->dir, NULL));
-    snprintf(path, sizeof path, "%s/%d.000001.pj", f->dir, OLD_DAY);
-    FILE *out = fopen(path, "wbe");
-    assert_non_null(out);
-    assert_int_equal(fwrite(old_segment_octets, 1, sizeof old_segment_octets, out),
-                     sizeof old_segment_octets);
-    fclose(out);
+    old_segment(f, old_segment_octets, sizeof old_segment_octets);
     struct journal_reader *r = reader(f->dir, NULL, NULL);
     assert_int_equal(journal_next(r, &e), 1);
     assert_int_equal(e->kind, JOURNAL_ROW);
@@ -303,9 +347,10 @@ static void a_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(segments_by_size),  TEST(one_writer_at_a_time),        TEST(encrypted_by_day),
-        TEST(a_full_disk),       TEST(encryption_binds_the_header), TEST(damage_is_named),
-        TEST(no_journal_at_all), TEST(old_days_are_shredded),       TEST(segments_of_version_1),
+        TEST(segments_by_size),      TEST(one_writer_at_a_time),        TEST(encrypted_by_day),
+        TEST(a_full_disk),           TEST(encryption_binds_the_header), TEST(damage_is_named),
+        TEST(no_journal_at_all),     TEST(old_days_are_shredded),       TEST(segments_of_version_1),
+        TEST(segments_of_version_2),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -258,7 +258,60 @@ static void rows_of_version_1(void **state)
     minute_row_fini(&got, NULL);
     for (size_t len = 0; len < sizeof old_row_octets; len++)
         assert_int_equal(decoded(span_of(old_row_octets, len), &got), -EINVAL);
+    // Version 2 differs in flows that began before their row only, and this has none of them.
+    struct buf b = encoded(&want);
+    b.data[0] = 2;
+    assert_int_equal(decoded(buf_span(&b), &got), 0);
+    assert_true(sample_equal(&got, &want));
+    minute_row_fini(&got, NULL);
+    buf_fini(&b);
+    want.digest[0].flags &= ~(uint32_t)MINUTE_DIGEST_START;
+    b = encoded(&want);
+    assert_int_equal(decoded(buf_span(&b), &got), 0);
+    assert_true(sample_equal(&got, &want));
+    minute_row_fini(&got, NULL);
+    b.data[0] = 2;
+    assert_int_equal(decoded(buf_span(&b), &got), -EINVAL);
+    buf_fini(&b);
     minute_row_fini(&want, NULL);
+}
+
+// A flow that goes on says its hash once for all rows of the stream.
+static void a_flow_that_goes_on(void **state)
+{
+    (void)state;
+    struct minute_hashes *h = minute_hashes_new();
+    struct minute_row row = sample_head(1, 29000000), back;
+    struct minute_digest d = {.flow_hash = 0x1122334455667788, .flags = MINUTE_DIGEST_START};
+    struct buf body;
+    buf_init(&body, 1 << 16);
+    row.digest = &d;
+    row.digest_count = 1;
+    // It begins, goes on, and ends; then another one begins and ends at once, and comes back all the same.
+    static const struct {
+        uint64_t flow;
+        uint32_t flags;
+        size_t more; // values in the stream
+    } rows[] = {{1, MINUTE_DIGEST_START, 1}, {1, 0, 0},
+                {1, MINUTE_DIGEST_END, 0},   {2, MINUTE_DIGEST_START | MINUTE_DIGEST_END, 1},
+                {2, MINUTE_DIGEST_END, 1},   {2, 0, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t at = minute_hashes_count(h), before = at;
+        d.flow_hash = rows[i].flow << 32 | 5;
+        d.flags = rows[i].flags;
+        buf_clear(&body);
+        minute_row_put(&row, &body, h);
+        assert_int_equal(minute_hashes_count(h) - before, rows[i].more);
+        assert_int_equal(minute_row_get(cursor_of(buf_span(&body)), MINUTE_VERSION,
+                                        minute_hashes_octets(h), &at, &back, NULL),
+                         0);
+        assert_int_equal(back.digest_count, 1);
+        assert_true(back.digest[0].flow_hash == d.flow_hash);
+        assert_int_equal(back.digest[0].flags, d.flags);
+        minute_row_fini(&back, NULL);
+    }
+    buf_fini(&body);
+    minute_hashes_free(h);
 }
 
 // Many rows with one stream of hashes, read in another order than written: what one row says of a value that an
@@ -284,24 +337,25 @@ static void hashes_of_many_rows(void **state)
     for (unsigned i = ROWS; i > 0; i--) {
         size_t at = from[i - 1];
         struct cursor c = cursor_of(buf_span(&body[i - 1]));
-        assert_int_equal(minute_row_get(c, all, &at, &back, NULL), 0);
+        assert_int_equal(minute_row_get(c, MINUTE_VERSION, all, &at, &back, NULL), 0);
         assert_int_equal(minute_row_time(&back, 29000000, row[i - 1].cut_ms), 0);
         assert_true(sample_equal(&back, &row[i - 1]));
         assert_int_equal(at, i < ROWS ? from[i] : all.len / 8);
         minute_row_fini(&back, NULL);
         at = all.len / 8 + 1; // behind the end
-        assert_int_equal(minute_row_get(c, all, &at, &back, NULL), -EINVAL);
+        assert_int_equal(minute_row_get(c, MINUTE_VERSION, all, &at, &back, NULL), -EINVAL);
         at = 0; // a stream that was cut
-        assert_int_equal(minute_row_get(c, span_cut(all, 0, 8), &at, &back, NULL), -EINVAL);
+        assert_int_equal(minute_row_get(c, MINUTE_VERSION, span_cut(all, 0, 8), &at, &back, NULL),
+                         -EINVAL);
     }
     // A row that was not taken leaves nothing behind that others could refer to.
     minute_hashes_cut(h, from[1]);
     buf_clear(&body[1]);
     minute_row_put(&row[1], &body[1], h);
     size_t at = from[1];
-    assert_int_equal(
-        minute_row_get(cursor_of(buf_span(&body[1])), minute_hashes_octets(h), &at, &back, NULL),
-        0);
+    assert_int_equal(minute_row_get(cursor_of(buf_span(&body[1])), MINUTE_VERSION,
+                                    minute_hashes_octets(h), &at, &back, NULL),
+                     0);
     assert_int_equal(minute_row_time(&back, row[1].minute, row[1].cut_ms), 0);
     assert_true(sample_equal(&back, &row[1]));
     minute_row_fini(&back, NULL);
@@ -410,6 +464,7 @@ int main(void)
         cmocka_unit_test(digests_that_lie_about_their_number),
         cmocka_unit_test(rows_of_version_1),
         cmocka_unit_test(hashes_of_many_rows),
+        cmocka_unit_test(a_flow_that_goes_on),
         cmocka_unit_test(adding),
         cmocka_unit_test(adding_digests),
     };
