@@ -10,6 +10,14 @@ size_t line_feed(struct line *l, struct span data)
     const uint8_t *lf = memchr(data.data, '\n', data.len);
     size_t used = lf ? (size_t)(lf - data.data) + 1 : data.len;
     size_t text = lf ? used - 1 : used;
+    if (lf && l->len == 0 && !l->cut && text <= LINE_MAX_OCTETS) {
+        bool cr = text > 0 && data.data[text - 1] == '\r';
+        l->whole = data.data;
+        l->len = (uint16_t)(text - cr);
+        l->bare_lf = !cr;
+        l->done = true;
+        return used;
+    }
     size_t room = LINE_MAX_OCTETS - l->len;
     size_t take = text < room ? text : room;
     memcpy(l->octet + l->len, data.data, take);
@@ -31,7 +39,8 @@ size_t line_feed(struct line *l, struct span data)
 
 void line_wipe(struct line *l)
 {
-    explicit_bzero(l->octet, l->len);
+    if (!l->whole)
+        explicit_bzero(l->octet, l->len);
     memset(l, 0, offsetof(struct line, used));
 }
 

@@ -8,6 +8,7 @@
 
 // Zeroed is valid and empty.
 struct line {
+    const uint8_t *whole; // the finished line where it lay whole in what was fed; NULL: in `octet`
     uint16_t len;
     bool cut;     // longer than LINE_MAX_OCTETS: the rest was passed over
     bool bare_lf; // of the finished line: LF without CR
@@ -18,13 +19,14 @@ struct line {
 };
 
 // Takes octets up to and with the next LF and returns how many; `l->done` says whether the line is
-// finished. The finished line stays readable until the next call.
+// finished. The finished line stays readable until the next call, or as long as `data` does. A line that lies
+// whole in `data` is not copied.
 size_t line_feed(struct line *l, struct span data);
 
 // The line so far, without its end.
 static inline struct span line_span(const struct line *l)
 {
-    return span_of(l->octet, l->len);
+    return span_of(l->whole ? l->whole : l->octet, l->len);
 }
 
 // Forget the text for good: it may have held a credential.

@@ -416,10 +416,8 @@ static void smtp_wipe(void *state)
 const struct proto_descriptor proto_smtp = {
     .name = "smtp",
     .state_size = sizeof(struct smtp),
-    .touched = {offsetof(struct smtp, client) + offsetof(struct smtp_client, line.octet) + 64,
-                offsetof(struct smtp, server), offsetof(struct smtp, server) + 64,
-                offsetof(struct smtp, client_side), offsetof(struct smtp, client_side) + 64,
-                offsetof(struct smtp, queue)},
+    .touched = {offsetof(struct smtp, server), offsetof(struct smtp, client_side),
+                offsetof(struct smtp, client_side) + 64, offsetof(struct smtp, queue)},
     .app = RECORD_APP_SMTP,
     .match = smtp_match,
     .open = smtp_open,
