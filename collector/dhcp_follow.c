@@ -13,7 +13,7 @@
 #include "dhcp_kea.h"
 
 #define CHUNK    65536
-#define POLL_MAX (4 << 20)
+#define POLL_MAX (1 << 18) // what a call reads: some milliseconds
 
 struct dhcp_follow {
     char *path;

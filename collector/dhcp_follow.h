@@ -18,6 +18,6 @@ void dhcp_follow_free(struct dhcp_follow *f);
 // Everything that is there now, the files a cleanup left beside it first (Kea's .2, .completed, .1). -ENOENT:
 // no such file; another negative errno.
 int dhcp_follow_read_all(struct dhcp_follow *f, int64_t now_ms);
-// What came since, a few MB at most. 1: more is there; 0: at the end; negative errno: call again later.
+// What came since, a slice of it at most. 1: more is there; 0: at the end; negative errno: call again later.
 int dhcp_follow_poll(struct dhcp_follow *f, int64_t now_ms);
 const char *dhcp_follow_path(const struct dhcp_follow *f);

@@ -2,6 +2,7 @@
 // synced. A segment begins between two blocks, with the sequences as they are then.
 #include "intake.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -17,6 +18,16 @@
 
 enum event { EVENT_SILENT = 1 };
 
+struct replay {                  // of what was logged before the start
+    struct spool_reader *reader; // NULL: it is done
+    struct ipfix_decoder *decoder;
+    struct spool_block block; // being taken
+    struct span payload;      // of it, not decoded yet; the reader's
+    uint64_t ordinal;         // of the next record
+    uint64_t put;             // since the last call
+    bool first;
+};
+
 struct intake {
     struct intake_options options;
     struct collector *collector;
@@ -29,6 +40,7 @@ struct intake {
     int error;   // why it stalled; 0: it did not
     bool taking; // an error came while a record was taken
     uint64_t replayed, repeats;
+    struct replay replay;
 };
 
 // ---- Blocks
@@ -67,7 +79,8 @@ static int write_block(struct intake *in)
 
 static int begin_block(struct intake *in, uint32_t domain)
 {
-    int rc = spool_turn(in->log);
+    // A segment begins with what was taken before it: not while that is less than what was logged.
+    int rc = intake_replaying(in) ? 0 : spool_turn(in->log);
     if (rc < 0)
         return rc;
     in->gathering = encoder_of(in, domain);
@@ -185,7 +198,8 @@ int intake_sync(struct intake *in)
     int rc = before_commit(in);
     if (rc < 0)
         return stall(in, rc, false);
-    trim(in);
+    if (!intake_replaying(in))
+        trim(in);
     return 0;
 }
 
@@ -214,7 +228,7 @@ int intake_put(struct intake *in, const struct record *r, const struct ipfix_oct
     *put = false;
     if (in->error)
         return in->error;
-    // What a sensor sends again after a lost connection need not stand in the log twice.
+    // What a sensor sends again after a lost connection need not stand in the log twice; where it does it is taken once.
     if (r->id.sequence > 0 && collector_knows(in->collector, &r->id)) {
         *put = true;
         in->repeats++;
@@ -229,6 +243,10 @@ int intake_put(struct intake *in, const struct record *r, const struct ipfix_oct
     if (rc < 0)
         return stall(in, rc, false);
     *put = true;
+    if (intake_replaying(in)) {
+        in->replay.put++;
+        return 0;
+    }
     journal_writer_at(collector_journal(in->collector),
                       spool_ordinal(in->log) + in->block.records - 1);
     rc = collector_take_checked(in->collector, r);
@@ -246,6 +264,7 @@ int intake_silent(struct intake *in, int64_t now_ms)
     uint8_t event[12] = {0, 0, 0, EVENT_SILENT};
     for (unsigned i = 0; i < 8; i++)
         event[4 + i] = (uint8_t)((uint64_t)now_ms >> (56 - 8 * i));
+    assert(!intake_replaying(in));
     int rc = in->error ? in->error : write_block(in);
     uint64_t ordinal = spool_ordinal(in->log);
     if (rc == 0)
@@ -270,49 +289,91 @@ static void seed(struct intake *in, struct span payload)
     }
 }
 
-static int replay_records(struct intake *in, struct ipfix_decoder *d, const struct spool_block *b,
-                          struct span payload)
+// The block that comes next. 1; 0: there is none.
+static int begin_replayed(struct intake *in)
 {
-    struct journal_writer *journal = collector_journal(in->collector);
-    uint64_t ordinal = b->ordinal;
-    struct record r;
-    int rc = 0;
-    ipfix_decoder_reset(d);
-    while (payload.len > 0 && rc == 0) {
-        size_t n = ipfix_decoder_feed(d, payload);
-        payload = span_cut(payload, n, payload.len);
-        while (rc == 0 && ipfix_decoder_next(d, &r) == 1) {
-            journal_writer_at(journal, ordinal++);
-            rc = collector_take_checked(in->collector, &r);
-            in->replayed++;
-        }
-    }
-    return rc;
+    struct replay *p = &in->replay;
+    int rc = spool_reader_next(p->reader, &p->block, &p->payload);
+    if (rc <= 0)
+        return rc;
+    if (p->block.kind == SPOOL_POSITIONS && p->first)
+        seed(in, p->payload);
+    p->first = false;
+    p->ordinal = p->block.ordinal;
+    ipfix_decoder_reset(p->decoder);
+    if (p->block.kind == SPOOL_RECORDS)
+        return 1;
+    p->payload = (struct span){0};
+    if (p->block.kind != SPOOL_EVENT)
+        return 1;
+    journal_writer_at(collector_journal(in->collector), p->ordinal++);
+    rc = collector_silent(in->collector);
+    return rc < 0 ? rc : 1;
 }
 
-static int replay(struct intake *in)
+// The next record of the block. 1; 0: it has no more.
+static int take_replayed(struct intake *in)
 {
-    struct spool_reader *reader = spool_reader_new(in->log);
-    struct ipfix_decoder *d = ipfix_decoder_new();
-    struct spool_block b;
-    struct span payload;
-    bool first = true;
-    int rc = reader && d ? 0 : -ENOMEM;
-    while (rc == 0 && (rc = spool_reader_next(reader, &b, &payload)) == 1) {
-        rc = 0;
-        if (b.kind == SPOOL_POSITIONS && first)
-            seed(in, payload);
-        first = false;
-        if (b.kind == SPOOL_RECORDS)
-            rc = replay_records(in, d, &b, payload);
-        if (b.kind == SPOOL_EVENT) {
-            journal_writer_at(collector_journal(in->collector), b.ordinal);
-            rc = collector_silent(in->collector);
-        }
+    struct replay *p = &in->replay;
+    struct record r;
+    while (ipfix_decoder_next(p->decoder, &r) != 1) {
+        if (p->payload.len == 0)
+            return 0;
+        size_t n = ipfix_decoder_feed(p->decoder, p->payload);
+        p->payload = span_cut(p->payload, n, p->payload.len);
     }
-    ipfix_decoder_free(d);
-    spool_reader_free(reader);
-    return rc;
+    journal_writer_at(collector_journal(in->collector), p->ordinal++);
+    in->replayed++;
+    int rc = collector_take_checked(in->collector, &r);
+    return rc < 0 ? rc : 1;
+}
+
+static void end_replay(struct intake *in)
+{
+    ipfix_decoder_free(in->replay.decoder);
+    spool_reader_free(in->replay.reader);
+    in->replay = (struct replay){0};
+}
+
+// At the end of what is written. What was gathered meanwhile comes next. 1: there is some; 0: none, the end.
+static int at_end(struct intake *in)
+{
+    if (in->gathering && in->block.records > 0) {
+        int rc = write_block(in);
+        return rc < 0 ? rc : 1;
+    }
+    end_replay(in);
+    return 0;
+}
+
+int intake_replay(struct intake *in, uint64_t records)
+{
+    if (!intake_replaying(in) || in->error)
+        return in->error;
+    uint64_t until = in->replayed + (records > 2 * in->replay.put ? records : 2 * in->replay.put);
+    in->replay.put = 0;
+    while (in->replayed < until) {
+        bool taking = true; // a record or an event, whose rows could not be written
+        int rc = take_replayed(in);
+        if (rc == 0) {
+            rc = begin_replayed(in);
+            taking = in->replay.block.kind == SPOOL_EVENT;
+        }
+        if (rc == 0) {
+            rc = at_end(in);
+            taking = false;
+            if (rc == 0)
+                return 0;
+        }
+        if (rc < 0)
+            return stall(in, rc, taking);
+    }
+    return 1;
+}
+
+bool intake_replaying(const struct intake *in)
+{
+    return in->replay.reader != NULL;
 }
 
 int intake_open(const struct intake_options *options, struct collector *c, FILE *errors,
@@ -338,7 +399,11 @@ int intake_open(const struct intake_options *options, struct collector *c, FILE 
     if (rc == 0) {
         spool_on_segment(in->log, begin_segment, in);
         journal_writer_live(collector_journal(c), spool_id(in->log), &done, before_commit, in);
-        rc = replay(in);
+        in->replay.first = true;
+        in->replay.reader = spool_reader_new(in->log);
+        in->replay.decoder = ipfix_decoder_new();
+        if (!in->replay.reader || !in->replay.decoder)
+            rc = -ENOMEM;
     }
     if (rc < 0) {
         fprintf(errors, "%s: %s\n", options->dir,
@@ -354,11 +419,27 @@ void intake_close(struct intake *in)
 {
     if (!in)
         return;
+    end_replay(in);
     spool_close(in->log);
     for (size_t i = 0; i < ENCODERS; i++)
         ipfix_encoder_free(in->encoder[i]);
     buf_fini(&in->payload);
     free(in);
+}
+
+static void status_replay(const struct intake *in, struct control_status *s)
+{
+    uint64_t end = spool_ordinal(in->log) + (in->gathering ? in->block.records : 0);
+    uint64_t left = intake_replaying(in) ? end - in->replay.ordinal : 0;
+    char text[200];
+    control_status_counter(s, "intake_to_replay", left);
+    if (!intake_replaying(in))
+        return;
+    snprintf(text, sizeof text,
+             "the intake is counted again since the start: %llu records are left; those that come "
+             "are kept and acknowledged, their minutes come behind",
+             (unsigned long long)left);
+    control_status_problem(s, 1, "intake-replay", text, "it ends by itself");
 }
 
 void intake_status(const struct intake *in, struct control_status *s)
@@ -372,6 +453,7 @@ void intake_status(const struct intake *in, struct control_status *s)
     control_status_counter(s, "intake_bad_blocks", p->bad_blocks);
     control_status_counter(s, "intake_torn_octets", p->torn_octets);
     control_status_counter(s, "intake_replayed", in->replayed);
+    status_replay(in, s);
     control_status_counter(s, "intake_repeats", in->repeats);
     if (in->error) {
         snprintf(text, sizeof text, "the %s cannot be written: %s; nothing is acknowledged",

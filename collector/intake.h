@@ -1,6 +1,7 @@
 // The log in front of the counting (docs/adr/0007): a record is put here, then taken. What was put is durable
-// after intake_sync and may be acknowledged. At the start what the log holds is taken again, in the same order; blocks that
-// the journal has are not written again.
+// after intake_sync and may be acknowledged. After the start what the log holds is taken again, in the same order; blocks that
+// the journal has are not written again. Until that is done, what is put is logged behind it, durable as always, and
+// taken when its turn comes.
 //
 // When the disk refuses (intake_stalled), nothing more may be put until intake_retry says so: whoever reads stops reading.
 #pragma once
@@ -19,10 +20,15 @@ struct intake_options {
     uint64_t segment_octets; // removed as a whole; 0: 64 MiB
 };
 
-// Replays into `c`, which must be new. Errors are written to `errors`. Negative errno.
+// `c` must be new; nothing is taken yet: intake_replay follows. Errors are written to `errors`. Negative errno.
 int intake_open(const struct intake_options *options, struct collector *c, FILE *errors,
                 struct intake **out);
 void intake_close(struct intake *in);
+
+// Takes again what the log holds, so many records of it or somewhat more, and twice what was put since the last call: so it comes to
+// an end. 1: call it again; 0: done, also later; negative errno: stalled.
+int intake_replay(struct intake *in, uint64_t records);
+bool intake_replaying(const struct intake *in);
 
 // Logs the record and takes it. 0: done; negative errno: stalled. `*put` says whether the record is in the log: if not, it must be
 // offered again. The record is what a decoder gave, and `octets` what it was given as (NULL: it was changed since).
@@ -35,7 +41,7 @@ int intake_sync(struct intake *in);
 bool intake_stalled(const struct intake *in);
 // Tries again what failed. 0: go on.
 int intake_retry(struct intake *in);
-// All sources are silent: logged, and all minutes close.
+// All sources are silent: logged, and all minutes close. Not while replaying.
 int intake_silent(struct intake *in, int64_t now_ms);
 
 void intake_status(const struct intake *in, struct control_status *s);

@@ -159,6 +159,11 @@ bool lease_churn_end(struct lease_churn *c, int64_t from_ms, int64_t to_ms)
            (to_ms == INT64_MAX || change(c, to_ms, 0, 1));
 }
 
+bool lease_churn_gone(struct lease_churn *c, int64_t start_ms, int64_t end_ms)
+{
+    return change(c, start_ms, -1, 0) && (end_ms == INT64_MAX || change(c, end_ms, 0, -1));
+}
+
 // ---- All at once
 
 bool lease_churn_add(struct lease_churn *c, int64_t start_ms, int64_t end_ms)

@@ -22,6 +22,8 @@ bool lease_churn_freeze(struct lease_churn *c);
 // One by one, afterwards: a lease began; an end moved (INT64_MAX: from or to "open").
 bool lease_churn_start(struct lease_churn *c, int64_t start_ms);
 bool lease_churn_end(struct lease_churn *c, int64_t from_ms, int64_t to_ms);
+// A lease that was counted never was: the file that had it no longer does.
+bool lease_churn_gone(struct lease_churn *c, int64_t start_ms, int64_t end_ms);
 // What changed before is no longer told by the second; what is open since then still counts.
 void lease_churn_forget(struct lease_churn *c, int64_t before_ms);
 

@@ -6,17 +6,23 @@
 #include <string.h>
 
 #include "file_watch.h"
+#include "lease_swap.h"
 
 #define END_OCTETS 4096 // compared before the old end
 
 struct lease_follow {
     char *path;
-    uint8_t source, number, round;
+    uint8_t source, number;
+    uint16_t round; // of the last reading, also of one that was refused
     struct leases *leases;
     struct file_watch watch;
     char end[END_OCTETS]; // of what was read
     size_t end_len;
     bool whole_lines; // what was read ends with a line's end
+    // Of a reading under way.
+    FILE *in;
+    struct lease_swap *swap;
+    struct file_version reading;
 };
 
 struct lease_follow *lease_follow_new(const char *path, uint8_t source, uint8_t number,
@@ -35,10 +41,20 @@ struct lease_follow *lease_follow_new(const char *path, uint8_t source, uint8_t 
     return NULL;
 }
 
+static void end_reading(struct lease_follow *f)
+{
+    if (f->in)
+        fclose(f->in);
+    f->in = NULL;
+    lease_swap_free(f->swap);
+    f->swap = NULL;
+}
+
 void lease_follow_free(struct lease_follow *f)
 {
     if (!f)
         return;
+    end_reading(f);
     free(f->path);
     free(f);
 }
@@ -72,55 +88,105 @@ static bool is_appended(const struct lease_follow *f, const struct file_version 
            fread(end, 1, f->end_len, in) == f->end_len && memcmp(end, f->end, f->end_len) == 0;
 }
 
-static int read_version(struct lease_follow *f, FILE *in, FILE *errors)
+static uint16_t next_round(const struct lease_follow *f)
+{
+    return f->round == UINT16_MAX ? 1 : (uint16_t)(f->round + 1);
+}
+
+static int open_regular(const char *path, FILE **out, struct file_version *version)
 {
     struct stat st;
-    if (fstat(fileno(in), &st) < 0)
+    FILE *in = fopen(path, "re");
+    if (!in)
         return -errno;
-    if (!S_ISREG(st.st_mode))
-        return -EISDIR;
-    struct file_version now = file_version_of(&st);
-    int rc;
-    if (is_appended(f, &now, in)) {
-        rc = leases_file_append(f->leases, in, f->path, f->source, f->number, f->round, errors);
-    } else {
-        uint8_t round = f->round == UINT8_MAX ? 1 : (uint8_t)(f->round + 1);
-        rewind(in);
-        rc = leases_file_read(f->leases, in, f->path, f->source, f->number, round, errors);
-        if (rc == 0)
-            f->round = round;
-    }
-    if (rc < 0)
+    int rc = fstat(fileno(in), &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EISDIR;
+    if (rc < 0) {
+        fclose(in);
         return rc;
-    remember_end(f, in, &now);
-    file_watch_took(&f->watch, &now);
+    }
+    *version = file_version_of(&st);
+    *out = in;
     return 0;
 }
 
-static int open_and_read(struct lease_follow *f, FILE *errors)
+static void tell(const struct lease_follow *f, int rc, FILE *errors)
 {
-    FILE *in = fopen(f->path, "re");
-    int rc = in ? read_version(f, in, errors) : -errno;
-    if (in)
-        fclose(in);
     if (rc < 0 && rc != -EINVAL)
         fprintf(errors, "%s: %s\n", f->path, strerror(-rc));
-    return rc;
 }
 
 int lease_follow_load(struct lease_follow *f, FILE *errors)
 {
-    return open_and_read(f, errors);
+    FILE *in = NULL;
+    struct file_version now;
+    int rc = open_regular(f->path, &in, &now);
+    if (rc == 0) {
+        f->round = next_round(f);
+        rc = leases_file_read(f->leases, in, f->path, f->source, f->number, f->round, errors);
+    }
+    if (rc == 0) {
+        remember_end(f, in, &now);
+        file_watch_took(&f->watch, &now);
+    }
+    if (in)
+        fclose(in);
+    tell(f, rc, errors);
+    return rc;
+}
+
+// ---- In slices
+
+bool lease_follow_busy(const struct lease_follow *f)
+{
+    return f->swap != NULL;
+}
+
+static int begin_reading(struct lease_follow *f)
+{
+    int rc = open_regular(f->path, &f->in, &f->reading);
+    if (rc < 0)
+        return rc;
+    bool appended = is_appended(f, &f->reading, f->in);
+    if (!appended) {
+        f->round = next_round(f);
+        rewind(f->in);
+    }
+    f->swap = lease_swap_new(f->leases, f->in, f->path, f->source, f->number, f->round, appended);
+    return f->swap ? 0 : -ENOMEM;
+}
+
+static int go_on_reading(struct lease_follow *f, FILE *errors)
+{
+    int rc = lease_swap_slice(f->swap);
+    if (rc > 0)
+        return LEASE_FOLLOW_MORE;
+    if (rc == -EINVAL)
+        lease_swap_tell(f->swap, errors);
+    if (rc < 0)
+        return rc;
+    clearerr(f->in);
+    remember_end(f, f->in, &f->reading);
+    file_watch_took(&f->watch, &f->reading);
+    return 1;
 }
 
 int lease_follow_poll(struct lease_follow *f, FILE *errors)
 {
-    if (!file_watch_look(&f->watch, f->path))
-        return 0;
-    int rc = open_and_read(f, errors);
+    int rc = 0;
+    if (!f->swap) {
+        if (!file_watch_look(&f->watch, f->path))
+            return 0;
+        rc = begin_reading(f);
+    }
     if (rc == 0)
-        return 1;
-    file_watch_refused(&f->watch, rc);
+        rc = go_on_reading(f, errors);
+    if (rc == LEASE_FOLLOW_MORE)
+        return rc;
+    end_reading(f);
+    if (rc < 0) {
+        tell(f, rc, errors);
+        file_watch_refused(&f->watch, rc);
+    }
     return rc;
 }
 

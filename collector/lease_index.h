@@ -29,8 +29,8 @@ struct lease_span {
     int32_t pop_index; // into the POPs; -1: none
     uint32_t interim_s;
     uint8_t source;
-    uint8_t file;  // that it stands in, alone; 0: none, or others say so too
-    uint8_t round; // of reading the file
+    uint8_t file;   // that it stands in, alone; 0: none, or others say so too
+    uint16_t round; // of reading the file
     bool used, lost_stop, clock_differs;
 };
 
@@ -48,7 +48,8 @@ struct leases {
     uint32_t free; // chain by `group` of spans that were forgotten
     uint32_t gone
         [2]; // chains by `session_next` of spans taken out: since the last leases_forget, and before
-    uint8_t file, round; // being read; 0: none
+    uint8_t file; // being read; 0: none
+    uint16_t round;
     struct group *group; // [1..groups]
     uint32_t groups, group_cap;
     uint32_t *place, *session; // hash tables
@@ -65,7 +66,9 @@ struct leases {
 
 uint64_t place_hash(const struct span_key *k);
 bool same_place(const struct span_key *a, const struct span_key *b); // realm and prefix
-uint64_t session_hash(const char *nas, const char *session_id);      // 0: no session
+// The lease of this key, party and start; 0: none.
+uint32_t leases_span_of(const struct leases *l, const struct lease *lease);
+uint64_t session_hash(const char *nas, const char *session_id); // 0: no session
 
 // Ends that nobody reported, and leases that claim a key at the same time; tells the churn what changed.
 int mend_group(struct leases *l, struct group *g);

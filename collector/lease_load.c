@@ -66,7 +66,7 @@ static void drop_unread(struct leases *l)
 }
 
 int leases_file_read(struct leases *l, FILE *in, const char *path, uint8_t source, uint8_t file,
-                     uint8_t round, FILE *errors)
+                     uint16_t round, FILE *errors)
 {
     int rc = load_lines(NULL, in, path, source, errors);
     if (rc < 0)
@@ -79,25 +79,9 @@ int leases_file_read(struct leases *l, FILE *in, const char *path, uint8_t sourc
     if (rc == 0)
         drop_unread(l);
     int settled = leases_settle(l);
-    l->file = l->round = 0;
+    l->file = 0;
+    l->round = 0;
     return rc ? rc : settled;
-}
-
-int leases_file_append(struct leases *l, FILE *in, const char *path, uint8_t source, uint8_t file,
-                       uint8_t round, FILE *errors)
-{
-    off_t from = ftello(in);
-    int rc = load_lines(NULL, in, path, source, errors);
-    if (rc == 0 && fseeko(in, from, SEEK_SET) < 0)
-        rc = -errno;
-    if (rc < 0)
-        return rc;
-    clearerr(in);
-    l->file = file;
-    l->round = round;
-    rc = load_lines(l, in, path, source, errors);
-    l->file = l->round = 0;
-    return rc;
 }
 
 int leases_load(const char *path, FILE *errors, struct leases **out)

@@ -14,6 +14,7 @@
 #include "radius_server.h"
 
 #define POLL_MS     1000
+#define SLICE_MS    5 // between slices of a file that is read
 #define TIDY_MS     (60 * 60 * 1000)
 #define DAY_MS      INT64_C(86400000)
 #define LOG_EACH_MS 60000
@@ -35,7 +36,7 @@ struct lease_sources {
     size_t radiuses;
     struct radius_counts counts;
     struct loop *loop;
-    int poll_timer, tidy_timer;
+    int poll_timer, slice_timer, tidy_timer;
     int64_t logged_ms, tidied_ms;
     uint64_t failures;
 };
@@ -254,6 +255,8 @@ void lease_sources_close(struct lease_sources *s)
         return;
     if (s->loop && s->poll_timer > 0)
         loop_cancel(s->loop, s->poll_timer);
+    if (s->loop && s->slice_timer > 0)
+        loop_cancel(s->loop, s->slice_timer);
     if (s->loop && s->tidy_timer > 0)
         loop_cancel(s->loop, s->tidy_timer);
     for (size_t i = 0; i < s->follows; i++)
@@ -313,7 +316,7 @@ static int poll_table(struct lease_sources *s, size_t i, FILE *errors)
 
 static void say_polled(const char *path, int rc, char *text)
 {
-    if (rc > 0)
+    if (rc == 1)
         log_info("%s: was read anew", path);
     if (rc >= 0)
         return;
@@ -321,23 +324,56 @@ static void say_polled(const char *path, int rc, char *text)
     log_error("%s: not used; what was read of it before still counts", path);
 }
 
-static void poll_one(struct lease_sources *s, struct lease_follow *f, size_t table)
+// True: there is more to read, soon.
+static bool poll_one(struct lease_sources *s, struct lease_follow *f, size_t table)
 {
     char *text = NULL;
     size_t len = 0;
     FILE *errors = open_memstream(&text, &len);
     if (!errors)
-        return;
+        return false;
     int rc = f ? lease_follow_poll(f, errors) : poll_table(s, table, errors);
     fclose(errors);
     say_polled(f ? lease_follow_path(f) : source(s, table)->path, rc, text);
     free(text);
+    return f && rc == LEASE_FOLLOW_MORE;
 }
 
-static void poll_written(struct lease_sources *s)
+// A slice of each file that is read, and of what DHCP servers wrote; with `look` others are looked at, whether they
+// changed. True: there is more.
+static bool poll_slices(struct lease_sources *s, bool look, int64_t now_ms)
 {
+    bool more = false;
     for (size_t i = 0; i < s->files; i++)
-        poll_one(s, s->file[i], 0);
+        more |= (look || lease_follow_busy(s->file[i])) && poll_one(s, s->file[i], 0);
+    for (size_t i = 0; i < s->follows; i++) {
+        int rc = dhcp_follow_poll(s->follow[i], now_ms);
+        if (rc < 0)
+            say(s, now_ms, dhcp_follow_path(s->follow[i]), rc);
+        more |= rc > 0;
+    }
+    return more;
+}
+
+static void next_slice(struct loop *l, int64_t now_ms, void *ctx);
+
+static void arm_slice(struct lease_sources *s)
+{
+    int id = loop_after(s->loop, SLICE_MS, next_slice, s);
+    s->slice_timer = id > 0 ? id : 0; // else the next poll goes on
+}
+
+static void next_slice(struct loop *l, int64_t now_ms, void *ctx)
+{
+    struct lease_sources *s = ctx;
+    (void)l;
+    s->slice_timer = 0;
+    if (poll_slices(s, false, now_ms))
+        arm_slice(s);
+}
+
+static void poll_tables(struct lease_sources *s)
+{
     for (size_t i = 0; i < s->conf->lease_sources.count && i < s->tables; i++)
         if (source(s, i)->kind == LEASE_KIND_CGNAT_TABLE)
             poll_one(s, NULL, i);
@@ -347,12 +383,9 @@ static void poll_files(struct loop *l, int64_t now_ms, void *ctx)
 {
     struct lease_sources *s = ctx;
     (void)l;
-    poll_written(s);
-    for (size_t i = 0; i < s->follows; i++) {
-        int rc = dhcp_follow_poll(s->follow[i], now_ms);
-        if (rc < 0)
-            say(s, now_ms, dhcp_follow_path(s->follow[i]), rc);
-    }
+    poll_tables(s);
+    if (poll_slices(s, true, now_ms) && s->slice_timer == 0)
+        arm_slice(s);
     int rc = lease_store_sync(&s->store);
     if (rc < 0)
         say(s, now_ms, s->history, rc);

@@ -417,7 +417,7 @@ bool leases_renewal(const struct leases *l, struct lease *lease)
     return false;
 }
 
-bool leases_known(const struct leases *l, struct lease *lease)
+uint32_t leases_span_of(const struct leases *l, const struct lease *lease)
 {
     struct span_key k = {.prefix = lease->key.prefix,
                          .port_first = lease->key.port_first,
@@ -426,9 +426,14 @@ bool leases_known(const struct leases *l, struct lease *lease)
     char text[PARTY_TEXT_MAX];
     if (!strings_find(l->strings, lease->key.realm.name, &k.realm) ||
         !strings_find(l->strings, party_format(&lease->party, text), &s.party))
-        return false;
+        return 0;
     uint32_t g = find_group(l, &k);
-    uint32_t known = g ? find_span(l, &l->group[g], &s) : 0;
+    return g ? find_span(l, &l->group[g], &s) : 0;
+}
+
+bool leases_known(const struct leases *l, struct lease *lease)
+{
+    uint32_t known = leases_span_of(l, lease);
     if (known == 0)
         return false;
     lease->last_seen_ms = l->span[known].last_seen_ms;

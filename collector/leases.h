@@ -41,10 +41,7 @@ int leases_add_file(struct leases *l, const char *path, uint8_t source, FILE *er
 // reading before: leases that stood in it then and no longer do are taken out, so that the index says what the
 // file says. -EINVAL: some line is no lease, and nothing changed.
 int leases_file_read(struct leases *l, FILE *in, const char *path, uint8_t source, uint8_t file,
-                     uint8_t round, FILE *errors);
-// The lines from the file's position on are new; `round` is that of the reading before.
-int leases_file_append(struct leases *l, FILE *in, const char *path, uint8_t source, uint8_t file,
-                       uint8_t round, FILE *errors);
+                     uint16_t round, FILE *errors);
 void leases_free(struct leases *l);
 size_t leases_count(const struct leases *l);
 

@@ -315,7 +315,7 @@ static void on_tick(struct loop *l, int64_t now_ms, void *ctx)
     for (size_t i = 0; i < n->count; i++)
         session_tick(n->session[i], now_ms);
     forget_ended(n);
-    if (!intake_stalled(n->intake))
+    if (!intake_stalled(n->intake) && !intake_replaying(n->intake))
         watch_silence(n, now_ms);
 }
 

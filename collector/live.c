@@ -1,5 +1,5 @@
-// Listening sockets and certificates are opened with rights; then the tables are made and the intake is counted again, and only
-// then is anybody let in.
+// Listening sockets and certificates are opened with rights; then the tables are made. The intake is counted again in slices, while
+// sensors are heard: what they say is logged behind it, and acknowledged.
 #include "live.h"
 
 #include <errno.h>
@@ -13,7 +13,14 @@
 #include "lookup.h"
 #include "retention.h"
 
+#define REPLAY_RECORDS    4000 // a slice, some 20 ms
+#define REPLAY_MS         1
+#define REPLAY_STALLED_MS 250
+
 struct live {
+    struct loop *loop;
+    int replay_timer;
+    int64_t replay_began_ms;
     struct listen *listen;
     struct collector *collector;
     struct intake *intake;
@@ -83,6 +90,32 @@ void live_sandbox(const struct daemon *d, struct sandbox *s)
     }
 }
 
+static void on_replay(struct loop *l, int64_t now_ms, void *ctx)
+{
+    struct live *v = ctx;
+    int rc = intake_replay(v->intake, REPLAY_RECORDS);
+    v->replay_timer = 0;
+    if (rc == 0) {
+        log_info("the intake is counted again, in %lld ms",
+                 (long long)(now_ms - v->replay_began_ms));
+        return;
+    }
+    int id = loop_after(l, rc > 0 ? REPLAY_MS : REPLAY_STALLED_MS, on_replay, v);
+    if (id > 0)
+        v->replay_timer = id;
+    else
+        loop_stop(l, EX_OSERR); // started anew it goes on
+}
+
+static int start_replay(struct live *v, struct loop *l)
+{
+    int id = loop_after(l, 0, on_replay, v);
+    v->loop = l;
+    v->replay_began_ms = loop_clock_ms();
+    v->replay_timer = id > 0 ? id : 0;
+    return id < 0 ? id : 0;
+}
+
 int live_start(struct daemon *d)
 {
     struct live *v = d->state;
@@ -100,6 +133,8 @@ int live_start(struct daemon *d)
         rc = intake_open(&o, v->collector, stderr, &v->intake);
     if (rc == 0)
         rc = listen_start(v->listen, d->loop, v->intake, conf->silent_after);
+    if (rc == 0)
+        rc = start_replay(v, d->loop);
     if (rc == 0)
         rc = lease_sources_start(collector_leases(v->collector), d->loop);
     if (rc == 0 && !(v->retention = retention_new(d->loop, o.journal, conf, loop_clock_ms())))
@@ -164,6 +199,8 @@ void live_stop(struct daemon *d)
     struct live *v = d->state;
     if (!v)
         return;
+    if (v->replay_timer > 0)
+        loop_cancel(v->loop, v->replay_timer);
     // What is logged is counted again at the next start: minutes that are open stay open.
     if (v->intake) {
         if (intake_sync(v->intake) < 0)

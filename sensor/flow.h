@@ -166,7 +166,8 @@ struct flow_place {
 void flow_locate(const struct flow_table *t, const struct packet *p, struct flow_place *out);
 void flow_fetch(const struct flow_table *t, struct flow_place *place);
 // The same again for what hangs on the flow; false: nothing that flow_fetch_tracker would look at.
-bool flow_fetch_dialogue(const struct flow_table *t, const struct flow_place *place);
+bool flow_fetch_dialogue(const struct flow_table *t, const struct packet *p,
+                         const struct flow_place *place);
 void flow_fetch_tracker(const struct flow_table *t, const struct flow_place *place);
 
 // A complete packet (DECAP_PACKET). Deadlines up to its time have been fired.
@@ -177,7 +178,7 @@ void flow_packet_at(struct flow_table *t, const struct packet *p, const struct f
 void flow_run(struct flow_table *t, int64_t t_us);
 // Tells of every flow that counted something in the minute that ends at `t_us`.
 void flow_minute(struct flow_table *t, int64_t t_us);
-// The input ended too early: TCP flows that go on are not complete.
+// An input ended too early: TCP flows that are open are not complete.
 void flow_cut(struct flow_table *t);
 // Ends every flow, at the end of the input.
 void flow_finish(struct flow_table *t, int64_t t_us);

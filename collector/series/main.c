@@ -191,6 +191,11 @@ static int open_state(struct daemon *d)
                   strerror(-rc));
         return EX_NOINPUT;
     }
+    const char *until = daemon_value(d->args, "until");
+    if (until && follower_until(s->follower, until) != 0) {
+        log_error("%s: has no cursor; build all series anew with postern series rebuild", until);
+        return EX_NOINPUT;
+    }
     return 0;
 }
 
@@ -410,6 +415,9 @@ static const struct daemon_option options[] = {
      .argument = "DIR",
      .help = "read this journal to its end, then stop"},
     {.letter = 'd', .name = "rrd", .argument = "DIR", .help = "write the RRD files here"},
+    {.name = "until",
+     .argument = "DIR",
+     .help = "with -j: end where the series of this folder have come to"},
     {0},
 };
 

@@ -260,3 +260,69 @@ YAML
     run postern lookup "10.9.0.1@$(date -u +%FT%TZ)" -c live.yaml --purpose "case 3"
     [[ "$output" == *"line:anna"* ]]
 }
+
+# lines NAME COUNT: so many lines of parties called so
+lines() {
+    awk -v name="$1" -v count="$2" 'BEGIN { for (i = 0; i < count; i++)
+        printf ",10.%d.%d.%d,,,line:%s%d,2026-01-01T00:00:%02dZ,2126-01-01T00:00:00Z,,,,,,,north,\n",
+            50 + int(i / 65536), int(i / 256) % 256, i % 256, name, i, i % 60 }'
+}
+
+# Asks for the status again and again while a file of 120,000 lines is read, and for its last line until that is known: how long
+# the longest answer took, and how long the reading.
+@test "a large lease file that was replaced is read while the collector answers" {
+    command -v python3 >/dev/null || skip "no python3"
+    cat >live.yaml <<YAML
+site:
+  run_directory: $PWD
+collector:
+  listen: ["unix:$PWD/in.sock"]
+  journal: journal
+  intake: intake
+  lease_sources:
+    - {kind: csv, path: large.csv}
+    - {kind: kea, path: kea.csv}
+YAML
+    lines old 120000 >large.csv
+    postern-collector -c live.yaml 2>log &
+    echo $! >pid
+    for _ in $(seq 200); do [ -S postern-collector.sock ] && break || sleep 0.1; done
+    says 10.51.212.191 'line:old119999, certain'
+    lines new 120000 >large.new
+    # Kea's file is replaced by a large one too.
+    { head -1 kea.csv && awk -v now="$(date +%s)" 'BEGIN { for (i = 0; i < 30000; i++)
+        printf "10.70.%d.%d,02:00:00:00:%02x:%02x,,3600,%d,1,0,0,,0,\n", i / 256, i % 256, i / 256, i % 256, now + 3000 }'; } >kea.new
+    mv large.new large.csv
+    mv kea.new kea.csv
+    python3 - "$PWD/postern-collector.sock" >times <<'PYTHON'
+import json, socket, sys, time
+
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+answers = s.makefile("r")
+
+def ask(**request):
+    begin = time.monotonic()
+    s.sendall((json.dumps({"v": 1, **request}) + "\n").encode())
+    answer = json.loads(answers.readline())
+    return answer, 1000 * (time.monotonic() - begin)
+
+began, longest, known, waits = time.monotonic(), 0, 0, {"10.51.212.191": "line:new119999", "10.70.117.47": "line:02:00:00:00:75:2f"}
+while waits and time.monotonic() - began < 60:
+    longest = max(longest, ask(command="status")[1])
+    for address in list(waits):
+        answer, took = ask(command="lookup", address=address, purpose="a test")
+        longest = max(longest, took)
+        if answer.get("result", {}).get("party") == waits[address]:
+            del waits[address]
+    time.sleep(0.005)
+print(len(waits), round(longest), round(1000 * (time.monotonic() - began)))
+PYTHON
+    read -r left longest reading <times
+    echo "longest answer $longest ms, until all was known $reading ms"
+    kill "$(cat pid)"
+    wait "$(cat pid)" || true
+    [ "$left" -eq 0 ]
+    # A reading in one go would hold up one answer for nearly all of it.
+    [ $((4 * longest)) -lt "$reading" ]
+}

@@ -117,7 +117,7 @@ static void place(struct world *w, const char *name)
     snprintf(w->log, sizeof w->log, "%s/%s-log", w->dir, name);
 }
 
-static int start(struct world *w)
+static int start_slowly(struct world *w)
 {
     struct intake_options o = {.dir = w->log,
                                .journal = w->journal,
@@ -132,6 +132,27 @@ static int start(struct world *w)
         collector_close(w->collector);
         w->intake = NULL;
     }
+    return rc;
+}
+
+static void replay_all(struct world *w)
+{
+    int rc;
+    for (unsigned tries = 0; (rc = intake_replay(w->intake, 50)) != 0;) {
+        if (rc > 0)
+            continue;
+        assert_true(tries++ < 1000);
+        assert_true(intake_stalled(w->intake));
+        intake_retry(w->intake);
+    }
+    assert_false(intake_replaying(w->intake));
+}
+
+static int start(struct world *w)
+{
+    int rc = start_slowly(w);
+    if (rc == 0)
+        replay_all(w);
     return rc;
 }
 
@@ -164,6 +185,17 @@ static void sync_all(struct world *w)
         assert_true(tries < 100);
         intake_retry(w->intake);
     }
+}
+
+static uint64_t counter(const struct world *w, const char *name)
+{
+    struct control_status *s = control_status_new("test");
+    intake_status(w->intake, s);
+    json_t *j = control_status_json(s);
+    json_int_t n = json_integer_value(json_object_get(json_object_get(j, "counters"), name));
+    json_decref(j);
+    control_status_free(s);
+    return (uint64_t)n;
 }
 
 static char *read_journal(const struct world *w, size_t *len)
@@ -252,6 +284,86 @@ static void test_killed_while_one_stalls(void **state)
     struct world *w = *state;
     make_stall(w);
     kill_often(w);
+}
+
+// Killed again while it is counted again; meanwhile records come, old ones and new ones, and the disk fails at times.
+static void heard_while_replaying(struct world *w, unsigned fail_every)
+{
+    size_t len;
+    char *good = reference(w, &len), name[32];
+    for (size_t every = 5; every <= 320; every = every * 2 + 1)
+        for (unsigned slice = 1; slice <= 101; slice += 50) {
+            snprintf(name, sizeof name, "slow%zu-%u-%u", every, slice, fail_every);
+            place(w, name);
+            assert_int_equal(start_slowly(w), 0);
+            size_t acknowledged = 0, since = 0, replaying = 0;
+            faults = (struct faults){.every = fail_every, .error = ENOSPC};
+            for (size_t i = 0; i < w->count; i++) {
+                replaying += intake_replaying(w->intake);
+                insist(w, &w->record[i]);
+                if (i % 11 == 10) {
+                    sync_all(w);
+                    acknowledged = i + 1;
+                }
+                if (i % 3 == 0 && intake_replay(w->intake, slice) < 0)
+                    intake_retry(w->intake);
+                if (++since < every)
+                    continue;
+                since = 0;
+                faults.every = 0;
+                end(w);
+                assert_int_equal(start_slowly(w), 0);
+                faults.every = fail_every;
+                for (size_t k = acknowledged; k < i + 1; k++)
+                    insist(w, &w->record[k]);
+            }
+            assert_true(replaying > 0);
+            replay_all(w);
+            faults = (struct faults){0};
+            sync_all(w);
+            assert_int_equal(counter(w, "intake_to_replay"), 0);
+            end(w);
+            same(w, good, len);
+        }
+    free(good);
+}
+
+static void test_heard_while_replaying(void **state)
+{
+    heard_while_replaying(*state, 0);
+}
+
+static void test_heard_while_replaying_and_failing(void **state)
+{
+    heard_while_replaying(*state, 29);
+}
+
+// What is put while it is counted again is durable as always, and nothing of it is counted before its turn.
+static void test_durable_before_counted(void **state)
+{
+    struct world *w = *state;
+    place(w, "durable");
+    assert_int_equal(start(w), 0);
+    for (size_t i = 0; i < w->count / 2; i++)
+        insist(w, &w->record[i]);
+    sync_all(w);
+    end(w);
+    assert_int_equal(start_slowly(w), 0);
+    assert_int_equal(counter(w, "intake_to_replay"), w->count / 2);
+    for (size_t i = w->count / 2; i < w->count; i++)
+        insist(w, &w->record[i]);
+    sync_all(w);
+    assert_int_equal(counter(w, "intake_to_replay"), w->count);
+    assert_int_equal(counter(w, "intake_replayed"), 0);
+    // A slice takes twice what came since, so that it ends however much comes.
+    assert_int_equal(intake_replay(w->intake, 1), 1);
+    assert_true(counter(w, "intake_replayed") >= w->count / 2);
+    end(w);
+    assert_int_equal(start_slowly(w), 0);
+    assert_int_equal(counter(w, "intake_to_replay"), w->count);
+    replay_all(w);
+    assert_int_equal(counter(w, "intake_replayed"), w->count);
+    end(w);
 }
 
 // Every so manyeth call of the disk fails, writes of the journal among them.
@@ -372,17 +484,6 @@ static void test_gap(void **state)
     assert_int_equal(lost, 30);
 }
 
-static uint64_t counter(const struct world *w, const char *name)
-{
-    struct control_status *s = control_status_new("test");
-    intake_status(w->intake, s);
-    json_t *j = control_status_json(s);
-    json_int_t n = json_integer_value(json_object_get(json_object_get(j, "counters"), name));
-    json_decref(j);
-    control_status_free(s);
-    return (uint64_t)n;
-}
-
 // The log gives up what the minutes no longer need. After a crash even records that are in it no more are known for repeats.
 static void test_trimmed(void **state)
 {
@@ -434,6 +535,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed_while_one_stalls, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_heard_while_replaying, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_heard_while_replaying_and_failing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_durable_before_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
         cmocka_unit_test_setup_teardown(test_torn_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(test_silent, setup, teardown),

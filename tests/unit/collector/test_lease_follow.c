@@ -20,6 +20,7 @@ struct world {
     char dir[64], path[96];
     struct leases *leases;
     struct lease_follow *follow;
+    unsigned slices; // of the last look
     char said[2000];
 };
 
@@ -67,7 +68,13 @@ static int look(struct world *w)
 {
     memset(w->said, 0, sizeof w->said);
     FILE *errors = fmemopen(w->said, sizeof w->said, "w");
-    int rc = lease_follow_poll(w->follow, errors);
+    int rc;
+    w->slices = 0;
+    do {
+        rc = lease_follow_poll(w->follow, errors);
+        w->slices++;
+        assert_int_equal(lease_follow_busy(w->follow), rc == LEASE_FOLLOW_MORE);
+    } while (rc == LEASE_FOLLOW_MORE);
     fclose(errors);
     return rc;
 }
@@ -263,13 +270,158 @@ static void read_often(void **state)
     }
 }
 
+// ---- A large file, in slices
+
+#define MANY 12000
+
+// Of each hundredth `changed`, the others as always; so many lines.
+static char *many(unsigned changed, unsigned count)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    for (unsigned i = 0; i < count; i++)
+        fprintf(
+            out, ",10.1.%u.%u,,,line:%s%u,2026-01-01T00:00:%02uZ,2027-01-01T00:00:00Z,,,,,,,%s,\n",
+            i / 256, i % 256, i % 100 < changed ? "new" : "", i, i % 60, i % 2 ? "north" : "south");
+    fclose(out);
+    return text;
+}
+
+static void expect(const struct world *w, unsigned i, const char *prefix)
+{
+    char addr[32], line[32];
+    snprintf(addr, sizeof addr, "10.1.%u.%u", i / 256, i % 256);
+    snprintf(line, sizeof line, "line:%s%u", prefix, i);
+    assert_string_equal(who(w, addr), line);
+}
+
+// The same as an index that reads the file for the first time: answers, number, and what changes when.
+static void same_as_fresh(const struct world *w)
+{
+    struct leases *fresh;
+    int64_t t_ms;
+    assert_int_equal(time_parse("2026-01-01T00:00:30Z", &t_ms), 0);
+    assert_int_equal(leases_load(w->path, stderr, &fresh), 0);
+    assert_int_equal(leases_count(w->leases), leases_count(fresh));
+    for (int pop = -1; pop < (int)leases_pops(fresh); pop++) {
+        int same = -1; // POPs that are gone keep their number
+        for (size_t i = 0; pop >= 0 && i < leases_pops(w->leases); i++)
+            if (strcmp(leases_pop(w->leases, i), leases_pop(fresh, (size_t)pop)) == 0)
+                same = (int)i;
+        assert_int_equal(same < 0, pop < 0);
+        for (int64_t ms = t_ms - 60000; ms <= t_ms + 60000; ms += 5000) {
+            uint32_t open[2], changes[2];
+            leases_churn(w->leases, same, ms, &open[0], &changes[0]);
+            leases_churn(fresh, pop, ms, &open[1], &changes[1]);
+            assert_int_equal(open[0], open[1]);
+            assert_int_equal(changes[0], changes[1]);
+        }
+    }
+    leases_free(fresh);
+}
+
+static void in_slices(void **state)
+{
+    struct world *w = *state;
+    char *text = many(0, MANY);
+    begin(w, text);
+    free(text);
+    text = many(3, MANY - 50);
+    replace(w, text);
+    free(text);
+    assert_int_equal(look(w), 0);
+    // Before the last line is read nothing changes; afterwards each key is of one of the two, all the way.
+    int rc;
+    unsigned slices = 0, seen_new = 0;
+    do {
+        rc = lease_follow_poll(w->follow, stderr);
+        slices++;
+        unsigned fresh = 0;
+        for (unsigned i = 0; i < MANY - 50; i += 600) {
+            char first[32];
+            snprintf(first, sizeof first, "10.1.%u.%u", i / 256, i % 256);
+            fresh += strstr(who(w, first), "new") != NULL;
+        }
+        if (slices <= MANY / 2000)
+            assert_int_equal(fresh, 0);
+        seen_new += fresh > 0;
+        char addr[32], old[32], new[32];
+        for (unsigned i = 0; i < MANY - 50; i += 97) {
+            snprintf(addr, sizeof addr, "10.1.%u.%u", i / 256, i % 256);
+            snprintf(old, sizeof old, "line:%u", i);
+            snprintf(new, sizeof new, "line:new%u", i);
+            const char *is = who(w, addr);
+            if (strcmp(is, old) != 0 && (i % 100 >= 3 || strcmp(is, new) != 0))
+                fail_msg("slice %u: %s is %s", slices, addr, is);
+        }
+        // Another source speaks meanwhile.
+        struct lease lease;
+        char error[160];
+        assert_int_equal(lease_parse_csv(THREE, &lease, error), 0);
+        lease.source = LEASE_RADIUS;
+        lease.last_seen_ms += 1000 * slices;
+        assert_int_equal(leases_put(w->leases, &lease), 0);
+    } while (rc == LEASE_FOLLOW_MORE);
+    assert_int_equal(rc, 1);
+    assert_true(slices > MANY / 2000 && seen_new > 0);
+    assert_string_equal(who(w, "10.0.0.3"), "line:three");
+    expect(w, 0, "new");
+    expect(w, 3, "");
+    assert_string_equal(who(w, "10.1.46.200"), "provisional:10.1.46.200");
+    // The RADIUS lease is the only one the file does not say.
+    assert_int_equal(leases_count(w->leases), MANY - 50 + 1);
+    // Read again and again, changed and as it was: nothing is left behind.
+    for (unsigned i = 0; i < 3; i++) {
+        text = many(i == 1 ? 0 : 60, MANY + 300 * i);
+        replace(w, text);
+        free(text);
+        assert_int_equal(looks(w), 1);
+        assert_int_equal(leases_count(w->leases), MANY + 300 * i + 1);
+    }
+}
+
+// Counts of leases open and changed are those of an index that read the file for the first time.
+static void slices_count_right(void **state)
+{
+    struct world *w = *state;
+    char *text = many(0, 3000);
+    begin(w, text);
+    free(text);
+    text = many(40, 2800);
+    for (char *at = text; (at = strstr(at, "south")); at += 5)
+        if ((at - text) % 3 == 0)
+            memcpy(at, "westy", 5); // another POP
+    replace(w, text);
+    free(text);
+    assert_int_equal(looks(w), 1);
+    assert_true(w->slices > 3);
+    same_as_fresh(w);
+    // Refused whole at its last line, behind many that are new.
+    text = many(90, 5000);
+    replace(w, text);
+    free(text);
+    write_as(w->path, "ae", "nonsense\n");
+    assert_int_equal(looks(w), -EINVAL);
+    assert_non_null(strstr(w->said, "leases.csv:5001: "));
+    expect(w, 0, "new");
+    expect(w, 50, "");
+    assert_int_equal(leases_count(w->leases), 2800);
+    text = many(90, 5000);
+    replace(w, text);
+    free(text);
+    assert_int_equal(looks(w), 1);
+    same_as_fresh(w);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(appended),      TEST(replaced),       TEST(corrected),  TEST(broken),
-        TEST(gone_and_back), TEST(said_by_others), TEST(read_often),
+        TEST(appended),   TEST(replaced),      TEST(corrected),
+        TEST(broken),     TEST(gone_and_back), TEST(said_by_others),
+        TEST(read_often), TEST(in_slices),     TEST(slices_count_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
