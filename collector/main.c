@@ -7,10 +7,9 @@
 #include "common/journal.h"
 #include "common/log.h"
 #include "common/timefmt.h"
-#include "common/transport.h"
+#include "conf_check.h"
 #include "dump.h"
 #include "inputs.h"
-#include "lease_conf.h"
 #include "live.h"
 #include "lookup.h"
 
@@ -161,32 +160,9 @@ static int look_up(struct daemon *d)
     return code;
 }
 
-// Where nobody could listen.
-static int check_listen(const struct daemon *d)
-{
-    const struct collector_conf *conf = d->conf;
-    char key[40], place[CONF_PLACE_MAX];
-    int code = 0;
-    for (size_t i = 0; i < conf->listen.count; i++) {
-        struct transport_address a;
-        bool good = transport_address_parse(conf->listen.item[i], &a) == 0;
-        if (good && (a.kind != TRANSPORT_TLS || conf->ca))
-            continue;
-        snprintf(key, sizeof key, "collector.listen[%zu]", i);
-        conf_place(daemon_config_path(d->args), key, place);
-        log_error("%s%s: %s %s", place, key, conf->listen.item[i],
-                  good ? "needs collector.ca, or write tcp: or unix:"
-                       : "is no address; write HOST:PORT, tcp:HOST:PORT or unix:/PATH");
-        code = EX_CONFIG;
-    }
-    return code;
-}
-
 static int check(struct daemon *d)
 {
-    const struct collector_conf *conf = d->conf;
-    int listen = check_listen(d);
-    return lease_conf_check(&conf->lease_sources, stderr) < 0 ? EX_CONFIG : listen;
+    return conf_check_collector(d->conf, daemon_config_path(d->args), stderr) < 0 ? EX_CONFIG : 0;
 }
 
 static int run(struct daemon *d, bool *done)

@@ -184,7 +184,7 @@ static const uint16_t socks_bits[] = {OFFSET(flow.socks.is_4a), OFFSET(flow.sock
                                       OFFSET(flow.socks.granted), OFFSET(flow.socks.reverse), 0};
 
 static const struct ipfix_field fields_socks[] = {
-    {OURS("socks_version", 220, "4 or 5"), U8, PLACE(flow.socks.version)},
+    {OURS("socks_version", 220, "4 or 5; 1: HTTP CONNECT"), U8, PLACE(flow.socks.version)},
     {OURS("socks_method", 221, "RFC 1928 method; 255: none"), U8, PLACE(flow.socks.method)},
     {OURS("socks_command", 222, "1 CONNECT, 2 BIND, 3 UDP ASSOCIATE; 0: not seen"), U8,
      PLACE(flow.socks.command)},

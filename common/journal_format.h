@@ -29,7 +29,7 @@ enum journal_compression {
 // A chain of blocks ends behind so many octets of entries and hashes, or when its marks span so long: what one
 // damaged block may take with it, and what is read again to read one.
 #define JOURNAL_CHAIN_OCTETS 65536
-#define JOURNAL_CHAIN_MS     (15 * 60000)
+#define JOURNAL_CHAIN_MS     (5 * 60000)
 
 #define JOURNAL_DICTIONARY_SIZE 4096
 extern const uint8_t journal_dictionary[JOURNAL_DICTIONARY_SIZE];   // of JOURNAL_ZSTD_DICTIONARY

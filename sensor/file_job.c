@@ -8,6 +8,7 @@
 
 #include "common/control.h"
 #include "common/log.h"
+#include "domain.h"
 #include "setup.h"
 
 struct file_job {
@@ -156,6 +157,8 @@ int file_job(struct daemon *d)
 {
     struct file_job j = {0};
     struct control_status *status = NULL;
+    const struct sensor_conf *c = d->conf;
+    domain_settle(d, d->conf, daemon_has(d->args, "output") || !c->spool);
     int rc = judge_options(d);
     if (rc == 0)
         rc = setup_sets(d->site, &j.job.subscribers, &j.job.smarthosts);

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "domain.h"
 #include "fanout.h"
 #include "live.h"
 #include "ring_filter.h"
@@ -200,6 +201,7 @@ int live_setup(struct daemon *d, struct live *l)
     size_t interfaces = live_interfaces(d, interface, SENSOR_INTERFACES_MAX);
     size_t processes = (size_t)c->processes;
     l->d = d;
+    domain_settle(d, d->conf, false);
     int rc = sensor_conf_check_live(d);
     if (rc == 0)
         rc = judge_args(d, interfaces);

@@ -231,9 +231,9 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.evidence.first_ms = s.first_ms ? s.first_ms : ctx->now_ms;
     f.evidence.last_ms = ctx->now_ms;
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
-             "Opened about %.0f destinations in an hour beside a long flow%s, and %.0f %% of the "
-             "octets of "
-             "both sides match, minute by minute: it carries them for somebody else.",
+             "Opened about %.0f destinations in an hour beside a long flow%s; %.0f %% of the "
+             "octets of both "
+             "sides match by the minute, so it carries for somebody else.",
              (double)s.opened, hosted ? " to a hosting network" : "", 100 * mirrored);
     out[0] = f;
     return 1;

@@ -117,21 +117,18 @@ static void observe(void *state, const struct window *w, const struct minute_row
 
 struct clock_hours {
     unsigned all, night;
-    int64_t first_ms;
 };
 
 static struct clock_hours hours_of(const struct direct_state *s, const struct detector_ctx *ctx)
 {
-    struct clock_hours h = {.first_ms = ctx->now_ms};
+    struct clock_hours h = {0};
     uint32_t now = local_hour(ctx, ctx->now_ms);
-    int64_t hour_ms = calendar_hour_ms(ctx->calendar, ctx->now_ms);
     for (uint32_t i = 0; i < HOURS_KEPT && i <= s->latest; i++) {
         uint32_t hour = s->latest - i, clock = hour % 24;
         if (!(s->hours & 1u << i) || hour > now || now - hour >= HOURS_KEPT)
             continue;
         h.all++;
         h.night += clock >= NIGHT_FROM && clock < NIGHT_TO;
-        h.first_ms = hour_ms - (int64_t)(now - hour) * HOUR_MS;
     }
     return h;
 }
@@ -197,7 +194,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.defines = whole ? f.supports : 0;
     f.ceiling = VERDICT_TICKET;
     f.evidence.conclusive = whole;
-    f.evidence.first_ms = h.first_ms;
+    f.evidence.first_ms = window_first(w, FEATURE_MX_CONNECTIONS, now, DAY_S);
     f.evidence.last_ms = now;
     snprintf(
         f.evidence.sentence, sizeof f.evidence.sentence,

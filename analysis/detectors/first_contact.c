@@ -144,9 +144,9 @@ static const struct conf_key keys[] = {
      .max = 10000,
      .def = "75",
      .unit = "connections",
-     .help =
-         "Slow variant behind a block that is declared: connections in an hour, unless the line "
-         "was known for a day before it began. A monitor has a calmer pace and no beginning."},
+     .help = "Slow variant behind a block that is declared: so many connections an hour, unless "
+             "the line "
+             "was known for a day before it began; a monitor has a calmer pace and no beginning."},
     {.name = NULL},
 };
 

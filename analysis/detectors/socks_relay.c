@@ -289,8 +289,8 @@ static size_t find_opaque(const struct socks_state *s, const struct detector_ctx
     f.evidence.first_ms = s->first_ms;
     f.evidence.last_ms = ctx->now_ms;
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
-             "About %.0f connections from outside and as many to %s began and ended together "
-             "within an hour, with the same octets: what comes in goes out%s.",
+             "About %.0f connections from outside and as many to %s began and ended together in an "
+             "hour, with the same octets; what comes in goes out%s.",
              pairs, mail ? "mail servers" : "servers of mail accounts", mail ? " as mail" : "");
     out[0] = f;
     if (ctx->role != ROLE_HOUSEHOLD || pairs < ALONE_TIMES * limit || weight >= ALONE_WEIGHT)

@@ -78,6 +78,7 @@ static const struct conf_key keys[] = {
 
 struct spread_state {
     uint32_t provider[PROVIDERS_HELD];
+    uint32_t since_s, latest_s; // contacts that follow one another within the hour; the latest
     uint32_t base_s;
     uint16_t seen[PROVIDERS_HELD]; // recent.h
     float octets, sessions; // of established ones with submission servers, fading by the hour
@@ -110,6 +111,10 @@ static void note(struct spread_state *s, uint32_t provider, bool submits, uint32
     uint32_t before = same ? s->provider[place] & SUBMITS : 0;
     s->provider[place] = (provider & ~SUBMITS) | before | (submits ? SUBMITS : 0);
     recent_set(&s->base_s, s->seen, PROVIDERS_HELD, place, now_s);
+    if (s->latest_s == 0 || now_s > s->latest_s + HOUR_S || now_s < s->since_s)
+        s->since_s = now_s;
+    if (now_s > s->latest_s)
+        s->latest_s = now_s;
 }
 
 static void observe(void *state, const struct window *w, const struct minute_row *r,
@@ -138,9 +143,8 @@ static void observe(void *state, const struct window *w, const struct minute_row
 }
 
 // Far more providers than anybody has accounts with.
-static bool find_extreme(const struct window *w, const struct spread_state *state,
-                         const struct detector_ctx *ctx, double all, double held,
-                         struct detector_finding *out)
+static bool find_extreme(const struct spread_state *state, const struct detector_ctx *ctx,
+                         double all, double held, struct detector_finding *out)
 {
     const struct spread_conf *c = ctx->conf;
     struct spread_state s = *state;
@@ -164,12 +168,8 @@ static bool find_extreme(const struct window *w, const struct spread_state *stat
                                           : VERDICT_AUTH_GUESSING);
     out->ceiling = VERDICT_TICKET;
     out->evidence.conclusive = true;
-    out->evidence.first_ms = window_first(w, FEATURE_PROVIDERS_OTHER, ctx->now_ms, HOUR_S);
-    for (size_t k = 0; k < PROVIDERS_HELD; k++) {
-        int64_t seen_ms = (int64_t)recent_s(s.base_s, s.seen[k]) * 1000;
-        if (seen_ms >= ctx->now_ms - HOUR_S * 1000 && seen_ms < out->evidence.first_ms)
-            out->evidence.first_ms = seen_ms;
-    }
+    int64_t from_ms = ctx->now_ms - HOUR_S * 1000LL, since_ms = s.since_s * 1000LL;
+    out->evidence.first_ms = since_ms > from_ms ? since_ms : from_ms;
     out->evidence.last_ms = ctx->now_ms;
     snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
              "Contacted submission and mailbox servers of %.0f%s mail providers in an hour, %s; "
@@ -251,7 +251,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         all += recent;
         held += recent && (s->provider[k] & SUBMITS);
     }
-    if (find_extreme(w, s, ctx, all, held, out) || find_volume(w, s, ctx, held, out) ||
+    if (find_extreme(s, ctx, all, held, out) || find_volume(w, s, ctx, held, out) ||
         find_many(w, s, ctx, held, out))
         return 1;
     double set = (double)window_sum(w, FEATURE_PROVIDERS_OTHER, ctx->now_ms, HOUR_S);

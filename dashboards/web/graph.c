@@ -326,7 +326,7 @@ static void put_range(struct graph_args *a, const struct graph_request *q, const
     char text[GRAPH_ARG_MAX];
     if (is_narrow(q))
         graph_comment(a, range, "\\l");
-    snprintf(text, sizeof text, "%s%sy %s. Area: average, line: maximum.",
+    snprintf(text, sizeof text, "%.60s%sy %s. Area: average, line: maximum.",
              is_narrow(q) ? "" : range, is_narrow(q) ? "B" : ", b", step);
     graph_comment(a, text, "\\l");
 }

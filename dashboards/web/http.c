@@ -180,6 +180,20 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **p
     *per_connection = NULL;
 }
 
+static enum MHD_Result look(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    http_head_field(ctx, name, value);
+    return MHD_YES;
+}
+
+static bool is_framed(struct MHD_Connection *connection)
+{
+    struct http_head head = {0};
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, look, &head);
+    return http_head_is_framed(&head);
+}
+
 static void add_headers(struct MHD_Response *r, const struct http_answer *a, const char *etag)
 {
     char cache[48];
@@ -309,7 +323,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         *per_request = x;
         set_state(peer_of(connection), PEER_ASKED);
         // Before any body: an answer now makes libmicrohttpd pass it over and close.
-        if (!http_head_is_framed(connection))
+        if (!is_framed(connection))
             return refuse(x, MHD_HTTP_BAD_REQUEST, "It is not certain where the request ends.");
         if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
             return refuse(x, MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD.");
@@ -321,7 +335,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         *upload_size = 0; // the body of a GET means nothing
         return MHD_YES;
     }
-    if (!http_head_is_ours(connection, &x->server->address, x->server->port))
+    if (!http_head_is_ours(header(x, "Host"), &x->server->address, x->server->port))
         return refuse(x, MHD_HTTP_MISDIRECTED_REQUEST, "This is not the host that was asked for.");
     if (strlen(url) >= HTTP_PATH_MAX)
         return refuse(x, MHD_HTTP_URI_TOO_LONG, "The path is too long.");

@@ -5,38 +5,30 @@
 #include <string.h>
 #include <strings.h>
 
-struct framing {
-    unsigned hosts, lengths, encodings;
-    bool doubtful;
-};
-
-static enum MHD_Result look(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
+void http_head_field(struct http_head *h, const char *name, const char *value)
 {
-    struct framing *f = ctx;
-    (void)kind;
     if (strcasecmp(name, "Host") == 0) {
-        f->hosts++;
+        h->hosts++;
     } else if (strcasecmp(name, "Content-Length") == 0) {
-        f->lengths++;
-        f->doubtful |= !value || !*value || value[strspn(value, "0123456789")] != '\0';
+        h->lengths++;
+        h->doubtful |= !value || !*value || value[strspn(value, "0123456789")] != '\0';
     } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
-        f->encodings++;
-        f->doubtful |= !value || strcasecmp(value, "chunked") != 0;
+        h->encodings++;
+        h->doubtful |= !value || strcasecmp(value, "chunked") != 0;
     }
-    return MHD_YES;
 }
 
-bool http_head_is_framed(struct MHD_Connection *connection)
+bool http_head_is_framed(const struct http_head *h)
 {
-    struct framing f = {0};
-    MHD_get_connection_values(connection, MHD_HEADER_KIND, look, &f);
-    return f.hosts <= 1 && f.lengths + f.encodings <= 1 && !f.doubtful;
+    return h->hosts <= 1 && h->lengths + h->encodings <= 1 && !h->doubtful;
 }
 
-static bool is_own(const struct ip_addr *address, uint16_t port, const char *host)
+bool http_head_is_ours(const char *host, const struct ip_addr *address, uint16_t port)
 {
     static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
     char own[IP_TEXT_MAX + 2], text[IP_TEXT_MAX];
+    if (!host)
+        return false;
     ip_format(address, text);
     snprintf(own, sizeof own, address->family == IP_V6 ? "[%s]" : "%s", text);
     for (size_t i = 0; i <= sizeof names / sizeof names[0]; i++) {
@@ -50,11 +42,4 @@ static bool is_own(const struct ip_addr *address, uint16_t port, const char *hos
             return true;
     }
     return false;
-}
-
-bool http_head_is_ours(struct MHD_Connection *connection, const struct ip_addr *address,
-                       uint16_t port)
-{
-    const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
-    return host && is_own(address, port, host);
 }

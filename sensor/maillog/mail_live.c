@@ -110,7 +110,7 @@ static int open_journal(struct live *l)
     if (cursor[0] && last_ms > 0)
         rc = mail_journal_warm_up(c->journal_command, cursor, last_ms, on_line, l->setup.log);
     if (rc >= 0)
-        rc = mail_journal_open(c->journal_command, cursor, last_ms, &l->journal);
+        rc = mail_journal_open(c->journal_command, cursor, last_ms, loop_clock_ms(), &l->journal);
     if (rc >= 0)
         return 0;
     log_error("sensor.mail_log.journal_command: %s: %s", c->journal_command, strerror(-rc));

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/mailbox_map.h"
+#include "domain.h"
 #include "maillog/mail_job.h"
 
 static int out_of_memory(void)
@@ -59,6 +60,7 @@ int mail_setup_open(struct daemon *d, uint8_t profile, bool wait, int64_t now_ms
     // Stamps without a zone are the site's.
     setenv("TZ", d->site->timezone, 1);
     tzset();
+    domain_settle(d, d->conf, daemon_has(d->args, "output") || !c->spool);
     int rc = setup_sets(d->site, &out->job.subscribers, &out->job.smarthosts);
     if (rc == 0)
         rc = setup_key(d, &out->key);

@@ -119,10 +119,19 @@ CSV
     records 2026-11-22T00:00:00Z bot.rec
     collect -r bot.rec -j journal
     whole=$(dump journal | wc -l)
-    printf x | dd of="$(echo journal/*.pj)" bs=1 seek=700 conv=notrunc status=none
+    cp journal/*.pj sound
+    # The last block alone; then one of the first five minutes, whose chain ends there: the minutes behind them are read.
+    printf x | dd of="$(echo journal/*.pj)" bs=1 seek=$(($(wc -c <sound) - 20)) conv=notrunc status=none
     run -65 "$POSTERN_BIN/postern-collector" -j journal --verify
-    [[ $output == *"1 damaged"* ]]
+    [[ $output == *" 1 damaged"* ]]
     [ "$(dump journal | wc -l)" -lt "$whole" ]
+    cp sound "$(echo journal/*.pj)"
+    printf x | dd of="$(echo journal/*.pj)" bs=1 seek=200 conv=notrunc status=none
+    run -65 "$POSTERN_BIN/postern-collector" -j journal --verify
+    [[ $output =~ ([0-9]+)\ damaged ]]
+    [ "${BASH_REMATCH[1]}" -gt 1 ]
+    [ "$(dump journal | wc -l)" -lt "$whole" ]
+    dump journal | jq -es 'any(.minute == "2026-11-22T00:06:00Z")'
     truncate -s -5 journal/*.pj
     run -65 "$POSTERN_BIN/postern-collector" -j journal --verify
     [[ $output == *"the last block is not whole"* ]]

@@ -197,10 +197,45 @@ END
     done
 }
 
+@test "of several configurations, sensors that share a domain are named" {
+    local name
+    for name in a b c d e; do printf 'sensor: {name: %s}\n' $name >$name.yaml; done
+    printf 'sensor: {domain: 7, processes: 3}\n' >b.yaml
+    printf 'sensor: {domain: 9}\n' >c.yaml
+    printf 'sensor: {domain: 10}\n' >d.yaml
+    run -0 --separate-stderr "$postern" check a.yaml b.yaml c.yaml d.yaml e.yaml
+    said "warning:" 1
+    said "the sensors of b.yaml and c.yaml share observation domain 9" 1
+    [[ $output == *"e.yaml:"* ]]
+    # One file alone shares with nobody, and one that is wrong is said to be.
+    run -0 --separate-stderr "$postern" check c.yaml
+    [ -z "$stderr" ]
+    printf 'sensor: {domain: x}\n' >a.yaml
+    run -78 --separate-stderr "$postern" check a.yaml c.yaml c.yaml
+    said "share observation domain 9" 1
+}
+
 @test "the help says once that an option may be repeated" {
     for program in sensor collector analysis feed; do
         run ! grep -iE 'may be repeated.*may be repeated' <<<"$("$POSTERN_BIN/postern-$program" --help)"
     done
     run grep -ic 'may be repeated' <<<"$("$POSTERN_BIN/postern-sensor" --help)"
     [ "$output" -ge 2 ]
+}
+
+@test "a live collector that could not start is found" {
+    cat >p.yaml <<'END'
+collector:
+  journal: one
+  intake: one
+  listen: ["127.0.0.1:4739", "tcp:nowhere", "unix:in.sock"]
+  enroll: 127.0.0.1:4739
+END
+    run -78 --separate-stderr "$postern" check p.yaml
+    said 'p.yaml:4:12: collector.listen[0]: 127.0.0.1:4739: needs collector.ca' 1
+    said 'p.yaml:4:30: collector.listen[1]: tcp:nowhere: no address; write HOST:PORT' 1
+    said 'p.yaml:4:45: collector.listen[2]: unix:in.sock: no path of a socket' 1
+    said 'p.yaml:5:11: collector.enroll: 127.0.0.1:4739: needs collector.ca' 1
+    said 'p.yaml:5:11: collector.enroll: 127.0.0.1:4739: is in collector.listen' 1
+    said "p.yaml:3:11: collector.intake: $PWD/one: is collector.journal too" 1
 }

@@ -39,6 +39,8 @@ cases_idle() {
     sensor_start -i span -o "$LIVE/records" || return 0
     sleep 3
     [ "$(counter records)" -ge 2 ] || wrong "no coverage on an idle link"
+    # Its own, since none is configured; a reload makes the same of it.
+    must_say "$LIVE/sensor.log" "captures from span, as observation domain [234][0-9]\{9\}$"
     configure "leg: nowhere"
     if ask reload >/dev/null; then wrong "a bad configuration was taken"; fi
     must_say "$LIVE/sensor.log" "the old one stays"

@@ -171,7 +171,7 @@ SH
     settle
     end
     [ "$(of_mailbox one.rec)" = "1 1 1 1" ]
-    grep -q -- '--lines=0' journal.args
+    grep -qE -- '--follow --merge --no-tail .*--since=@[0-9]+$' journal.args
     # Begun again it asks for what came behind the last entry.
     follow two.rec
     settle

@@ -235,7 +235,7 @@ static void replay_says_what_live_says(void **state)
 // More at once than one look takes: all, in the order of their times, without a gap.
 static void many_at_once(void **state)
 {
-    enum { MANY = 600 };
+    enum { MANY = 300 };
     struct bench b;
     bench_open(&b, *state);
     assert_int_equal(ticket_store_begin(b.store), 0);
