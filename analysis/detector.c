@@ -1,6 +1,7 @@
 // What detectors share. See detector.h.
 #include "detector.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -17,7 +18,9 @@ size_t detector_state_offset(size_t index)
 
 size_t detector_state_size(void)
 {
-    return detector_state_offset(DETECTORS_MAX);
+    size_t size = detector_state_offset(DETECTORS_MAX);
+    assert(size <= DETECTOR_STATES_MAX);
+    return size;
 }
 
 const char *detector_span(int64_t seconds, char out[static DETECTOR_SPAN_MAX])

@@ -229,8 +229,13 @@ int64_t feature_first(const struct feature_rings *f, enum feature feature, int64
     struct look fine = look_at(f, feature, now_ms, 3600);
     int64_t finer = first_in(&fine, feature);
     int64_t exact_ms = (int64_t)l.ring.step * MINUTE_MS / (l.ring.first ? 256 : 1);
-    if (finer != INT64_MAX && finer > first && finer - first <= exact_ms)
+    int64_t unit_ms = l.ring.first ? exact_ms : 0;
+    if (finer != INT64_MAX && finer >= first && finer - first <= exact_ms) {
         first = finer;
+        unit_ms = (int64_t)fine.ring.step * MINUTE_MS / 256;
+    }
+    // It was within that unit: nothing is said to have begun before it did.
+    first += unit_ms;
     return first < now_ms ? first : now_ms;
 }
 

@@ -112,8 +112,8 @@ void feature_add(struct feature_rings *f, int64_t t_ms, enum feature feature, ui
 uint64_t feature_sum(const struct feature_rings *f, enum feature feature, int64_t now_ms,
                      int32_t window_s);
 
-// When the first event of that sum was, to a second or two within the hour, else to a quarter of a
-// minute; `now_ms` when there was none.
+// When the first event of that sum was, at most a second or two late within the hour, else a quarter of a
+// minute, and never early; `now_ms` when there was none.
 int64_t feature_first(const struct feature_rings *f, enum feature feature, int64_t now_ms,
                       int32_t window_s);
 

@@ -221,7 +221,7 @@ static void go_on(struct engine *e, struct party_state *p, struct party_verdict 
 // ticket that names the cause is worth more than two.
 static const uint8_t order[VERDICT_CLASSES] = {
     VERDICT_SOCKS_RELAY,       VERDICT_OPEN_RELAY,          VERDICT_BACKSCATTER,
-    VERDICT_HARVESTER,         VERDICT_AUTH_GUESSING,       VERDICT_PROXY_ABUSE,
+    VERDICT_HARVESTER,         VERDICT_PROXY_ABUSE,         VERDICT_AUTH_GUESSING,
     VERDICT_SPAMBOT_SMARTHOST, VERDICT_COMPROMISED_ACCOUNT, VERDICT_SPAMBOT_DIRECT,
     VERDICT_POLICY_LIMIT,
 };
@@ -237,6 +237,8 @@ static const char *explained_by(struct party_state *p, unsigned class_)
         {VERDICT_SPAMBOT_DIRECT, VERDICT_PROXY_ABUSE},
         {VERDICT_COMPROMISED_ACCOUNT, VERDICT_SPAMBOT_SMARTHOST},
         {VERDICT_COMPROMISED_ACCOUNT, VERDICT_AUTH_GUESSING},
+        {VERDICT_COMPROMISED_ACCOUNT, VERDICT_PROXY_ABUSE},
+        {VERDICT_AUTH_GUESSING, VERDICT_PROXY_ABUSE},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         if (pairs[i].effect == class_ && *find_verdict(p, pairs[i].cause))

@@ -1,9 +1,11 @@
 // The table of parties. See party.h.
 #include "party.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "detector.h"
 #include "hash.h"
 
 struct party_table {
@@ -16,7 +18,11 @@ struct party_table {
 };
 
 #define ALIGN(n)       (((n) + 15) / 16 * 16)
-#define EVICT_LOOK_MAX 64 // parties with open verdicts that eviction steps over
+#define PARTY_OCTETS   8192 // what may be remembered of a party, whatever it does
+#define EVICT_LOOK_MAX 64   // parties with open verdicts that eviction steps over
+
+static_assert(ALIGN(sizeof(struct party_state)) + DETECTOR_STATES_MAX <= PARTY_OCTETS,
+              "a party takes more than 8 kB");
 
 struct party_table *party_table_new(size_t parties_max, size_t state_size)
 {

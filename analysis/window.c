@@ -16,6 +16,8 @@
 #define KIND_MIN       5 // sessions before a kind is told
 #define KIND_WINDOW_S  3600
 #define READS_MANY     4
+#define CARRIES_MS     1740000 // a flow of half an hour that uploads may carry others' traffic
+#define CARRIES_MIN    2000
 
 static bool is_contact(const struct minute_digest *d, const struct window_options *options)
 {
@@ -227,6 +229,12 @@ bool window_moves(const struct minute_row *r)
     return false;
 }
 
+static bool may_carry(const struct minute_digest *d)
+{
+    return d->role == MINUTE_OTHER && d->direction == MINUTE_OUT && d->start_ms <= -CARRIES_MS &&
+           d->octets_up >= CARRIES_MIN && d->octets_up > d->octets_down;
+}
+
 bool window_tells(const struct minute_row *r)
 {
     static const uint8_t mail[] = {MINUTE_SMARTHOST, MINUTE_MX, MINUTE_SUBMISSION};
@@ -249,7 +257,8 @@ bool window_tells(const struct minute_row *r)
                       d->outcome == MINUTE_OUTCOME_UNANSWERED;
         reads += d->role == MINUTE_ACCESS && d->direction == MINUTE_OUT ? failed ? READS_MANY : 1
                                                                         : 0;
-        if ((d->flags & telling) || (submits && d->direction == MINUTE_OUT) || reads >= READS_MANY)
+        if ((d->flags & telling) || may_carry(d) || (submits && d->direction == MINUTE_OUT) ||
+            reads >= READS_MANY)
             return true;
     }
     return false;

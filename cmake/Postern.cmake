@@ -32,6 +32,29 @@ if(POSTERN_COVERAGE)
   target_link_options(postern_flags INTERFACE --coverage)
 endif()
 
+# Optimised by a profile: a folder that trains writes for each object what its code did, a folder that uses it reads
+# that under the same name within the folder. What the training did not run is compiled as without a profile.
+if(POSTERN_PGO)
+  if(NOT CMAKE_C_COMPILER_ID STREQUAL "GNU" OR NOT CMAKE_BUILD_TYPE STREQUAL "Release"
+      OR POSTERN_SANITIZE OR POSTERN_COVERAGE)
+    message(FATAL_ERROR "POSTERN_PGO needs gcc and CMAKE_BUILD_TYPE=Release, without sanitizers and coverage")
+  endif()
+  set(profile "-fprofile-prefix-path=${CMAKE_BINARY_DIR}")
+  if(POSTERN_PGO STREQUAL "TRAIN")
+    list(APPEND profile "-fprofile-generate=${POSTERN_PROFILE}" -fprofile-update=single)
+  elseif(POSTERN_PGO STREQUAL "USE")
+    if(NOT EXISTS "${POSTERN_PROFILE}")
+      message(FATAL_ERROR "POSTERN_PGO=USE: there is no ${POSTERN_PROFILE}; train first (docs/bench.md)")
+    endif()
+    list(APPEND profile "-fprofile-use=${POSTERN_PROFILE}" -fprofile-partial-training
+      -Wno-missing-profile)
+  else()
+    message(FATAL_ERROR "POSTERN_PGO is OFF, TRAIN or USE, not ${POSTERN_PGO}")
+  endif()
+  target_compile_options(postern_flags INTERFACE ${profile})
+  target_link_options(postern_flags INTERFACE ${profile})
+endif()
+
 # postern_library(NAME ROOM room SOURCES ... [LIBS ...])
 function(postern_library name)
   cmake_parse_arguments(P "" "ROOM" "SOURCES;LIBS" ${ARGN})

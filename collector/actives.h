@@ -22,7 +22,9 @@ struct active {
     uint32_t closed_minute;    // the last that a row closed
     uint32_t flows;            // in the flow map that count in `open`
     struct destinations destinations;
-    int64_t carrier_until_ms; // a long flow to a hosting network was alive until then
+    int64_t envelopes_ms;     // packets showed what it said to our own server, last
+    int64_t carrier_until_ms; // a long flow that may carry others' was alive until then
+    int64_t mails_until_ms;   // mail went out until then
     // What its own packets look like, learnt from answered flows.
     uint8_t ttl[ACTIVE_TTLS];
     uint8_t ttls;

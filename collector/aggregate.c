@@ -287,11 +287,13 @@ static void apply(struct aggregate *g, struct view *v, const struct record_flow 
     }
     count_now(g, v, f, m, n);
     open_sweep(g, v, m, begun, f, n);
-    if (g->reads_logs && v->role == MINUTE_SMARTHOST && v->direction == MINUTE_OUT)
-        log_merge_packets(v->now, v->own_port, v->peer_port,
-                          (f->groups & RECORD_HAS_SMTP) &&
-                              f->smtp.mail + f->smtp.rcpt + f->smtp.auth > 0,
-                          g->part.limits);
+    if (g->reads_logs && v->role == MINUTE_SMARTHOST && v->direction == MINUTE_OUT) {
+        bool envelopes = (f->groups & RECORD_HAS_SMTP) &&
+                         f->smtp.mail + f->smtp.rcpt + f->smtp.auth > 0;
+        if (envelopes && f->end_ms > v->active->envelopes_ms)
+            v->active->envelopes_ms = f->end_ms;
+        log_merge_packets(v->now, v->own_port, v->peer_port, envelopes, g->part.limits);
+    }
     digest_flow(g, v, v->now, f, m, n);
     if (begun && begun != v->now)
         digest_flow(g, v, begun, f, m, n);

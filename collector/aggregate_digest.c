@@ -1,6 +1,6 @@
 // Digests: the flows of a minute one by one, as far as detectors need them. Mail and SOCKS always; other flows
-// only when they may belong to a backconnect proxy: long ones to a hosting network, and the new destinations
-// that are opened while such a one lives.
+// only when they may belong to a relay: from outside while the subscriber mails, and around a long flow that may
+// carry for others (to a hosting network, or uploading) the new destinations that are opened while it lives.
 #include "aggregate_parts.h"
 #include "common/hash.h"
 
@@ -8,6 +8,12 @@ enum priority { PRIORITY_NONE, PRIORITY_BURST, PRIORITY_LONG, PRIORITY_ACCESS, P
 
 // A long flow to a hosting network carries others until so long after it was last seen.
 #define CARRIER_HOLD_MS (120 * 1000)
+// So does mail, for flows from outside.
+#define MAIL_HOLD_MS (120 * 1000)
+// A long flow elsewhere may carry others when it uploads, and when what comes down is more than acknowledgements: a
+// backup, a camera, a seed of files get no more than a fiftieth back.
+#define CARRIER_OCTETS 2000
+#define CARRIER_BACK   25
 
 static enum priority mail_priority(const struct view *v, const struct flow *m)
 {
@@ -19,16 +25,34 @@ static enum priority mail_priority(const struct view *v, const struct flow *m)
     return answered ? PRIORITY_MAIL : PRIORITY_NONE;
 }
 
+static bool may_carry(const struct view *v, const struct record_flow *f)
+{
+    uint64_t up = f->octets[v->up], down = f->octets[!v->up];
+    return v->hosting || (up >= CARRIER_OCTETS && up * 2 > down * 3 && down * CARRIER_BACK > up);
+}
+
+// From outside and answered, while mail goes out: perhaps the other half of it.
+static enum priority inbound_priority(const struct view *v, const struct record_flow *f,
+                                      const struct flow *m)
+{
+    bool answered = m->outcome == MINUTE_OUTCOME_ESTABLISHED ||
+                    m->outcome == MINUTE_OUTCOME_GREETED;
+    return answered && f->flow_start_ms <= v->active->mails_until_ms ? PRIORITY_BURST
+                                                                     : PRIORITY_NONE;
+}
+
 static enum priority priority_of(const struct aggregate *g, struct view *v,
                                  const struct record_flow *f, const struct flow *m)
 {
+    if (v->direction == MINUTE_OUT && (v->role == MINUTE_MX || v->role == MINUTE_SUBMISSION))
+        v->active->mails_until_ms = f->end_ms + MAIL_HOLD_MS;
     if (v->role != MINUTE_OTHER)
         return mail_priority(v, m);
     if (f->groups & RECORD_HAS_SOCKS)
         return PRIORITY_MAIL;
     if (v->direction != MINUTE_OUT)
-        return PRIORITY_NONE;
-    if (v->hosting && f->end_ms - f->flow_start_ms >= g->options.long_flow_ms) {
+        return inbound_priority(v, f, m);
+    if (may_carry(v, f) && f->end_ms - f->flow_start_ms >= g->options.long_flow_ms) {
         v->active->carrier_until_ms = f->end_ms + CARRIER_HOLD_MS;
         return PRIORITY_LONG;
     }

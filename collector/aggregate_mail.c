@@ -6,11 +6,14 @@
 #include "common/hash.h"
 #include "log_merge.h"
 
+#define LATELY_MS 3600000
+
 struct row { // one row an event goes to
     struct acc *acc;
     bool mailbox;
     bool envelopes; // messages and recipients count here
     bool of_line;   // which packets may have seen too: counted when the row is settled
+    bool lately;    // packets showed the line's envelopes within the hour
 };
 
 static void add(struct aggregate *g, const struct row *r, enum minute_counter counter, uint64_t n)
@@ -47,6 +50,21 @@ static void count_envelope(struct aggregate *g, const struct row *r, const struc
     add(g, r, MINUTE_rcpt_5xx, e->recipients_5xx);
     add(g, r, MINUTE_message_octets, e->message_octets);
     count_hashes(g, r->acc, e->hash, e->hash_count);
+}
+
+// Servers that name recipients only when they deliver. That may be minutes behind the session, which packets may have
+// shown then.
+static void count_delivered(struct aggregate *g, const struct row *r, const struct record_mail *e)
+{
+    count_hashes(g, r->acc, e->hash, e->hash_count);
+    if (e->recipients == 0)
+        return;
+    if (!r->of_line) {
+        add(g, r, MINUTE_rcpt, e->recipients);
+        add(g, r, MINUTE_rcpt_ok, e->recipients);
+    } else if (!r->lately) {
+        log_merge_event(r->acc, e, g->part.limits);
+    }
 }
 
 static void count_event(struct aggregate *g, const struct row *r, const struct record_mail *e)
@@ -99,8 +117,8 @@ static void count_event(struct aggregate *g, const struct row *r, const struct r
         add(g, r, MINUTE_deferred, reply == 4);
         add(g, r, MINUTE_destination_5xx, reply == 5);
         count_blocklist(g, r, e);
-        if (r->envelopes) // servers that name recipients only when they deliver
-            count_hashes(g, r->acc, e->hash, e->hash_count);
+        if (r->envelopes)
+            count_delivered(g, r, e);
         break;
     case RECORD_MAIL_BOUNCE: add(g, r, MINUTE_bounces, 1); break;
     default: break;
@@ -186,7 +204,8 @@ static void give(struct aggregate *g, const struct record_mail *e, struct active
 {
     struct row r = {.mailbox = mailbox,
                     .envelopes = envelopes,
-                    .of_line = a && a->key.kind == SUBSCRIBER_ADDRESS};
+                    .of_line = a && a->key.kind == SUBSCRIBER_ADDRESS,
+                    .lately = a && a->envelopes_ms > e->t_ms - LATELY_MS};
     if (!a)
         return;
     r.acc = aggregate_acc(g, a, answer, e->t_ms, process, MINUTE_FROM_LOG);

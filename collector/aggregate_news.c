@@ -128,7 +128,9 @@ void news_of(const struct record_flow *f, struct flow *m, struct news *n)
     n->established = once(m, FLOW_ESTABLISHED,
                           n->outcome && (f->handshake == RECORD_HANDSHAKE_ESTABLISHED ||
                                          f->handshake == RECORD_HANDSHAKE_CLOSED_EARLY));
-    if (f->incomplete & MISSED)
+    // Before its end a flow may be one-sided because nobody has answered yet: a minute can end behind the SYN.
+    uint32_t early = f->flags & RECORD_END ? 0 : RECORD_ONLY_INITIATOR | RECORD_ONLY_RESPONDER;
+    if (f->incomplete & MISSED & ~early)
         m->counted |= FLOW_GAP;
     if (f->groups & RECORD_HAS_SMTP)
         smtp_news(f, m, n);

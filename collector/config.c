@@ -81,7 +81,8 @@ const struct conf_key collector_conf_keys[] = {
      .min = 60000,
      .max = 86400000,
      .def = "10m",
-     .help = "Flows to hosting networks longer than this are told one by one."},
+     .help =
+         "Flows to hosting networks, and uploads elsewhere, longer than this are told one by one."},
     {.name = "log_envelopes",
      .type = CONF_BOOL,
      .offset = AT(log_envelopes),

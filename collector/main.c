@@ -1,5 +1,6 @@
 // postern-collector: records of sensors into minutes of subscribers. See postern-collector(8).
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "collector.h"

@@ -184,7 +184,7 @@ static const uint16_t socks_bits[] = {OFFSET(flow.socks.is_4a), OFFSET(flow.sock
                                       OFFSET(flow.socks.granted), OFFSET(flow.socks.reverse), 0};
 
 static const struct ipfix_field fields_socks[] = {
-    {OURS("socks_version", 220, "4 or 5"), U8, PLACE(flow.socks.version)},
+    {OURS("socks_version", 220, "4 or 5; 1: HTTP CONNECT"), U8, PLACE(flow.socks.version)},
     {OURS("socks_method", 221, "RFC 1928 method; 255: none"), U8, PLACE(flow.socks.method)},
     {OURS("socks_command", 222, "1 CONNECT, 2 BIND, 3 UDP ASSOCIATE; 0: not seen"), U8,
      PLACE(flow.socks.command)},
@@ -244,7 +244,9 @@ static const struct ipfix_field fields_mail[] = {
      .how = IPFIX_BITS, LENGTH(1, 1), .member = "mail", .more = mail_bits},
     {OURS("mail_filter", 303, "enum record_mail_filter"), U8, PLACE(mail.filter)},
     {OURS("mail_reply_code", 304, "0: none"), U16, PLACE(mail.reply_code)},
-    {OURS("mail_recipients", 305, "recipients accepted"), COUNTER32, PLACE(mail.recipients)},
+    {OURS("mail_recipients", 305,
+          "recipients accepted; of a delivery: 1 when its message named none"),
+     COUNTER32, PLACE(mail.recipients)},
     {OURS("mail_recipients_4xx", 306, "recipients put off"), COUNTER32, PLACE(mail.recipients_4xx)},
     {OURS("mail_recipients_5xx", 307, "recipients refused"), COUNTER32, PLACE(mail.recipients_5xx)},
     {OURS("mail_message_octets", 308, "size of the message"), KIND(UNSIGNED32, QUANTITY),

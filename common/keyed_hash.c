@@ -1,4 +1,4 @@
-// Keyed hashes by libsodium's BLAKE2b, and the key file. Key material is wiped from what is left.
+// Keyed hashes by libsodium's SipHash-2-4, and the key file. Key material is wiped from what is left.
 #include "common/keyed_hash.h"
 
 #include <errno.h>
@@ -35,6 +35,17 @@ static int read_file(const char *path, char *out, size_t max, size_t *len)
     return rc;
 }
 
+struct keyed_hash_key keyed_hash_key_of(uint8_t id, const uint8_t octet[static KEYED_HASH_KEY_SIZE])
+{
+    _Static_assert(KEYED_HASH_KEY_SIZE == crypto_kdf_KEYBYTES,
+                   "the site key is what keys are made of");
+    _Static_assert(KEYED_HASH_NAME_KEY_SIZE == crypto_shorthash_KEYBYTES, "of SipHash");
+    struct keyed_hash_key key = {.id = id};
+    memcpy(key.octet, octet, sizeof key.octet);
+    crypto_kdf_derive_from_key(key.name_key, sizeof key.name_key, 1, "postern.", octet);
+    return key;
+}
+
 // "ID HEX64", then a newline or nothing.
 static int key_parse(const char *text, size_t len, struct keyed_hash_key *out)
 {
@@ -49,11 +60,15 @@ static int key_parse(const char *text, size_t len, struct keyed_hash_key *out)
     if (len - at < want || !(len == at + want || (len == at + want + 1 && text[len - 1] == '\n')))
         return -EINVAL;
     size_t done;
-    if (sodium_hex2bin(out->octet, sizeof out->octet, text + at, want, NULL, &done, NULL) != 0 ||
-        done != sizeof out->octet)
-        return -EINVAL;
-    out->id = (uint8_t)id;
-    return 0;
+    uint8_t octet[KEYED_HASH_KEY_SIZE];
+    int rc = 0;
+    if (sodium_hex2bin(octet, sizeof octet, text + at, want, NULL, &done, NULL) != 0 ||
+        done != sizeof octet)
+        rc = -EINVAL;
+    else
+        *out = keyed_hash_key_of((uint8_t)id, octet);
+    sodium_memzero(octet, sizeof octet);
+    return rc;
 }
 
 int keyed_hash_key_load(const char *path, struct keyed_hash_key *out)
@@ -78,37 +93,28 @@ struct keyed_hash_key keyed_hash_key_replay(void)
     // Picks the fast code for this processor; where it cannot, the hashes are the same.
     int ready = sodium_init();
     (void)ready;
-    struct keyed_hash_key key = {.id = REPLAY_KEY_ID};
     static const char text[] = "postern replay: not a secret key";
     _Static_assert(sizeof text - 1 == KEYED_HASH_KEY_SIZE, "the text is the key");
-    memcpy(key.octet, text, sizeof key.octet);
-    return key;
+    uint8_t octet[KEYED_HASH_KEY_SIZE];
+    memcpy(octet, text, sizeof octet);
+    return keyed_hash_key_of(REPLAY_KEY_ID, octet);
 }
 
 struct keyed_hash keyed_hash(const struct keyed_hash_key *key, enum keyed_hash_kind kind,
                              struct span name)
 {
-    uint8_t chunk[256];
-    uint8_t digest[crypto_generichash_BYTES_MIN];
-    size_t used = 0;
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, key->octet, sizeof key->octet, sizeof digest);
-    chunk[used++] = (uint8_t)kind;
-    for (size_t i = 0; i < name.len; i++) {
+    uint8_t text[1 + KEYED_HASH_NAME_MAX], digest[crypto_shorthash_BYTES];
+    size_t len = name.len < KEYED_HASH_NAME_MAX ? name.len : KEYED_HASH_NAME_MAX;
+    text[0] = (uint8_t)kind;
+    for (size_t i = 0; i < len; i++) {
         uint8_t c = name.data[i];
-        chunk[used++] = c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
-        if (used == sizeof chunk) {
-            crypto_generichash_update(&state, chunk, used);
-            used = 0;
-        }
+        text[1 + i] = (uint8_t)(c | ((uint8_t)(c - 'A') < 26 ? 0x20 : 0));
     }
-    crypto_generichash_update(&state, chunk, used);
-    crypto_generichash_final(&state, digest, sizeof digest);
+    crypto_shorthash(digest, text, 1 + len, key->name_key);
     // The name must not stay on the stack.
-    explicit_bzero(chunk, sizeof chunk);
-    explicit_bzero(&state, sizeof state);
+    explicit_bzero(text, 1 + len);
     struct keyed_hash h = {.kind = (uint8_t)kind, .key_id = key->id};
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < sizeof digest; i++)
         h.value = h.value << 8 | digest[i];
     return h;
 }

@@ -1,9 +1,9 @@
 // Keyed hashes: what leaves the sensor instead of a name.
 //
-// BLAKE2b with a site key (32 octets), cut to 64 bits, computed over a type octet and the normalised
-// name. The site key and its id are the same on all sensors of a site and rotate every 30 days or
-// more with an overlap; collector and analysis see ids, never keys. Hashes of different key ids are
-// never compared or merged. 64 bits: at 10^7 names the chance of any collision is about 3e-6.
+// SipHash-2-4 (Aumasson, Bernstein 2012), 64 bits, over a type octet and the normalised name, its key derived
+// from the site key (32 octets; docs/adr/0006). The site key and its id are the same on all sensors of a site and rotate
+// every 30 days or more with an overlap; collector and analysis see ids, never keys. Hashes of different
+// key ids are never compared or merged. 64 bits: at 10^7 names the chance of any collision is about 3e-6.
 #pragma once
 
 #include "common/span.h"
@@ -25,12 +25,20 @@ struct keyed_hash {
     uint64_t value;
 };
 
-#define KEYED_HASH_KEY_SIZE 32
+#define KEYED_HASH_KEY_SIZE      32
+#define KEYED_HASH_NAME_KEY_SIZE 16
+// Of a longer name only this many octets count; no protocol's name is longer.
+#define KEYED_HASH_NAME_MAX 1023
 
 struct keyed_hash_key {
     uint8_t id; // 1-255
     uint8_t octet[KEYED_HASH_KEY_SIZE];
+    uint8_t name_key[KEYED_HASH_NAME_KEY_SIZE]; // derived from `octet`
 };
+
+// The key with these octets, made ready for use.
+struct keyed_hash_key keyed_hash_key_of(uint8_t id,
+                                        const uint8_t octet[static KEYED_HASH_KEY_SIZE]);
 
 // A key file has one line `ID HEX64`, ID from 1 to 254. -EINVAL when it has not, -EPERM when others
 // may read it or its group may write it.

@@ -20,15 +20,26 @@
 
 // ---- Keys.
 
-static int write_key(const char *path, const uint8_t key[static 32], mode_t mode)
+#define WORD_OCTETS 7 // "public ", "secret ": two files that look alike are mistaken for each other
+#define TEXT_OCTETS (WORD_OCTETS + 64)
+
+static const char *word_of(bool secret)
 {
-    char text[66];
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    return secret ? "secret " : "public ";
+}
+
+static int write_key(const char *path, bool secret, const uint8_t key[static 32])
+{
+    char text[TEXT_OCTETS + 2];
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, secret ? 0600 : 0644);
     if (fd < 0)
         return -errno;
-    sodium_bin2hex(text, sizeof text, key, 32);
-    text[64] = '\n';
-    int rc = write(fd, text, 65) == 65 && fsync(fd) == 0 ? 0 : errno ? -errno : -EIO;
+    memcpy(text, word_of(secret), WORD_OCTETS);
+    sodium_bin2hex(text + WORD_OCTETS, 65, key, 32);
+    text[TEXT_OCTETS] = '\n';
+    int rc = write(fd, text, TEXT_OCTETS + 1) == TEXT_OCTETS + 1 && fsync(fd) == 0 ? 0
+             : errno                                                               ? -errno
+                                                                                   : -EIO;
     sodium_memzero(text, sizeof text);
     if (close(fd) != 0 && rc == 0)
         rc = -errno;
@@ -41,31 +52,42 @@ int mailbox_map_make_keys(const char *public_path, const char *secret_path)
     if (sodium_init() < 0)
         return -EIO;
     crypto_box_keypair(keys.public_key, keys.secret_key);
-    int rc = write_key(secret_path, keys.secret_key, 0600);
+    int rc = write_key(secret_path, true, keys.secret_key);
     if (rc == 0)
-        rc = write_key(public_path, keys.public_key, 0644);
+        rc = write_key(public_path, false, keys.public_key);
     sodium_memzero(&keys, sizeof keys);
     return rc;
 }
 
+static int parse_key(const char *text, bool secret, uint8_t out[static 32])
+{
+    size_t len = 0;
+    if (strncmp(text, word_of(!secret), WORD_OCTETS) == 0)
+        return -EKEYREJECTED;
+    if (strncmp(text, word_of(secret), WORD_OCTETS) == 0)
+        text += WORD_OCTETS;
+    return strlen(text) == 64 && sodium_hex2bin(out, 32, text, 64, NULL, &len, NULL) == 0 &&
+                   len == 32
+               ? 0
+               : -EINVAL;
+}
+
 static int read_key(const char *path, bool secret, uint8_t out[static 32])
 {
-    char text[80] = "";
+    char text[TEXT_OCTETS + 16] = "";
     struct stat st;
     FILE *in = fopen(path, "re");
     if (!in)
         return -errno;
     int rc = fstat(fileno(in), &st) != 0 ? -errno : 0;
-    if (rc == 0 && secret && (st.st_mode & 077) != 0)
-        rc = -EPERM;
     if (rc == 0 && !fgets(text, sizeof text, in))
         rc = -EINVAL;
     fclose(in);
     text[strcspn(text, "\r\n")] = '\0';
-    size_t len = 0;
-    if (rc == 0 && (strlen(text) != 64 ||
-                    sodium_hex2bin(out, 32, text, 64, NULL, &len, NULL) != 0 || len != 32))
-        rc = -EINVAL;
+    if (rc == 0)
+        rc = parse_key(text, secret, out);
+    if (rc == 0 && secret && (st.st_mode & 077) != 0)
+        rc = -EPERM;
     sodium_memzero(text, sizeof text);
     return rc;
 }

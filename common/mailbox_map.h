@@ -10,8 +10,8 @@
 
 #define MAILBOX_NAME_MAX 320
 
-// Key files: one line of 64 hex digits. The secret one must not be readable by others (-EPERM).
-// -EINVAL: no such line.
+// Key files: one line, `public HEX64` or `secret HEX64`; a bare HEX64 is taken for what is asked for. The secret
+// one must not be readable by others (-EPERM). -EINVAL: no such line; -EKEYREJECTED: the other one of the pair.
 struct mailbox_map_keys {
     uint8_t public_key[32], secret_key[32];
 };

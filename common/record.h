@@ -180,8 +180,12 @@ struct record_tls {
 
 enum record_socks_command { RECORD_SOCKS_CONNECT = 1, RECORD_SOCKS_BIND = 2, RECORD_SOCKS_UDP = 3 };
 
+// `version` of a tunnel by HTTP CONNECT, which is counted as a SOCKS session is; its `reply` is the SOCKS5 reply nearest to
+// the answer's status, `auth_failed` that a password was asked for.
+#define RECORD_SOCKS_HTTP 1
+
 struct record_socks {
-    uint8_t version;  // 4 or 5
+    uint8_t version;  // 4 or 5, or RECORD_SOCKS_HTTP
     bool is_4a;       // SOCKS4 with a name
     uint8_t method;   // RFC 1928 method chosen; 0xff: none acceptable or not seen
     bool auth_failed; // RFC 1929 status not zero
@@ -304,7 +308,7 @@ struct record_mail {
     bool auth_failed;
     uint8_t filter;      // enum record_mail_filter
     uint16_t reply_code; // 0: none
-    uint32_t recipients; // accepted
+    uint32_t recipients; // accepted; of a delivery: 1 when its message named none
     uint32_t recipients_4xx;
     uint32_t recipients_5xx;
     uint32_t message_octets;

@@ -70,7 +70,9 @@ static const char *check_groups(const struct record_flow *f)
         CHECK(text_fits(f->tls.alpn, sizeof f->tls.alpn), "tls-alpn");
     }
     if (f->groups & RECORD_HAS_SOCKS) {
-        CHECK(f->socks.version == 4 || f->socks.version == 5, "socks-version");
+        CHECK(f->socks.version == 4 || f->socks.version == 5 ||
+                  f->socks.version == RECORD_SOCKS_HTTP,
+              "socks-version");
         CHECK(!f->socks.is_4a || f->socks.version == 4, "socks-version");
         CHECK(f->socks.command <= RECORD_SOCKS_UDP, "socks-command");
         CHECK(address_fits(&f->socks.target, true), "socks-target");

@@ -1,6 +1,8 @@
 // librrd's command-like interface behind typed calls.
 #include "common/rrdfile.h"
 
+#include "common/rrdhead.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -64,6 +66,12 @@ struct rrdfile_shape rrdfile_shape_of(enum series_kind kind, enum series_layout 
     };
 }
 
+int64_t rrdfile_heartbeat_s(uint64_t identity, size_t source)
+{
+    bool carries = source < RRDFILE_IDENTITY_SOURCES;
+    return SERIES_HEARTBEAT_S + (carries ? (int64_t)(identity >> 16 * source & 0xffff) : 0);
+}
+
 struct arguments {
     char text[ARGUMENTS_MAX][64];
     const char *argv[ARGUMENTS_MAX];
@@ -80,12 +88,13 @@ static void put_arguments(struct arguments *a, struct rrdfile_shape shape)
     enum series_kind kind = shape.sensor ? SERIES_SENSOR : SERIES_SUBSCRIBER;
     a->argc = 0;
     for (unsigned s = 0; s < SERIES_SOURCES; s++)
-        snprintf(a->text[a->argc++], TEXT, "DS:%s:GAUGE:%d:0:U", series_source_name_of(kind, s),
-                 SERIES_HEARTBEAT_S);
+        snprintf(a->text[a->argc++], TEXT, "DS:%s:GAUGE:%lld:0:U", series_source_name_of(kind, s),
+                 (long long)rrdfile_heartbeat_s(shape.identity, s));
     for (int maximum = 0; maximum < 2; maximum++)
         for (int i = maximum; i < SERIES_ARCHIVES; i++)
-            snprintf(a->text[a->argc++], TEXT, "RRA:%s:0.5:%d:%d", maximum ? "MAX" : "AVERAGE",
-                     (int)(archive[i].step_s / SERIES_STEP_S), (int)archive[i].rows);
+            snprintf(a->text[a->argc++], TEXT, "RRA:%s:%g:%d:%d", maximum ? "MAX" : "AVERAGE",
+                     RRDFILE_UNKNOWN_SHARE, (int)(archive[i].step_s / SERIES_STEP_S),
+                     (int)archive[i].rows);
     if (shape.forecast) {
         // Archives refer to each other by their number from 1 on.
         int seasonal = ARCHIVES + 2;
@@ -136,21 +145,16 @@ int rrdfile_convert(const char *path, struct rrdfile_shape shape,
                     char error[static RRDFILE_ERROR_MAX])
 {
     char fresh[4096];
-    const char *sources[] = {path, NULL};
-    struct arguments a;
     int64_t last_s;
     if (snprintf(fresh, sizeof fresh, "%s.new", path) >= (int)sizeof fresh)
         return -ENAMETOOLONG;
     int rc = rrdfile_last(path, &last_s, error);
     if (rc != 0)
         return rc;
-    put_arguments(&a, shape);
     unlink(fresh);
-    rrd_clear_error();
-    if (rrd_create_r2(fresh, SERIES_STEP_S, (time_t)last_s, 1, sources, NULL, a.argc, a.argv) != 0)
-        rc = failed(fresh, -EIO, error);
-    if (rc == 0 && shape.forecast)
-        rc = widen(fresh, error);
+    rc = rrdfile_create(fresh, shape, last_s, error);
+    if (rc == 0)
+        rc = rrdhead_transplant(path, fresh, error);
     if (rc == 0 && rename(fresh, path) != 0) {
         rc = -errno;
         snprintf(error, RRDFILE_ERROR_MAX, "%.120s: %s", path, strerror(-rc));
@@ -241,29 +245,59 @@ int rrdfile_last(const char *path, int64_t *out_s, char error[static RRDFILE_ERR
     return 0;
 }
 
-bool rrdfile_reaches(const char *path, unsigned archive, int64_t t_s)
+int rrdfile_reach(const char *path, unsigned archive, int64_t *out_s)
 {
     rrd_clear_error();
     time_t first = rrd_first_r(path, (int)archive);
     rrd_clear_error();
-    return first != (time_t)-1 && t_s >= (int64_t)first - series_archives[0][archive].step_s;
+    if (first == (time_t)-1)
+        return -EIO;
+    *out_s = (int64_t)first - series_archives[SERIES_FULL][archive].step_s;
+    return 0;
+}
+
+static const rrd_info_t *find_info(const rrd_info_t *i, const char *source, const char *field)
+{
+    char key[64];
+    snprintf(key, sizeof key, source ? "ds[%s].%s" : "%s%s", source ? source : "", field);
+    while (i && strcmp(i->key, key) != 0)
+        i = i->next;
+    return i;
 }
 
 static bool has_sources(const rrd_info_t *info, enum series_kind kind)
 {
-    for (unsigned s = 0; s < SERIES_SOURCES; s++) {
-        char key[64];
-        bool found = false;
-        snprintf(key, sizeof key, "ds[%s].type", series_source_name_of(kind, s));
-        for (const rrd_info_t *i = info; i && !found; i = i->next)
-            found = strcmp(i->key, key) == 0;
-        if (!found)
-            return false;
-    }
-    return true;
+    bool all = true;
+    for (unsigned s = 0; all && s < SERIES_SOURCES; s++)
+        all = find_info(info, series_source_name_of(kind, s), "type") != NULL;
+    return all;
 }
 
-int rrdfile_check(const char *path, struct rrdfile_shape *out, char error[static RRDFILE_ERROR_MAX])
+static uint64_t identity_of(const rrd_info_t *info, enum series_kind kind)
+{
+    uint64_t identity = 0;
+    for (unsigned s = 0; s < RRDFILE_IDENTITY_SOURCES; s++) {
+        const rrd_info_t *i = find_info(info, series_source_name_of(kind, s), "minimal_heartbeat");
+        if (i && i->value.u_cnt >= SERIES_HEARTBEAT_S)
+            identity |= (uint64_t)((i->value.u_cnt - SERIES_HEARTBEAT_S) & 0xffff) << 16 * s;
+    }
+    return identity;
+}
+
+static struct rrdfile_found found_in(const char *path, const rrd_info_t *info, uint64_t rows)
+{
+    struct stat st;
+    const rrd_info_t *share = find_info(info, NULL, "rra[0].xff"),
+                     *head = find_info(info, NULL, "header_size");
+    struct rrdfile_found f = {.halves = share && share->value.u_val < 0.9};
+    if (head && stat(path, &st) == 0)
+        f.surplus = st.st_size - (int64_t)head->value.u_cnt -
+                    (int64_t)(rows * SERIES_SOURCES * sizeof(rrd_value_t));
+    return f;
+}
+
+int rrdfile_check(const char *path, struct rrdfile_shape *out, struct rrdfile_found *found,
+                  char error[static RRDFILE_ERROR_MAX])
 {
     rrd_clear_error();
     rrd_info_t *info = rrd_info_r(path);
@@ -271,6 +305,7 @@ int rrdfile_check(const char *path, struct rrdfile_shape *out, char error[static
         return failed(path, access(path, F_OK) != 0 ? -ENOENT : -EPROTO, error);
     unsigned sources = 0, archives = 0;
     unsigned long rows[ARCHIVES + FORECAST_ARCHIVES] = {0};
+    uint64_t all_rows = 0;
     bool step_right = false;
     for (const rrd_info_t *i = info; i; i = i->next) {
         if (strcmp(i->key, "step") == 0)
@@ -281,6 +316,7 @@ int rrdfile_check(const char *path, struct rrdfile_shape *out, char error[static
             if (archives < ARCHIVES + FORECAST_ARCHIVES)
                 rows[archives] = i->value.u_cnt;
             archives++;
+            all_rows += i->value.u_cnt;
         }
     }
     struct rrdfile_shape shape = {
@@ -288,6 +324,8 @@ int rrdfile_check(const char *path, struct rrdfile_shape *out, char error[static
         .forecast = archives == ARCHIVES + FORECAST_ARCHIVES,
         .reduced = rows[0] == (unsigned long)series_archives[SERIES_REDUCED][0].rows,
     };
+    shape.identity = identity_of(info, shape.sensor ? SERIES_SENSOR : SERIES_SUBSCRIBER);
+    struct rrdfile_found what = found_in(path, info, all_rows);
     bool right = step_right && sources == SERIES_SOURCES &&
                  (archives == ARCHIVES || shape.forecast) &&
                  (shape.sensor || has_sources(info, SERIES_SUBSCRIBER));
@@ -300,5 +338,7 @@ int rrdfile_check(const char *path, struct rrdfile_shape *out, char error[static
         return -EPROTO;
     }
     *out = shape;
+    if (found)
+        *found = what;
     return 0;
 }

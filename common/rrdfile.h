@@ -6,10 +6,25 @@
 
 #define RRDFILE_ERROR_MAX 200
 
+// A row is unknown when more than this share of its minutes is: when all are.
+#define RRDFILE_UNKNOWN_SHARE 0.9999
+
+// Sixteen bits of an identity in the heartbeat of each of the first sources.
+#define RRDFILE_IDENTITY_SOURCES 4
+int64_t rrdfile_heartbeat_s(uint64_t identity, size_t source);
+
 struct rrdfile_shape {
     bool reduced;  // fewer rows: series_archives[SERIES_REDUCED]
     bool sensor;   // sources of a sensor instead of a subscriber's
     bool forecast; // with Holt-Winters archives and their FAILURES
+    // series_identity, kept in the heartbeats of the first sources (366 days and some hours); 0: none.
+    uint64_t identity;
+};
+
+// What rrdfile_check finds beside the shape.
+struct rrdfile_found {
+    bool halves;     // as layout 2 made them: a row is unknown when half of its minutes are
+    int64_t surplus; // octets behind the last row
 };
 
 // Subscribers plain, everybody together with a forecast.
@@ -19,7 +34,7 @@ struct rrdfile_shape rrdfile_shape_of(enum series_kind kind, enum series_layout 
 int rrdfile_create(const char *path, struct rrdfile_shape shape, int64_t start_s,
                    char error[static RRDFILE_ERROR_MAX]);
 
-// Makes a file anew in another shape with what it holds; whole or not at all.
+// Makes a file anew in another shape with what it holds, row for row; whole or not at all.
 int rrdfile_convert(const char *path, struct rrdfile_shape shape,
                     char error[static RRDFILE_ERROR_MAX]);
 
@@ -54,9 +69,10 @@ int rrdfile_fetch(const char *path, enum rrdfile_cf cf, int64_t start_s, int64_t
 // Time of the last update. -ENOENT, -EPROTO (not of our layout), -EIO.
 int rrdfile_last(const char *path, int64_t *out_s, char error[static RRDFILE_ERROR_MAX]);
 
-// Does the AVERAGE archive (index into series_archives) still hold the row that begins at `t_s`?
-bool rrdfile_reaches(const char *path, unsigned archive, int64_t t_s);
+// Where the oldest row of the AVERAGE archive (index into series_archives) begins. Negative errno.
+int rrdfile_reach(const char *path, unsigned archive, int64_t *out_s);
 
-// What a file is: its shape. -EPROTO: step, sources or archives are not those of series.h.
-int rrdfile_check(const char *path, struct rrdfile_shape *out,
+// What a file is: its shape. -EPROTO: step, sources or archives are not those of series.h. `found` may
+// be NULL.
+int rrdfile_check(const char *path, struct rrdfile_shape *out, struct rrdfile_found *found,
                   char error[static RRDFILE_ERROR_MAX]);

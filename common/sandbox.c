@@ -138,8 +138,10 @@ int sandbox_apply(const struct sandbox *s, struct sandbox_result *out)
     int rc = sandbox_paths_apply(s);
     if (rc == -EINVAL || rc == -ENOMEM)
         return rc;
-    if (rc <= 0)
-        miss(out, "paths are not restricted: the kernel has no landlock", rc);
+    if (rc == 0)
+        miss(out, "paths are not restricted: the kernel has no landlock", 0);
+    else if (rc < 0) // by a container, mostly
+        miss(out, "paths are not restricted: landlock is refused", rc);
     else
         out->landlock_abi = rc;
     rc = sandbox_calls_apply(s->calls);

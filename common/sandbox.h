@@ -15,7 +15,7 @@
 enum sandbox_calls {
     SANDBOX_WRITES = 1,    // making, renaming and removing files
     SANDBOX_NETWORK = 2,   // new IPv4 and IPv6 sockets (those from `open` work without)
-    SANDBOX_PACKETS = 4,   // new packet and netlink sockets: live capture
+    SANDBOX_PACKETS = 4,   // asking an interface for its state: live capture (its sockets are open)
     SANDBOX_PROCESSES = 8, // children and threads, signals to them
     SANDBOX_EXEC = 16,     // other programs; with SANDBOX_PROCESSES
     SANDBOX_CODE = 32,     // executable memory: libraries loaded late, compiled patterns

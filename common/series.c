@@ -91,6 +91,14 @@ const char *series_path(enum series_kind kind, const char *name, char out[static
     return out;
 }
 
+uint64_t series_identity(const char *relative_path)
+{
+    char hex[33];
+    hash_text(span_of_text(relative_path), hex);
+    hex[16] = '\0';
+    return strtoull(hex, NULL, 16);
+}
+
 const char *series_sensor_word(const char *name, char out[static SERIES_SENSOR_WORD_MAX])
 {
     size_t len = strlen(name);
@@ -104,14 +112,14 @@ const char *series_sensor_word(const char *name, char out[static SERIES_SENSOR_W
     return out;
 }
 
-// "now-24h": a number and one of s m h d w.
+// "now-24h": a number and one of s m h d w y.
 static int parse_offset(const char *text, int64_t *out_s)
 {
     char *end;
     errno = 0;
     long long n = strtoll(text, &end, 10);
-    static const char units[] = "smhdw";
-    static const int64_t seconds[] = {1, 60, 3600, 86400, 7 * 86400};
+    static const char units[] = "smhdwy";
+    static const int64_t seconds[] = {1, 60, 3600, 86400, 7 * 86400, 366 * 86400};
     const char *unit = *end ? strchr(units, *end) : NULL;
     if (errno != 0 || end == text || !isdigit((unsigned char)*text) || !unit || end[1] != '\0' ||
         n > 100LL * 366 * 86400)

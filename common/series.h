@@ -8,7 +8,7 @@
 #include "common/coverage.h"
 #include "common/identity.h"
 
-#define SERIES_LAYOUT_VERSION 2
+#define SERIES_LAYOUT_VERSION 3
 #define SERIES_STEP_S         60
 #define SERIES_HEARTBEAT_S    (366 * 86400)
 
@@ -65,14 +65,36 @@ const char *series_source_name(unsigned source); // of a subscriber
 // Relative path below the RRD folder: two levels of 256 folders by hash, then a name that is the
 // key's text with '/' as '_' when short and safe, else its hash.
 const char *series_path(enum series_kind kind, const char *name, char out[static SERIES_PATH_MAX]);
+// What a file says of whose it is, so that one copied over another is noticed: 64 bits of the BLAKE2b of
+// its relative path.
+uint64_t series_identity(const char *relative_path);
 
+// Means are over the time that was watched: average x minutes is what was counted, and never more.
 struct series_sample {
     int64_t t_s;                    // end of the interval it stands for
     double average[SERIES_SOURCES]; // NaN: unknown
     double maximum[SERIES_SOURCES];
     uint32_t loss_ppm;
-    bool observed;
+    uint32_t minutes;   // of the interval that the values stand for: those that were watched
+    uint32_t watched_s; // seconds with a coverage record
+    bool observed;      // in part at least
+    bool others;        // before or after the party's own time: nothing of it is told
 };
+
+// Sums over samples: what was counted, in how many minutes, and how much of the time was watched.
+struct series_total {
+    double counted;     // NaN: nothing is known
+    uint64_t minutes;   // counted / minutes is the mean
+    uint64_t watched_s; // out of
+    uint64_t span_s;    // the samples' time up to `until_s`, without that of other parties
+};
+
+// Of one source; `until_s` 0: to the last sample's end.
+struct series_total series_sum(const struct series_sample *s, size_t count, int32_t step_s,
+                               unsigned source, int64_t until_s);
+// "all", "none", else "43.2 %", rounded down: of how much of its time a total speaks.
+#define SERIES_SHARE_MAX 16
+const char *series_share(const struct series_total *t, char out[static SERIES_SHARE_MAX]);
 
 struct series_range {
     int64_t start_s, end_s; // aligned outwards to `step_s` by series_fetch
@@ -118,5 +140,5 @@ struct series_band {
 int series_coverage(const char *rrd_dir, enum series_kind kind, const char *name, int64_t start_s,
                     int64_t end_s, struct series_band **out, size_t *count);
 
-// "now-24h", "now", an epoch, or RFC 3339, against `now_s`. -EINVAL.
+// "now-24h", "now", an epoch, or RFC 3339, against `now_s`; units s m h d w y (of 366 days). -EINVAL.
 int series_parse_time(const char *text, int64_t now_s, int64_t *out_s);

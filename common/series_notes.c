@@ -1,4 +1,5 @@
-// Lines appended with one write each; a torn last line is passed over like any other that is none.
+// Lines appended with one write each; a torn last line is passed over like any other that is none, and the
+// next begins on a line of its own.
 #include "common/series_notes.h"
 
 #include <ctype.h>
@@ -60,6 +61,8 @@ static int shorten(const char *path, struct series_notes *n)
     if (s > 0)
         n->sight[s].minute = 0;
     size_t a = n->amendments > KEPT ? n->amendments - KEPT : 0;
+    if (rc == 0 && n->lost_before > 0 && fprintf(out, "lost %lld\n", (long long)n->lost_before) < 0)
+        rc = -EIO;
     for (; rc == 0 && l < n->leases; l++)
         rc = write_lease(out, n->lease[l].start_s / SERIES_STEP_S, n->lease[l].party);
     for (; rc == 0 && s < n->sights; s++)
@@ -88,23 +91,37 @@ static int keep_short(const char *rrd_dir, enum series_kind kind, const char *na
     return rc;
 }
 
+// Did a crash leave the last line without its end?
+static bool is_torn(int fd)
+{
+    struct stat st;
+    char last;
+    return fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 &&
+           last != '\n';
+}
+
+static int append_line(const char *path, const char *line)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return -errno;
+    size_t len = strlen(line);
+    ssize_t n = is_torn(fd) ? write(fd, "\n", 1) : 0;
+    if (n >= 0)
+        n = write(fd, line, len);
+    int rc = n < 0 ? -errno : n < (ssize_t)len ? -ENOSPC : 0;
+    if (close(fd) != 0 && rc == 0)
+        rc = -errno;
+    return rc;
+}
+
 static int append(const char *rrd_dir, enum series_kind kind, const char *name, const char *line)
 {
     char path[PATH_OCTETS];
     int rc = notes_path(rrd_dir, kind, name, path);
     if (rc == 0)
         rc = keep_short(rrd_dir, kind, name, path);
-    if (rc != 0)
-        return rc;
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    if (fd < 0)
-        return -errno;
-    size_t len = strlen(line);
-    ssize_t n = write(fd, line, len);
-    rc = n < 0 ? -errno : n < (ssize_t)len ? -ENOSPC : 0;
-    if (close(fd) != 0 && rc == 0)
-        rc = -errno;
-    return rc;
+    return rc == 0 ? append_line(path, line) : rc;
 }
 
 int series_notes_put_lease(const char *rrd_dir, enum series_kind kind, const char *name,
@@ -118,6 +135,13 @@ int series_notes_put_lease(const char *rrd_dir, enum series_kind kind, const cha
     size_t n = strlen(line);
     memcpy(line + n, "\n", 2);
     return append(rrd_dir, kind, name, line);
+}
+
+int series_notes_put_lost(const char *notes_path, int64_t minute)
+{
+    char line[LINE_MAX_OCTETS];
+    snprintf(line, sizeof line, "lost %lld\n", (long long)minute);
+    return append_line(notes_path, line);
 }
 
 int series_notes_put_amendment(const char *rrd_dir, enum series_kind kind, const char *name,
@@ -174,6 +198,7 @@ static bool parse_amendment(const char *at, struct series_amendment *out)
     return *at == '\0';
 }
 
+// These return 1 for a line that was taken, 0 for one that is none, -ENOMEM.
 static int add_lease(struct series_notes *n, const char *at)
 {
     int64_t minute;
@@ -186,7 +211,7 @@ static int add_lease(struct series_notes *n, const char *at)
     struct series_lease *l = &more[n->leases++];
     *l = (struct series_lease){.start_s = minute * 60};
     snprintf(l->party, sizeof l->party, "%s", at + 1);
-    return 0;
+    return 1;
 }
 
 static int add_sight(struct series_notes *n, const char *at)
@@ -216,7 +241,7 @@ static int add_sight(struct series_notes *n, const char *at)
     for (; i > 0 && more[i - 1].minute > s.minute; i--)
         more[i] = more[i - 1];
     more[i] = s;
-    return 0;
+    return 1;
 }
 
 static int add_amendment(struct series_notes *n, const char *at)
@@ -229,6 +254,31 @@ static int add_amendment(struct series_notes *n, const char *at)
         return -ENOMEM;
     n->amendment = more;
     more[n->amendments++] = a;
+    return 1;
+}
+
+static int add_lost(struct series_notes *n, const char *at)
+{
+    int64_t minute;
+    if (!take_number(&at, &minute) || minute > INT64_MAX / 60 || *at)
+        return 0;
+    if (minute > n->lost_before)
+        n->lost_before = minute;
+    return 1;
+}
+
+static int add_line(struct series_notes *n, const char *line)
+{
+    static const struct {
+        const char *word;
+        int (*add)(struct series_notes *n, const char *at);
+    } kinds[] = {{"lease ", add_lease},
+                 {"sight ", add_sight},
+                 {"amend ", add_amendment},
+                 {"lost ", add_lost}};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (strncmp(line, kinds[i].word, strlen(kinds[i].word)) == 0)
+            return kinds[i].add(n, line + strlen(kinds[i].word));
     return 0;
 }
 
@@ -237,20 +287,32 @@ int series_notes_parse(char *text, struct series_notes *out)
     *out = (struct series_notes){0};
     char *rest;
     int rc = 0;
-    for (char *line = strtok_r(text, "\n", &rest); line && rc == 0;
-         line = strtok_r(NULL, "\n", &rest)) {
-        if (strncmp(line, "lease ", 6) == 0)
-            rc = add_lease(out, line + 6);
-        else if (strncmp(line, "sight ", 6) == 0)
-            rc = add_sight(out, line + 6);
-        else if (strncmp(line, "amend ", 6) == 0)
-            rc = add_amendment(out, line + 6);
-    }
+    for (char *line = strtok_r(text, "\n", &rest); line && rc >= 0;
+         line = strtok_r(NULL, "\n", &rest))
+        rc = add_line(out, line);
+    rc = rc < 0 ? rc : 0;
     if (rc != 0)
         series_notes_free(out);
     for (size_t i = 1; i < out->leases; i++)
         out->lease[i - 1].end_s = out->lease[i].start_s;
     return rc;
+}
+
+size_t series_notes_bad_line(const char *text)
+{
+    struct series_notes n = {0};
+    char line[LINE_MAX_OCTETS];
+    size_t bad = 0;
+    for (size_t number = 1; *text && bad == 0; number++) {
+        size_t len = strcspn(text, "\n");
+        bool whole = text[len] == '\n' && len < sizeof line;
+        snprintf(line, sizeof line, "%.*s", whole ? (int)len : 0, text);
+        if (!whole || add_line(&n, line) <= 0)
+            bad = number;
+        text += len + (text[len] == '\n');
+    }
+    series_notes_free(&n);
+    return bad;
 }
 
 static int read_end(int fd, char *text)

@@ -3,6 +3,8 @@
 //
 //   lease MINUTE PARTY             from this minute on the key is the party's
 //   sight MINUTE SENSOR ...        from this minute on these sensors see the key; *: the whole site
+//   lost MINUTE                    what the file had before this minute is lost: the journal it was made anew
+//                                  from begins there
 //   amend MINUTE CUT D... T...     CUT: watermark of the rows, in milliseconds; eight numbers that
 //                                  were added, and the eight that the minute then had
 //
@@ -37,6 +39,7 @@ struct series_notes {
     size_t sights;
     struct series_amendment *amendment; // owned
     size_t amendments;
+    int64_t lost_before; // minute; 0: nothing is lost
 };
 
 // No file: no notes. Negative errno.
@@ -46,8 +49,12 @@ int series_notes_read(const char *rrd_dir, enum series_kind kind, const char *na
 int series_notes_parse(char *text, struct series_notes *out);
 void series_notes_free(struct series_notes *n);
 
+// The first line that is none of these, from 1 on, and one that has no end; 0: all are.
+size_t series_notes_bad_line(const char *text);
+
 int series_notes_put_lease(const char *rrd_dir, enum series_kind kind, const char *name,
                            int64_t minute, const char *party);
+int series_notes_put_lost(const char *notes_path, int64_t minute);
 int series_notes_put_sight(const char *rrd_dir, enum series_kind kind, const char *name,
                            const struct series_sight *sight);
 int series_notes_put_amendment(const char *rrd_dir, enum series_kind kind, const char *name,

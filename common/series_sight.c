@@ -36,12 +36,23 @@ static int stretch(const char *rrd_dir, const struct series_sight *sight, int64_
     return rc;
 }
 
+// Of what a file had lost nobody can say any more that there was nothing.
+static void pass_over_lost(const struct series_notes *notes, int64_t first, size_t count,
+                           struct series_coverage_minute *out)
+{
+    for (size_t i = 0; i < count && first + (int64_t)i < notes->lost_before; i++)
+        out[i] = (struct series_coverage_minute){0};
+}
+
 int series_sight_coverage(const char *rrd_dir, enum series_kind kind, const char *name,
                           const struct series_notes *notes, int64_t first, size_t count,
                           struct series_coverage_minute *out)
 {
-    if (kind == SERIES_SENSOR)
-        return series_coverage_get(rrd_dir, name, first, count, out);
+    if (kind == SERIES_SENSOR) {
+        int rc = series_coverage_get(rrd_dir, name, first, count, out);
+        pass_over_lost(notes, first, count, out);
+        return rc;
+    }
     int64_t at = first, end = first + (int64_t)count;
     const struct series_sight *sight = NULL;
     int rc = 0;
@@ -54,6 +65,7 @@ int series_sight_coverage(const char *rrd_dir, enum series_kind kind, const char
         }
         sight = next;
     }
+    pass_over_lost(notes, first, count, out);
     return rc;
 }
 

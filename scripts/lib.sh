@@ -82,10 +82,10 @@ quietly() {
 configure() {
     local folder=$1 arguments=()
     shift
-    for pair in "$@"; do arguments+=("-D$pair"); done
     if command -v ccache >/dev/null 2>&1; then
         arguments+=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
     fi
+    for pair in "$@"; do arguments+=("-D$pair"); done
     quietly "configuring ${folder#"$ROOT"/}" "$folder/configure.log" \
         cmake -S "$ROOT" -B "$folder" -G Ninja "${arguments[@]}"
 }
@@ -96,6 +96,53 @@ build() {
     shift
     NINJA_STATUS='[%f/%t] ' quietly "building ${folder#"$ROOT"/}" "$folder/build.log" \
         ninja -C "$folder" -j "$JOBS" "$@"
+}
+
+# training_run FOLDER PROFILE: what the compiler is to learn from: mail and other traffic, plain and wrapped.
+training_run() {
+    local train=$1 profile=$2 scenario wrap capture
+    for scenario in smtp edge; do
+        for wrap in none qinq+pppoe; do
+            capture=$train/$scenario-$wrap
+            # What the generator itself does is nobody's lesson.
+            GCOV_PREFIX=$train/other "$train/bin/postern-generate" --wrap "$wrap" --microseconds \
+                -s "$ROOT/tests/generator/scenarios/bench_${scenario}_small.yaml" \
+                -o "$capture.pcap" --config-out "$capture.yaml" || return
+            printf 'sensor:\n  legal_profile: full-envelope\n' >>"$capture.yaml"
+            "$train/bin/postern-sensor" -c "$capture.yaml" -r "$capture.pcap" -o "$capture.records" ||
+                return
+            rm -f "$capture.pcap" "$capture.records"
+        done
+    done
+    if [ -z "$(find "$profile" -name '*sensor*.gcda' -print -quit)" ]; then
+        echo "the sensor wrote nothing to $profile"
+        return 1
+    fi
+}
+
+# trained FOLDER NAME=VALUE...: a Release build folder whose programs are optimised by what a sensor did on
+# training captures. What was learnt of the same sources is not learnt again. ccache does not see profiles: it
+# is left out where they are used.
+trained() {
+    local folder=$1 train=$1/train profile=$1/profile stamp
+    shift
+    stamp=$( (cd "$ROOT" && find CMakeLists.txt cmake common sensor tests/generator -type f -print0 |
+        sort -z | xargs -0 sha256sum && "${CC:-cc}" --version) | sha256sum)
+    if [ "$(cat "$profile/stamp" 2>/dev/null)" != "$stamp" ]; then
+        rm -rf "$profile" "$train"
+        mkdir -p "$profile"
+        configure "$train" CMAKE_BUILD_TYPE=Release BUILD_TESTING=OFF POSTERN_PGO=TRAIN \
+            "POSTERN_PROFILE=$profile" CMAKE_C_COMPILER_LAUNCHER= &&
+            build "$train" postern-sensor postern-generate &&
+            quietly "training" "$train/training.log" training_run "$train" "$profile" ||
+            die "the training of the optimiser failed; --plain builds without it" 70
+        printf '%s\n' "$stamp" >"$profile/stamp"
+        rm -rf "$train"
+        # Objects of another profile would be taken for up to date.
+        if [ -f "$folder/build.ninja" ]; then ninja -C "$folder" -t clean >/dev/null; fi
+    fi
+    configure "$folder" CMAKE_BUILD_TYPE=Release POSTERN_PGO=USE "POSTERN_PROFILE=$profile" \
+        CMAKE_C_COMPILER_LAUNCHER= "$@"
 }
 
 # programs FOLDER: the programs a build folder makes, as ninja targets.

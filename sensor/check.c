@@ -19,6 +19,7 @@
 #define SECONDS_DEFAULT 60
 #define SECONDS_MAX     86400
 #define BUDGET          8192
+#define BATCH           64
 #define ACCOUNT_US      500000 // a second's packets are in the ring until then
 
 struct check {
@@ -59,7 +60,7 @@ static int open_ring(struct daemon *d, struct check *k)
         return EX_USAGE;
     }
     struct ring_setup setup = {.interface = daemon_operand(d->args, 1),
-                               .snaplen = (int)c->snaplen,
+                               .snaplen = (uint32_t)c->snaplen,
                                .buffer = c->ring,
                                .timeout_ms = (int)c->ring_timeout,
                                .filter = c->filter};
@@ -103,10 +104,9 @@ static void note_ends(struct check *k, const struct packet *p)
     s->with_subscriber += ours[0] || ours[1];
 }
 
-static void on_frame(void *ctx, const struct source_frame *frame)
+static void on_frame(struct check *k, const struct source_frame *frame)
 {
     static const uint32_t has[2] = {PACKET_HAS_VLAN, PACKET_HAS_INNER_VLAN};
-    struct check *k = ctx;
     struct check_seen *s = &k->seen;
     struct packet *p = &k->packet;
     sensor_frame(k->job.sensor, frame);
@@ -140,6 +140,19 @@ static void on_second(void *ctx, struct sensor *s, int64_t t_us)
     sensor_losses(s, &(struct sensor_losses){l->card, l->ring, l->oversized});
 }
 
+// What is in the ring, up to a budget. False: there is more.
+static bool empty_ring(struct check *k)
+{
+    struct source_frame frame[BATCH];
+    size_t count, n = 1;
+    for (size_t looked = 0; n > 0 && looked < BUDGET; looked += n) {
+        n = ring_read(k->ring, frame, BATCH, &count);
+        for (size_t i = 0; i < count; i++)
+            on_frame(k, &frame[i]);
+    }
+    return n == 0;
+}
+
 static void look(struct check *k)
 {
     struct check_seen *s = &k->seen;
@@ -149,11 +162,11 @@ static void look(struct check *k)
         struct pollfd ask = {.fd = ring_fd(k->ring), .events = POLLIN};
         poll(&ask, 1, 100);
         uint64_t before = s->packets;
-        int n = ring_read(k->ring, BUDGET, on_frame, k);
+        bool empty = empty_ring(k);
         int64_t behind_ms = (wall_us() - k->packet.t_us) / 1000;
         if (s->packets > before && llabs(behind_ms) > llabs(s->behind_ms))
             s->behind_ms = behind_ms;
-        if (n < BUDGET)
+        if (empty)
             sensor_advance(k->job.sensor, now_us - k->conf.ring_timeout * 1000 - ACCOUNT_US);
         ring_look(k->ring, now_us / 1000);
         if (ring_link(k->ring) != RING_UP)

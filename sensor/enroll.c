@@ -178,11 +178,30 @@ static int keep(struct enrolment *e)
     return rc;
 }
 
+// Root enrols, the sensor's user reads: the files are that user's who owns what the folder is in (/var/lib/postern).
+static int hand_over(const struct enrolment *e)
+{
+    static const char *const names[] = {".", "key.pem", "cert.pem", "ca.pem", RENEW_ADDRESS_FILE};
+    char path[520];
+    struct stat above;
+    snprintf(path, sizeof path, "%s/..", e->folder);
+    if (geteuid() != 0)
+        return 0;
+    int rc = stat(path, &above) == 0 ? 0 : -errno;
+    for (size_t i = 0; rc == 0 && i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", e->folder, names[i]);
+        rc = lchown(path, above.st_uid, above.st_gid) == 0 ? 0 : -errno;
+    }
+    return rc;
+}
+
 static int judge(struct enrolment *e)
 {
     const struct buf *a = &e->answer;
     if (a->len >= 3 && memcmp(a->data, "OK\n", 3) == 0) {
         int rc = keep(e);
+        if (rc == 0)
+            rc = hand_over(e);
         if (rc < 0) {
             log_error("%s: %s", e->folder, strerror(-rc));
             return EX_CANTCREAT;

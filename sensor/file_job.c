@@ -8,6 +8,7 @@
 
 #include "common/control.h"
 #include "common/log.h"
+#include "domain.h"
 #include "setup.h"
 
 struct file_job {
@@ -96,19 +97,6 @@ static int judge_inputs(const struct file_job *j, struct control_status *status)
     return rc;
 }
 
-// Captures that end too early cut what was going on in them.
-static void cut_flows(const struct file_job *j)
-{
-    size_t n;
-    const struct source_input *in = source_files_inputs(&j->source, &n);
-    for (size_t i = 0; i < n; i++) {
-        if (in[i].frames == 0 || in[i].state == SOURCE_WHOLE || in[i].state == SOURCE_EMPTY)
-            continue;
-        sensor_cut(j->job.sensor);
-        return;
-    }
-}
-
 // A list of flows does not show what is missing in it; a status document does.
 static void say_skipped(const struct daemon *d, const struct file_job *j)
 {
@@ -121,7 +109,6 @@ static void say_skipped(const struct daemon *d, const struct file_job *j)
 static int finish(struct daemon *d, struct file_job *j, struct control_status *status)
 {
     const char *path = daemon_value(d->args, "status"), *output = daemon_value(d->args, "output");
-    cut_flows(j);
     sensor_finish(j->job.sensor);
     say_skipped(d, j);
     int error = sensor_error(j->job.sensor), closed = sink_close(&j->job.sink);
@@ -170,6 +157,8 @@ int file_job(struct daemon *d)
 {
     struct file_job j = {0};
     struct control_status *status = NULL;
+    const struct sensor_conf *c = d->conf;
+    domain_settle(d, d->conf, daemon_has(d->args, "output") || !c->spool);
     int rc = judge_options(d);
     if (rc == 0)
         rc = setup_sets(d->site, &j.job.subscribers, &j.job.smarthosts);

@@ -177,7 +177,7 @@ void flow_packet_at(struct flow_table *t, const struct packet *p, const struct f
 void flow_run(struct flow_table *t, int64_t t_us);
 // Tells of every flow that counted something in the minute that ends at `t_us`.
 void flow_minute(struct flow_table *t, int64_t t_us);
-// The input ended too early: TCP flows that go on are not complete.
+// An input ended too early: TCP flows that are open are not complete.
 void flow_cut(struct flow_table *t);
 // Ends every flow, at the end of the input.
 void flow_finish(struct flow_table *t, int64_t t_us);

@@ -95,14 +95,13 @@ const struct frag_stats *frag_stats(const struct frag *f)
 
 static uint32_t *bucket(struct frag *f, const struct frag_key *key)
 {
-    uint64_t h = key->id * 0x9e3779b97f4a7c15u + key->protocol;
-    for (size_t side = 0; side < 2; side++) {
-        for (size_t i = 0; i < 16; i += 8) {
-            uint64_t word;
-            memcpy(&word, key->addr[side] + i, 8);
-            h = (h ^ word) * 0x9e3779b97f4a7c15u;
-            h ^= h >> 29;
-        }
+    const uint8_t *octets = (const uint8_t *)key;
+    uint64_t h = 0;
+    for (size_t i = 0; i < sizeof *key; i += 8) {
+        uint64_t word;
+        memcpy(&word, octets + i, 8);
+        h = (h ^ word) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 29;
     }
     return &f->head[h & f->mask];
 }

@@ -2,7 +2,8 @@
 //
 // One interface is read as fast as it gives. Of several each has its next frame held, and the earliest
 // goes first; an interface that gives nothing is waited for until a frame of it could not come any more
-// (`lag`): a ring hands a block out when it is full or after its time-out.
+// (`lag`): a ring hands a block out when it is full or after its time-out. Frames go on in batches, as those
+// of a capture do; a ring's are borrowed until it is read again, so a batch ends where one of them is at an end.
 #pragma once
 
 #include "ring.h"
@@ -16,14 +17,16 @@
 // order: such a frame counts as of the time of the one before.
 #define INTAKE_DISORDER_US 20000
 
+#define INTAKE_BATCH 32
+
 struct intake {
     struct ring *ring[SENSOR_INTERFACES_MAX]; // owned
     size_t rings;
     struct {
-        bool held;
-        struct source_frame frame;
-    } next[SENSOR_INTERFACES_MAX]; // of several
-    struct sensor *sensor;         // borrowed
+        struct source_frame frame[INTAKE_BATCH];
+        size_t at, count;           // the next of them, and how many there are
+    } ahead[SENSOR_INTERFACES_MAX]; // of several
+    struct sensor *sensor;          // borrowed
     int64_t lag_us, last_us;
 };
 

@@ -11,6 +11,7 @@
 
 #include "common/control.h"
 #include "common/log.h"
+#include "domain.h"
 #include "live_setup.h"
 
 #define TICK_MS 100
@@ -242,6 +243,7 @@ static int start_path(struct live *l)
 
 static int start(struct daemon *d, struct live *l)
 {
+    const struct sensor_conf *c = d->conf;
     if (l->workers)
         return workers_start(l->workers, d);
     if (l->board && workers_follow(d->loop) != 0)
@@ -250,7 +252,8 @@ static int start(struct daemon *d, struct live *l)
     if (rc != 0)
         return rc;
     for (size_t i = 0; i < l->intake.rings; i++) {
-        log_info("captures from %s", ring_name(l->intake.ring[i]));
+        log_info("captures from %s, as observation domain %u", ring_name(l->intake.ring[i]),
+                 (unsigned)c->domain + l->process);
         l->told[i] = RING_UP;
     }
     watch_rings(l, true);
@@ -315,6 +318,7 @@ int live_reload(struct daemon *d, void *new_conf)
 {
     struct live *l = d->state;
     struct prefix_set *subscribers, *smarthosts;
+    domain_settle(d, new_conf, false);
     const char *fixed = fixed_key(d->conf, new_conf);
     if (fixed) {
         log_error("%s: a change needs a restart of the sensor", fixed);

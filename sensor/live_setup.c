@@ -10,8 +10,10 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "domain.h"
 #include "fanout.h"
 #include "live.h"
+#include "ring_filter.h"
 
 #define LINE_OCTETS 65536
 
@@ -22,44 +24,6 @@ size_t live_interfaces(const struct daemon *d, const char **out, size_t max)
     for (size_t i = 0; i < n && i < max; i++)
         out[i] = given ? daemon_nth(d->args, "interface", i) : c->interfaces.item[i];
     return n;
-}
-
-// Says what is wrong with a key of the section: at its place, or at the section's where it is missing.
-static void wrong_key(const struct daemon *d, const char *key, const char *text)
-{
-    char name[64], place[CONF_PLACE_MAX];
-    snprintf(name, sizeof name, "sensor.%s", key);
-    conf_place(daemon_config_path(d->args), name, place);
-    if (!place[0])
-        conf_place(daemon_config_path(d->args), "sensor", place);
-    log_error("%s%s: %s", place, name, text);
-}
-
-// What has no default where people's mail is looked at.
-static int judge_conf(const struct daemon *d)
-{
-    const struct sensor_conf *c = d->conf;
-    char text[100];
-    int rc = 0;
-    if (c->legal_profile == 0) {
-        wrong_key(d, "legal_profile",
-                  "is not chosen; set it to flow-only, own-smarthost-content or full-envelope, as "
-                  "the law of the place allows");
-        rc = EX_CONFIG;
-    }
-    if (!c->key_file) {
-        wrong_key(d, "key_file",
-                  "is missing, and names must not leave here unprotected; write a file with a line "
-                  "\"ID HEX64\" (echo 1 $(openssl rand -hex 32)), mode 600");
-        rc = EX_CONFIG;
-    }
-    if (c->domain + c->processes - 1 > UINT32_MAX) {
-        snprintf(text, sizeof text, "leaves no room for %lld processes; lower it",
-                 (long long)c->processes);
-        wrong_key(d, "domain", text);
-        rc = EX_CONFIG;
-    }
-    return rc;
 }
 
 // As the kernel has it: no path, no space, and a name at all.
@@ -80,17 +44,14 @@ int live_check(const struct daemon *d)
         if (may_name_interface(c->interfaces.item[i]))
             continue;
         snprintf(key, sizeof key, "interfaces[%zu]", i);
-        wrong_key(d, key, "names no interface: a name has at most 15 letters, no \"/\", no space");
+        sensor_conf_wrong(d, key,
+                          "names no interface: a name has at most 15 letters, no \"/\", no space");
         rc = EX_CONFIG;
     }
     if (!daemon_has(d->args, "check") || c->interfaces.count == 0)
         return rc;
-    int conf = judge_conf(d);
-    if (conf == 0 && !c->spool) {
-        wrong_key(d, "spool", "is missing, and records have to go somewhere; name a folder");
-        conf = EX_CONFIG;
-    }
-    return rc ? rc : conf;
+    int conf = sensor_conf_check_live(d), spool = sensor_conf_check_spool(d);
+    return rc ? rc : conf ? conf : spool;
 }
 
 static int judge_args(const struct daemon *d, size_t interfaces)
@@ -109,10 +70,8 @@ static int judge_args(const struct daemon *d, size_t interfaces)
     if (print || daemon_has(d->args, "output") || daemon_has(d->args, "status") || c->spool)
         return 0;
     // Who starts it by its configuration alone has to mend that, who gives an interface the command.
-    if (!daemon_has(d->args, "interface")) {
-        wrong_key(d, "spool", "is missing, and records have to go somewhere; name a folder");
-        return EX_CONFIG;
-    }
+    if (!daemon_has(d->args, "interface"))
+        return sensor_conf_check_spool(d);
     log_error("there is nowhere to write records to; set sensor.spool, or give -o RECORDS");
     return EX_USAGE;
 }
@@ -143,7 +102,7 @@ static int open_one(const struct sensor_conf *c, const char *interface, struct r
 {
     char text[RING_TEXT_MAX];
     struct ring_setup setup = {.interface = interface,
-                               .snaplen = (int)c->snaplen,
+                               .snaplen = (uint32_t)c->snaplen,
                                .buffer = c->ring,
                                .timeout_ms = (int)c->ring_timeout,
                                .filter = c->filter};
@@ -242,7 +201,8 @@ int live_setup(struct daemon *d, struct live *l)
     size_t interfaces = live_interfaces(d, interface, SENSOR_INTERFACES_MAX);
     size_t processes = (size_t)c->processes;
     l->d = d;
-    int rc = judge_conf(d);
+    domain_settle(d, d->conf, false);
+    int rc = sensor_conf_check_live(d);
     if (rc == 0)
         rc = judge_args(d, interfaces);
     if (rc != 0)

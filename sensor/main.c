@@ -7,6 +7,7 @@
 #include "enroll.h"
 #include "file_job.h"
 #include "live.h"
+#include "maillog/mail_check.h"
 #include "maillog/mail_job.h"
 #include "maillog/mail_live.h"
 #include "sensor_conf.h"
@@ -64,8 +65,16 @@ static int usage(const struct daemon *d)
 
 static int check_conf(struct daemon *d)
 {
-    int rc = sensor_conf_check(d), live = live_check(d);
-    return rc ? rc : live;
+    const struct sensor_conf *c = d->conf;
+    bool asked = daemon_has(d->args, "check"), logs = daemon_has(d->args, "mail-log");
+    bool follows = c->mail_log.files.count > 0 || c->mail_log.journal;
+    int rc = sensor_conf_check(d), live = live_check(d), mail = asked || logs ? mail_check(d) : 0;
+    // One configuration may name both; what both need is said once.
+    if (asked && follows && c->interfaces.count == 0) {
+        int needs = mail_check_live(d), spool = sensor_conf_check_spool(d);
+        mail = mail ? mail : needs ? needs : spool;
+    }
+    return rc ? rc : live ? live : mail;
 }
 
 static int open_job(struct daemon *d)

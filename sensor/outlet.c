@@ -6,10 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "common/log.h"
 
 #define LOOK_MS 50
+
+// A process that was killed has its spool until the kernel has taken it down, and until its own children have ended.
+#define HELD_MS      5000
+#define HELD_STEP_MS 50
 
 struct outlet {
     char *collector, *tls; // owned: the configuration may be another by the next connection
@@ -30,6 +35,22 @@ static int spool_error(const char *dir, int rc)
     return rc == -EACCES ? EX_NOPERM : EX_CANTCREAT;
 }
 
+static int open_spool(struct outlet *o, const struct sensor_conf *c, uint32_t domain)
+{
+    const struct timespec step = {.tv_nsec = HELD_STEP_MS * 1000000L};
+    int rc = -EBUSY;
+    for (int waited_ms = 0; waited_ms <= HELD_MS; waited_ms += HELD_STEP_MS) {
+        rc = sensor_spool_open(o->dir, (uint64_t)c->spool_max, domain, &o->spool);
+        if (rc != -EBUSY)
+            break;
+        if (waited_ms == 0)
+            log_info("%s: another process still has it; waiting for its end, up to %d s", o->dir,
+                     HELD_MS / 1000);
+        nanosleep(&step, NULL);
+    }
+    return rc;
+}
+
 int outlet_open(const struct sensor_conf *c, uint16_t process, struct outlet **out)
 {
     struct outlet *o = calloc(1, sizeof *o);
@@ -42,8 +63,7 @@ int outlet_open(const struct sensor_conf *c, uint16_t process, struct outlet **o
     if (rc == 0 && process > 0 && mkdir(c->spool, 0750) < 0 && errno != EEXIST)
         rc = -errno;
     if (rc == 0)
-        rc = sensor_spool_open(o->dir, (uint64_t)c->spool_max, (uint32_t)c->domain + process,
-                               &o->spool);
+        rc = open_spool(o, c, (uint32_t)c->domain + process);
     if (rc < 0) {
         rc = spool_error(o->dir, rc);
         outlet_close(o);

@@ -1,47 +1,53 @@
-// libpcap opens, sets up and reads the ring; what it does not say is asked of its socket: drops
-// (PACKET_STATISTICS), the interface's flags, index and MTU.
+// The ring is the kernel's and is read where it lies: a block goes back once its last frame is no longer
+// borrowed. What the ring does not say is asked of its socket: drops (PACKET_STATISTICS), the
+// interface's flags, index and MTU.
 #include "ring.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/ethtool.h>
-#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/sockios.h>
+#include <net/ethernet.h>
 #include <net/if.h>
-#include <pcap/pcap.h>
+#include <net/if_arp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "card.h"
+#include "ring_block.h"
+#include "ring_filter.h"
+
+// A frame lies in one block, so this is also the longest frame; some 500 mail packets.
+#define BLOCK (256u << 10)
 
 // Link header, two tags, and PPPoE's eight octets that a "baby jumbo" network adds.
 #define ABOVE_MTU 30
-
-// Frames that a filter behind the ring may take out before somebody else has a turn.
-#define SIEVE_BUDGET 8192
 
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_MAX_MS   30000
 
 struct ring {
-    pcap_t *pcap;
     char name[IFNAMSIZ];
-    int fd, linktype;
-    int index; // of the interface the socket is bound to
+    int fd;
+    uint8_t *blocks;      // mapped
+    size_t count, at;     // of blocks; the one that is read or comes next
+    struct ring_block in; // the one that is read
+    bool open;            // it is
+    uint32_t snaplen;
+    struct ring_filter *sieve; // behind the ring; NULL: none
+    int index;                 // of the interface the socket is bound to
     int mtu;
     enum ring_link link;
     int64_t backoff_ms, try_at_ms;
     uint64_t oversized, dropped;
     struct card card;
     bool tagged; // a frame with a VLAN tag was seen
-    bool sieved; // by `sieve`, behind the ring
-    struct bpf_program sieve;
-    ring_fn fn; // during ring_read
-    void *ctx;
 };
 
 // ---- What the interface says.
@@ -106,96 +112,124 @@ void ring_losses(struct ring *r, struct ring_losses *out)
 
 // ---- Opening.
 
-static int error_of(int pcap_error)
-{
-    switch (pcap_error) {
-    case PCAP_ERROR_NO_SUCH_DEVICE: return -ENODEV;
-    case PCAP_ERROR_PERM_DENIED:
-    case PCAP_ERROR_PROMISC_PERM_DENIED: return -EPERM;
-    case PCAP_ERROR_IFACE_NOT_UP: return -ENETDOWN;
-    default: return -EIO;
-    }
-}
-
 static const char *fix_of(int error)
 {
     switch (error) {
     case -ENODEV: return "name an interface that `ip link` shows";
     case -EPERM: return "start as root or with CAP_NET_RAW";
     case -ENETDOWN: return "bring it up with `ip link set IFACE up`";
+    case -EMEDIUMTYPE: return "name an Ethernet interface, or read a capture of it with -r";
+    case -ENOMEM: return "set a smaller sensor.ring";
     default: return "look at the kernel's log, and try a smaller sensor.ring";
     }
 }
 
-bool ring_filter_names_layers(const char *filter)
+// Nothing comes until the socket is bound.
+static int open_socket(struct ring *r)
 {
-    static const char *const layers[] = {"vlan", "pppoes", "mpls", "geneve", NULL};
-    for (size_t i = 0; layers[i]; i++)
-        if (strstr(filter, layers[i]))
-            return true;
-    return false;
+    const int version = TPACKET_V3;
+    struct ifreq q = request(r);
+    r->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (r->fd < 0)
+        return errno == EACCES ? -EPERM : -errno;
+    r->index = index_of(r);
+    if (r->index == 0)
+        return -ENODEV;
+    if (ioctl(r->fd, SIOCGIFHWADDR, &q) != 0)
+        return -errno;
+    if (q.ifr_hwaddr.sa_family != ARPHRD_ETHER && q.ifr_hwaddr.sa_family != ARPHRD_LOOPBACK)
+        return -EMEDIUMTYPE;
+    // What the machine sends to itself comes twice, on its way out and in again.
+    const int in_only = q.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
+    if (setsockopt(r->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &in_only, sizeof in_only) != 0 ||
+        setsockopt(r->fd, SOL_PACKET, PACKET_VERSION, &version, sizeof version) != 0)
+        return -errno;
+    return 0;
 }
 
-// In the kernel the outer tag stands beside the frame, and what libpcap makes of two layers for that (1.10)
-// the kernel refuses. A filter that names layers is applied behind the ring, where frames are whole again.
-static int set_sieve(struct ring *r, const struct ring_setup *setup, char *text)
+static int open_blocks(struct ring *r, const struct ring_setup *setup)
 {
-    pcap_t *whole = pcap_open_dead(pcap_datalink(r->pcap), setup->snaplen);
-    if (!whole) {
-        snprintf(text, RING_TEXT_MAX, "out of memory");
-        return -ENOMEM;
-    }
-    r->sieved = pcap_compile(whole, &r->sieve, setup->filter, 1, PCAP_NETMASK_UNKNOWN) == 0;
-    if (!r->sieved)
-        snprintf(text, RING_TEXT_MAX, "sensor.filter: %s; see pcap-filter(7)", pcap_geterr(whole));
-    pcap_close(whole);
-    return r->sieved ? 0 : -EINVAL;
+    const size_t count = (size_t)setup->buffer / BLOCK;
+    const struct tpacket_req3 q = {.tp_block_size = BLOCK,
+                                   .tp_block_nr = (unsigned)count,
+                                   .tp_frame_size = BLOCK,
+                                   .tp_frame_nr = (unsigned)count,
+                                   .tp_retire_blk_tov = (unsigned)setup->timeout_ms};
+    if (setsockopt(r->fd, SOL_PACKET, PACKET_RX_RING, &q, sizeof q) != 0)
+        return -errno;
+    void *map = mmap(NULL, count * BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
+    if (map == MAP_FAILED)
+        return -errno;
+    r->blocks = map;
+    r->count = count;
+    return 0;
 }
 
 static int set_filter(struct ring *r, const struct ring_setup *setup, char *text)
 {
-    struct bpf_program program;
-    if (!setup->filter)
-        return 0;
-    if (ring_filter_names_layers(setup->filter))
-        return set_sieve(r, setup, text);
-    if (pcap_compile(r->pcap, &program, setup->filter, 1, PCAP_NETMASK_UNKNOWN) != 0) {
-        snprintf(text, RING_TEXT_MAX, "sensor.filter: %s; see pcap-filter(7)",
-                 pcap_geterr(r->pcap));
-        return -EINVAL;
+    char error[200];
+    struct ring_filter *f = NULL;
+    int rc = setup->filter ? ring_filter_new(setup->filter, setup->snaplen, &f, error, sizeof error)
+                           : 0;
+    if (rc != 0) {
+        snprintf(text, RING_TEXT_MAX, "sensor.filter: %s; see pcap-filter(7)", error);
+        return rc;
     }
-    int rc = pcap_setfilter(r->pcap, &program);
-    pcap_freecode(&program);
-    if (rc == 0)
-        return 0;
-    snprintf(text, RING_TEXT_MAX, "sensor.filter: %s; simplify it", pcap_geterr(r->pcap));
-    return -EINVAL;
+    if (f && ring_filter_names_layers(setup->filter)) {
+        r->sieve = f;
+        f = NULL;
+    }
+    rc = ring_filter_attach(f, setup->snaplen, r->fd);
+    ring_filter_free(f);
+    if (rc != 0)
+        snprintf(text, RING_TEXT_MAX, "sensor.filter: %s; simplify it", strerror(-rc));
+    return rc == 0 ? 0 : -EINVAL;
 }
 
-static int activate(struct ring *r, const struct ring_setup *setup, char *text)
+// An error that the socket keeps, as of an interface that is down, is told once.
+static int take_error(const struct ring *r)
 {
-    pcap_set_snaplen(r->pcap, setup->snaplen);
-    pcap_set_promisc(r->pcap, 1);
-    pcap_set_timeout(r->pcap, setup->timeout_ms);
-    pcap_set_buffer_size(r->pcap, (int)setup->buffer);
-    int rc = pcap_activate(r->pcap);
-    if (rc < 0) {
-        const char *detail = pcap_geterr(r->pcap);
+    int error = 0;
+    socklen_t size = sizeof error;
+    return getsockopt(r->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? -error : -errno;
+}
+
+static int bind_to(struct ring *r, int index)
+{
+    struct sockaddr_ll to = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = index};
+    struct packet_mreq all = {.mr_ifindex = index, .mr_type = PACKET_MR_PROMISC};
+    if (bind(r->fd, (struct sockaddr *)&to, sizeof to) != 0)
+        return -errno;
+    if (setsockopt(r->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof all) != 0)
+        return -errno;
+    r->index = index;
+    learn_mtu(r);
+    return 0;
+}
+
+// The filter is there before the first frame can be.
+static int open_all(struct ring *r, const struct ring_setup *setup, char *text)
+{
+    int rc = open_socket(r);
+    if (rc == 0)
+        rc = open_blocks(r, setup);
+    if (rc == 0) {
+        rc = set_filter(r, setup, text);
+        if (rc != 0)
+            return rc;
+        rc = bind_to(r, r->index);
+    }
+    if (rc == 0)
+        rc = take_error(r);
+    if (rc != 0)
         snprintf(text, RING_TEXT_MAX, "%s: %s; %s", r->name,
-                 *detail ? detail : pcap_statustostr(rc), fix_of(error_of(rc)));
-        return error_of(rc);
-    }
-    char error[PCAP_ERRBUF_SIZE];
-    if (pcap_setnonblock(r->pcap, 1, error) != 0) {
-        snprintf(text, RING_TEXT_MAX, "%s: %s", r->name, error);
-        return -EIO;
-    }
-    return set_filter(r, setup, text);
+                 rc == -EMEDIUMTYPE ? "its frames are not Ethernet" : strerror(-rc), fix_of(rc));
+    return rc;
 }
 
 int ring_open(const struct ring_setup *setup, struct ring **out, char text[static RING_TEXT_MAX])
 {
-    char error[PCAP_ERRBUF_SIZE];
     if (strlen(setup->interface) >= IFNAMSIZ) {
         snprintf(text, RING_TEXT_MAX, "%s: %s", setup->interface, fix_of(-ENODEV));
         return -ENODEV;
@@ -206,19 +240,13 @@ int ring_open(const struct ring_setup *setup, struct ring **out, char text[stati
         return -ENOMEM;
     }
     snprintf(r->name, sizeof r->name, "%s", setup->interface);
-    r->card.link_fd = r->card.softnet_fd = -1;
-    r->pcap = pcap_create(r->name, error);
-    int rc = r->pcap ? activate(r, setup, text) : -EIO;
-    if (!r->pcap)
-        snprintf(text, RING_TEXT_MAX, "%s: %s", r->name, error);
+    r->fd = r->card.link_fd = r->card.softnet_fd = -1;
+    r->snaplen = setup->snaplen;
+    int rc = open_all(r, setup, text);
     if (rc != 0) {
         ring_close(r);
         return rc;
     }
-    r->fd = pcap_fileno(r->pcap);
-    r->linktype = pcap_datalink(r->pcap);
-    r->index = index_of(r);
-    learn_mtu(r);
     r->link = look(r);
     card_open(&r->card, r->index);
     *out = r;
@@ -229,10 +257,11 @@ void ring_close(struct ring *r)
 {
     if (!r)
         return;
-    if (r->sieved)
-        pcap_freecode(&r->sieve);
-    if (r->pcap)
-        pcap_close(r->pcap);
+    if (r->blocks)
+        munmap(r->blocks, r->count * BLOCK);
+    if (r->fd >= 0)
+        close(r->fd);
+    ring_filter_free(r->sieve);
     card_close(&r->card);
     free(r);
 }
@@ -254,88 +283,71 @@ int ring_mtu(const struct ring *r)
 
 // ---- Reading.
 
-// Of an Ethernet frame; libpcap has put the outer tag back.
-static bool is_tagged(const struct pcap_pkthdr *h, const u_char *data)
+static bool is_tagged(const struct source_frame *f)
 {
-    if (h->caplen < 14)
+    if (f->data.len < ETHER_HDR_LEN)
         return false;
-    unsigned type = (unsigned)data[12] << 8 | data[13];
+    unsigned type = (unsigned)f->data.data[12] << 8 | f->data.data[13];
     return type == ETH_P_8021Q || type == ETH_P_8021AD;
 }
 
-static struct source_frame frame_of(struct ring *r, const struct pcap_pkthdr *h, const u_char *data)
+// The next block with frames in it, behind one that is no longer borrowed.
+static bool turn(struct ring *r)
 {
-    if (!r->tagged && r->linktype == DLT_EN10MB)
-        r->tagged = is_tagged(h, data);
-    r->oversized += r->mtu > 0 && h->len > (unsigned)r->mtu + ABOVE_MTU;
-    return (struct source_frame){
-        .t_us = (int64_t)h->ts.tv_sec * 1000000 + (int64_t)h->ts.tv_usec,
-        .linktype = r->linktype,
-        .data = span_of(data, h->caplen),
-        .wire = h->len,
-    };
-}
-
-static void on_packet(u_char *user, const struct pcap_pkthdr *h, const u_char *data)
-{
-    struct ring *r = (struct ring *)(void *)user;
-    if (r->sieved && pcap_offline_filter(&r->sieve, h, data) == 0)
-        return;
-    struct source_frame frame = frame_of(r, h, data);
-    r->fn(r->ctx, &frame);
-}
-
-// libpcap's errors on an open ring mean that the interface is gone, or went down: ring_look tells which.
-int ring_read(struct ring *r, int max, ring_fn fn, void *ctx)
-{
-    r->fn = fn;
-    r->ctx = ctx;
-    int n = pcap_dispatch(r->pcap, max, on_packet, (u_char *)(void *)r);
-    return n > 0 ? n : 0;
-}
-
-bool ring_next(struct ring *r, struct source_frame *out)
-{
-    struct pcap_pkthdr *h;
-    const u_char *data;
-    for (int n = 0; n < SIEVE_BUDGET && pcap_next_ex(r->pcap, &h, &data) == 1; n++) {
-        if (r->sieved && pcap_offline_filter(&r->sieve, h, data) == 0)
-            continue;
-        *out = frame_of(r, h, data);
-        return true;
+    while (r->in.left == 0) {
+        uint8_t *block = r->blocks + r->at * BLOCK;
+        if (r->open) {
+            ring_block_return(block);
+            r->at = r->at + 1 < r->count ? r->at + 1 : 0;
+            block = r->blocks + r->at * BLOCK;
+        }
+        r->open = ring_block_ready(block);
+        if (!r->open)
+            return false;
+        ring_block_begin(block, &r->in);
     }
-    return false;
+    return true;
 }
 
-static void nothing(void *ctx, const struct source_frame *frame)
+// What passes moves together.
+static size_t sift(const struct ring *r, struct source_frame *frame, size_t n)
 {
-    (void)ctx;
-    (void)frame;
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (ring_filter_takes(r->sieve, &frame[i]))
+            frame[kept++] = frame[i];
+    return kept;
+}
+
+size_t ring_read(struct ring *r, struct source_frame *out, size_t max, size_t *count)
+{
+    *count = 0;
+    if (!turn(r)) {
+        take_error(
+            r); // of the link, which ring_look judges; kept it would wake the loop again and again
+        return 0;
+    }
+    size_t n = ring_block_next(&r->in, r->snaplen, out, max);
+    *count = r->sieve ? sift(r, out, n) : n;
+    const uint32_t most = r->mtu > 0 ? (uint32_t)r->mtu + ABOVE_MTU : UINT32_MAX;
+    for (size_t i = 0; i < *count; i++) {
+        r->oversized += out[i].wire > most;
+        r->tagged = r->tagged || is_tagged(&out[i]);
+    }
+    return n;
 }
 
 void ring_drain(struct ring *r)
 {
-    while (ring_read(r, 4096, nothing, NULL) > 0) {}
+    struct source_frame frame[64];
+    size_t count;
+    while (ring_read(r, frame, 64, &count) > 0) {}
     count_ring(r);
     r->dropped = 0;
     r->oversized = 0;
 }
 
 // ---- The link.
-
-static int bind_anew(struct ring *r, int index)
-{
-    struct sockaddr_ll to = {
-        .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = index};
-    struct packet_mreq all = {.mr_ifindex = index, .mr_type = PACKET_MR_PROMISC};
-    if (bind(r->fd, (struct sockaddr *)&to, sizeof to) != 0)
-        return -errno;
-    if (setsockopt(r->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof all) != 0)
-        return -errno;
-    r->index = index;
-    learn_mtu(r);
-    return 0;
-}
 
 int ring_look(struct ring *r, int64_t now_ms)
 {
@@ -351,7 +363,7 @@ int ring_look(struct ring *r, int64_t now_ms)
     r->link = RING_GONE;
     if (r->backoff_ms > 0 && now_ms < r->try_at_ms)
         return 0;
-    int rc = bind_anew(r, index);
+    int rc = bind_to(r, index);
     if (rc == 0) {
         r->link = link;
         r->backoff_ms = 0;

@@ -1,9 +1,9 @@
-// A live interface: libpcap's ring (TPACKET_V3) without blocking, its descriptor for the event loop.
+// A live interface: a packet socket's ring (packet(7), TPACKET_V3), read block by block, its descriptor for the
+// event loop. Ethernet only.
 //
-// The outer VLAN tag, which the kernel takes out of a frame, is put back by libpcap. An idle ring is
-// never waited for. The interface may go down and come back, or be taken away and made again: the socket
-// stays, and is bound to what has the name then, which needs no rights (only sockets of a fan-out group
-// cannot be bound anew). Nothing but ring_open and ring_close needs files.
+// An idle ring is never waited for. The interface may go down and come back, or be taken away and made
+// again: the socket stays, and is bound to what has the name then, which needs no rights (only sockets of a
+// fan-out group cannot be bound anew). Nothing but ring_open and ring_close needs files.
 #pragma once
 
 #include "source.h"
@@ -14,7 +14,7 @@ struct ring;
 
 struct ring_setup {
     const char *interface;
-    int snaplen;        // octets
+    uint32_t snaplen;   // octets
     int64_t buffer;     // octets
     int timeout_ms;     // a block with anything in it is handed out after this
     const char *filter; // BPF; NULL: none
@@ -35,22 +35,16 @@ struct ring_losses {
     bool card_known;
 };
 
-// Does it name layers (VLAN, PPPoE, MPLS, Geneve)? Such a filter is applied behind the ring.
-bool ring_filter_names_layers(const char *filter);
-
 // 0; negative errno, `text` says why and what to do.
 int ring_open(const struct ring_setup *setup, struct ring **out, char text[static RING_TEXT_MAX]);
 void ring_close(struct ring *r);
 int ring_fd(const struct ring *r);
 const char *ring_name(const struct ring *r);
 
-typedef void (*ring_fn)(void *ctx, const struct source_frame *frame);
-
-// Hands out up to `max` frames that are there; each is borrowed for the call. Returns how many; 0: the ring
-// is empty, or the link is down.
-int ring_read(struct ring *r, int max, ring_fn fn, void *ctx);
-// The next frame, borrowed until the next call; false: there is none.
-bool ring_next(struct ring *r, struct source_frame *out);
+// Up to `max` frames that are there, with their outer VLAN tags in place; borrowed until the next call. Returns
+// how many were taken out of the ring: 0 when it is empty, or the link is down. `*count` of them passed
+// the filter and are in `out`.
+size_t ring_read(struct ring *r, struct source_frame *out, size_t max, size_t *count);
 // Throws away what was caught so far.
 void ring_drain(struct ring *r);
 

@@ -17,8 +17,10 @@
 #define TIME_MAX_US (INT64_C(4294967295) * SECOND_US)
 #define MINUTE_US   (60 * SECOND_US)
 
-// A pause longer than this in a capture is not covered: nobody says that it was watched.
-#define PAUSE_US (INT64_C(6) * 3600 * SECOND_US)
+// A live sensor says each second that it watched, busy or idle. Of a capture file packets are the only
+// sign that the port was alive: a pause of as long as the collector waits for a silent sensor was not watched,
+// from the end of its first minute on.
+#define PAUSE_US (INT64_C(15) * 60 * SECOND_US)
 
 // Frames unwrapped in a row before the first of them is counted.
 #define BATCH 32
@@ -167,9 +169,12 @@ void sensor_advance(struct sensor *s, int64_t t_us)
         begin(s, t_us);
     if (t_us > s->now_us)
         s->now_us = t_us;
-    int64_t covered_to = s->next_second_us + PAUSE_US;
+    int64_t covered_to = s->now_us;
+    if (s->now_us - s->next_second_us >=
+        PAUSE_US) // what was counted so far is told at its minute's end
+        covered_to = ((s->next_second_us - 1) / MINUTE_US + 1) * MINUTE_US;
     bool ended = s->next_second_us <= s->now_us;
-    while (s->next_second_us <= s->now_us && s->next_second_us < covered_to)
+    while (s->next_second_us <= covered_to)
         end_second(s);
     if (ended && s->setup.live)
         export_flush(s->export, s->now_us / 1000);
@@ -303,7 +308,13 @@ void sensor_read(struct sensor *s, struct source *source)
     struct jump jump;
     size_t n;
     jump_init(&jump, &s->stats.clock_ahead);
-    while (sensor_error(s) == 0 && (n = source_next_batch(source, frame, BATCH)) > 0) {
+    while (sensor_error(s) == 0) {
+        n = source_next_batch(source, frame, BATCH);
+        // What was going on where a capture is cut is not whole, whatever other captures show of it later.
+        if (source_cut(source))
+            flow_cut(s->flows);
+        if (n == 0)
+            break;
         if (jump_release(&jump, frame, &held))
             sensor_frame(s, &held);
         sensor_frames(s, frame, jump_judge(&jump, frame, n));
@@ -311,11 +322,6 @@ void sensor_read(struct sensor *s, struct source *source)
     if (jump_release(&jump, NULL, &held))
         sensor_frame(s, &held);
     jump_fini(&jump);
-}
-
-void sensor_cut(struct sensor *s)
-{
-    flow_cut(s->flows);
 }
 
 void sensor_finish(struct sensor *s)

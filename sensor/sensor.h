@@ -39,7 +39,8 @@ void sensor_free(struct sensor *s);
 void sensor_frame(struct sensor *s, const struct source_frame *frame);
 // The same for several in a row, which costs less a frame.
 void sensor_frames(struct sensor *s, const struct source_frame *frame, size_t count);
-// All frames of a source, until its end or the first error of writing.
+// All frames of a source, until its end or the first error of writing. Flows that are open where an input ends too
+// early are marked.
 void sensor_read(struct sensor *s, struct source *source);
 // Packet time moves without a packet (live: an idle link).
 void sensor_advance(struct sensor *s, int64_t t_us);
@@ -52,8 +53,6 @@ void sensor_alarms(struct sensor *s, uint32_t alarms);
 void sensor_declare(struct sensor *s, const struct sensor_conf *conf,
                     const struct prefix_set *subscribers, const struct prefix_set *smarthosts,
                     bool has_smarthosts);
-// The input ended too early; before sensor_finish.
-void sensor_cut(struct sensor *s);
 // Ends every flow and says the last coverage.
 void sensor_finish(struct sensor *s);
 // First error of writing, negative errno; 0: none.

@@ -2,9 +2,11 @@
 // mail ports mirrored; memory is taken as it is used.
 #include "sensor_conf.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/log.h"
+#include "common/transport.h"
 #include "path.h"
 
 #define FIELD(member) offsetof(struct sensor_conf, member)
@@ -49,8 +51,10 @@ const struct conf_key sensor_conf_keys[] = {
      .max = COVERAGE_NAME_MAX - 1,
      .def = "sensor",
      .help = "Name of this sensor in coverage, status and reports."},
-    NUMBER(domain, 1, 4294967295.0, "1", NULL,
-           "Observation domain: a number of its own for each sensor process of the site."),
+    NUMBER(domain, 0, 4294967295.0, "0", NULL,
+           "Observation domain: a number of its own for each sensor process of the site; 0: made "
+           "of the "
+           "machine's id and name, the instance and the spool, 1 for records that go to a file."),
     CHOICE(leg, leg_names, "access", "Where the mirrored link stands."),
     CHOICE(nat, nat_names, "inside", "On which side of address translation the mirror stands."),
     CHOICE(port25, port25_names, "open",
@@ -169,25 +173,89 @@ int sensor_conf_realm_layers(const struct sensor_conf *c, const char **wrong)
     return (int)layers;
 }
 
-int sensor_conf_check(struct daemon *d)
+void sensor_conf_wrong(const struct daemon *d, const char *key, const char *text)
+{
+    char name[80], place[CONF_PLACE_MAX];
+    snprintf(name, sizeof name, "sensor.%s", key);
+    conf_place(daemon_config_path(d->args), name, place);
+    for (char *dot; !place[0] && (dot = strrchr(name, '.'));) {
+        *dot = '\0';
+        conf_place(daemon_config_path(d->args), name, place);
+    }
+    log_error("%ssensor.%s: %s", place, key, text);
+}
+
+int sensor_conf_check_spool(const struct daemon *d)
+{
+    const struct sensor_conf *c = d->conf;
+    if (c->spool)
+        return 0;
+    sensor_conf_wrong(d, "spool", "is missing, and records have to go somewhere; name a folder");
+    return EX_CONFIG;
+}
+
+int sensor_conf_check_live(const struct daemon *d)
+{
+    const struct sensor_conf *c = d->conf;
+    char text[100];
+    int rc = 0;
+    if (c->legal_profile == 0) {
+        sensor_conf_wrong(
+            d, "legal_profile",
+            "is not chosen; set it to flow-only, own-smarthost-content or full-envelope, as "
+            "the law of the place allows");
+        rc = EX_CONFIG;
+    }
+    if (!c->key_file) {
+        sensor_conf_wrong(
+            d, "key_file",
+            "is missing, and names must not leave here unprotected; write a file with a line "
+            "\"ID HEX64\" (echo 1 $(openssl rand -hex 32)), mode 600");
+        rc = EX_CONFIG;
+    }
+    if (c->domain + c->processes - 1 > UINT32_MAX) {
+        snprintf(text, sizeof text, "leaves no room for %lld processes; lower it",
+                 (long long)c->processes);
+        sensor_conf_wrong(d, "domain", text);
+        rc = EX_CONFIG;
+    }
+    return rc;
+}
+
+static int check_collector(const struct daemon *d)
+{
+    const struct sensor_conf *c = d->conf;
+    struct transport_address where;
+    if (!c->collector || transport_address_parse(c->collector, &where) == 0)
+        return 0;
+    sensor_conf_wrong(d, "collector", "is no address; write HOST:PORT or unix:/PATH");
+    return EX_CONFIG;
+}
+
+int sensor_conf_check(const struct daemon *d)
 {
     const struct sensor_conf *c = d->conf;
     const char *wrong = NULL;
+    char text[160];
+    int rc = check_collector(d);
     if (sensor_conf_realm_layers(c, &wrong) < 0) {
-        log_error("sensor.realm_layers: \"%s\" names no layer; use vlan, qinq, pppoe, mpls, vni, "
-                  "l2tp, gtp, b4 or none",
-                  wrong);
-        return EX_CONFIG;
+        snprintf(
+            text, sizeof text,
+            "\"%.40s\" names no layer; use vlan, qinq, pppoe, mpls, vni, l2tp, gtp, b4 or none",
+            wrong);
+        sensor_conf_wrong(d, "realm_layers", text);
+        rc = EX_CONFIG;
     }
     if (c->half_open_timeout < c->syn_timeout) {
-        log_error("sensor.half_open_timeout: must not be below sensor.syn_timeout; raise it");
-        return EX_CONFIG;
+        sensor_conf_wrong(d, "half_open_timeout", "must not be below sensor.syn_timeout; raise it");
+        rc = EX_CONFIG;
     }
     if (c->stream_flow_memory > c->stream_memory) {
-        log_error("sensor.stream_flow_memory: must not be above sensor.stream_memory; lower it");
-        return EX_CONFIG;
+        sensor_conf_wrong(d, "stream_flow_memory",
+                          "must not be above sensor.stream_memory; lower it");
+        rc = EX_CONFIG;
     }
-    return 0;
+    return rc;
 }
 
 struct flow_config sensor_conf_flow(const struct sensor_conf *c)

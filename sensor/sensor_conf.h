@@ -36,8 +36,14 @@ extern const struct conf_key sensor_conf_keys[];
 #define SENSOR_INTERFACES_MAX 16
 #define SENSOR_PROCESSES_MAX  64
 
-// What the table cannot express. 0, or EX_CONFIG after having said why.
-int sensor_conf_check(struct daemon *d);
+// What the table cannot express. Each 0, or EX_CONFIG after having said all that is wrong.
+int sensor_conf_check(const struct daemon *d);
+int sensor_conf_check_live(const struct daemon *d); // no default where people's mail is looked at
+int sensor_conf_check_spool(const struct daemon *d);
+
+// Logs what is wrong with a key of the section ("mail_log.files"), with its place in the file; of one that is
+// missing: with the place of what it is missing in.
+void sensor_conf_wrong(const struct daemon *d, const char *key, const char *text);
 
 // enum path_realm_layer bits; -1: a word that names no layer is put into `*wrong`.
 int sensor_conf_realm_layers(const struct sensor_conf *c, const char **wrong);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "domain.h"
 #include "renew.h"
 
 int setup_out_of_memory(void)
@@ -130,6 +131,7 @@ void setup_sandbox(const struct daemon *d, bool sends, struct sandbox *s)
     const struct sensor_conf *c = d->conf;
     sandbox_allow(s, SANDBOX_WRITES);
     sandbox_make(s, daemon_value(d->args, "status"));
+    domain_sandbox(s); // for a reload
     if (!c->spool || !sends)
         return;
     sandbox_make(s, c->spool);

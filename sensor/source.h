@@ -22,6 +22,9 @@ struct source_kind {
     // Up to `max` frames at once, in order, all borrowed until the next call of either; 0: no more will
     // come. NULL: `next` is asked for one. Never waits to fill a batch.
     size_t (*next_batch)(void *state, struct source_frame *out, size_t max);
+    // Did an input end too early, behind what was handed out before the last call for frames? Each end is told
+    // once. NULL: never.
+    bool (*cut)(void *state);
     void (*close)(void *state);
 };
 
@@ -41,6 +44,11 @@ static inline size_t source_next_batch(struct source *s, struct source_frame *ou
     if (s->kind->next_batch)
         return s->kind->next_batch(s->state, out, max);
     return s->kind->next(s->state, out) == SOURCE_FRAME;
+}
+
+static inline bool source_cut(struct source *s)
+{
+    return s->kind->cut && s->kind->cut(s->state);
 }
 
 static inline void source_close(struct source *s)

@@ -1,5 +1,5 @@
 // Capture files through libpcap, which knows pcap and pcapng; gunzip.c underneath when the file begins as gzip
-// does. The only file that includes libpcap's header. A file that ends inside a frame is truncated:
+// does. A file that ends inside a frame is truncated:
 // what came before counts. Plain pcap files are read by source_block.c as far as it goes.
 #include "source_file.h"
 

@@ -21,6 +21,7 @@ struct files {
     struct part *part;          // in order of first frames
     size_t count;
     struct part *last; // whose frames were handed out
+    bool cut;          // one of them ended too early, and nobody has asked
 };
 
 static int64_t time_of(const struct part *p)
@@ -33,6 +34,12 @@ static void end(struct part *p)
     source_file_close(p->file);
     p->file = NULL;
     p->done = true;
+}
+
+// In the middle of what it showed.
+static bool ended_early(const struct part *p)
+{
+    return p->done && p->input->frames > 0 && p->input->state != SOURCE_WHOLE;
 }
 
 // What was handed out is no longer borrowed.
@@ -110,10 +117,13 @@ static size_t next_batch(void *state, struct source_frame *out, size_t max)
         size_t n = source_file_next(used->file, out, max);
         if (n == 0)
             end(used);
+        s->cut = ended_early(used);
         return n;
     }
-    if (used)
+    if (used) {
         read_next(used, READ_AHEAD);
+        s->cut = s->cut || ended_early(used);
+    }
     int64_t limit;
     struct part *p = s->last = choose(s, &limit);
     size_t n = 0;
@@ -127,6 +137,14 @@ static enum source_result next(void *state, struct source_frame *out)
     return next_batch(state, out, 1) == 1 ? SOURCE_FRAME : SOURCE_END;
 }
 
+static bool cut(void *state)
+{
+    struct files *s = state;
+    bool was = s->cut;
+    s->cut = false;
+    return was;
+}
+
 static void close_all(void *state)
 {
     struct files *s = state;
@@ -138,7 +156,7 @@ static void close_all(void *state)
 }
 
 static const struct source_kind kind = {
-    .name = "file", .next = next, .next_batch = next_batch, .close = close_all};
+    .name = "file", .next = next, .next_batch = next_batch, .cut = cut, .close = close_all};
 
 static int by_first(const void *a, const void *b)
 {

@@ -101,7 +101,8 @@ static void try_list(struct guessing_state *s, const struct minute_row *r,
         is_met(s, providers_hash(d)))
         return;
     sprt_decay(&s->list, t_ms, HALF_LIFE);
-    if (reached && s->reached < UINT16_MAX)
+    // A reset came from somewhere: the line is up.
+    if ((reached || d->outcome == MINUTE_OUTCOME_REFUSED) && s->reached < UINT16_MAX)
         s->reached++;
     if (reached)
         sprt_succeed(&s->list, &rule, t_ms, 1);

@@ -1,10 +1,10 @@
 // backconnect: a residential proxy that dials out and serves whoever sits at the other end.
 //
-// A flow of half an hour and more to a hosting network that mostly uploads, new destinations opened
-// again and again, and octets that match minute by minute: what comes down the long flow goes up to
-// the destinations, what they say goes up the long flow. A VPN downloads; a household beside it does
-// not keep its pace. The owner may have agreed to it: never more than a ticket.
-// docs/detectors/backconnect.md.
+// A flow of half an hour and more that mostly uploads, new destinations opened again and again, and
+// octets that match minute by minute: what comes down the long flow goes up to the destinations, what
+// they say goes up the long flow. A VPN downloads; a household beside it does not keep its pace. Where
+// the peer is not known for a hosting network, most single minutes have to match, not only their sum.
+// The owner may have agreed to it: never more than a ticket. docs/detectors/backconnect.md.
 #include "detector.h"
 
 #include <math.h>
@@ -13,6 +13,7 @@
 struct backconnect_conf {
     int64_t limit_hour, long_ms;
     double mirrored, cap;
+    double pace, minutes;
 };
 
 extern const struct detector_descriptor detector_backconnect;
@@ -23,6 +24,10 @@ extern const struct detector_descriptor detector_backconnect;
 #define HOUR_S       3600
 #define HOUR_MS      3600000.0
 #define OCTETS_MIN   20000.0f
+#define HOSTING      0.4    // more where the peer is in a hosting network
+#define MINUTE_MIN   2000.0 // octets up the long flow: below, a minute says nothing
+#define MINUTES_MIN  8.0f
+#define STEADY       0.75
 #define UPLOADS      1.5f
 
 static const struct conf_key keys[] = {
@@ -33,7 +38,7 @@ static const struct conf_key keys[] = {
      .max = 10000,
      .def = "20",
      .unit = "destinations",
-     .help = "Destinations opened in an hour beside a long flow to a hosting network."},
+     .help = "Destinations opened in an hour beside a long flow."},
     {.name = "long",
      .type = CONF_DURATION,
      .offset = FIELD(long_ms),
@@ -48,6 +53,21 @@ static const struct conf_key keys[] = {
      .max = 1,
      .def = "0.25",
      .help = "Share of the octets that match minute by minute, in both directions, at least."},
+    {.name = "pace",
+     .type = CONF_REAL,
+     .offset = FIELD(pace),
+     .min = 0.3,
+     .max = 1,
+     .def = "0.65",
+     .help = "Peer of no known hosting network: a minute matches when the smaller of both sides is "
+             "so much of the larger, in both directions."},
+    {.name = "minutes",
+     .type = CONF_REAL,
+     .offset = FIELD(minutes),
+     .min = 0.1,
+     .max = 1,
+     .def = "0.5",
+     .help = "Share of such minutes, of those in which its pace changed, at least."},
     {.name = "cap",
      .type = CONF_REAL,
      .offset = FIELD(cap),
@@ -71,6 +91,10 @@ struct backconnect_state {
     float up, down;          // of the long flow
     float opened;
     float reverse; // the subscriber dialled out and served SOCKS there
+    float hosted;  // octets up, to a hosting network
+    float minutes,
+        paired;    // in which the long flow changed its pace; in which the other side followed
+    float last_up; // of the minute before
     int64_t faded_ms, first_ms;
 };
 
@@ -79,7 +103,8 @@ static void fade(struct backconnect_state *s, int64_t now_ms)
     float k = now_ms > s->faded_ms ? (float)exp(-(double)(now_ms - s->faded_ms) / HOUR_MS) : 1;
     float *all[] = {
         &s->to_peers.both, &s->to_peers.most, &s->from_peers.both, &s->from_peers.most, &s->up,
-        &s->down,          &s->opened,        &s->reverse};
+        &s->down,          &s->opened,        &s->reverse,         &s->hosted,          &s->minutes,
+        &s->paired};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         *all[i] *= k;
     if (s->opened < 0.5f)
@@ -98,10 +123,37 @@ static double share(const struct match *m)
     return m->most > 0 ? (double)(m->both / m->most) : 0;
 }
 
-static bool is_tunnel(const struct minute_digest *d, const struct minute_row *r, int64_t long_ms)
+static bool is_long(const struct minute_digest *d, const struct minute_row *r, int64_t long_ms)
 {
-    return (d->flags & MINUTE_DIGEST_HOSTING) && d->direction == MINUTE_OUT &&
+    bool mail = d->role == MINUTE_MX || d->role == MINUTE_SMARTHOST ||
+                d->role == MINUTE_SUBMISSION || d->role == MINUTE_ACCESS;
+    return d->direction == MINUTE_OUT && !mail &&
            r->cut_ms - (r->minute * 60000 + d->start_ms) >= long_ms;
+}
+
+// What carries: long flows to hosting networks, else the long flow that uploads most. The digest's index, or a
+// number of no digest: those of hosting networks, all of them.
+#define HOSTED  UINT32_MAX
+#define NOTHING (UINT32_MAX - 1)
+
+static uint32_t carrier(const struct minute_row *r, int64_t long_ms)
+{
+    uint32_t most = NOTHING;
+    for (uint32_t i = 0; i < r->digest_count; i++) {
+        const struct minute_digest *d = &r->digest[i];
+        if (!is_long(d, r, long_ms))
+            continue;
+        if (d->flags & MINUTE_DIGEST_HOSTING)
+            return HOSTED;
+        if (most == NOTHING || d->octets_up > r->digest[most].octets_up)
+            most = i;
+    }
+    return most;
+}
+
+static bool keeps_pace(uint64_t a, uint64_t b, double pace)
+{
+    return (double)(a < b ? a : b) >= pace * (double)(a < b ? b : a);
 }
 
 static void observe(void *state, const struct window *w, const struct minute_row *r,
@@ -112,20 +164,20 @@ static void observe(void *state, const struct window *w, const struct minute_row
     const struct backconnect_conf *c = ctx->conf;
     struct backconnect_state *s = state;
     uint64_t tunnel_up = 0, tunnel_down = 0, up = 0, down = 0;
-    bool tunnel = false;
     fade(s, ctx->now_ms);
     s->reverse += (float)r->gauge[MINUTE_socks_reverse];
+    uint32_t by = carrier(r, c->long_ms);
+    if (by == NOTHING)
+        return;
     for (uint32_t i = 0; i < r->digest_count; i++) {
         const struct minute_digest *d = &r->digest[i];
-        if (!is_tunnel(d, r, c->long_ms))
+        bool hosting = (d->flags & MINUTE_DIGEST_HOSTING) != 0;
+        if (i == by || (by == HOSTED && hosting && is_long(d, r, c->long_ms))) {
+            tunnel_up += d->octets_up;
+            tunnel_down += d->octets_down;
             continue;
-        tunnel = true;
-        tunnel_up += d->octets_up;
-        tunnel_down += d->octets_down;
-    }
-    for (uint32_t i = 0; tunnel && i < r->digest_count; i++) {
-        const struct minute_digest *d = &r->digest[i];
-        if (d->direction != MINUTE_OUT || (d->flags & MINUTE_DIGEST_HOSTING))
+        }
+        if (d->direction != MINUTE_OUT || (by == HOSTED && hosting))
             continue;
         up += d->octets_up;
         down += d->octets_down;
@@ -139,6 +191,16 @@ static void observe(void *state, const struct window *w, const struct minute_row
     match(&s->from_peers, tunnel_up, down);
     s->up += (float)tunnel_up;
     s->down += (float)tunnel_down;
+    s->hosted += by == HOSTED ? (float)tunnel_up : 0;
+    if ((double)tunnel_up < MINUTE_MIN)
+        return;
+    // What is steady on both sides matches by chance: a camera beside a film.
+    bool moved = !keeps_pace(tunnel_up, (uint64_t)s->last_up, STEADY);
+    s->last_up = (float)tunnel_up;
+    if (!moved)
+        return;
+    s->minutes++;
+    s->paired += keeps_pace(tunnel_up, down, c->pace) && keeps_pace(tunnel_down, up, c->pace);
 }
 
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
@@ -154,9 +216,12 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     double mirrored = there < back ? there : back;
     bool served = s.reverse >= 1;
     bool uploads = s.up >= UPLOADS * s.down && s.up >= OCTETS_MIN;
-    if (weight <= 0 || (!served && (!uploads || mirrored < c->mirrored)))
+    bool hosted = s.hosted * 2 >= s.up;
+    bool paced = s.minutes >= MINUTES_MIN && (double)s.paired >= c->minutes * (double)s.minutes;
+    if (weight <= 0 || (!served && (!uploads || mirrored < c->mirrored || (!hosted && !paced))))
         return 0;
-    if (served)
+    weight += hosted ? HOSTING : 0;
+    if (served || weight > c->cap)
         weight = c->cap;
     struct detector_finding f = detector_finding_of(&detector_backconnect, s.opened, limit,
                                                     "destinations", HOUR_S, weight);
@@ -165,11 +230,11 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.evidence.conclusive = true;
     f.evidence.first_ms = s.first_ms ? s.first_ms : ctx->now_ms;
     f.evidence.last_ms = ctx->now_ms;
-    snprintf(
-        f.evidence.sentence, sizeof f.evidence.sentence,
-        "Opened about %.0f destinations in an hour beside a long flow to a hosting network, and "
-        "%.0f %% of the octets of both sides match: it carries them for somebody else.",
-        (double)s.opened, 100 * mirrored);
+    snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
+             "Opened about %.0f destinations in an hour beside a long flow%s; %.0f %% of the "
+             "octets of both "
+             "sides match by the minute, so it carries for somebody else.",
+             (double)s.opened, hosted ? " to a hosting network" : "", 100 * mirrored);
     out[0] = f;
     return 1;
 }

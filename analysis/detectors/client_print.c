@@ -141,7 +141,9 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
                  DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST) | DETECTOR_CLASS(VERDICT_HARVESTER) |
                  DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
     f.ceiling = VERDICT_TICKET;
-    f.evidence.first_ms = f.evidence.last_ms = (int64_t)shown_min * 60000;
+    // Known to the minute; no earlier than it was.
+    int64_t shown_ms = ((int64_t)shown_min + 1) * 60000;
+    f.evidence.first_ms = f.evidence.last_ms = shown_ms < ctx->now_ms ? shown_ms : ctx->now_ms;
     snprintf(
         f.evidence.sentence, sizeof f.evidence.sentence,
         "Shows the TLS client that %.0f confirmed bots of this site show, and %.0f of its other "

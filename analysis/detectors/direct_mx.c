@@ -15,7 +15,7 @@
 
 struct direct_conf {
     int64_t providers, hours, night, many, many_hours, many_night, revisits;
-    int64_t campaign, campaign_hours, volume, volume_hours;
+    int64_t campaign, campaign_hours, volume, volume_hours, rate;
     double at_limit, sign;
 };
 
@@ -32,7 +32,9 @@ extern const struct detector_descriptor detector_direct_mx;
 #define NIGHT_FROM       2 // local hours in which people sleep
 #define NIGHT_TO         6
 #define SMALL_OCTETS     2500.0
-#define VOLUME_PROVIDERS 10 // a probe has fewer
+#define VOLUME_PROVIDERS 4 // a relay elsewhere is one or two
+#define RATE_PROVIDERS   3 // who submits to one relay elsewhere has one
+#define HOUR_S           3600
 #define HOURS_KEPT       24
 #define SERVER_HOURS     168 // who was written to within a week may be a server
 
@@ -53,6 +55,9 @@ static const struct conf_key keys[] = {
     COUNT("volume", volume, 10, 60000, "300", "sessions",
           "Sessions in a day with ten providers and more that no household begins."),
     COUNT("volume_hours", volume_hours, 2, 24, "3", "hours", "In so many hours at least."),
+    COUNT("rate", rate, 60, 60000, "600", "sessions",
+          "Sessions in an hour with three providers and more that neither a household nor a probe "
+          "begins, where there were some in three hours of the day."),
     COUNT("revisits", revisits, 2, 10000, "30", "sessions",
           "More sessions a provider and day are a probe's, where providers are few."),
     {.name = "weight",
@@ -112,21 +117,18 @@ static void observe(void *state, const struct window *w, const struct minute_row
 
 struct clock_hours {
     unsigned all, night;
-    int64_t first_ms;
 };
 
 static struct clock_hours hours_of(const struct direct_state *s, const struct detector_ctx *ctx)
 {
-    struct clock_hours h = {.first_ms = ctx->now_ms};
+    struct clock_hours h = {0};
     uint32_t now = local_hour(ctx, ctx->now_ms);
-    int64_t hour_ms = calendar_hour_ms(ctx->calendar, ctx->now_ms);
     for (uint32_t i = 0; i < HOURS_KEPT && i <= s->latest; i++) {
         uint32_t hour = s->latest - i, clock = hour % 24;
         if (!(s->hours & 1u << i) || hour > now || now - hour >= HOURS_KEPT)
             continue;
         h.all++;
         h.night += clock >= NIGHT_FROM && clock < NIGHT_TO;
-        h.first_ms = hour_ms - (int64_t)(now - hour) * HOUR_MS;
     }
     return h;
 }
@@ -136,6 +138,16 @@ static bool carries_mail(const struct window *w, int64_t now_ms)
 {
     double octets = FEATURE_OCTETS_UNIT * (double)window_sum(w, FEATURE_MX_OCTETS, now_ms, 3600);
     return octets > SMALL_OCTETS * (double)window_sum(w, FEATURE_MX_ESTABLISHED, now_ms, 3600);
+}
+
+// More sessions in the hour than a probe makes of a few servers, hour after hour.
+static bool is_fast(const struct window *w, const struct detector_ctx *ctx,
+                    const struct clock_hours *h)
+{
+    const struct direct_conf *c = ctx->conf;
+    double reached = (double)window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms, HOUR_S);
+    return reached > (double)c->rate * ctx->factor && h->all >= (unsigned)c->volume_hours &&
+           window_providers(w, ctx->now_ms, HOUR_S, NULL) >= RATE_PROVIDERS;
 }
 
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
@@ -148,29 +160,33 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         return 0;
     const struct direct_state *s = state;
     struct clock_hours h = hours_of(s, ctx);
-    if (h.all < 2 || (s->server != 0 && local_hour(ctx, now) - s->server < SERVER_HOURS))
+    if (s->server != 0 && local_hour(ctx, now) - s->server < SERVER_HOURS)
+        return 0;
+    if (h.all < 2)
         return 0;
     double providers = window_providers(w, now, DAY_S, NULL);
     double sessions = (double)window_sum(w, FEATURE_MX_CONNECTIONS, now, DAY_S);
     double reached = (double)window_sum(w, FEATURE_MX_ESTABLISHED, now, DAY_S);
     double limit = (double)c->providers * ctx->factor, many = (double)c->many * ctx->factor;
-    if (providers < limit || reached * 2 < sessions)
+    bool fast = is_fast(w, ctx, &h);
+    bool volume = providers >= VOLUME_PROVIDERS && sessions >= (double)c->volume * ctx->factor &&
+                  h.all >= (unsigned)c->volume_hours && carries_mail(w, now);
+    if (reached * 2 < sessions || (providers < limit && !volume && !fast))
         return 0;
-    bool patient = carries_mail(w, now) && sessions <= (double)c->revisits * providers &&
-                   h.all >= (unsigned)c->hours && h.night >= (unsigned)c->night;
+    bool patient = providers >= limit && carries_mail(w, now) &&
+                   sessions <= (double)c->revisits * providers && h.all >= (unsigned)c->hours &&
+                   h.night >= (unsigned)c->night;
     bool busy = providers >= many && h.all >= (unsigned)c->many_hours &&
                 h.night >= (unsigned)c->many_night;
     bool campaign = providers >= (double)c->campaign * ctx->factor &&
                     h.all >= (unsigned)c->campaign_hours;
-    bool volume = providers >= VOLUME_PROVIDERS && sessions >= (double)c->volume * ctx->factor &&
-                  h.all >= (unsigned)c->volume_hours && carries_mail(w, now);
-    campaign |= volume;
+    campaign |= volume || fast;
     bool half = providers >= many && h.night >= 2, whole = patient || busy || campaign;
     if (!whole && !half)
         return 0;
     int64_t hours = patient || !whole ? c->hours
                     : busy            ? c->many_hours
-                    : volume          ? c->volume_hours
+                    : volume || fast  ? c->volume_hours
                                       : c->campaign_hours;
     struct detector_finding f = detector_finding_of(&detector_direct_mx, h.all, (double)hours,
                                                     "hours", DAY_S, whole ? c->at_limit : c->sign);
@@ -178,7 +194,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.defines = whole ? f.supports : 0;
     f.ceiling = VERDICT_TICKET;
     f.evidence.conclusive = whole;
-    f.evidence.first_ms = h.first_ms;
+    f.evidence.first_ms = window_first(w, FEATURE_MX_CONNECTIONS, now, DAY_S);
     f.evidence.last_ms = now;
     snprintf(
         f.evidence.sentence, sizeof f.evidence.sentence,

@@ -17,7 +17,7 @@ struct first_contact_conf {
     double cap;
     double steady0, steady1, steady_min, steady_cap;
     double retry_dead, retry_innocent;
-    int64_t slow_providers, slow_tries;
+    int64_t slow_providers, slow_tries, blocked_pace;
 };
 
 #define FIELD(m) offsetof(struct first_contact_conf, m)
@@ -137,6 +137,16 @@ static const struct conf_key keys[] = {
      .def = "3",
      .unit = "tries",
      .help = "Slow variant: see slow_providers."},
+    {.name = "blocked_pace",
+     .type = CONF_INT,
+     .offset = FIELD(blocked_pace),
+     .min = 1,
+     .max = 10000,
+     .def = "75",
+     .unit = "connections",
+     .help = "Slow variant behind a block that is declared: so many connections an hour, unless "
+             "the line "
+             "was known for a day before it began; a monitor has a calmer pace and no beginning."},
     {.name = NULL},
 };
 
@@ -146,6 +156,7 @@ struct first_contact_state {
     struct sprt steady; // first contacts of one who reaches most of them
     int64_t mixed_ms;   // the slow climb last saw silence beside refusals
     bool slow_silent, slow_refused;
+    uint32_t since_min, latest_min; // port 25: since when, a day's pause apart; 0: never
     uint32_t known_failed;   // failures with providers that used to answer, since anybody answered
     int64_t known_failed_ms; // the first of them
 };
@@ -153,11 +164,14 @@ struct first_contact_state {
 #define LINE_BROKEN_MIN 2
 #define LINE_BROKEN_MS  21600000 // a line that stays so for six hours is how things are
 #define DAY_S           86400
+#define HOUR_S          3600
 #define STEADY_REACHED  10 // whom nobody answers is the first test's business
 #define SLOW_RECENT_MS  600000
 #define MIXED_MS        21600000
 #define QUEUE_S         600
 #define QUEUE_MOST      45
+#define PACED_MIN       20 // connections, before their pace means anything
+#define HOUR_MINUTES    60
 
 // Providers that used to answer this party have gone silent, and nobody has answered since: the line
 // or the site is broken.
@@ -196,12 +210,23 @@ static void note_known(struct first_contact_state *s, const struct contact *k)
     }
 }
 
+static void note_beginning(struct first_contact_state *s, const struct minute_row *r)
+{
+    if (r->minute <= 0 || r->counter[MINUTE_MX][MINUTE_OUT][MINUTE_connections] == 0)
+        return;
+    uint32_t minute = (uint32_t)r->minute;
+    if (s->latest_min == 0 || minute > s->latest_min + DAY_S / 60)
+        s->since_min = minute;
+    if (minute > s->latest_min)
+        s->latest_min = minute;
+}
+
 static void observe(void *state, const struct window *w, const struct minute_row *r,
                     const struct window_contacts *contacts, const struct detector_ctx *ctx)
 {
-    (void)r;
     const struct first_contact_conf *c = ctx->conf;
     struct first_contact_state *s = state;
+    note_beginning(s, r);
     struct sprt_rule rule = sprt_rule(c->theta0, c->theta1, c->alpha, c->beta);
     struct sprt_rule steady = sprt_rule(c->steady0, c->steady1, c->alpha, c->beta);
     double retry = log(c->retry_dead / c->retry_innocent) / rule.failure;
@@ -312,6 +337,25 @@ static bool find_steady(const struct window *w, const struct first_contact_state
     return true;
 }
 
+// Behind a block everybody fails, and a monitor of a few servers does for ever. What sets a bot apart is
+// that it began: a line known for a day had none of it before. Else its pace.
+static bool is_calm(const struct window *w, const struct first_contact_state *state,
+                    const struct detector_ctx *ctx)
+{
+    const struct first_contact_conf *c = ctx->conf;
+    if (!ctx->port25_blocked || !window_is_cut_off(w, ctx->now_ms))
+        return false;
+    int64_t since_ms = state->since_min * 60000LL;
+    if (since_ms != 0 && w->first_ms + DAY_S * 1000LL <= since_ms)
+        return false;
+    // Of the last day, or of what there is since it began: chance crowds an hour, not a day.
+    double minutes = (double)(ctx->now_ms - since_ms) / 60000.0;
+    bool young = minutes < HOUR_MINUTES;
+    double n = (double)window_sum(w, FEATURE_MX_CONNECTIONS, ctx->now_ms, young ? HOUR_S : DAY_S);
+    double hours = (minutes < DAY_S / 60 ? minutes : DAY_S / 60) / HOUR_MINUTES;
+    return n < PACED_MIN || n < (double)c->blocked_pace * ctx->factor * hours;
+}
+
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX])
 {
@@ -342,7 +386,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     }
     uint32_t dead = providers_dead(&w->providers, ctx->now_ms, SLOW_RECENT_MS,
                                    (uint8_t)c->slow_tries);
-    if (!sprt_convicts(&slow, &rule) || dead < c->slow_providers)
+    if (!sprt_convicts(&slow, &rule) || dead < c->slow_providers || is_calm(w, s, ctx))
         return find_steady(w, s, ctx, out);
     struct detector_finding f = finding(&slow, (double)(c->slow_providers * c->slow_tries),
                                         "failed contacts", c->cap);

@@ -4,6 +4,7 @@
 // senders. An office behind one address has many users too: it never convicts alone. Names are keyed
 // hashes; only their number counts. docs/detectors/identity-rotation.md.
 #include "detector.h"
+#include "recent.h"
 
 #include <stdio.h>
 
@@ -87,7 +88,8 @@ static const struct conf_key keys[] = {
 // The latest names: a minute's set ends with its row.
 struct names {
     uint32_t name[NAMES_MAX];
-    uint32_t seen_s[NAMES_MAX]; // seconds since 1970, good for another 80 years
+    uint32_t base_s;
+    uint16_t seen[NAMES_MAX]; // recent.h
 };
 
 struct rotation_state {
@@ -100,22 +102,22 @@ static void note(struct names *n, uint64_t hash, uint32_t now_s)
     uint32_t name = (uint32_t)(hash ^ hash >> 32);
     size_t place = 0;
     for (size_t k = 0; k < NAMES_MAX; k++) {
-        if (n->seen_s[k] != 0 && n->name[k] == name) {
+        if (n->seen[k] != 0 && n->name[k] == name) {
             place = k;
             break;
         }
-        if (n->seen_s[k] < n->seen_s[place])
+        if (n->seen[k] < n->seen[place])
             place = k;
     }
     n->name[place] = name;
-    n->seen_s[place] = now_s;
+    recent_set(&n->base_s, n->seen, NAMES_MAX, place, now_s);
 }
 
 static double names_within(const struct names *n, int64_t now_ms, int64_t window_s)
 {
     double count = 0;
     for (size_t k = 0; k < NAMES_MAX; k++)
-        count += n->seen_s[k] != 0 && n->seen_s[k] >= now_ms / 1000 - window_s;
+        count += n->seen[k] != 0 && recent_s(n->base_s, n->seen[k]) >= now_ms / 1000 - window_s;
     return count;
 }
 

@@ -78,9 +78,10 @@ static const struct conf_key keys[] = {
     {.name = NULL},
 };
 
+// Where the account is used from: since when without an hour's pause, and when last.
 struct place {
     uint32_t hash;
-    uint32_t seen_s; // 0: free
+    uint32_t first_s, seen_s; // seen_s 0: free
 };
 
 struct mailbox_state {
@@ -89,8 +90,8 @@ struct mailbox_state {
     bool is_mailbox;
 };
 
-// The one that was not seen for longest gives way.
-static void note(struct place *held, size_t count, uint32_t hash, uint32_t seen_s)
+// The one that was not seen for longest gives way. Rows may come late.
+static void note(struct place *held, size_t count, uint32_t hash, uint32_t t_s)
 {
     size_t at = 0;
     for (size_t k = 0; k < count; k++) {
@@ -101,20 +102,43 @@ static void note(struct place *held, size_t count, uint32_t hash, uint32_t seen_
         if (held[k].seen_s < held[at].seen_s)
             at = k;
     }
-    held[at] = (struct place){hash, seen_s};
+    struct place *p = &held[at];
+    if (p->seen_s == 0 || p->hash != hash || t_s > p->seen_s + HOUR_S)
+        *p = (struct place){hash, t_s, t_s};
+    else if (t_s + HOUR_S >= p->first_s) {
+        p->first_s = t_s < p->first_s ? t_s : p->first_s;
+        p->seen_s = t_s > p->seen_s ? t_s : p->seen_s;
+    }
 }
 
-// How many since then; `first_s` becomes the earliest of them, if that is earlier.
-static double seen(const struct place *held, size_t count, int64_t since_s, int64_t *first_s)
+// How many since then.
+static size_t seen(const struct place *held, size_t count, int64_t since_s)
 {
-    double n = 0;
-    for (size_t k = 0; k < count; k++) {
-        if (held[k].seen_s == 0 || held[k].seen_s < since_s)
-            continue;
-        n++;
-        *first_s = held[k].seen_s < *first_s ? held[k].seen_s : *first_s;
-    }
+    size_t n = 0;
+    for (size_t k = 0; k < count; k++)
+        n += held[k].seen_s != 0 && held[k].seen_s >= since_s;
     return n;
+}
+
+// When the first of those came that came one after another, less than an hour between two: the thief's places.
+// The owner's, in use for longer, are not among them.
+static int64_t burst_began(const struct place *held, size_t count, int64_t since_s)
+{
+    int64_t began_s = 0, earlier_s;
+    for (size_t k = 0; k < count; k++)
+        if (held[k].seen_s >= since_s && held[k].first_s > began_s)
+            began_s = held[k].first_s;
+    for (size_t steps = 0; steps < count; steps++) {
+        earlier_s = began_s;
+        for (size_t k = 0; k < count; k++)
+            if (held[k].seen_s >= since_s && held[k].first_s < earlier_s &&
+                held[k].first_s + HOUR_S >= began_s)
+                earlier_s = held[k].first_s;
+        if (earlier_s == began_s)
+            break;
+        began_s = earlier_s;
+    }
+    return began_s;
 }
 
 static void note_countries(struct mailbox_state *s, const struct minute_row *r)
@@ -154,16 +178,17 @@ static bool find_places(const struct mailbox_state *s, const struct window *w,
 {
     const struct mailbox_conf *c = ctx->conf;
     double recipients = (double)window_sum(w, FEATURE_OWN_RCPT_OK, ctx->now_ms, HOUR_S);
-    int64_t now_s = ctx->now_ms / 1000, since_s = now_s - HOUR_S, first_s = now_s;
-    double measured = seen(s->network, NETWORKS_HELD, since_s, &first_s);
-    double limit = (double)c->networks;
-    const char *unit = "networks";
+    int64_t since_s = ctx->now_ms / 1000 - HOUR_S;
+    const struct place *place = s->network;
     size_t held = NETWORKS_HELD;
+    double measured = (double)seen(place, held, since_s), limit = (double)c->networks;
+    const char *unit = "networks";
     if (measured <= limit) {
-        measured = seen(s->country, COUNTRIES_HELD, since_s, &first_s);
+        place = s->country;
+        held = COUNTRIES_HELD;
+        measured = (double)seen(place, held, since_s);
         limit = (double)c->countries;
         unit = "countries";
-        held = COUNTRIES_HELD;
     }
     double weight = detector_excess(measured, limit, AT_LIMIT, PER_DOUBLING, CAP);
     if (weight <= 0 || recipients < (double)c->recipients)
@@ -172,7 +197,7 @@ static bool find_places(const struct mailbox_state *s, const struct window *w,
     out->supports = out->defines = DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT);
     out->evidence.family = VERDICT_FAMILY_IDENTITY;
     out->evidence.conclusive = true;
-    out->evidence.first_ms = first_s * 1000;
+    out->evidence.first_ms = burst_began(place, held, since_s) * 1000;
     out->evidence.last_ms = ctx->now_ms;
     snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
              "Logged in from %.0f %s%s in an hour and sent to %.0f recipients; a person is in %.0f "

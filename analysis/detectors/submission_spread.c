@@ -5,6 +5,7 @@
 // counted; far above the limit the number alone suffices for a ticket, servers of POP3 and IMAP included,
 // and the size of the sessions tells mail from guessing. docs/detectors/submission-spread.md.
 #include "detector.h"
+#include "recent.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -25,6 +26,8 @@ extern const struct detector_descriptor detector_submission_spread;
 #define SUFFICES       11.6 // alone, with a household's prior
 #define SUFFICES_CAP   12.5
 #define HOUR_MS        3600000.0
+#define READ_OCTETS    8000.0f // down a session: more than a handshake and an error
+#define MANY_SESSIONS  30
 #define GUESSED_MIN    5  // servers, before small sessions are guesses
 #define SUBMITS        1u // bit of a provider at which mail was submitted
 
@@ -75,8 +78,11 @@ static const struct conf_key keys[] = {
 
 struct spread_state {
     uint32_t provider[PROVIDERS_HELD];
-    uint32_t seen_s[PROVIDERS_HELD];
-    float octets, sessions; // of established ones, fading by the hour
+    uint32_t since_s, latest_s; // contacts that follow one another within the hour; the latest
+    uint32_t base_s;
+    uint16_t seen[PROVIDERS_HELD]; // recent.h
+    float octets, sessions; // of established ones with submission servers, fading by the hour
+    float down, answered;   // the same with mailbox servers too
     int64_t faded_ms;
 };
 
@@ -85,6 +91,8 @@ static void fade(struct spread_state *s, int64_t now_ms)
     float k = now_ms > s->faded_ms ? (float)exp(-(double)(now_ms - s->faded_ms) / HOUR_MS) : 1;
     s->octets *= k;
     s->sessions *= k;
+    s->down *= k;
+    s->answered *= k;
     s->faded_ms = now_ms;
 }
 
@@ -92,17 +100,21 @@ static void note(struct spread_state *s, uint32_t provider, bool submits, uint32
 {
     size_t place = 0;
     for (size_t k = 0; k < PROVIDERS_HELD; k++) {
-        if (s->seen_s[k] != 0 && (s->provider[k] | SUBMITS) == (provider | SUBMITS)) {
+        if (s->seen[k] != 0 && (s->provider[k] | SUBMITS) == (provider | SUBMITS)) {
             place = k;
             break;
         }
-        if (s->seen_s[k] < s->seen_s[place])
+        if (s->seen[k] < s->seen[place])
             place = k;
     }
     bool same = (s->provider[place] | SUBMITS) == (provider | SUBMITS);
     uint32_t before = same ? s->provider[place] & SUBMITS : 0;
     s->provider[place] = (provider & ~SUBMITS) | before | (submits ? SUBMITS : 0);
-    s->seen_s[place] = now_s;
+    recent_set(&s->base_s, s->seen, PROVIDERS_HELD, place, now_s);
+    if (s->latest_s == 0 || now_s > s->latest_s + HOUR_S || now_s < s->since_s)
+        s->since_s = now_s;
+    if (now_s > s->latest_s)
+        s->latest_s = now_s;
 }
 
 static void observe(void *state, const struct window *w, const struct minute_row *r,
@@ -117,11 +129,13 @@ static void observe(void *state, const struct window *w, const struct minute_row
         bool submits = d->role == MINUTE_SUBMISSION;
         if ((!submits && d->role != MINUTE_ACCESS) || d->direction != MINUTE_OUT)
             continue;
-        if (submits)
-            s->octets += (float)d->octets_up;
-        if (submits && (d->flags & MINUTE_DIGEST_OUTCOME) &&
-            (d->outcome == MINUTE_OUTCOME_ESTABLISHED || d->outcome == MINUTE_OUTCOME_GREETED))
-            s->sessions++;
+        bool reached = (d->flags & MINUTE_DIGEST_OUTCOME) &&
+                       (d->outcome == MINUTE_OUTCOME_ESTABLISHED ||
+                        d->outcome == MINUTE_OUTCOME_GREETED);
+        s->octets += submits ? (float)d->octets_up : 0;
+        s->sessions += submits && reached;
+        s->down += (float)d->octets_down;
+        s->answered += reached;
         if (d->flags & MINUTE_DIGEST_START)
             note(s, providers_hash(d), submits,
                  (uint32_t)((r->minute * 60000 + d->start_ms) / 1000));
@@ -129,8 +143,8 @@ static void observe(void *state, const struct window *w, const struct minute_row
 }
 
 // Far more providers than anybody has accounts with.
-static bool find_extreme(const struct window *w, const struct spread_state *state,
-                         const struct detector_ctx *ctx, double all, struct detector_finding *out)
+static bool find_extreme(const struct spread_state *state, const struct detector_ctx *ctx,
+                         double all, double held, struct detector_finding *out)
 {
     const struct spread_conf *c = ctx->conf;
     struct spread_state s = *state;
@@ -140,26 +154,31 @@ static bool find_extreme(const struct window *w, const struct spread_state *stat
         return false;
     fade(&s, ctx->now_ms);
     bool mail = s.sessions >= 1 && s.octets >= (float)c->small_octets * s.sessions;
+    bool reads = s.answered >= 1 && s.down >= READ_OCTETS * s.answered;
+    // Its owner's own mail goes to few.
+    mail = mail && (!reads || held * 3 > all * 2);
+    reads = reads && !mail;
     *out = detector_finding_of(&detector_submission_spread, all, limit, "providers", HOUR_S,
                                weight);
     out->supports = DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT) |
-                    DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
-    out->defines = mail ? DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT)
-                        : DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
+                    DETECTOR_CLASS(VERDICT_AUTH_GUESSING) |
+                    (reads ? DETECTOR_CLASS(VERDICT_PROXY_ABUSE) : 0);
+    out->defines = DETECTOR_CLASS(mail    ? VERDICT_COMPROMISED_ACCOUNT
+                                  : reads ? VERDICT_PROXY_ABUSE
+                                          : VERDICT_AUTH_GUESSING);
     out->ceiling = VERDICT_TICKET;
     out->evidence.conclusive = true;
-    out->evidence.first_ms = window_first(w, FEATURE_PROVIDERS_OTHER, ctx->now_ms, HOUR_S);
-    for (size_t k = 0; k < PROVIDERS_HELD; k++) {
-        int64_t seen_ms = (int64_t)s.seen_s[k] * 1000;
-        if (seen_ms >= ctx->now_ms - HOUR_S * 1000 && seen_ms < out->evidence.first_ms)
-            out->evidence.first_ms = seen_ms;
-    }
+    int64_t from_ms = ctx->now_ms - HOUR_S * 1000LL, since_ms = s.since_s * 1000LL;
+    out->evidence.first_ms = since_ms > from_ms ? since_ms : from_ms;
     out->evidence.last_ms = ctx->now_ms;
     snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
              "Contacted submission and mailbox servers of %.0f%s mail providers in an hour, %s; "
              "nobody has accounts with more than %.0f.",
              all, all >= PROVIDERS_HELD ? " and more" : "",
-             mail ? "and sent mail" : "in sessions that carried no mail", limit);
+             mail    ? "and sent mail"
+             : reads ? "and read mail there, as many people's programs would"
+                     : "in sessions that carried no mail",
+             limit);
     return true;
 }
 
@@ -193,6 +212,33 @@ static bool find_volume(const struct window *w, const struct spread_state *state
     return true;
 }
 
+// Mail through twice as many providers as a person may have: accounts that somebody has collected.
+static bool find_many(const struct window *w, const struct spread_state *state,
+                      const struct detector_ctx *ctx, double providers,
+                      struct detector_finding *out)
+{
+    const struct spread_conf *c = ctx->conf;
+    struct spread_state s = *state;
+    double limit = 2 * (double)c->limit_hour * ctx->factor;
+    fade(&s, ctx->now_ms);
+    double weight = detector_excess(providers, limit, SUFFICES, 2, SUFFICES_CAP);
+    if (weight <= 0 || ctx->role != ROLE_HOUSEHOLD || s.sessions < MANY_SESSIONS ||
+        s.octets < (float)c->small_octets * s.sessions)
+        return false;
+    *out = detector_finding_of(&detector_submission_spread, providers, limit, "providers", HOUR_S,
+                               weight);
+    out->supports = out->defines = DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT);
+    out->ceiling = VERDICT_TICKET;
+    out->evidence.conclusive = true;
+    out->evidence.first_ms = window_first(w, FEATURE_PROVIDERS_OTHER, ctx->now_ms, HOUR_S);
+    out->evidence.last_ms = ctx->now_ms;
+    snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
+             "Sent mail through the submission servers of %.0f mail providers in an hour, about "
+             "%.0f times; nobody has accounts with more than %.0f.",
+             providers, (double)s.sessions, limit);
+    return true;
+}
+
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX])
 {
@@ -200,11 +246,13 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     const struct spread_state *s = state;
     double held = 0, all = 0;
     for (size_t k = 0; k < PROVIDERS_HELD; k++) {
-        bool recent = s->seen_s[k] != 0 && s->seen_s[k] >= ctx->now_ms / 1000 - HOUR_S;
+        bool recent = s->seen[k] != 0 &&
+                      recent_s(s->base_s, s->seen[k]) >= ctx->now_ms / 1000 - HOUR_S;
         all += recent;
         held += recent && (s->provider[k] & SUBMITS);
     }
-    if (find_extreme(w, s, ctx, all, out) || find_volume(w, s, ctx, held, out))
+    if (find_extreme(s, ctx, all, held, out) || find_volume(w, s, ctx, held, out) ||
+        find_many(w, s, ctx, held, out))
         return 1;
     double set = (double)window_sum(w, FEATURE_PROVIDERS_OTHER, ctx->now_ms, HOUR_S);
     double measured = set > held ? set : held;

@@ -227,7 +227,8 @@ static double usual(const struct surge_state *s, unsigned slot)
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX])
 {
-    (void)w;
+    static const enum feature counted[] = {FEATURE_MX_CONNECTIONS, FEATURE_OWN_RCPT_OK,
+                                           FEATURE_OTHER_RCPT_OK};
     const struct surge_conf *c = ctx->conf;
     const struct surge_state *s = state;
     int64_t hour_ms = (int64_t)s->hour * 60000;
@@ -251,7 +252,10 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.supports = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT) |
                  DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST) |
                  DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT);
-    f.evidence.first_ms = (int64_t)s->first_s * 1000;
+    // The count knows the minute; the window knows when in it.
+    int64_t from_ms = (int64_t)s->first_s * 1000;
+    int64_t first_ms = detector_first(w, counted, 3, ctx->now_ms, HOUR_S);
+    f.evidence.first_ms = first_ms > from_ms ? first_ms : from_ms;
     f.evidence.last_ms = ctx->now_ms;
     if (rises)
         snprintf(f.evidence.sentence, sizeof f.evidence.sentence,

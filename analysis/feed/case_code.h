@@ -1,6 +1,6 @@
 // The code a customer reads out on the phone: eleven characters, no number to guess.
 //
-// It is the keyed hash (BLAKE2b) of the verdict's id, 50 bits in Crockford's base 32. With the site's
+// It is the keyed hash (keyed_hash.h) of the verdict's id, 50 bits in Crockford's base 32. With the site's
 // own key it cannot be guessed from what is public; without a key file the fixed replay key makes it
 // the same in every run, and guessable, which the program says.
 #pragma once

@@ -7,35 +7,24 @@
 #include <string.h>
 
 #include "feed/case_code.h"
+#include "feed/due.h"
 
-#define CODE_ATTEMPTS  4
-#define EXPIRE_AT_ONCE 256 // tickets a look takes
-
-static int note_expiry(const struct ticket *t, const struct verdict *v, void *ctx)
-{
-    (void)v;
-    struct feed *f = ctx;
-    if (t->expires_ms != 0 && t->expires_ms < f->next_expiry_ms)
-        f->next_expiry_ms = t->expires_ms;
-    return 0;
-}
-
-static int find_next_expiry(struct feed *f)
-{
-    struct ticket_query open = {.open_only = true, .class_ = -1, .limit = UINT32_MAX};
-    f->next_expiry_ms = INT64_MAX;
-    return ticket_store_each(f->store, &open, note_expiry, f);
-}
+#define CODE_ATTEMPTS 4
 
 int feed_init(struct feed *f, struct ticket_store *store, const struct feed_rule *rule,
               const struct keyed_hash_key *key)
 {
     *f = (struct feed){.store = store, .rule = *rule, .key = *key};
-    return find_next_expiry(f);
+    return due_find(f);
 }
 
-static int put(struct feed *f, struct ticket_change *c, enum ticket_change_kind kind,
-               const char *by)
+int feed_set_rule(struct feed *f, const struct feed_rule *rule)
+{
+    f->rule = *rule;
+    return due_find(f);
+}
+
+int feed_put(struct feed *f, struct ticket_change *c, enum ticket_change_kind kind, const char *by)
 {
     c->kind = (uint8_t)kind;
     c->t_ms = c->ticket.changed_ms = f->now_ms;
@@ -43,7 +32,7 @@ static int put(struct feed *f, struct ticket_change *c, enum ticket_change_kind 
     int rc = ticket_store_put(f->store, c);
     if (rc != 0)
         return rc;
-    note_expiry(&c->ticket, NULL, f);
+    due_note(f, &c->ticket);
     if (kind == TICKET_OPENED)
         f->opened++;
     else if (kind == TICKET_CHANGED)
@@ -109,7 +98,7 @@ static int open_ticket(struct feed *f, const struct verdict *v, struct ticket_ch
     rc = -EEXIST;
     for (unsigned i = 0; rc == -EEXIST && i < CODE_ATTEMPTS; i++) {
         case_code_make(&f->key, v->id, i, t->case_code);
-        rc = put(f, c, TICKET_OPENED, "analysis");
+        rc = feed_put(f, c, TICKET_OPENED, "analysis");
         if (rc == -EEXIST)
             t->number = 0;
     }
@@ -124,41 +113,18 @@ static int close_ticket(struct feed *f, const struct verdict *v, struct ticket_c
     c->ticket.actions = 0;
     c->ticket.expires_ms = 0;
     c->ticket.last_seen_ms = v->last_ms;
-    return put(f, c, TICKET_ENDED, "analysis");
+    return feed_put(f, c, TICKET_ENDED, "analysis");
 }
 
-struct expiring {
-    struct ticket *ticket;
-    size_t count;
-    int64_t now_ms;
-};
-
-static int collect_expired(const struct ticket *t, const struct verdict *v, void *ctx)
+// The verdict has closed. A lock stays until its time is up (due.c): that nobody sends any more is its own work.
+static int end_quiet(struct feed *f, const struct verdict *v, struct ticket_change *c)
 {
-    (void)v;
-    struct expiring *e = ctx;
-    if (t->expires_ms != 0 && t->expires_ms <= e->now_ms && e->count < EXPIRE_AT_ONCE)
-        e->ticket[e->count++] = *t;
-    return 0;
-}
-
-// Actions whose time has run out without anybody renewing them are no longer wanted.
-static int expire(struct feed *f)
-{
-    struct expiring e = {.now_ms = f->now_ms, .ticket = calloc(EXPIRE_AT_ONCE, sizeof *e.ticket)};
-    struct ticket_query open = {.open_only = true, .class_ = -1, .limit = UINT32_MAX};
-    struct ticket_change *c = calloc(1, sizeof *c);
-    int rc = e.ticket && c ? ticket_store_each(f->store, &open, collect_expired, &e) : -ENOMEM;
-    for (size_t i = e.count; rc == 0 && i-- > 0;) { // oldest first
-        *c = (struct ticket_change){.ticket = e.ticket[i]};
-        c->ticket.actions = 0;
-        c->ticket.expires_ms = 0;
-        rc = put(f, c, TICKET_CHANGED, "timer");
-        f->expired++;
-    }
-    free(e.ticket);
-    free(c);
-    return rc == 0 ? find_next_expiry(f) : rc;
+    bool taken_back = v->limitations & VERDICT_SITE_FAILURE;
+    if (taken_back || !remedy_outlasts_quiet(&c->ticket))
+        return close_ticket(f, v, c, TICKET_CLOSED_QUIET);
+    c->ticket.last_seen_ms = v->last_ms;
+    c->verdict = *v;
+    return feed_put(f, c, TICKET_CHANGED, "analysis");
 }
 
 static int take(struct feed *f, const struct verdict *v, struct ticket_change *c)
@@ -167,7 +133,7 @@ static int take(struct feed *f, const struct verdict *v, struct ticket_change *c
     if (found < 0)
         return found;
     if (v->event == VERDICT_CLOSED)
-        return found ? close_ticket(f, v, c, TICKET_CLOSED_QUIET) : 0;
+        return found ? end_quiet(f, v, c) : 0;
     c->verdict = *v;
     if (v->ceiling == VERDICT_OBSERVE) { // shown, no ticket
         f->observed++;
@@ -176,19 +142,7 @@ static int take(struct feed *f, const struct verdict *v, struct ticket_change *c
     if (!found)
         return open_ticket(f, v, c);
     follow(f, v, &c->ticket);
-    return put(f, c, TICKET_CHANGED, "analysis");
-}
-
-int feed_advance(struct feed *f, int64_t now_ms)
-{
-    if (now_ms > f->now_ms)
-        f->now_ms = now_ms;
-    while (f->now_ms >= f->next_expiry_ms) {
-        int rc = expire(f);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    return feed_put(f, c, TICKET_CHANGED, "analysis");
 }
 
 int feed_take(struct feed *f, const struct verdict *v)

@@ -15,16 +15,23 @@ struct feed {
     struct feed_rule rule;
     struct keyed_hash_key key; // of case codes
     int64_t now_ms;            // latest verdict
-    int64_t next_expiry_ms;    // earliest end of desired actions; INT64_MAX: none
-    uint64_t opened, changed, ended, expired, observed;
+    int64_t next_due_ms;       // earliest change that time alone makes (due.h); INT64_MAX: none
+    uint64_t opened, changed, ended, expired, confirmed, observed;
 };
 
-// Looks through the open tickets once. 0 or a negative errno.
+// Looks through the open tickets once, so that what is due survives a restart. 0 or a negative errno.
 int feed_init(struct feed *f, struct ticket_store *store, const struct feed_rule *rule,
               const struct keyed_hash_key *key);
 
-// Time has passed, verdicts or none: desired actions that nobody renews end. Within a transaction.
+// Other rules, from now on. 0 or a negative errno.
+int feed_set_rule(struct feed *f, const struct feed_rule *rule);
+
+// Time has passed, verdicts or none: what is due happens. Within a transaction, and behind the verdicts of
+// that time: the one that takes a suspicion back may be among them.
 int feed_advance(struct feed *f, int64_t now_ms);
 
 // One verdict, within a transaction of the store. 0 or a negative errno.
 int feed_take(struct feed *f, const struct verdict *v);
+
+// Writes a change of a ticket at f->now_ms.
+int feed_put(struct feed *f, struct ticket_change *c, enum ticket_change_kind kind, const char *by);

@@ -40,7 +40,8 @@ static const struct conf_key keys[] = {
      .offset = FIELD(rule.remedy.confirm_after_ms),
      .max = 2592000000.0,
      .def = "30m",
-     .help = "Time after which any verdict that still holds is confirmed."},
+     .help =
+         "Time after which a verdict that is said again is confirmed; of a mailbox: that stands."},
     {.name = "actions_ttl",
      .type = CONF_DURATION,
      .offset = FIELD(rule.remedy.ttl_ms),
@@ -148,7 +149,8 @@ static int take_batch(struct job *job, int64_t batch, int64_t now_ms)
     if (rc != 0)
         return failed(job->store_path, "writing tickets", rc);
     rc = read_batch(job, batch, &got);
-    if (rc == 0 && now_ms != 0 && (rc = feed_advance(&job->feed, now_ms)) != 0)
+    // What this machine's clock makes due waits until all that was said before is known.
+    if (rc == 0 && got == 0 && now_ms != 0 && (rc = feed_advance(&job->feed, now_ms)) != 0)
         failed(job->store_path, "writing tickets", rc);
     if (rc == 0 && (rc = ticket_store_commit(job->store, source_cursor(&job->source, cursor))) != 0)
         failed(job->store_path, "writing tickets", rc);
@@ -167,10 +169,15 @@ static void fill_status(const struct daemon *d, const struct job *job, struct co
         const char *name;
         uint64_t value;
     } counters[] = {
-        {"verdicts", job->source.lines},           {"bad_lines", job->source.bad_lines},
-        {"tickets_opened", job->feed.opened},      {"tickets_changed", job->feed.changed},
-        {"tickets_ended", job->feed.ended},        {"actions_expired", job->feed.expired},
-        {"verdicts_observed", job->feed.observed}, {"changes_written", job->output.written},
+        {"verdicts", job->source.lines},
+        {"bad_lines", job->source.bad_lines},
+        {"tickets_opened", job->feed.opened},
+        {"tickets_changed", job->feed.changed},
+        {"tickets_ended", job->feed.ended},
+        {"actions_expired", job->feed.expired},
+        {"verdicts_observed", job->feed.observed},
+        {"changes_written", job->output.written},
+        {"tickets_confirmed_by_time", job->feed.confirmed},
     };
     control_status_time(s, job->feed.now_ms);
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++)
@@ -429,8 +436,10 @@ static int feed_reload(struct daemon *d, void *new_conf)
     job->verdicts = c->verdicts;
     job->store_path = c->database;
     job->output_path = c->output;
-    job->feed.rule = c->rule;
-    return 0;
+    int rc = job->waiting ? 0 : feed_set_rule(&job->feed, &c->rule);
+    if (rc != 0)
+        failed(job->store_path, "looking for what is due", rc);
+    return rc;
 }
 
 static void feed_status(struct daemon *d, struct control_status *s)

@@ -41,6 +41,18 @@ enum ticket_state remedy_state(const struct remedy_rule *rule, const struct verd
     return v->made_ms - opened_ms >= rule->confirm_after_ms ? TICKET_CONFIRMED : TICKET_SUSPECT;
 }
 
+int64_t remedy_confirm_ms(const struct remedy_rule *rule, const struct ticket *t)
+{
+    bool stolen = t->class_ == VERDICT_COMPROMISED_ACCOUNT && t->party.kind == PARTY_MAILBOX;
+    return stolen && t->state == TICKET_SUSPECT ? t->detected_ms + rule->confirm_after_ms
+                                                : INT64_MAX;
+}
+
+bool remedy_outlasts_quiet(const struct ticket *t)
+{
+    return (t->actions & TICKET_LOCK_MAILBOX) != 0;
+}
+
 uint32_t remedy_actions(unsigned class_, unsigned party_kind, enum ticket_state state,
                         unsigned ceiling)
 {

@@ -14,6 +14,14 @@ struct remedy_rule {
 enum ticket_state remedy_state(const struct remedy_rule *rule, const struct verdict *v,
                                int64_t opened_ms);
 
+// When a ticket that is still suspect then is confirmed without a further word of its verdict; INT64_MAX:
+// never. A stolen password stays stolen while the thief pauses, so a mailbox's verdict stands for itself until
+// it is taken back; of all others it has to be said again.
+int64_t remedy_confirm_ms(const struct remedy_rule *rule, const struct ticket *t);
+
+// Is the quiet that ended the verdict the remedy's own work? Nobody sends from a locked mailbox.
+bool remedy_outlasts_quiet(const struct ticket *t);
+
 // Desired actions of class and party in that state (enum ticket_action), below the ceiling.
 uint32_t remedy_actions(unsigned class_, unsigned party_kind, enum ticket_state state,
                         unsigned ceiling);

@@ -116,11 +116,14 @@ int series_files_create(struct series_files *f, struct series_key *k, int64_t st
                         char error[static RRDFILE_ERROR_MAX])
 {
     char path[PATH_OCTETS];
+    char relative[SERIES_PATH_MAX];
     int rc = make_folders((char *)path_of(f, k, path));
+    struct rrdfile_shape shape = rrdfile_shape_of(k->kind, f->layout);
+    shape.identity = series_identity(series_path(k->kind, k->name, relative));
     if (rc != 0)
         snprintf(error, RRDFILE_ERROR_MAX, "%.120s: %s", path, strerror(-rc));
     else
-        rc = rrdfile_create(path, rrdfile_shape_of(k->kind, f->layout), start_s, error);
+        rc = rrdfile_create(path, shape, start_s, error);
     if (rc == 0 && k->kind != SERIES_SUBSCRIBER && k->kind != SERIES_SITE)
         rc = series_names_add(f->rrd_dir, k->kind, k->name);
     if (rc != 0)

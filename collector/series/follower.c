@@ -28,6 +28,8 @@ struct follower {
     struct journal_cursor repeated_until; // what lies before was read by an earlier run
     int64_t repeated_until_ms;            // instead, when no place is known: marks before it were
     bool repeating;
+    bool ends; // at `end`
+    struct journal_cursor end;
     uint64_t errors_before;
     bool in_round;
 };
@@ -65,9 +67,21 @@ static int save_cursor(const char *path, const struct journal_cursor *from,
     return rc;
 }
 
-// The newest place from which nothing that is still held would be missed.
+static bool is_before(const struct journal_cursor *a, const struct journal_cursor *b)
+{
+    if (a->day != b->day)
+        return a->day < b->day;
+    if (a->segment != b->segment)
+        return a->segment < b->segment;
+    return a->offset != b->offset ? a->offset < b->offset : a->entry < b->entry;
+}
+
+// The newest place from which nothing that is still held would be missed. While entries are read again,
+// what an earlier run was given stays what was given: to stop there must not make them count twice.
 static void advance_cursor(struct follower *f)
 {
+    if (f->repeating && f->repeated_until_ms > 0)
+        return;
     int64_t safe_minute = series_writer_safe_before(f->writer);
     int64_t needed_minute = safe_minute > f->waiting_minutes ? safe_minute - f->waiting_minutes : 1;
     size_t passed = 0;
@@ -80,27 +94,47 @@ static void advance_cursor(struct follower *f)
     f->places -= passed - 1;
     memmove(f->place, f->place + passed - 1, f->places * sizeof f->place[0]);
     struct journal_cursor given = journal_reader_cursor(f->reader);
+    if (f->repeating && is_before(&given, &f->repeated_until))
+        given = f->repeated_until;
     int rc = save_cursor(f->cursor_path, &safe.cursor, &given);
     if (rc != 0)
         log_error("%s: %s: after a restart older minutes are read again", f->cursor_path,
                   strerror(-rc));
 }
 
-static bool load_cursor(struct follower *f, struct journal_cursor *out)
+// Both lines of a cursor file: how many are cursors, from the first on.
+static int read_cursors(const char *path, struct journal_cursor *from, struct journal_cursor *given)
 {
     char text[JOURNAL_CURSOR_MAX] = "", until[JOURNAL_CURSOR_MAX] = "";
-    FILE *in = fopen(f->cursor_path, "re");
+    FILE *in = fopen(path, "re");
     if (!in)
-        return false;
+        return -errno;
     bool read = fgets(text, sizeof text, in) != NULL;
     bool both = read && fgets(until, sizeof until, in) != NULL;
     fclose(in);
     text[strcspn(text, "\n")] = until[strcspn(until, "\n")] = '\0';
-    f->repeating = both && journal_cursor_parse(until, &f->repeated_until) == 0;
-    if (read && journal_cursor_parse(text, out) == 0)
-        return true;
-    log_warning("%s: no cursor in it; reading the journal from its start", f->cursor_path);
-    return false;
+    if (!read || journal_cursor_parse(text, from) != 0)
+        return 0;
+    return both && journal_cursor_parse(until, given) == 0 ? 2 : 1;
+}
+
+static bool load_cursor(struct follower *f, struct journal_cursor *out)
+{
+    int n = read_cursors(f->cursor_path, out, &f->repeated_until);
+    f->repeating = n == 2;
+    if (n == 0)
+        log_warning("%s: no cursor in it; reading the journal from its start", f->cursor_path);
+    return n > 0;
+}
+
+int follower_until(struct follower *f, const char *other_rrd_dir)
+{
+    struct journal_cursor from;
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/cursor", other_rrd_dir) >= (int)sizeof path)
+        return -ENAMETOOLONG;
+    f->ends = read_cursors(path, &from, &f->end) == 2;
+    return f->ends ? 0 : -ENOENT;
 }
 
 int follower_open(const char *journal, const char *rrd_dir, struct series_writer *w,
@@ -151,15 +185,6 @@ static void on_mark(struct follower *f, int64_t mark_ms)
     f->in_round = series_writer_begin(f->writer, mark_ms);
 }
 
-static bool is_before(const struct journal_cursor *a, const struct journal_cursor *b)
-{
-    if (a->day != b->day)
-        return a->day < b->day;
-    if (a->segment != b->segment)
-        return a->segment < b->segment;
-    return a->offset != b->offset ? a->offset < b->offset : a->entry < b->entry;
-}
-
 // Rows are given between rounds, so what the writer holds of the repeated part is written in rounds
 // of that part: the one in which it ends is the last.
 static void note_repetition(struct follower *f)
@@ -170,6 +195,12 @@ static void note_repetition(struct follower *f)
         return;
     f->repeating = false;
     series_writer_repeating(f->writer, false);
+}
+
+static bool has_come_to_end(const struct follower *f)
+{
+    struct journal_cursor at = journal_reader_cursor(f->reader);
+    return !is_before(&at, &f->end);
 }
 
 int follower_step(struct follower *f, bool stops_on_error)
@@ -183,6 +214,8 @@ int follower_step(struct follower *f, bool stops_on_error)
     }
     for (int i = 0; i < ENTRIES_A_STEP && !f->in_round; i++) {
         const struct journal_entry *e;
+        if (f->ends && has_come_to_end(f))
+            return FOLLOWER_AT_END;
         int rc = journal_next(f->reader, &e);
         if (rc <= 0)
             return rc < 0 ? rc : FOLLOWER_AT_END;

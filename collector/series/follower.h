@@ -12,6 +12,10 @@ struct follower;
 int follower_open(const char *journal, const char *rrd_dir, struct series_writer *w,
                   uint32_t waiting_minutes, struct follower **out);
 
+// Ends where an earlier run on another folder had come to, as that folder's cursor says: for files that
+// are to take the place of some there. -ENOENT: it says nothing.
+int follower_until(struct follower *f, const char *other_rrd_dir);
+
 enum follower_state { FOLLOWER_MORE, FOLLOWER_AT_END };
 
 // Reads and writes for a portion: a few hundred entries, or as many files. FOLLOWER_MORE: call again

@@ -1,5 +1,6 @@
-// `layout` holds "VERSION full" or "VERSION reduced". Version 1 had no such file: its series of
-// everybody together lack the forecast.
+// `layout` holds "VERSION full" or "VERSION reduced", and since when rows are known by any minute of
+// theirs. Version 1 had no such file: its series of everybody together lack the forecast. Version 2 took
+// a row as unknown from half of its minutes on, and its files did not say whose they are.
 #include "series/layout.h"
 
 #include <errno.h>
@@ -13,7 +14,8 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "common/rrdfile.h"
+#include "common/rrdhead.h"
+#include "common/series_coverage.h"
 
 enum { PATH_OCTETS = 4096, FOLDERS_OPEN = 8 };
 
@@ -49,55 +51,80 @@ static int take_lock(const char *rrd_dir, int *lock, char why[static 300])
 }
 
 static struct {
-    char error[RRDFILE_ERROR_MAX];
-    size_t converted;
+    size_t folder; // length of the folder's path and the slash behind it
+    bool forecast; // series of this kind need one
+    char error[RRDFILE_ERROR_MAX], last_broken[RRDFILE_ERROR_MAX];
+    size_t renewed, broken;
     int code;
 } walk; // nftw has no argument for its function; one writer a process
 
-static int convert_one(const char *path, const struct stat *st, int type, struct FTW *at)
+static int renew(const char *path)
+{
+    struct rrdfile_shape shape;
+    uint64_t identity = series_identity(path + walk.folder);
+    int rc = walk.forecast ? rrdfile_check(path, &shape, NULL, walk.error) : 0;
+    if (rc == 0 && walk.forecast && !shape.forecast) {
+        shape.forecast = true;
+        rc = rrdfile_convert(path, shape, walk.error);
+    }
+    return rc == 0 ? rrdhead_renew(path, identity, walk.error) : rc;
+}
+
+static int renew_one(const char *path, const struct stat *st, int type, struct FTW *at)
 {
     (void)st;
     (void)at;
     size_t n = strlen(path);
-    struct rrdfile_shape shape;
     if (type != FTW_F || n < 4 || strcmp(path + n - 4, ".rrd") != 0)
         return 0;
-    walk.code = rrdfile_check(path, &shape, walk.error);
-    if (walk.code != 0 || shape.forecast)
-        return walk.code;
-    shape.forecast = true;
-    walk.code = rrdfile_convert(path, shape, walk.error);
-    walk.converted += walk.code == 0;
-    return walk.code;
+    int rc = renew(path);
+    if (rc == -EPROTO) { // one broken file holds up nobody: fsck names it
+        walk.broken++;
+        memcpy(walk.last_broken, walk.error, sizeof walk.error);
+        return 0;
+    }
+    walk.code = rc;
+    walk.renewed += rc == 0;
+    return rc;
 }
 
-static int from_version_1(const char *rrd_dir, char why[static 300])
+// From version 1 or 2. What is done already is passed over, so that it may be interrupted.
+static int bring_up_to_date(const char *rrd_dir, char why[static 300])
 {
-    static const enum series_kind kinds[] = {SERIES_SITE, SERIES_POP, SERIES_CLASS};
-    walk.converted = 0;
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+    walk.folder = strlen(rrd_dir) + 1;
+    walk.renewed = walk.broken = 0;
+    for (enum series_kind kind = SERIES_SUBSCRIBER; kind <= SERIES_SENSOR; kind++) {
         char path[PATH_OCTETS];
-        snprintf(path, sizeof path, "%s/%s", rrd_dir, series_kind_name(kinds[i]));
+        snprintf(path, sizeof path, "%s/%s", rrd_dir, series_kind_name(kind));
         walk.code = 0;
         walk.error[0] = '\0';
-        if (nftw(path, convert_one, FOLDERS_OPEN, FTW_PHYS) != 0 && walk.code != 0) {
-            snprintf(why, 300, "%s; remove the folder, it is built again from the journal",
+        walk.forecast = kind != SERIES_SUBSCRIBER;
+        if (nftw(path, renew_one, FOLDERS_OPEN, FTW_PHYS) != 0 && walk.code != 0) {
+            snprintf(why, 300, "%s; check space and rights, or run postern series rebuild",
                      walk.error);
             return walk.code;
         }
     }
-    if (walk.converted > 0)
-        log_info("%s: %zu series now have a forecast", rrd_dir, walk.converted);
+    if (walk.renewed > 0)
+        log_info("%s: %zu series are now of layout %d", rrd_dir, walk.renewed,
+                 SERIES_LAYOUT_VERSION);
+    if (walk.broken > 0)
+        log_warning("%s: %zu files are broken, last: %s; postern series fsck names them", rrd_dir,
+                    walk.broken, walk.last_broken);
     return 0;
 }
 
-static int write_layout(const char *path, enum series_layout layout, char why[static 300])
+// `since_s`: rows before it were consolidated by an older version; 0: none were.
+static int write_layout(const char *path, enum series_layout layout, int64_t since_s,
+                        char why[static 300])
 {
     char temporary[PATH_OCTETS];
     snprintf(temporary, sizeof temporary, "%.4000s.new", path);
     FILE *out = fopen(temporary, "we");
     int rc = out ? 0 : -errno;
-    if (out && fprintf(out, "%d %s\n", SERIES_LAYOUT_VERSION, names[layout]) < 0)
+    if (out &&
+        (fprintf(out, "%d %s", SERIES_LAYOUT_VERSION, names[layout]) < 0 ||
+         (since_s > 0 && fprintf(out, " %lld", (long long)since_s) < 0) || fputc('\n', out) == EOF))
         rc = -EIO;
     if (out && fclose(out) != 0 && rc == 0)
         rc = -errno;
@@ -116,6 +143,7 @@ static bool read_layout(FILE *in, int *version, char *word, size_t size)
     if (end == line || *end != ' ' || n < 1 || n > 1000)
         return false;
     *version = (int)n;
+    end[1 + strcspn(end + 1, " ")] = '\0';
     snprintf(word, size, "%s", end + 1);
     return true;
 }
@@ -135,7 +163,7 @@ static int check_layout(const char *rrd_dir, enum series_layout layout, char why
     if (in) {
         bool read = read_layout(in, &version, word, sizeof word);
         fclose(in);
-        if (!read || version != SERIES_LAYOUT_VERSION) {
+        if (!read || version > SERIES_LAYOUT_VERSION) {
             snprintf(why, 300,
                      "%.150s: layout %d, this program writes %d; run postern series rebuild",
                      rrd_dir, read ? version : 0, SERIES_LAYOUT_VERSION);
@@ -148,10 +176,13 @@ static int check_layout(const char *rrd_dir, enum series_layout layout, char why
                  rrd_dir, word, names[layout]);
         return -EPROTO;
     }
-    if (in)
+    int64_t since_s = 0;
+    if (in && version == SERIES_LAYOUT_VERSION)
         return 0;
-    int rc = from_version_1(rrd_dir, why);
-    return rc == 0 ? write_layout(path, layout, why) : rc;
+    if (series_coverage_end(rrd_dir, &since_s) != 0)
+        since_s = 0;
+    int rc = bring_up_to_date(rrd_dir, why);
+    return rc == 0 ? write_layout(path, layout, since_s, why) : rc;
 }
 
 int layout_open(const char *rrd_dir, enum series_layout layout, int *lock, char why[static 300])

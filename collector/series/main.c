@@ -11,6 +11,7 @@
 #include "common/daemon.h"
 #include "common/journal.h"
 #include "common/log.h"
+#include "common/rrdcached.h"
 #include "series/follower.h"
 
 struct series_conf {
@@ -190,7 +191,27 @@ static int open_state(struct daemon *d)
                   strerror(-rc));
         return EX_NOINPUT;
     }
+    const char *until = daemon_value(d->args, "until");
+    if (until && follower_until(s->follower, until) != 0) {
+        log_error("%s: has no cursor; build all series anew with postern series rebuild", until);
+        return EX_NOINPUT;
+    }
     return 0;
+}
+
+static int series_check(struct daemon *d)
+{
+    const struct series_conf *c = d->conf;
+    struct rrdcached *cached = NULL;
+    char place[CONF_PLACE_MAX];
+    if (!c->rrdcached || rrdcached_open(c->rrdcached, 0, &cached) == 0) {
+        rrdcached_close(cached); // it connects when it is written to
+        return 0;
+    }
+    conf_place(daemon_config_path(d->args), "series.rrdcached", place);
+    log_error("%sseries.rrdcached: %s: no socket of rrdcached; write unix:/run/rrdcached.sock",
+              place, c->rrdcached);
+    return EX_CONFIG;
 }
 
 static int series_open(struct daemon *d)
@@ -394,6 +415,9 @@ static const struct daemon_option options[] = {
      .argument = "DIR",
      .help = "read this journal to its end, then stop"},
     {.letter = 'd', .name = "rrd", .argument = "DIR", .help = "write the RRD files here"},
+    {.name = "until",
+     .argument = "DIR",
+     .help = "with -j: end where the series of this folder have come to"},
     {0},
 };
 
@@ -408,6 +432,7 @@ int main(int argc, char **argv)
         .keys = series_keys_table,
         .conf_size = sizeof(struct series_conf),
         .run = series_run,
+        .check = series_check,
         .open = series_open,
         .sandbox = series_sandbox,
         .start = series_start,

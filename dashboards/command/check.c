@@ -1,4 +1,4 @@
-// `postern check`: has every program look at its part of one configuration file.
+// `postern check`: has every program look at its part of configuration files.
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +6,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "command/check_domains.h"
 #include "command/command.h"
 #include "command/job.h"
 #include "command/outcome.h"
@@ -66,20 +67,27 @@ static void show(struct said *said, int fd)
 }
 
 // 0: its part is good, EX_UNAVAILABLE: not installed, else what it ended with, after its own lines.
-static int check_one(const char *name, const char *config, struct said *said)
+static int check_one(const char *name, const char *config, struct said *said,
+                     struct check_domains *domains)
 {
-    char program[PATH_MAX], log[64];
+    char program[PATH_MAX], log[64], output[64] = "/dev/null";
     if (job_find_program(name, program, sizeof program) != 0)
         return EX_UNAVAILABLE;
     char *argv[] = {program, "--check", "--config", (char *)config, NULL};
     int fd = memfd_create("check", MFD_CLOEXEC);
     snprintf(log, sizeof log, "/proc/self/fd/%d", fd);
-    struct job job = {
-        .label = name, .argv = argv, .output = "/dev/null", .log = fd >= 0 ? log : NULL};
+    int effective = strcmp(name, "postern-sensor") == 0 ? memfd_create("sensor", MFD_CLOEXEC) : -1;
+    if (effective >= 0)
+        snprintf(output, sizeof output, "/proc/self/fd/%d", effective);
+    struct job job = {.label = name, .argv = argv, .output = output, .log = fd >= 0 ? log : NULL};
     struct job_result result;
     int rc = job_run(&job, &result);
     if (fd >= 0)
         show(said, fd);
+    if (effective >= 0) {
+        check_domains_note(domains, config, effective);
+        close(effective);
+    }
     if (rc < 0 || result.signal != 0) {
         printf("%-18s could not be asked\n", name);
         return EX_OSERR;
@@ -88,9 +96,9 @@ static int check_one(const char *name, const char *config, struct said *said)
     return result.status;
 }
 
-static int run(const struct command_args *a)
+// The worst status of all programs; EX_UNAVAILABLE: there is none.
+static int check_config(const char *config, struct check_domains *domains)
 {
-    const char *config = a->operands[0];
     struct said said = {0};
     int worst = 0;
     size_t asked = 0;
@@ -99,7 +107,7 @@ static int run(const struct command_args *a)
         return EX_NOINPUT;
     }
     for (size_t i = 0; running_programs[i]; i++) {
-        int status = check_one(running_programs[i], config, &said);
+        int status = check_one(running_programs[i], config, &said, domains);
         if (status == EX_UNAVAILABLE)
             continue;
         asked++;
@@ -115,12 +123,28 @@ static int run(const struct command_args *a)
     return worst;
 }
 
+static int run(const struct command_args *a)
+{
+    struct check_domains domains = {0};
+    int worst = 0;
+    for (size_t i = 0; i < a->operand_count; i++) {
+        if (a->operand_count > 1)
+            printf("%s%s:\n", i > 0 ? "\n" : "", a->operands[i]);
+        int status = check_config(a->operands[i], &domains);
+        if (status != 0)
+            worst = status;
+    }
+    fflush(stdout);
+    check_domains_judge(&domains);
+    return worst;
+}
+
 const struct command command_check = {
     .name = "check",
-    .synopsis = "CONFIG",
-    .summary = "has every program look at its part of a configuration",
+    .synopsis = "CONFIG...",
+    .summary = "has every program look at its part of each configuration",
     .options = options,
     .operands_min = 1,
-    .operands_max = 1,
+    .operands_max = CHECK_SENSORS_MAX,
     .run = run,
 };

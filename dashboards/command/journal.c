@@ -6,6 +6,8 @@
 
 #include "command/command.h"
 #include "command/job.h"
+#include "common/identity.h"
+#include "common/timefmt.h"
 
 static const struct command_option options[] = {
     {'c', "config", "FILE", "configuration, for the folder of the journal's keys"},
@@ -25,6 +27,33 @@ static const char *option_of(const char *verb)
     return NULL;
 }
 
+// A word that selects nothing would give an empty answer that looks like one.
+static int refuse_words(const struct command_args *a)
+{
+    static const char *const times[] = {"from", "to"}, *const of_dump[] = {"from", "to", "key"};
+    struct subscriber_key key;
+    int64_t t_ms;
+    for (size_t i = 0; i < 3; i++)
+        if (command_has(a, of_dump[i]) && strcmp(a->operands[0], "dump") != 0) {
+            fprintf(stderr, "postern journal: --%s goes with dump alone\n", of_dump[i]);
+            return EX_USAGE;
+        }
+    for (size_t i = 0; i < 2; i++)
+        if (command_has(a, times[i]) && time_parse(command_value(a, times[i]), &t_ms) != 0) {
+            fprintf(stderr, "postern journal: --%s %s: write a time such as 2026-03-22T10:00:00Z\n",
+                    times[i], command_value(a, times[i]));
+            return EX_USAGE;
+        }
+    if (command_has(a, "key") && subscriber_key_parse(command_value(a, "key"), &key) != 0) {
+        fprintf(stderr,
+                "postern journal: --key %s: a subscriber is an address (192.0.2.7, "
+                "2001:db8:1::/56), with its realm before it where it has one (vlan:101/10.0.0.1)\n",
+                command_value(a, "key"));
+        return EX_USAGE;
+    }
+    return 0;
+}
+
 static int run(const struct command_args *a)
 {
     static const char *const passed[][2] = {{"from", "--from"}, {"to", "--to"}, {"key", "--key"}};
@@ -35,6 +64,9 @@ static int run(const struct command_args *a)
         fprintf(stderr, "postern journal: '%s' is none of dump, verify and stat\n", a->operands[0]);
         return EX_USAGE;
     }
+    int code = refuse_words(a);
+    if (code != 0)
+        return code;
     if (job_find_program("postern-collector", program, sizeof program) != 0) {
         fprintf(stderr, "postern journal: postern-collector is not installed here\n");
         return EX_UNAVAILABLE;

@@ -9,6 +9,7 @@
 #include "common/identity.h"
 #include "common/log.h"
 #include "common/mailbox_map.h"
+#include "common/utf8.h"
 
 static const struct command_option options[] = {
     {0, "map", "FILE",
@@ -33,6 +34,24 @@ static int make_keys(const struct command_args *a)
     return EX_CANTCREAT;
 }
 
+// The name is a stranger's text until somebody has read it: what a terminal would obey stands as \\x1b, a backslash
+// doubled, so that no two names look alike.
+static void print_name(const char *name)
+{
+    for (size_t n; *name; name += n) {
+        n = utf8_character(name);
+        bool c1 = n == 2 && (uint8_t)name[0] == 0xc2 && (uint8_t)name[1] < 0xa0;
+        if (n > 0 && !c1 && (uint8_t)*name >= 0x20 && *name != 0x7f) {
+            fprintf(stdout, "%s%.*s", *name == '\\' ? "\\" : "", (int)n, name);
+            continue;
+        }
+        n = n ? n : 1;
+        for (size_t i = 0; i < n; i++)
+            printf("\\x%02x", (uint8_t)name[i]);
+    }
+    putchar('\n');
+}
+
 static int say_name(const struct command_args *a)
 {
     const char *map = command_value(a, "map"), *key = command_value(a, "key");
@@ -54,9 +73,10 @@ static int say_name(const struct command_args *a)
     int rc = mailbox_map_load_secret(key, &keys);
     if (rc != 0) {
         fprintf(stderr, "postern mailbox: %s: %s\n", key,
-                rc == -EPERM    ? "others may read it; chmod 600"
-                : rc == -EINVAL ? "has no line of 64 hex digits"
-                                : strerror(-rc));
+                rc == -EPERM          ? "others may read it; chmod 600"
+                : rc == -EKEYREJECTED ? "is the public key, which only seals; give the secret one"
+                : rc == -EINVAL       ? "is no key file; it is made by: postern mailbox keys"
+                                      : strerror(-rc));
         return EX_NOINPUT;
     }
     char name[MAILBOX_NAME_MAX + 1];
@@ -64,7 +84,7 @@ static int say_name(const struct command_args *a)
     rc = mailbox_map_find(map, &keys, &hash, name);
     if (rc == 1) {
         log_info("mailbox: the name of %s was opened for: %s", a->operands[1], purpose);
-        puts(name);
+        print_name(name);
         return 0;
     }
     fprintf(stderr, "postern mailbox: %s: %s\n", map,

@@ -3,13 +3,20 @@
 
 #include "command/outcome.h"
 #include "common/timefmt.h"
+#include "common/utf8.h"
 
 enum { NUMBER_TEXT_MAX = 32 };
 
 void print_text(const char *text, FILE *out)
 {
-    for (const char *c = text; *c; c++)
-        fputc((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c, out);
+    for (size_t n; *text; text += n ? n : 1) {
+        n = utf8_character(text);
+        bool c1 = n == 2 && (uint8_t)text[0] == 0xc2 && (uint8_t)text[1] < 0xa0;
+        if (n == 0 || c1 || (uint8_t)*text < 0x20 || *text == 0x7f)
+            fputc('?', out);
+        else
+            fwrite(text, 1, n, out);
+    }
 }
 
 // 12,031

@@ -3,11 +3,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "command/job.h"
+#include "command/outcome.h"
 #include "common/control_socket.h"
 #include "common/daemon.h"
 
@@ -140,10 +143,38 @@ void running_free(struct running_list *l)
     l->count = 0;
 }
 
+// "sensor", "postern-sensor", "sensor@eth1".
+static bool is_program(const char *wanted)
+{
+    for (size_t i = 0; running_programs[i]; i++)
+        if (is_wanted(running_programs[i], wanted))
+            return true;
+    const char *at = strchr(wanted, '@');
+    char program[RUNNING_NAME_MAX];
+    snprintf(program, sizeof program, "%.*s", at ? (int)(at - wanted) : 0, wanted);
+    return at && is_program(program);
+}
+
+static void say_no_program(const char *command, const char *wanted)
+{
+    char path[PATH_MAX];
+    fprintf(stderr, "postern %s: ", command);
+    print_text(wanted, stderr);
+    fputs(" is no program of Postern; give ", stderr);
+    for (size_t i = 0; running_programs[i]; i++)
+        if (job_find_program(running_programs[i], path, sizeof path) == 0)
+            fprintf(stderr, "%s, ", running_programs[i] + sizeof "postern-" - 1);
+    fputs("or no name for all\n", stderr);
+}
+
 int running_start(struct running_list *l, const struct command_args *a, const char *command,
                   const char *wanted)
 {
     char folder[RUNNING_DIR_MAX];
+    if (wanted && !is_program(wanted)) {
+        say_no_program(command, wanted);
+        return EX_USAGE;
+    }
     int status = running_folder(a, command, folder);
     if (status != 0)
         return status;

@@ -135,11 +135,12 @@ static json_t *series_json(enum series_kind kind, const struct series_range *ran
         json_array_append_new(names, json_string(series_source_name_of(kind, v)));
     for (size_t i = 0; i < count; i++) {
         char t[TIME_TEXT_MAX];
-        json_array_append_new(list, json_pack("{s:s,s:o,s:o,s:b,s:I}", "end",
-                                              time_format(s[i].t_s * 1000, t), "average",
-                                              values_json(s[i].average), "maximum",
-                                              values_json(s[i].maximum), "observed", s[i].observed,
-                                              "loss_ppm", (json_int_t)s[i].loss_ppm));
+        json_array_append_new(
+            list, json_pack("{s:s,s:o,s:o,s:b,s:b,s:I,s:I,s:I}", "end",
+                            time_format(s[i].t_s * 1000, t), "average", values_json(s[i].average),
+                            "maximum", values_json(s[i].maximum), "observed", s[i].observed,
+                            "others", s[i].others, "minutes", (json_int_t)s[i].minutes, "watched_s",
+                            (json_int_t)s[i].watched_s, "loss_ppm", (json_int_t)s[i].loss_ppm));
     }
     return json_pack("{s:i,s:i,s:o,s:o}", "v", SERIES_LAYOUT_VERSION, "step_s", range->step_s,
                      "sources", names, "samples", list);

@@ -22,6 +22,11 @@ enum graph_view {
 enum graph_format { GRAPH_PNG, GRAPH_SVG };
 
 #define GRAPH_NAME_MAX    128
+#define GRAPH_WIDTH       544 // of the plot, in pixels
+#define GRAPH_WIDTH_MIN   200
+#define GRAPH_WIDTH_PHONE 220 // 365 with what stands around it
+#define GRAPH_NARROW      500 // below it the legend is that of a phone
+#define GRAPH_HEIGHT      150
 #define GRAPH_IMAGE_MAX   (1 << 20)
 #define GRAPH_TICKETS_MAX 8
 
@@ -50,6 +55,6 @@ const char *graph_view_title(unsigned view);
 bool graph_view_fits(unsigned view, enum series_kind kind); // has that series such a picture?
 
 // Appends the picture to `out`. -ENOENT: no such series; -EPROTO: a file of another layout; -EIO with
-// librrd's words in `error`. `scratch` is a folder for a temporary file of the worker's own.
+// librrd's words in `error`. Sets TZ, for its axis. `scratch` is a folder for a temporary file of the worker's own.
 int graph_draw(const struct graph_request *q, const char *rrd_dir, const char *scratch,
                struct buf *out, char error[static 160]);

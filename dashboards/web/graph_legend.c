@@ -17,7 +17,8 @@ int graph_numbers(const struct series_sample *s, size_t count, int32_t step_s, u
                   struct graph_numbers *out)
 {
     struct graph_numbers n = {NAN, NAN, NAN, NAN, NAN};
-    double *known = calloc(count ? count : 1, sizeof *known), sum = 0;
+    double *known = calloc(count ? count : 1, sizeof *known);
+    struct series_total t = series_sum(s, count, step_s, source, 0);
     size_t k = 0;
     if (!known)
         return -ENOMEM;
@@ -28,14 +29,13 @@ int graph_numbers(const struct series_sample *s, size_t count, int32_t step_s, u
         if (isnan(v))
             continue;
         known[k++] = v;
-        sum += v;
         n.now = v;
     }
     if (k > 0) {
         qsort(known, k, sizeof *known, ascending);
-        n.average = sum / (double)k;
+        n.average = t.minutes > 0 ? t.counted / (double)t.minutes : NAN;
         n.p95 = known[(95 * k + 99) / 100 - 1];
-        n.total = sum * step_s / SERIES_STEP_S;
+        n.total = t.counted;
     }
     free(known);
     *out = n;

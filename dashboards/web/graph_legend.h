@@ -8,8 +8,8 @@ struct graph_numbers {
     double average, maximum, p95, total;
 };
 
-// Over the known intervals of one source. The 95th is the smallest average that 95 of 100 intervals
-// do not exceed (nearest rank). -ENOMEM.
+// Over the known intervals of one source; average and total over the minutes that were watched. The 95th is
+// the smallest average that 95 of 100 intervals do not exceed (nearest rank). -ENOMEM.
 int graph_numbers(const struct series_sample *s, size_t count, int32_t step_s, unsigned source,
                   struct graph_numbers *out);
 

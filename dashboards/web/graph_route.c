@@ -3,6 +3,7 @@
 #include "web/web.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,8 @@ static void error_picture(struct http_answer *a, unsigned status, bool dark, con
     a->max_age_s = 0;
     buf_clear(&a->body);
     buf_printf(&a->body,
-               "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"697\" height=\"60\" role=\"img\">"
+               "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"697\" height=\"60\" "
+               "viewBox=\"0 0 697 60\" role=\"img\">"
                "<rect width=\"697\" height=\"60\" fill=\"%s\" stroke=\"#8a9099\"/>"
                "<text x=\"14\" y=\"35\" font-family=\"sans-serif\" font-size=\"13\" fill=\"%s\">",
                dark ? "#16191d" : "#ffffff", dark ? "#e3e6ea" : "#1c2126");
@@ -34,16 +36,24 @@ static void error_picture(struct http_answer *a, unsigned status, bool dark, con
     buf_text(&a->body, "</text></svg>\n");
 }
 
+// A parameter that is a number from `low` to `high`; absent: `otherwise`. Any other: `error` says so.
 static int64_t number_in(const struct http_request *r, const char *name, int64_t low, int64_t high,
-                         int64_t otherwise)
+                         int64_t otherwise, char error[static 160])
 {
     const char *text = http_query(r, name);
     char *end;
-    if (!text || !*text)
+    if (!text)
         return otherwise;
     errno = 0;
     long long n = strtoll(text, &end, 10);
-    return errno != 0 || *end || n < low || n > high ? otherwise : n;
+    if (errno == 0 && end != text && !*end && n >= low && n <= high)
+        return n;
+    if (high == INT64_MAX)
+        snprintf(error, 160, "%s: write an epoch, a number from %lld on", name, (long long)low);
+    else
+        snprintf(error, 160, "%s: write a number from %lld to %lld", name, (long long)low,
+                 (long long)high);
+    return otherwise;
 }
 
 // "subscriber/connections.png" into kind, view and format.
@@ -68,21 +78,39 @@ static bool parse_path(const char *path, struct graph_request *q)
     return true;
 }
 
-// "1772448000-1772451600,...": what is none ends the list.
-static void parse_tickets(const char *text, struct graph_span out[static GRAPH_TICKETS_MAX])
+// "1772448000-1772451600,...".
+static bool parse_tickets(const char *text, struct graph_span out[static GRAPH_TICKETS_MAX])
 {
-    for (size_t n = 0; text && *text && n < GRAPH_TICKETS_MAX; n++) {
+    for (size_t n = 0; text && *text; n++) {
         char *end;
         long long from = strtoll(text, &end, 10);
-        if (end == text || *end != '-')
-            return;
+        if (n == GRAPH_TICKETS_MAX || end == text || *end != '-')
+            return false;
         text = end + 1;
         long long to = strtoll(text, &end, 10);
-        if (end == text || from < 0 || to < from)
-            return;
+        if (end == text || from < 0 || to < from || (*end && *end != ','))
+            return false;
         out[n] = (struct graph_span){from, to};
         text = *end == ',' ? end + 1 : "";
     }
+    return true;
+}
+
+// What is asked for; `error` says which parameter is none.
+static void parse_query(const struct http_request *r, struct graph_request *q,
+                        char error[static 160])
+{
+    q->width = (int32_t)number_in(r, "width", GRAPH_WIDTH_MIN, 2000, GRAPH_WIDTH, error);
+    q->height = (int32_t)number_in(r, "height", 60, 1000, GRAPH_HEIGHT, error);
+    q->own_start_s = number_in(r, "own_from", 0, INT64_MAX, 0, error);
+    q->own_end_s = number_in(r, "own_to", 0, INT64_MAX, 0, error);
+    const char *theme = http_query(r, "theme");
+    q->dark = theme && strcmp(theme, "dark") == 0;
+    if (theme && !q->dark && strcmp(theme, "light") != 0)
+        snprintf(error, 160, "theme: write light or dark");
+    if (!parse_tickets(http_query(r, "tickets"), q->ticket))
+        snprintf(error, 160, "tickets: write up to %d spans of epochs, as 1772448000-1772451600",
+                 GRAPH_TICKETS_MAX);
 }
 
 static struct web_pending *free_place(struct web *w)
@@ -98,13 +126,10 @@ bool graph_route(struct web *w, const struct http_request *r, const char *path,
 {
     struct graph_request q;
     memset(&q, 0, sizeof q); // as octets, so that equal requests are equal
-    // Below that the legend would be cut off.
-    q.width = (int32_t)number_in(r, "width", 500, 2000, 544);
-    q.height = (int32_t)number_in(r, "height", 60, 1000, 150);
-    const char *theme = http_query(r, "theme"), *name = http_query(r, "name");
-    char error[160];
+    const char *name = http_query(r, "name");
+    char error[160] = "";
     struct web_range range;
-    q.dark = theme && strcmp(theme, "dark") == 0;
+    parse_query(r, &q, error);
     if (!parse_path(path, &q)) {
         error_picture(a, 404, q.dark, "No such graph: /graph/subscriber/connections.png?name=...");
         return true;
@@ -113,16 +138,13 @@ bool graph_route(struct web *w, const struct http_request *r, const char *path,
         error_picture(a, 400, q.dark, "name: whose graph? An address such as 192.0.2.7");
         return true;
     }
-    if (web_range(w, r, &range, error) != 0) {
+    if (error[0] || web_range(w, r, &range, error) != 0) {
         error_picture(a, 400, q.dark, error);
         return true;
     }
     memcpy(q.name, name, strlen(name) + 1);
     q.start_s = range.start_s;
     q.end_s = range.end_s;
-    q.own_start_s = number_in(r, "own_from", 0, INT64_MAX, 0);
-    q.own_end_s = number_in(r, "own_to", 0, INT64_MAX, 0);
-    parse_tickets(http_query(r, "tickets"), q.ticket);
     struct span drawn = graph_cache_get(w->cache, &q, r->now_ms);
     if (drawn.len > 0) {
         a->type = content_type(q.format);

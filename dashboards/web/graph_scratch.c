@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BANDS = 5, SOURCES_MAX = 2 * SERIES_SOURCES + BANDS, LOSS_PPM = 1000 };
+enum { BANDS = 6, SOURCES_MAX = 2 * SERIES_SOURCES + BANDS, LOSS_PPM = 1000 };
 
 static int mark_odd(const struct graph_request *q, const char *rrd_dir, struct graph_data *d)
 {
@@ -83,12 +83,18 @@ bool graph_data_has_loss(const struct graph_data *d, size_t row)
 
 bool graph_data_is_others(const struct graph_data *d, size_t row)
 {
-    return d->sample[row].observed && isnan(d->sample[row].average[0]);
+    return d->sample[row].others;
+}
+
+bool graph_data_is_partial(const struct graph_data *d, size_t row)
+{
+    const struct series_sample *s = &d->sample[row];
+    return s->observed && !s->others && s->minutes * SERIES_STEP_S < (uint32_t)d->step_s;
 }
 
 static int create(const char *path, const struct graph_data *d, unsigned sources)
 {
-    static const char *const bands[BANDS] = {"obs", "loss", "tick", "odd", "other"};
+    static const char *const bands[BANDS] = {"obs", "loss", "tick", "odd", "other", "part"};
     char text[SOURCES_MAX + 1][64];
     const char *argv[SOURCES_MAX + 1];
     int argc = 0;
@@ -130,9 +136,9 @@ static int fill(const char *path, const struct graph_data *d, const struct graph
                 at += put_number(line[n] + at, LINE - at, s->average[v]);
                 at += put_number(line[n] + at, LINE - at, s->maximum[v]);
             }
-            snprintf(line[n] + at, LINE - at, ":%d:%d:%d:%d:%d", s->observed,
+            snprintf(line[n] + at, LINE - at, ":%d:%d:%d:%d:%d:%d", s->observed || s->others,
                      graph_data_has_loss(d, row), graph_data_has_ticket(d, q, row), d->odd[row],
-                     graph_data_is_others(d, row));
+                     graph_data_is_others(d, row), graph_data_is_partial(d, row));
             argv[n] = line[n];
         }
         rc = rrd_update_r(path, NULL, n, argv);

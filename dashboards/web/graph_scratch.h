@@ -6,7 +6,7 @@
 #include "web/graph.h"
 
 // What a picture needs: rows of sources and bands. `a<S>` and `m<S>` are average and maximum of source
-// S; `obs`, `loss`, `tick` and `odd` are 1 or 0.
+// S; `obs`, `loss`, `tick`, `odd`, `other` and `part` are 1 or 0.
 struct graph_data {
     struct series_sample *sample; // owned
     size_t count;
@@ -24,8 +24,10 @@ void graph_data_free(struct graph_data *d);
 // Which rows a ticket covers, and loss of more than a thousandth.
 bool graph_data_has_ticket(const struct graph_data *d, const struct graph_request *q, size_t row);
 bool graph_data_has_loss(const struct graph_data *d, size_t row);
-// Watched, but before or after the party's own time.
+// Before or after the party's own time.
 bool graph_data_is_others(const struct graph_data *d, size_t row);
+// Watched for some of its minutes.
+bool graph_data_is_partial(const struct graph_data *d, size_t row);
 
 // Writes the sources with their bit in `sources`. librrd's words in `error`: -EIO.
 int graph_scratch_write(const char *path, const struct graph_data *d, const struct graph_request *q,

@@ -20,6 +20,7 @@
 #include "common/addr.h"
 #include "common/keyed_hash.h"
 #include "common/log.h"
+#include "web/http_head.h"
 
 enum {
     CONNECTIONS_MAX = 512,
@@ -70,26 +71,6 @@ const char *http_query(const struct http_request *r, const char *name)
 static const char *header(const struct http_exchange *x, const char *name)
 {
     return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
-}
-
-// A name that can only mean this machine, with our port or none.
-static bool is_own_host(const struct http_server *s, const char *host)
-{
-    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
-    char own[IP_TEXT_MAX + 2], text[IP_TEXT_MAX];
-    ip_format(&s->address, text);
-    snprintf(own, sizeof own, s->address.family == IP_V6 ? "[%s]" : "%s", text);
-    for (size_t i = 0; i <= sizeof names / sizeof names[0]; i++) {
-        const char *name = i < sizeof names / sizeof names[0] ? names[i] : own;
-        size_t n = strlen(name);
-        if (strncasecmp(host, name, n) != 0)
-            continue;
-        char port[8];
-        snprintf(port, sizeof port, ":%u", s->port);
-        if (host[n] == '\0' || strcmp(host + n, port) == 0)
-            return true;
-    }
-    return false;
 }
 
 static void take_out(struct http_peer *p)
@@ -199,6 +180,20 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **p
     *per_connection = NULL;
 }
 
+static enum MHD_Result look(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    http_head_field(ctx, name, value);
+    return MHD_YES;
+}
+
+static bool is_framed(struct MHD_Connection *connection)
+{
+    struct http_head head = {0};
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, look, &head);
+    return http_head_is_framed(&head);
+}
+
 static void add_headers(struct MHD_Response *r, const struct http_answer *a, const char *etag)
 {
     char cache[48];
@@ -251,6 +246,8 @@ static enum MHD_Result refuse(struct http_exchange *x, unsigned status, const ch
     make_response(x, &a);
     if (x->response && status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(x->response, "Allow", "GET, HEAD");
+    if (x->response && status == MHD_HTTP_BAD_REQUEST) // what follows may be no request
+        MHD_add_response_header(x->response, "Connection", "close");
     buf_fini(&a.body);
     return send_response(x);
 }
@@ -326,6 +323,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         *per_request = x;
         set_state(peer_of(connection), PEER_ASKED);
         // Before any body: an answer now makes libmicrohttpd pass it over and close.
+        if (!is_framed(connection))
+            return refuse(x, MHD_HTTP_BAD_REQUEST, "It is not certain where the request ends.");
         if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
             return refuse(x, MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD.");
         return MHD_YES;
@@ -336,8 +335,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         *upload_size = 0; // the body of a GET means nothing
         return MHD_YES;
     }
-    const char *host = header(x, "Host");
-    if (!host || !is_own_host(x->server, host))
+    if (!http_head_is_ours(header(x, "Host"), &x->server->address, x->server->port))
         return refuse(x, MHD_HTTP_MISDIRECTED_REQUEST, "This is not the host that was asked for.");
     if (strlen(url) >= HTTP_PATH_MAX)
         return refuse(x, MHD_HTTP_URI_TOO_LONG, "The path is too long.");
@@ -390,6 +388,13 @@ static int parse_address(const char *address, struct ip_addr *ip, uint16_t *port
                            "is not on loopback; put a proxy with TLS and log-in before it");
     *port = (uint16_t)number;
     return 0;
+}
+
+int http_check_address(const char *address, char why[static 200])
+{
+    struct ip_addr ip;
+    uint16_t port;
+    return parse_address(address, &ip, &port, why);
 }
 
 static int listen_on(struct http_server *s)

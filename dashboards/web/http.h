@@ -34,6 +34,7 @@ typedef bool (*http_fn)(const struct http_request *r, struct http_answer *a, voi
 
 // `address` is "127.0.0.1:8025" or "[::1]:8025"; only loopback is accepted. `why` gets one line with
 // the fix on failure. Negative errno.
+int http_check_address(const char *address, char why[static 200]); // would it be accepted? -EINVAL
 int http_open(const char *address, http_fn fn, void *ctx, struct http_server **out,
               char why[static 200]);
 void http_finish(struct http_exchange *x, const struct http_answer *a);

@@ -64,6 +64,28 @@ struct state {
     char *tickets, *rrd; // paths in force
 };
 
+// What the table cannot express, each with its place.
+static int check_conf(struct daemon *d)
+{
+    const struct web_conf *c = d->conf;
+    struct rrdcached *cached = NULL;
+    char why[200], place[CONF_PLACE_MAX];
+    int code = 0;
+    if (http_check_address(c->listen, why) != 0) {
+        conf_place(daemon_config_path(d->args), "web.listen", place);
+        log_error("%sweb.listen: %s", place, why);
+        code = EX_CONFIG;
+    }
+    if (c->rrdcached && rrdcached_open(c->rrdcached, CACHED_TIMEOUT_MS, &cached) != 0) {
+        conf_place(daemon_config_path(d->args), "web.rrdcached", place);
+        log_error("%sweb.rrdcached: %s: no socket of rrdcached; write unix:/run/rrdcached.sock",
+                  place, c->rrdcached);
+        code = EX_CONFIG;
+    }
+    rrdcached_close(cached); // it connects when it is asked
+    return code;
+}
+
 // `--state DIR` is a folder of `postern replay`: tickets.db and rrd/ in it, and its own time.
 static char *place(const char *state_dir, const char *name, const char *option, const char *conf)
 {
@@ -94,11 +116,8 @@ static int open_state(struct daemon *d)
     s->web.cache = graph_cache_new();
     if (!s->web.cache)
         return EX_OSERR;
-    if (c->rrdcached && rrdcached_open(c->rrdcached, CACHED_TIMEOUT_MS, &s->web.cached) != 0) {
-        log_error("%s: no socket of rrdcached; write unix:/run/rrdcached.sock in web.rrdcached",
-                  c->rrdcached);
-        return EX_CONFIG;
-    }
+    if (c->rrdcached && rrdcached_open(c->rrdcached, CACHED_TIMEOUT_MS, &s->web.cached) != 0)
+        return EX_OSERR; // its address has been looked at
     char why[200];
     int rc = http_open(listen ? listen : c->listen, web_answer, &s->web, &s->server, why);
     if (rc != 0) {
@@ -213,6 +232,7 @@ int main(int argc, char **argv)
         .section = "web",
         .keys = keys,
         .conf_size = sizeof(struct web_conf),
+        .check = check_conf,
         .open = web_open,
         .sandbox = web_sandbox,
         .start = web_start,

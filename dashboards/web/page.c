@@ -80,8 +80,9 @@ static void put_query(char *out, size_t size, const char *name, const struct web
 void page_graphs(struct buf *out, enum series_kind kind, const char *name,
                  const struct web_range *range, const struct page_own *own)
 {
-    char query[3 * GRAPH_NAME_MAX + 128 + GRAPH_TICKETS_MAX * 48];
+    char query[3 * GRAPH_NAME_MAX + 128 + GRAPH_TICKETS_MAX * 48], phone[16];
     put_query(query, sizeof query, name, range, own);
+    snprintf(phone, sizeof phone, "%d", GRAPH_WIDTH_PHONE);
     html(out, "<div class=\"graphs\">\n", NULL);
     for (unsigned v = 0; v < GRAPH_VIEWS; v++) {
         if (!graph_view_fits(v, kind))
@@ -89,10 +90,16 @@ void page_graphs(struct buf *out, enum series_kind kind, const char *name,
         char path[64];
         snprintf(path, sizeof path, "/graph/%s/%s.png", series_kind_name(kind), graph_view_name(v));
         html(out,
-             "<figure><picture><source media=\"(prefers-color-scheme: dark)\" "
-             "srcset=\"{}?{}&amp;theme=dark\"><img src=\"{}?{}\" alt=\"{} of {}\" "
-             "loading=\"lazy\" width=\"688\" height=\"295\"></picture></figure>\n",
-             path, query, path, query, graph_view_title(v), name, NULL);
+             "<figure><picture><source media=\"(max-width: 42rem) and (prefers-color-scheme: "
+             "dark)\" "
+             "srcset=\"{}?{}&amp;width={}&amp;theme=dark\"><source media=\"(max-width: 42rem)\" "
+             "srcset=\"{}?{}&amp;width={}\"><source media=\"(prefers-color-scheme: dark)\" "
+             "srcset=\"{}?{}&amp;theme=dark\">",
+             path, query, phone, path, query, phone, path, query, NULL);
+        html(out,
+             "<img src=\"{}?{}\" alt=\"{} of {}\" loading=\"lazy\" width=\"689\" height=\"309\">"
+             "</picture></figure>\n",
+             path, query, graph_view_title(v), name, NULL);
     }
     html(out, "</div>\n", NULL);
 }

@@ -43,7 +43,7 @@ void page_series(const struct web *w, const struct http_request *r, enum series_
     page_ranges(&a->body, base, &range, "");
     page_graphs(&a->body, kind, name, &range, &own);
     page_chart(&a->body, kind, name, &range, &own);
-    page_numbers(&a->body, kind, &sr, samples, count);
+    page_numbers(&a->body, kind, &sr, samples, count, range.end_s);
     page_close(w, &a->body);
     free(samples);
 }

@@ -146,7 +146,7 @@ static void traffic(const struct web *w, const char *name, const struct web_rang
     } else {
         page_graphs(&a->body, SERIES_SUBSCRIBER, name, range, own);
         page_chart(&a->body, SERIES_SUBSCRIBER, name, range, own);
-        page_numbers(&a->body, SERIES_SUBSCRIBER, &sr, samples, count);
+        page_numbers(&a->body, SERIES_SUBSCRIBER, &sr, samples, count, range->end_s);
         free(samples);
     }
 }

@@ -9,14 +9,6 @@
 
 enum { PAGE_ROWS = 100 };
 
-bool web_ticket_state(const char *text, bool *open_only)
-{
-    if (text && *text && strcmp(text, "open") != 0 && strcmp(text, "all") != 0)
-        return false;
-    *open_only = text && strcmp(text, "open") == 0;
-    return true;
-}
-
 struct rows {
     struct buf *out;
     uint32_t count;

@@ -80,9 +80,9 @@ void page_graphs(struct buf *out, enum series_kind kind, const char *name,
 // A place for the chart, which a script fills; nothing when the program was built without uPlot.
 void page_chart(struct buf *out, enum series_kind kind, const char *name,
                 const struct web_range *range, const struct page_own *own);
-// The series as a table.
+// The series as a table, below its totals up to `until_s`.
 void page_numbers(struct buf *out, enum series_kind kind, const struct series_range *range,
-                  const struct series_sample *s, size_t count);
+                  const struct series_sample *s, size_t count, int64_t until_s);
 // series_fetch for a page: asks rrdcached first where there is one.
 int web_fetch(const struct web *w, enum series_kind kind, const char *name,
               struct series_range *range, struct series_sample **out, size_t *count);

@@ -175,7 +175,6 @@ static int start(struct worker *k)
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
-        setenv("TZ", "UTC", 1); // what the pictures say of their range
         work(3, k->pool->rrd_dir, k->pool->scratch, k->pool->rrdcached);
         _exit(0);
     }

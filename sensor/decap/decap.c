@@ -171,6 +171,29 @@ bool decap_looks_like_ip(const struct decap_run *r)
     return r->at[0] >> 4 == 6 && r->cap >= 40 && 40u + be16(r->at + 4) <= r->wire;
 }
 
+struct frag_key decap_frag_key(const struct packet *p)
+{
+    struct frag_key key = {.family = p->family};
+    memcpy(key.addr, p->addr, sizeof key.addr);
+    if (p->has & PACKET_HAS_VLAN)
+        key.vlan[0] = p->vlan[0];
+    if (p->has & PACKET_HAS_INNER_VLAN)
+        key.vlan[1] = p->vlan[1];
+    if (p->has & PACKET_HAS_PPPOE)
+        key.pppoe_session = p->pppoe_session;
+    if (p->has & PACKET_HAS_VNI)
+        key.vni = p->vni;
+    if (p->has & PACKET_HAS_GTP)
+        key.gtp_teid = p->gtp_teid;
+    if (p->has & PACKET_HAS_L2TP) {
+        key.l2tp_tunnel = p->l2tp_tunnel;
+        key.l2tp_session = p->l2tp_session;
+    }
+    if (p->has & PACKET_HAS_OUTER)
+        memcpy(key.outer, p->outer, sizeof key.outer);
+    return key;
+}
+
 // Where only Ethernet's padding was cut off nothing is missing.
 static void note_slicing(struct decap *d, bool cut, enum decap_result result, struct packet *p)
 {

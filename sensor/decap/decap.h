@@ -115,6 +115,10 @@ bool decap_looks_like_ip(const struct decap_run *r);
 // Is this the ethertype of a layer that is known, or that is no IP?
 bool decap_knows_ethertype(const struct decap *d, uint16_t type);
 
+// What tells the datagram of a fragment from others, but for its identification and protocol: addresses, and
+// the layers around it.
+struct frag_key decap_frag_key(const struct packet *p);
+
 // Why fewer than `n` octets are there.
 enum decap_result decap_lacks(struct decap_run *r, uint32_t n);
 

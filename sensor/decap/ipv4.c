@@ -15,8 +15,9 @@ static enum decap_result join(struct decap_run *r, uint32_t octets)
         return DECAP_HELD;
     if (r->cap < r->wire)
         return decap_broken(r, DECAP_SLICED);
-    struct frag_key key = {.id = p->ip_id, .protocol = p->ip_proto, .family = IP_V4};
-    memcpy(key.addr, p->addr, sizeof key.addr);
+    struct frag_key key = decap_frag_key(p);
+    key.id = p->ip_id;
+    key.protocol = p->ip_proto;
     struct frag_piece piece = {.offset = (field & 0x1fffu) * 8,
                                .data = span_of(r->at, r->cap),
                                .more = field & 0x2000,

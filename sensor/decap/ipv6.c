@@ -26,7 +26,7 @@ static enum decap_result join(struct decap_run *r, uint8_t *next)
     if (r->cap < 8)
         return decap_lacks(r, 8);
     uint16_t field = be16(r->at + 2);
-    struct frag_key key = {.id = be32(r->at + 4), .family = IP_V6};
+    uint32_t id = be32(r->at + 4);
     uint8_t first_next = r->at[0];
     decap_step(r, 8);
     if ((field & 0xfff9) == 0) { // atomic fragment, RFC 6946
@@ -37,7 +37,8 @@ static enum decap_result join(struct decap_run *r, uint8_t *next)
         return DECAP_HELD;
     if (r->cap < r->wire)
         return decap_broken(r, DECAP_SLICED);
-    memcpy(key.addr, p->addr, sizeof key.addr);
+    struct frag_key key = decap_frag_key(p);
+    key.id = id;
     struct frag_piece piece = {.offset = field & 0xfff8u,
                                .data = span_of(r->at, r->cap),
                                .more = field & 1,

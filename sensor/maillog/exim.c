@@ -249,6 +249,19 @@ static bool read_connection(struct span s, struct mail_note *note)
     return true;
 }
 
+// A word that stands where a message's id would, before what is said of messages.
+static bool names_oddly(struct span s)
+{
+    static const char *const said[] = {"<= ", "=> ", "-> ", "== ", "** "};
+    struct span id = word_at(s, 0), rest = span_cut(s, id.len + 1, s.len);
+    if (id.len == 0 || id.len > 64 || id.len == s.len)
+        return false;
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
+        if (span_begins(rest, said[i]))
+            return true;
+    return span_equal_text(rest, "Completed");
+}
+
 bool exim_read(struct span text, struct mail_note *note)
 {
     note->instance = span_of_text("exim");
@@ -281,5 +294,7 @@ bool exim_read(struct span text, struct mail_note *note)
         read_refusal(s, at, note);
         return true;
     }
-    return read_failed_login(s, note) || read_connection(s, note) || id > 0;
+    if (read_failed_login(s, note) || read_connection(s, note) || id > 0)
+        return true;
+    return note->odd_id = names_oddly(s);
 }

@@ -19,9 +19,10 @@ struct mail_join *mail_join_new(const struct mail_join_config *config)
     j->messages = mail_table_new(config->messages);
     j->sessions = mail_table_new(config->sessions);
     j->hold = mail_hold_new();
+    j->delivered = mail_once_new(config->messages);
     j->done_room = config->messages / 8 < DONE_KEPT ? config->messages / 8 + 1 : DONE_KEPT;
     j->done = calloc(j->done_room, sizeof *j->done);
-    if (!j->messages || !j->sessions || !j->hold || !j->done) {
+    if (!j->messages || !j->sessions || !j->hold || !j->delivered || !j->done) {
         mail_join_free(j);
         return NULL;
     }
@@ -35,6 +36,7 @@ void mail_join_free(struct mail_join *j)
     mail_table_free(j->messages);
     mail_table_free(j->sessions);
     mail_hold_free(j->hold);
+    mail_once_free(j->delivered);
     free(j->done);
     free(j);
 }
@@ -267,6 +269,8 @@ static void on_accepted(struct mail_join *j, const struct mail_note *n, struct m
     r->recipients = n->recipients;
     if (r->recipients == 0 && n->recipient_list.len + n->recipient.len > 0)
         r->recipients = 1;
+    if (r->recipients == 0)
+        e->flags |= MAIL_ENTRY_UNNAMED;
     r->message_octets = n->size;
     if (n->helo.len > 0 && mail_tell_names(j))
         e->helo = mail_tell_hash_of(j, KEYED_HASH_HELO, n->helo);
@@ -293,6 +297,15 @@ static void on_handed_on(struct mail_join *j, const struct mail_note *n, struct 
         inherit(inner, e);
 }
 
+// Exim names recipients at the arrival only when it is told to. Each counts with its first line, be it sent, put
+// off or refused; an alias of several is one, for the line names whom the client named.
+static bool counts_now(struct mail_join *j, const struct mail_note *n, const struct mail_entry *e)
+{
+    return (e->flags & MAIL_ENTRY_UNNAMED) && n->recipient.len > 0 &&
+           mail_once_add(j->delivered,
+                         e->key ^ mail_tell_hash_of(j, KEYED_HASH_RECIPIENT, n->recipient).value);
+}
+
 static void on_delivery(struct mail_join *j, const struct mail_note *n, struct mail_entry *e)
 {
     if (!mail_tell_ours(j, e) || mail_tell_loopback(&e->client))
@@ -300,6 +313,7 @@ static void on_delivery(struct mail_join *j, const struct mail_note *n, struct m
     struct record_mail *r = mail_tell_begin(j, RECORD_MAIL_DELIVERY, e, n->t_ms);
     r->reply_code = n->reply_code;
     r->blocklist = n->blocklist;
+    r->recipients = counts_now(j, n, e);
     mail_tell_add_recipient(j, r, n->recipient);
     j->stats.deliveries++;
     mail_tell(j);

@@ -23,6 +23,7 @@
 struct mail_journal {
     char command[4096];
     char cursor[MAIL_CURSOR_MAX];
+    int64_t opened_ms;
     int64_t latest_ms; // of the entry at the cursor; 0: none yet
     pid_t child;       // 0: none
     int fd;
@@ -61,11 +62,16 @@ static int spawn(char *const argv[], pid_t *child, int *fd)
 
 static int start(struct mail_journal *j)
 {
-    char after[MAIL_CURSOR_MAX + 32];
-    snprintf(after, sizeof after, "--after-cursor=%s", j->cursor);
-    char *argv[] = {j->command,   "--output=json",     "--follow",
-                    "--no-pager", "SYSLOG_FACILITY=2", j->cursor[0] ? after : "--lines=0",
-                    NULL};
+    char from[MAIL_CURSOR_MAX + 32];
+    // --merge: else only this boot's lines are followed, and what was logged before it, while nobody looked, is left
+    // out; and a unit may not be able to tell which boot it is. Without a cursor: from the sensor's start on,
+    // whenever journalctl gets round to looking.
+    if (j->cursor[0])
+        snprintf(from, sizeof from, "--after-cursor=%s", j->cursor);
+    else
+        snprintf(from, sizeof from, "--since=@%lld", (long long)(j->opened_ms / 1000));
+    char *argv[] = {j->command,   "--output=json",     "--follow", "--merge", "--no-tail",
+                    "--no-pager", "SYSLOG_FACILITY=2", from,       NULL};
     return spawn(argv, &j->child, &j->fd);
 }
 
@@ -82,7 +88,7 @@ static void stop(struct mail_journal *j)
     j->lines.len = 0;
 }
 
-int mail_journal_open(const char *command, const char *cursor, int64_t last_ms,
+int mail_journal_open(const char *command, const char *cursor, int64_t last_ms, int64_t now_ms,
                       struct mail_journal **out)
 {
     struct mail_journal *j = calloc(1, sizeof *j);
@@ -93,6 +99,7 @@ int mail_journal_open(const char *command, const char *cursor, int64_t last_ms,
     snprintf(j->command, sizeof j->command, "%s", command);
     snprintf(j->cursor, sizeof j->cursor, "%s", cursor);
     j->latest_ms = last_ms;
+    j->opened_ms = now_ms;
     int rc = start(j);
     if (rc < 0) {
         free(j);

@@ -7,8 +7,8 @@
 
 struct mail_journal;
 
-// `command` is the program, `cursor` "" begins at the journal's end. Negative errno.
-int mail_journal_open(const char *command, const char *cursor, int64_t last_ms,
+// `command` is the program; with `cursor` "" what is logged from `now_ms` on is read. Negative errno.
+int mail_journal_open(const char *command, const char *cursor, int64_t last_ms, int64_t now_ms,
                       struct mail_journal **out);
 void mail_journal_close(struct mail_journal *j); // ends the child, by its number
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "maillog/mail_check.h"
 #include "maillog/mail_job.h"
 #include "maillog/mail_journal.h"
 
@@ -48,26 +49,6 @@ static void on_line(void *ctx, struct span line)
 }
 
 // ---- Opening.
-
-static int judge(const struct sensor_conf *c)
-{
-    if (c->mail_log.files.count == 0 && !c->mail_log.journal) {
-        log_error("sensor.mail_log.files: names no log; name some, set sensor.mail_log.journal, or "
-                  "give -r FILE");
-        return EX_CONFIG;
-    }
-    if (c->legal_profile == 0) {
-        log_error("sensor.legal_profile: is not chosen; set it to flow-only, "
-                  "own-smarthost-content or full-envelope, as the law of the place allows");
-        return EX_CONFIG;
-    }
-    if (!c->key_file) {
-        log_error("sensor.key_file: is missing, and names must not leave here unprotected; write a "
-                  "file with a line \"ID HEX64\" (echo 1 $(openssl rand -hex 32)), mode 600");
-        return EX_CONFIG;
-    }
-    return 0;
-}
 
 static int open_state(struct live *l)
 {
@@ -129,7 +110,7 @@ static int open_journal(struct live *l)
     if (cursor[0] && last_ms > 0)
         rc = mail_journal_warm_up(c->journal_command, cursor, last_ms, on_line, l->setup.log);
     if (rc >= 0)
-        rc = mail_journal_open(c->journal_command, cursor, last_ms, &l->journal);
+        rc = mail_journal_open(c->journal_command, cursor, last_ms, loop_clock_ms(), &l->journal);
     if (rc >= 0)
         return 0;
     log_error("sensor.mail_log.journal_command: %s: %s", c->journal_command, strerror(-rc));
@@ -150,7 +131,7 @@ static void free_live(struct live *l)
 static int open_parts(struct live *l)
 {
     const struct sensor_conf *c = l->d->conf;
-    int rc = judge(c);
+    int rc = mail_check_live(l->d);
     if (rc == 0)
         rc = mail_setup_open(l->d, (uint8_t)(c->legal_profile - 1), false, loop_clock_ms(),
                              &l->setup);

@@ -10,7 +10,8 @@
 
 #define CLOCK_BACK_MS  5000
 #define CLOCK_AHEAD_MS 3600000
-#define PATIENCE_MS    3000 // nothing waits for longer
+#define LAST_AHEAD_MS  (INT64_C(24) * 3600000) // the last line may be so far behind a quiet night
+#define PATIENCE_MS    3000                    // nothing waits for longer
 
 struct mail_log {
     struct mail_log_config config;
@@ -21,7 +22,18 @@ struct mail_log {
     struct mail_event event;
     struct mail_note note;
     int64_t latest_ms, advanced_ms;
-    int64_t wall_ms; // this machine's clock; 0: not asked
+    int64_t wall_ms;  // this machine's clock; 0: not asked
+    struct span line; // that is being read
+    // A line that is far ahead of those before it waits for the next, which tells whether the time is the log's
+    // or this line's alone.
+    struct {
+        size_t len; // 0: none waits
+        int64_t t_ms;
+        uint8_t text[MAIL_LINE_MAX];
+    } held;
+    bool settled;       // the line being read was judged already: `settled_ms` is its time
+    int64_t settled_ms; // 0: its own
+    bool again;         // the line was read for its time only
     bool quiet;
     char last_error[160];
     // Of the last line that named one: a filter with a file of its own names none.
@@ -86,19 +98,79 @@ void mail_log_clock(struct mail_log *l, int64_t now_ms)
     l->wall_ms = now_ms;
 }
 
-static int64_t believed(struct mail_log *l, int64_t t_ms)
+static void read_line(struct mail_log *l, struct span text);
+
+// Names the year of stamps without one: a time that is not believed must not.
+static void forget_stamp(struct mail_log *l, int64_t known_ms)
 {
-    if (l->wall_ms == 0 || t_ms <= l->wall_ms + CLOCK_AHEAD_MS)
-        return t_ms;
-    int64_t known_ms = l->latest_ms > 0 ? l->latest_ms : l->wall_ms;
-    l->stats.clock_ahead++;
-    if (l->clock.last_ms > known_ms) // names the year of stamps without one
+    if (l->clock.last_ms > known_ms)
         l->clock.last_ms = known_ms;
-    return known_ms;
+}
+
+// Reads the line that waits, at its own time or, when that is not believed, at `t_ms`.
+static void settle(struct mail_log *l, bool believed, int64_t t_ms)
+{
+    struct span text = span_of(l->held.text, l->held.len);
+    l->held.len = 0;
+    l->settled = true;
+    l->settled_ms = believed ? 0 : t_ms;
+    l->stats.clock_ahead += !believed;
+    read_line(l, text);
+    l->settled = false;
+    if (!believed)
+        forget_stamp(l, l->latest_ms);
+}
+
+static void hold(struct mail_log *l, int64_t t_ms)
+{
+    memcpy(l->held.text, l->line.data, l->line.len);
+    l->held.len = l->line.len;
+    l->held.t_ms = t_ms;
+    forget_stamp(l, l->latest_ms);
+}
+
+// Nothing comes behind the line that waits. Live, this machine's clock has passed it; of a file nobody confirms
+// it, so it is believed as far as a quiet night goes.
+static void settle_last(struct mail_log *l)
+{
+    if (l->held.len > 0)
+        settle(l,
+               l->wall_ms != 0 || l->latest_ms == 0 || l->held.t_ms <= l->latest_ms + LAST_AHEAD_MS,
+               l->latest_ms);
+}
+
+// The time of the line that is being read, in its place. False: it waits, or has to be read again.
+static bool judge(struct mail_log *l, int64_t *t_ms)
+{
+    int64_t own_ms = *t_ms;
+    if (l->settled) {
+        *t_ms = l->settled_ms ? l->settled_ms : own_ms;
+        return true;
+    }
+    if (l->wall_ms != 0 && own_ms > l->wall_ms + CLOCK_AHEAD_MS) {
+        *t_ms = l->latest_ms > 0 ? l->latest_ms : l->wall_ms;
+        l->stats.clock_ahead++;
+        forget_stamp(l, *t_ms);
+        return true;
+    }
+    if (l->held.len > 0) {
+        struct span line = l->line;
+        settle(l, own_ms + CLOCK_AHEAD_MS >= l->held.t_ms,
+               l->latest_ms > 0 ? l->latest_ms : own_ms);
+        l->line = line;
+        l->again = true;
+        return false;
+    }
+    bool near_clock = l->wall_ms != 0 && own_ms + CLOCK_AHEAD_MS >= l->wall_ms;
+    if (near_clock || (l->latest_ms > 0 && own_ms <= l->latest_ms + CLOCK_AHEAD_MS))
+        return true;
+    hold(l, own_ms);
+    return false;
 }
 
 void mail_log_advance(struct mail_log *l, int64_t t_ms)
 {
+    settle_last(l);
     move(l, t_ms);
 }
 
@@ -106,8 +178,10 @@ void mail_log_advance(struct mail_log *l, int64_t t_ms)
 
 static void take(struct mail_log *l, struct mail_note *note, struct span host)
 {
-    note->t_ms = believed(l, note->t_ms);
+    if (!judge(l, &note->t_ms))
+        return;
     move(l, note->t_ms);
+    l->stats.odd_queue_ids += note->odd_id;
     if (note->t_ms < l->latest_ms) // lines of several processes overtake one another
         note->t_ms = l->latest_ms;
     if (note->kind != MAIL_NOTE_NONE)
@@ -130,8 +204,11 @@ static void take_syslog(struct mail_log *l, const struct mail_line *line)
         known = postfix_read(line, &l->note);
     }
     if (!known) {
-        l->stats.lines_other++;
-        move(l, believed(l, line->t_ms));
+        int64_t t_ms = line->t_ms;
+        if (judge(l, &t_ms)) {
+            l->stats.lines_other++;
+            move(l, t_ms);
+        }
         return;
     }
     struct span host = line->host;
@@ -169,19 +246,11 @@ static bool take_exim(struct mail_log *l, struct span text)
     return true;
 }
 
-void mail_log_line(struct mail_log *l, struct span text)
+static void read_line(struct mail_log *l, struct span text)
 {
     struct mail_line line;
     int format = l->config.format;
-    l->stats.lines++;
-    if (text.len > MAIL_LINE_MAX) {
-        l->stats.lines_long++;
-        text.len = MAIL_LINE_MAX;
-    }
-    while (text.len > 0 && (text.data[text.len - 1] == '\r' || text.data[text.len - 1] == '\n'))
-        text.len--;
-    if (text.len == 0)
-        return;
+    l->line = text;
     if (text.data[0] == '{' && (format == MAIL_LOG_AUTO || format == MAIL_LOG_EVENT)) {
         take_json(l, text);
         return;
@@ -198,6 +267,24 @@ void mail_log_line(struct mail_log *l, struct span text)
         l->stats.lines_unknown++;
 }
 
+void mail_log_line(struct mail_log *l, struct span text)
+{
+    l->stats.lines++;
+    if (text.len > MAIL_LINE_MAX) {
+        l->stats.lines_long++;
+        text.len = MAIL_LINE_MAX;
+    }
+    while (text.len > 0 && (text.data[text.len - 1] == '\r' || text.data[text.len - 1] == '\n'))
+        text.len--;
+    if (text.len == 0)
+        return;
+    read_line(l, text);
+    if (!l->again)
+        return;
+    l->again = false;
+    read_line(l, text);
+}
+
 void mail_log_quiet(struct mail_log *l, bool quiet)
 {
     l->quiet = quiet;
@@ -205,6 +292,7 @@ void mail_log_quiet(struct mail_log *l, bool quiet)
 
 void mail_log_caught_up(struct mail_log *l, bool all_told)
 {
+    settle_last(l);
     if (all_told)
         mail_join_advance(l->join, l->latest_ms + PATIENCE_MS);
     l->quiet = false;
@@ -214,6 +302,7 @@ void mail_log_caught_up(struct mail_log *l, bool all_told)
 
 void mail_log_finish(struct mail_log *l)
 {
+    settle_last(l);
     mail_join_advance(l->join, l->latest_ms + PATIENCE_MS);
     mail_emit_finish(l->emit);
 }
@@ -256,8 +345,14 @@ void mail_log_status(const struct mail_log *l, struct control_status *s)
                                "see docs/formats/mail-event.md; the line was passed over");
     if (l->stats.clock_ahead > 0)
         control_status_problem(s, 1, "clock-ahead",
-                               "lines are stamped an hour and more ahead of this machine's clock",
+                               "lines are stamped an hour and more ahead of this machine's clock, "
+                               "or of the lines around them",
                                "compare the clocks; such lines count as of the latest time");
+    if (l->stats.odd_queue_ids > 0)
+        control_status_problem(s, 1, "odd-queue-ids",
+                               "lines name messages by ids of no form known here, and tell nothing",
+                               "docs/mail-log.md has the servers that are read; any other can "
+                               "write mail events");
     if (l->stats.lines > 100 && l->stats.lines_unknown * 2 > l->stats.lines)
         control_status_problem(s, 1, "unknown-lines", "most lines are of no form known here",
                                "give a mail server's log, or set sensor.mail_log.format");

@@ -13,14 +13,17 @@ enum mail_log_format { // configuration: sensor.mail_log.format
     MAIL_LOG_EVENT,   // our own JSON lines
 };
 
-#define MAIL_LOG_STATS(X)                                                        \
-    X(lines, "lines read")                                                       \
-    X(lines_long, "lines cut at 65,536 octets")                                  \
-    X(lines_unknown, "lines of no form known here")                              \
-    X(lines_other, "lines of other programs")                                    \
-    X(lines_broken, "JSON lines that are none, or hold a wrong value")           \
-    X(clock_back, "lines whose time lies more than five seconds behind another") \
-    X(clock_ahead, "lines stamped an hour and more ahead of this machine's clock")
+#define MAIL_LOG_STATS(X)                                                              \
+    X(lines, "lines read")                                                             \
+    X(lines_long, "lines cut at 65,536 octets")                                        \
+    X(lines_unknown, "lines of no form known here")                                    \
+    X(lines_other, "lines of other programs")                                          \
+    X(lines_broken, "JSON lines that are none, or hold a wrong value")                 \
+    X(clock_back, "lines whose time lies more than five seconds behind another")       \
+    X(clock_ahead,                                                                     \
+      "lines stamped an hour and more ahead of this machine's clock, or of the lines " \
+      "around them")                                                                   \
+    X(odd_queue_ids, "lines whose queue id is of no form known here")
 
 struct mail_log_stats {
 #define X(name, text) uint64_t name;
@@ -46,8 +49,9 @@ void mail_log_quiet(struct mail_log *l, bool quiet);
 // What was read before is read again: from here on is told, and counted in the status. `all_told`: whoever read
 // it ended well, so that nothing was waiting; else what waits is told, perhaps a second time.
 void mail_log_caught_up(struct mail_log *l, bool all_told);
-// What this machine's clock says (live): a line far ahead of it is not believed, and counts as of the latest
-// time; one such line would carry the time of all that follow. Without it every line is believed.
+// What this machine's clock says (live): a line an hour and more ahead of it is not believed, and counts as of the
+// latest time; one such line would carry the time of all that follow. A line that is so far ahead of the one before,
+// and not near the clock either, waits for the next: only when that agrees is it believed.
 void mail_log_clock(struct mail_log *l, int64_t now_ms);
 // Time moves without a line (live). To the latest line's time at most when `t_ms` lies before it.
 void mail_log_advance(struct mail_log *l, int64_t t_ms);

@@ -36,6 +36,7 @@ struct mail_note {
     bool sender_seen;  // `sender` is there; empty: the null sender
     bool whole;        // refused at the end of the message, not a recipient of several
     bool aside;        // told by a process that does not speak with the client
+    bool odd_id;       // named a message in a form that is not known
     bool counted;      // disconnect: `recipients` is what its client gave and had accepted
     uint8_t filter;    // enum record_mail_filter
     uint8_t blocklist; // as in struct record_mail

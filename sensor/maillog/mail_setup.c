@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/mailbox_map.h"
+#include "domain.h"
 #include "maillog/mail_job.h"
 
 static int out_of_memory(void)
@@ -18,19 +19,11 @@ static int out_of_memory(void)
 static int open_map(const struct mail_conf *c, struct mail_setup *m)
 {
     struct mailbox_map_keys keys = {0};
-    if (!c->mailbox_map)
+    if (!c->mailbox_map) // mail_check.h has looked at it and at its key
         return 0;
-    if (!c->mailbox_map_key) {
-        log_error("sensor.mail_log.mailbox_map needs sensor.mail_log.mailbox_map_key; "
-                  "make a pair with: postern mailbox keys");
-        return EX_CONFIG;
-    }
     int rc = mailbox_map_load_public(c->mailbox_map_key, &keys);
     if (rc < 0) {
-        log_error("sensor.mail_log.mailbox_map_key: %s: %s", c->mailbox_map_key,
-                  rc == -EINVAL
-                      ? "has no line of 64 hex digits; make a pair with: postern mailbox keys"
-                      : strerror(-rc));
+        log_error("sensor.mail_log.mailbox_map_key: %s: %s", c->mailbox_map_key, strerror(-rc));
         return EX_CONFIG;
     }
     rc = mailbox_map_open(c->mailbox_map, &keys, &m->map);
@@ -67,6 +60,7 @@ int mail_setup_open(struct daemon *d, uint8_t profile, bool wait, int64_t now_ms
     // Stamps without a zone are the site's.
     setenv("TZ", d->site->timezone, 1);
     tzset();
+    domain_settle(d, d->conf, daemon_has(d->args, "output") || !c->spool);
     int rc = setup_sets(d->site, &out->job.subscribers, &out->job.smarthosts);
     if (rc == 0)
         rc = setup_key(d, &out->key);

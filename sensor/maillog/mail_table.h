@@ -15,6 +15,8 @@ enum mail_entry_flags {
     MAIL_ENTRY_LOCAL = 1 << 6,   // made on the server itself
     MAIL_ENTRY_SENDER = 1 << 7,  // the sender's hashes are there
     MAIL_ENTRY_DONE = 1 << 8,    // left the queue; kept a while, for other logs speak of it later
+    MAIL_ENTRY_UNNAMED =
+        1 << 9, // its arrival named no recipients: they count when they are delivered
 };
 
 struct mail_entry {

@@ -3,6 +3,7 @@
 
 #include "maillog/mail_hold.h"
 #include "maillog/mail_join.h"
+#include "maillog/mail_once.h"
 #include "maillog/mail_table.h"
 
 #define MAIL_SERVERS 16
@@ -12,6 +13,7 @@ struct mail_join {
     struct mail_join_stats stats;
     struct mail_table *messages, *sessions;
     struct mail_hold *hold;
+    struct mail_once *delivered;   // recipients of messages whose arrival named none
     uint64_t server[MAIL_SERVERS]; // that messages came from; the oldest gives way
     uint32_t servers;
     uint64_t *done; // keys of messages that left the queue, the oldest at `done_at`

@@ -338,6 +338,32 @@ static void read_queue(struct span name, struct span s, struct mail_note *note)
     }
 }
 
+// A word that stands where a queue id would, before what is said of messages: a form that is not known here.
+static bool names_oddly(struct span s)
+{
+    static const char *const said[] = {"client=",
+                                       "message-id=",
+                                       "from=<",
+                                       "to=<",
+                                       "uid=",
+                                       "reject: ",
+                                       "milter-reject: ",
+                                       "removed",
+                                       "sender non-delivery notification: "};
+    size_t at = mail_text_find(span_cut(s, 0, 128), 0, ": ");
+    if (at == MAIL_TEXT_NONE || at == 0 || memchr(s.data, ' ', at))
+        return false;
+    size_t letters = 0; // "warning", "error"
+    while (s.data[letters] >= 'a' && s.data[letters] <= 'z')
+        letters++;
+    if (letters == at)
+        return false;
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
+        if (span_begins(span_cut(s, at + 2, s.len), said[i]))
+            return true;
+    return false;
+}
+
 bool postfix_read(const struct mail_line *line, struct mail_note *note)
 {
     struct service service;
@@ -355,6 +381,8 @@ bool postfix_read(const struct mail_line *line, struct mail_note *note)
         read_verb(span_cut(s, 9, s.len), note);
         if (note->kind == MAIL_NOTE_OPEN)
             note->kind = MAIL_NOTE_NONE; // before a proxy filter: the message comes again
+    } else if (names_oddly(s)) {
+        note->odd_id = true;
     } else if (span_equal_text(service.name, "smtpd")) {
         read_smtpd(s, note);
     }

@@ -13,8 +13,9 @@
 #include "proto/pool.h"
 
 const struct proto_descriptor *const proto_registry[] = {
-    &proto_tls,  &proto_socks4, &proto_socks5, &proto_socks5_reverse, &proto_smtp, &proto_pop3,
-    &proto_imap, &proto_dns,    NULL,
+    &proto_tls,          &proto_socks4, &proto_socks5, &proto_socks5_reverse,
+    &proto_http_connect, &proto_smtp,   &proto_pop3,   &proto_imap,
+    &proto_dns,          NULL,
 };
 
 static const char *const counter_name[PROTO_COUNTER_N] = {

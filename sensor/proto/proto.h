@@ -175,4 +175,4 @@ void proto_pass(struct proto_flow *f, enum proto_side side, struct span rest, in
 void proto_replace(struct proto_flow *f, const struct proto_descriptor *next, int64_t t_us);
 
 extern const struct proto_descriptor proto_smtp, proto_tls, proto_socks4, proto_socks5,
-    proto_socks5_reverse, proto_pop3, proto_imap, proto_dns;
+    proto_socks5_reverse, proto_http_connect, proto_pop3, proto_imap, proto_dns;

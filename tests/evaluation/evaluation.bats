@@ -125,6 +125,73 @@ agree() {
     run ! agree whole heavier
 }
 
+# dialogues SEED: what is said in 120 conversations.
+dialogues() {
+    awk -v seed="$1" 'BEGIN {
+        srand(seed); t = 2
+        print "start_s,what,rcpt_ok,rcpt_4xx,rcpt_5xx,login"
+        split("mx refused starttls submission access socks socks-failed mx submission access mx socks", what, " ")
+        split("right wrong", login, " ")
+        for (i = 0; i < 120; i++) {
+            t += 5 + rand() * 10; w = what[i % 12 + 1]
+            mail = w == "mx" || w == "starttls" || w == "submission" || w == "socks"
+            printf "%.3f,%s,%d,%d,%d,%s\n", t, w, mail ? rand() * 3 : 0, mail ? rand() * 2 : 0, mail ? rand() * 4 : 0,
+                w == "submission" || w == "access" ? login[int(rand() * 2) + 1] : "none"
+        }
+    }'
+}
+
+# said-by-packets CSV, said-by-rows CSV: reply classes, logins, SOCKS grants and digests, in sum.
+said_by_packets() {
+    printf 'scenario:\n  start: 2026-10-18T22:00:00Z\n  lasts: 40m\n  path: {loss: 0, reorder: 0}\n  parties:\n    dialogue: [{name: who, address: 10.20.0.9, file: %s}]\n' "$1" >who.yaml
+    printf 'site:\n  subscribers: [10.20.0.0/16]\nsensor: {legal_profile: full-envelope}\n' >who.site.yaml
+    "$POSTERN_BIN/postern-generate" -s who.yaml -o who.pcap
+    "$POSTERN_BIN/postern-sensor" -c who.site.yaml -r who.pcap -o who.ipfix
+    rm -rf who.journal
+    "$POSTERN_BIN/postern-collector" -c who.site.yaml -r who.ipfix -j who.journal
+    "$POSTERN_BIN/postern-collector" -j who.journal --dump | jq -r --argjson what '["connections", "established", "unanswered",
+        "closed_early", "banner_ok", "banner_5xx", "helo", "tls_sessions", "starttls_unasked", "mail", "rcpt", "rcpt_ok", "rcpt_4xx",
+        "rcpt_5xx", "messages_ok", "sessions_550_no_data", "auth", "auth_failed", "quit_missing"]' '
+        def flag($f): if (.flags // [] | index($f)) then 1 else 0 end;
+        select(.kind == "row")
+        | (.counters | to_entries[] | select(.key | test("^(mx|submission|access)/out$")) | .key as $k | .value | to_entries[]
+            | select(.key | IN($what[])) | "\($k) \(.key) \(.value)"),
+          (.gauges.socks_in_granted // empty | "gauge socks_in_granted \(.)"),
+          (.digests[]? | select(.role != "other") | (if flag("outcome") == 1 then "digest \(.role)/\(.outcome) 1" else empty end),
+                "digest \(.role)/auth \(flag("auth"))",
+                "digest \(.role)/auth_failed \(flag("auth-failed"))", "digest \(.role)/rcpt \(.rcpt // 0)",
+                "digest \(.role)/rcpt_5xx \(.rcpt_5xx // 0)", "digest \(.role)/messages_ok \(.messages_ok // 0)")' | add
+}
+said_by_rows() { "$EVALUATE" --dialogues "$1" | add; }
+add() { awk '{n[$1 " " $2] += $3} END {for (k in n) if (n[k]) print k, n[k]}' | sort; }
+
+@test "both levels tell the same of what is said: reply classes, logins, SOCKS grants" {
+    dialogues 5 >said.csv
+    said_by_packets said.csv >by-packets
+    said_by_rows said.csv >by-rows
+    diff by-packets by-rows
+    for what in 'mx/out rcpt_4xx' 'mx/out rcpt_5xx' 'mx/out banner_5xx' 'submission/out auth_failed' 'access/out auth_failed' \
+        'digest mx/closed-early' 'mx/out sessions_550_no_data'; do
+        grep -q "^$what [1-9]" by-rows
+    done
+    grep -qx 'gauge socks_in_granted 20' by-rows
+}
+
+@test "that comparison fails when one level is off by a reply, a login or a grant" {
+    dialogues 5 >said.csv
+    said_by_rows said.csv >whole
+    for change in 's/,mx,\([0-9]\),\([0-9]\),0,/,mx,\1,\2,1,/' 's/,access,0,0,0,right/,access,0,0,0,wrong/' 's/,socks,/,socks-failed,/' \
+        's/,refused,/,mx,/'; do
+        sed "$change" said.csv >changed.csv
+        run ! cmp -s said.csv changed.csv
+        said_by_rows changed.csv >changed
+        run ! cmp -s whole changed
+    done
+    printf 'start_s,what,rcpt_ok,rcpt_4xx,rcpt_5xx,login\n1,mx,1,0,0,maybe\n' >wrong.csv
+    run -65 "$EVALUATE" --dialogues wrong.csv
+    [[ $output == "wrong.csv:2: "* ]]
+}
+
 @test "any facts can be played: ports, both families, repeated and unsorted rows count as they should" {
     {
         facts 9 | head -40

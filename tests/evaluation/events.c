@@ -8,6 +8,7 @@
 #define NEAR_CHANGE_MS 120000
 #define BOOT_HOLD_MS   900000
 #define RENUMBER_MS    HOUR_MS
+#define LARGE          8 // providers that have half of all mailboxes
 
 static struct span_ms span(const struct rates *rates, struct rng *r, int64_t day_ms,
                            enum rate chance, enum rate minutes)
@@ -28,6 +29,10 @@ void events_draw(const struct rates *rates, uint64_t seed, int64_t day_ms, struc
     out->reboot = span(rates, &r, day_ms, RATE_boot_chance, RATE_boot_minutes);
     if (rng_real(&r) < rates->low[RATE_renumber_chance])
         out->renumber_ms = day_ms + 3 * HOUR_MS + rng_below(&r, (uint32_t)HOUR_MS);
+    out->provider = span(rates, &r, day_ms, RATE_provider_chance, RATE_provider_minutes);
+    out->provider_down = 1 + rng_below(&r, LARGE);
+    out->provider_refuses = rng_below(&r, 2) == 0;
+    out->patch = rng_real(&r) < rates->low[RATE_patch_chance];
 }
 
 static bool within(const struct span_ms *s, int64_t t_ms)
@@ -50,6 +55,11 @@ bool events_block(const struct events *e, int64_t t_ms)
     return e->block_ms != 0 && t_ms >= e->block_ms;
 }
 
+bool events_failing(const struct events *e, uint32_t provider, int64_t t_ms)
+{
+    return provider == e->provider_down && within(&e->provider, t_ms);
+}
+
 void address_book_day(struct address_book *b, const struct events *e)
 {
     bool boots = e->reboot.to_ms != 0;
@@ -69,15 +79,32 @@ static int64_t change_of(const struct address_book *b, uint32_t line)
     return b->changed_ms + (b->at_once ? 0 : rng_below(&r, (uint32_t)RENUMBER_MS));
 }
 
+// Until when the line's new lease is unknown, because its start was lost and the former holder's stop with it. The
+// next interim record tells.
+static int64_t unknown_until(const struct address_book *b, uint32_t line, int64_t changed_ms)
+{
+    if (!b->rates || changed_ms == 0)
+        return 0;
+    struct rng r = {seed_of("lost", line, (uint64_t)changed_ms)};
+    if (rng_real(&r) >= rate_draw(b->rates, RATE_lease_lost, &r))
+        return 0;
+    return changed_ms + (int64_t)(rate_draw(b->rates, RATE_lease_lost_minutes, &r) * 60000);
+}
+
 struct events_whose address_book_whose(const struct address_book *b, uint32_t line, int64_t t_ms,
                                        int64_t own_ms)
 {
-    struct events_whose w = {.address = line, .confidence = IDENTITY_CERTAIN};
+    struct events_whose w = {.address = line, .line = line, .confidence = IDENTITY_CERTAIN};
     if (b->changed_ms == 0 && own_ms == 0)
         return w;
     int64_t changed_ms = b->changed_ms ? change_of(b, line) : 0;
     uint32_t shift = t_ms >= changed_ms ? b->shift : b->shift_before;
     w.address = (line + shift) % b->lines;
+    if (own_ms == 0 && t_ms >= changed_ms && t_ms < unknown_until(b, line, changed_ms)) {
+        // Who had the address before is taken to have it still: nobody doubts what nobody was told.
+        w.line = (line + b->lines + b->shift - b->shift_before) % b->lines;
+        return w;
+    }
     int64_t since_ms = changed_ms ? t_ms - changed_ms : INT64_MAX;
     if (own_ms > 0) { // between these it has an address of its own pool, behind the others'
         int64_t phase_ms = t_ms % own_ms;

@@ -1,5 +1,5 @@
-// What strikes a whole site: an outage of transit, of the own smarthost, a BNG that boots, a night in which
-// addresses change hands, a block of port 25 that begins by day. At most one of each a day.
+// What strikes a whole site: an outage of transit, of the own smarthost, of a large mail provider, a BNG that boots, a
+// night in which addresses change hands, a block of port 25 that begins by day, a patch day. At most one of each a day.
 #pragma once
 
 #include <stdbool.h>
@@ -16,7 +16,11 @@ struct span_ms {
 
 struct events {
     struct span_ms transit, smarthost;
-    struct span_ms reboot; // of the BNG: the lines are dark, and get other addresses when it ends
+    struct span_ms reboot;   // of the BNG: the lines are dark, and get other addresses when it ends
+    struct span_ms provider; // a large mail provider is down
+    uint32_t provider_down;  // its number
+    bool provider_refuses;   // by resets; else nobody answers
+    bool patch;              // updates are out: everybody loads them, and boots
     int64_t
         renumber_ms; // 0: none. From then on, over an hour, lines dial in and get others' addresses
     int64_t block_ms; // port 25 of households is dropped from then on, and nobody said so. 0: never
@@ -24,6 +28,7 @@ struct events {
 
 struct events_whose { // who has a line's traffic at a time, as the collector would tell
     uint32_t address;
+    uint32_t line;    // another than its own while the start of its lease is lost
     bool provisional; // the address's, since it has just changed hands or is about to
     uint8_t confidence;
     uint32_t doubts;
@@ -35,6 +40,7 @@ struct address_book {
     uint32_t shift, shift_before; // line + shift, wrapping, is its address
     int64_t changed_ms;           // since when for the first line
     bool at_once;                 // for all of them
+    const struct rates *rates;    // of lost starts; NULL: none is lost
     int64_t rebooted_ms;
 };
 
@@ -42,6 +48,7 @@ void events_draw(const struct rates *rates, uint64_t seed, int64_t day_ms, struc
 bool events_out(const struct events *e, int64_t t_ms);   // transit is down
 bool events_dark(const struct events *e, int64_t t_ms);  // the line is down
 bool events_block(const struct events *e, int64_t t_ms); // a block has begun
+bool events_failing(const struct events *e, uint32_t provider, int64_t t_ms);
 
 // Call once a day, before its rows. What changed on the day before is final then.
 void address_book_day(struct address_book *b, const struct events *e);

@@ -40,6 +40,7 @@ struct flow {
     uint32_t id; // of a long flow, told in several minutes
     uint32_t begun_ago_ms;
     uint32_t recipient, sender, user, relay;
+    uint32_t client; // TLS client shown (client.h); 0: none
     uint32_t octets_up, octets_down;
     uint16_t port, rcpt_ok, rcpt_4xx, rcpt_5xx, messages, messages_5xx;
     uint8_t role, direction, outcome;

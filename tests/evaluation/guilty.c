@@ -243,6 +243,13 @@ static void harvest(const struct people *p, const struct line *l, struct stretch
     }
 }
 
+void guilty_minutes(const struct people *p, const struct line *l, int64_t from_ms, int64_t to_ms,
+                    struct rng *r)
+{
+    spread(p, l, (struct stretch){from_ms, to_ms}, OWN(fast_a_minute, 6) * 60, bot(p, l), false, 0,
+           r);
+}
+
 void guilty_day(const struct people *p, const struct line *l, int64_t day_ms, struct rng *r)
 {
     struct stretch s = today(l, day_ms);

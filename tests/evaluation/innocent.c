@@ -24,9 +24,12 @@ struct flow *client_session(const struct people *p, const struct line *l, struct
     bool down = role == MINUTE_SMARTHOST
                     ? t_ms >= p->events.smarthost.from_ms && t_ms < p->events.smarthost.to_ms
                     : events_out(&p->events, t_ms);
-    if (down) {
-        f->outcome = MINUTE_OUTCOME_UNANSWERED;
-        f->answer_ms = f->lasts_ms = 4000;
+    bool failing = (role == MINUTE_ACCESS || role == MINUTE_SUBMISSION) &&
+                   events_failing(&p->events, provider, t_ms);
+    if (down || failing) {
+        bool refused = !down && p->events.provider_refuses;
+        f->outcome = refused ? MINUTE_OUTCOME_REFUSED : MINUTE_OUTCOME_UNANSWERED;
+        f->answer_ms = f->lasts_ms = refused ? 100 : 4000;
         f->flags = f->octets_down = 0;
     }
     return f;
@@ -48,7 +51,7 @@ static void submit(const struct people *p, const struct line *l, struct rng *r, 
     }
 }
 
-static uint32_t account(const struct line *l, uint32_t i)
+uint32_t home_account(const struct line *l, uint32_t i)
 {
     return 1 + (uint32_t)(seed_of("account", l->seed, i) % 40); // few providers have most mailboxes
 }
@@ -61,7 +64,7 @@ void household_day(const struct people *p, const struct line *l, int64_t day_ms,
     uint32_t user = (uint32_t)l->seed | 1;
     for (uint32_t n = rng_poisson(r, OWN(home_reads_a_day, 2)); n > 0; n--) {
         struct flow *f = client_session(p, l, r, human_time(r, day_ms), MINUTE_ACCESS,
-                                        account(l, rng_below(r, accounts)));
+                                        home_account(l, rng_below(r, accounts)));
         if (rng_real(r) < RATE(home_login_error)) {
             f->flags = FLOW_LOGIN | FLOW_FAILED;
             f->user = user;
@@ -70,12 +73,13 @@ void household_day(const struct people *p, const struct line *l, int64_t day_ms,
     for (uint32_t n = rng_poisson(r, OWN(home_sends_a_day, 3)); n > 0; n--) {
         uint16_t recipients = (uint16_t)(RATE(home_recipients) + 0.5);
         submit(p, l, r, human_time(r, day_ms), own ? MINUTE_SMARTHOST : MINUTE_SUBMISSION,
-               own ? 0 : account(l, rng_below(r, accounts)), recipients, user);
+               own ? 0 : home_account(l, rng_below(r, accounts)), recipients, user);
     }
+    together_home(p, l, day_ms, r);
     // After the BNG has booted every program asks at once.
     for (uint32_t n = p->events.reboot.to_ms ? accounts : 0; n > 0; n--)
         client_session(p, l, r, p->events.reboot.to_ms + rng_below(r, 120000), MINUTE_ACCESS,
-                       account(l, n - 1));
+                       home_account(l, n - 1));
     for (uint32_t n = rng_poisson(r, RATE(home_surf_a_day)); n > 0; n--)
         client_session(p, l, r, human_time(r, day_ms), MINUTE_OTHER, 100 + rng_below(r, 2000));
     for (uint32_t n = rng_poisson(r, RATE(home_scanned_a_day)); n > 0; n--) {
@@ -138,14 +142,17 @@ static void server_day(const struct people *p, const struct line *l, int64_t day
         bool put_off = f->rcpt_4xx > 0; // later sessions may move the list `f` stands in
         bool again = put_off || f->outcome == MINUTE_OUTCOME_UNANSWERED;
         bool outage = events_out(&p->events, t_ms);
+        bool failing = events_failing(&p->events, to, t_ms);
+        again |= failing;
         // What was put off is tried again; after an outage the whole queue at once.
         struct mail_spec later = s;
         later.greylist = 0;
         for (int64_t wait = 300000; again && wait < 8 * HOUR_MS; wait *= 2) {
             int64_t at_ms = outage ? p->events.transit.to_ms + rng_below(r, 60000) : t_ms + wait;
-            later.dead = put_off || outage ? 0 : 1;
+            later.dead = put_off || outage || failing ? 0 : 1;
             struct flow *next = mail_session(p, l, r, at_ms, to, &later);
-            again = next->outcome == MINUTE_OUTCOME_UNANSWERED && !outage;
+            again = !outage && (next->outcome == MINUTE_OUTCOME_UNANSWERED ||
+                                next->outcome == MINUTE_OUTCOME_REFUSED);
         }
     }
 }
@@ -201,7 +208,7 @@ static void logins(const struct people *p, const struct line *l, struct rng *r, 
 {
     for (uint32_t i = 0; i < n; i++) {
         struct flow *f = client_session(p, l, r, t_ms + (int64_t)i * (3000 + rng_below(r, 4000)),
-                                        MINUTE_ACCESS, account(l, i % providers));
+                                        MINUTE_ACCESS, home_account(l, i % providers));
         f->flags = FLOW_LOGIN | (failed ? (uint32_t)FLOW_FAILED : 0);
         f->user = (uint32_t)l->seed + i % users + 1;
         f->lasts_ms = f->answer_ms + 800;
@@ -233,7 +240,7 @@ static void odd_household(const struct people *p, const struct line *l, int64_t 
             uint32_t user = rng_below(r, (uint32_t)OWN(office_users, 4));
             bool reads = rng_below(r, 4) != 0;
             client_session(p, l, r, human_time(r, day_ms),
-                           reads ? MINUTE_ACCESS : MINUTE_SUBMISSION, account(l, user % 12));
+                           reads ? MINUTE_ACCESS : MINUTE_SUBMISSION, home_account(l, user % 12));
         }
         break;
     case KIND_vpn: vpn_day(p, l, day_ms, r); break;
@@ -289,6 +296,7 @@ void innocent_day(const struct people *p, const struct line *l, int64_t day_ms, 
         return;
     }
     server_day(p, l, day_ms, r);
+    together_server(p, l, day_ms, r);
     switch (l->kind) {
     case KIND_newsletter:
     case KIND_stale_list:

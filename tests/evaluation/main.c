@@ -43,8 +43,8 @@ static void write_levels(const struct levels *all, const char *folder)
 static int play(const struct options *o, const struct rates *rates, const struct real_bots *real)
 {
     static struct levels levels;
-    static const enum play_set once[] = {PLAY_GUILTY, PLAY_BLOCKED, PLAY_KINDS, PLAY_KINDS_BLOCKED,
-                                         PLAY_NEW_BLOCK};
+    static const enum play_set once[] = {PLAY_GUILTY,        PLAY_BLOCKED,   PLAY_KINDS,
+                                         PLAY_KINDS_BLOCKED, PLAY_NEW_BLOCK, PLAY_PRINTS};
     struct play_files files = {
         create(o->out, "scores.csv", ""),
         create(o->out, "totals.csv", "set,kind,lines,days,household\n"),
@@ -53,8 +53,9 @@ static int play(const struct options *o, const struct rates *rates, const struct
     int rc = 0;
     score_heading(files.scores);
     for (size_t i = 0; rc == 0 && o->each > 0 && i < sizeof once / sizeof once[0]; i++) {
-        bool wanted = o->sets ? play_wants(o->sets, play_set_name(once[i]))
-                              : once[i] != PLAY_NEW_BLOCK || o->sites > 0;
+        bool wanted = o->sets
+                          ? play_wants(o->sets, play_set_name(once[i]))
+                          : once[i] != PLAY_PRINTS && (once[i] != PLAY_NEW_BLOCK || o->sites > 0);
         if (wanted)
             rc = play_site(o, rates, real, once[i], o->first_site, &files);
     }
@@ -123,6 +124,7 @@ int main(int argc, char **argv)
         {"scale", required_argument, NULL, 'x'},
         {"off", required_argument, NULL, 'f'},
         {"level", required_argument, NULL, 'v'},
+        {"dialogues", required_argument, NULL, 'D'},
         {"attack-days", required_argument, NULL, 'a'},
         {"first-site", required_argument, NULL, 'i'},
         {"loss", required_argument, NULL, 'l'},
@@ -131,12 +133,14 @@ int main(int argc, char **argv)
         {"flow-only", no_argument, NULL, 'F'},
         {"no-log", no_argument, NULL, 'L'},
         {"export", no_argument, NULL, 'E'},
+        {"tier-a", no_argument, NULL, 'A'},
         {"undeclared", no_argument, NULL, 'U'},
         {"only", required_argument, NULL, 'k'},
         {"sets", required_argument, NULL, 'S'},
         {"open", required_argument, NULL, 't'},
         {"blocked-sites", required_argument, NULL, 'N'},
         {"blind", no_argument, NULL, 'B'},
+        {"no-baselines", no_argument, NULL, 'O'},
         {NULL, 0, NULL, 0},
     };
     struct options o = {.seeds = "tuning",
@@ -159,6 +163,7 @@ int main(int argc, char **argv)
         case 'n': o.sites = number(optarg); break;
         case 'e': o.each = number(optarg); break;
         case 'v': o.level = optarg; break;
+        case 'D': o.dialogues = optarg; break;
         case 'a': o.attack_days = number(optarg); break;
         case 'i': o.first_site = number(optarg); break;
         case 'x': o.scaled = optarg; break;
@@ -171,10 +176,12 @@ int main(int argc, char **argv)
         case 'F': o.sight.flow_only = true; break;
         case 'L': o.sight.no_log = true; break;
         case 'E': o.sight.export = o.sight.flow_only = true; break;
+        case 'A': o.sight.tier_a = true; break;
         case 'U': o.sight.undeclared = true; break;
         case 'p': o.sight.sampling = number(optarg); break;
         case '1': o.sight.one_direction = true; break;
         case 'B': o.blind = true; break;
+        case 'O': o.no_baselines = true; break;
         default: return 64;
         }
     }
@@ -186,6 +193,8 @@ int main(int argc, char **argv)
     }
     if (o.level)
         return level_count(o.level);
+    if (o.dialogues)
+        return level_dialogues(o.dialogues);
     struct rates rates;
     struct real_bots real = {0};
     if (rates_load(o.rates, o.scaled, &rates) != 0)

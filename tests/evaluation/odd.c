@@ -124,6 +124,14 @@ void odd_day(const struct people *p, const struct line *l, int64_t day_ms, struc
     case KIND_hybrid_exchange: other_half(p, l, day_ms, r); break;
     case KIND_dead_smarthost: relay_gone(p, l, day_ms, r); break;
     case KIND_cgnat: many_homes(p, l, day_ms, r); break;
+    case KIND_school: together_school(p, l, day_ms, r); break;
+    case KIND_told_of_bot:
+        if (rng_below(r, 5) == 0) {
+            int64_t from_ms = human_time(r, day_ms);
+            double minutes = rate_draw(p->rates, RATE_lease_lost_minutes, r);
+            guilty_minutes(p, l, from_ms, from_ms + (int64_t)(minutes * 60000), r);
+        }
+        break;
     default: break;
     }
 }

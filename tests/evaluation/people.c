@@ -95,14 +95,15 @@ struct flow *mail_session(const struct people *p, const struct line *l, struct r
     // A block is behind the tap: it looks like silence. Business lines are let through.
     bool dropped = p->blocked && kind_is_household(l->kind) && l->kind < KIND_GUILTY;
     dropped |= events_block(&p->events, t_ms) && kind_is_household(l->kind);
-    if (outage || dropped || dice < s->dead) {
+    bool failing = events_failing(&p->events, provider, t_ms);
+    if (outage || dropped || dice < s->dead || (failing && !p->events.provider_refuses)) {
         f->outcome = MINUTE_OUTCOME_UNANSWERED;
         return f;
     }
     f->answer_ms = 20 + (int32_t)rng_below(r, 200);
     f->lasts_ms = f->answer_ms;
     f->octets_down = 60;
-    if (dice < s->dead + s->refused) {
+    if (failing || dice < s->dead + s->refused) {
         f->outcome = MINUTE_OUTCOME_REFUSED;
         return f;
     }
@@ -112,6 +113,7 @@ struct flow *mail_session(const struct people *p, const struct line *l, struct r
     f->octets_up = 600;
     if (dice < s->dead + s->refused + s->turned_away) {
         f->outcome = MINUTE_OUTCOME_TURNED_AWAY;
+        f->flags |= s->quirks & FLOW_NO_QUIT;
         if (rng_real(r) < s->listed)
             f->flags |= FLOW_LISTED;
         return f;

@@ -7,37 +7,39 @@
 
 // X(name, lines in a million of a site, is a household, text). practice.md names the kinds; how frequent they are is
 // assumed and printed with the results.
-#define INNOCENTS(X)                                                                     \
-    X(household, 960000, true, "mail programs and webmail")                              \
-    X(stale_phone, 5000, true, "a telephone with an old password")                       \
-    X(device_retry, 5000, true, "DVR, NAS or printer that tries one dead host for ever") \
-    X(bcc_club, 3000, true, "a club's secretary, 150 recipients at most")                \
-    X(office, 5000, true, "school or office behind one address")                         \
-    X(vpn, 8000, true, "VPN for hours to a hosting network")                             \
-    X(monitor, 500, true, "a probe that greets a few mail servers")                      \
-    X(zmap, 100, true, "a student who scans port 25")                                    \
-    X(migration, 400, true, "mailboxes move: 500 logins")                                \
-    X(password_manager, 500, true, "the wrong password at several providers")            \
-    X(autodiscovery, 500, true, "a client that guesses where its servers are")           \
-    X(mail_server, 8000, false, "small business mail server, known for days")            \
-    X(new_server, 300, false, "the same on its first days")                              \
-    X(newsletter, 500, false, "a mail server with a newsletter")                         \
-    X(stale_list, 200, false, "a newsletter to a stale list")                            \
-    X(forwarder, 1000, false, "a mail server that forwards")                             \
-    X(mailing_list, 500, false, "a mail server with mailing lists")                      \
-    X(callouts, 500, false, "a mail server that verifies senders")                       \
-    X(dead_queue, 1000, false, "a mail server with a queue for dead destinations")       \
-    X(phones, 10000, true, "several telephones: short TLS sessions in series")           \
-    X(client25, 2000, true, "a mail program that still submits on port 25 elsewhere")    \
-    X(direct_device, 1500, true, "printer, NAS or alarm panel that mails on its own")    \
-    X(hobby_server, 300, true, "a mail server at home")                                  \
-    X(resolver, 500, true, "unbound or rspamd at home: MX queries of its own")           \
-    X(tor_exit, 20, true, "an exit node: strangers' submission, IMAP and web")           \
-    X(reconnects, 3000, true, "a line that dials in anew every few hours")               \
-    X(hybrid_exchange, 500, false, "a mail server whose other half is with a provider")  \
-    X(greylisted, 300, false, "a mail server that is put off everywhere")                \
-    X(dead_smarthost, 300, false, "a mail server whose provider's smarthost is gone")    \
-    X(cgnat, 0, true, "dozens of households behind one address, the port not known")     \
+#define INNOCENTS(X)                                                                        \
+    X(household, 960000, true, "mail programs and webmail")                                 \
+    X(stale_phone, 5000, true, "a telephone with an old password")                          \
+    X(device_retry, 5000, true, "DVR, NAS or printer that tries one dead host for ever")    \
+    X(bcc_club, 3000, true, "a club's secretary, 150 recipients at most")                   \
+    X(office, 5000, true, "school or office behind one address")                            \
+    X(vpn, 8000, true, "VPN for hours to a hosting network")                                \
+    X(monitor, 500, true, "a probe that greets a few mail servers")                         \
+    X(zmap, 100, true, "a student who scans port 25")                                       \
+    X(migration, 400, true, "mailboxes move: 500 logins")                                   \
+    X(password_manager, 500, true, "the wrong password at several providers")               \
+    X(autodiscovery, 500, true, "a client that guesses where its servers are")              \
+    X(mail_server, 8000, false, "small business mail server, known for days")               \
+    X(new_server, 300, false, "the same on its first days")                                 \
+    X(newsletter, 500, false, "a mail server with a newsletter")                            \
+    X(stale_list, 200, false, "a newsletter to a stale list")                               \
+    X(forwarder, 1000, false, "a mail server that forwards")                                \
+    X(mailing_list, 500, false, "a mail server with mailing lists")                         \
+    X(callouts, 500, false, "a mail server that verifies senders")                          \
+    X(dead_queue, 1000, false, "a mail server with a queue for dead destinations")          \
+    X(phones, 10000, true, "several telephones: short TLS sessions in series")              \
+    X(client25, 2000, true, "a mail program that still submits on port 25 elsewhere")       \
+    X(direct_device, 1500, true, "printer, NAS or alarm panel that mails on its own")       \
+    X(hobby_server, 300, true, "a mail server at home")                                     \
+    X(resolver, 500, true, "unbound or rspamd at home: MX queries of its own")              \
+    X(tor_exit, 20, true, "an exit node: strangers' submission, IMAP and web")              \
+    X(reconnects, 3000, true, "a line that dials in anew every few hours")                  \
+    X(hybrid_exchange, 500, false, "a mail server whose other half is with a provider")     \
+    X(greylisted, 300, false, "a mail server that is put off everywhere")                   \
+    X(dead_smarthost, 300, false, "a mail server whose provider's smarthost is gone")       \
+    X(school, 200, true, "a school: hundreds log in at eight")                              \
+    X(told_of_bot, 0, true, "told of a neighbour's bot while the start of a lease is lost") \
+    X(cgnat, 0, true, "dozens of households behind one address, the port not known")        \
     X(unleased, 0, true, "an address while it changes hands")
 
 // X(name, text, verdict class expected)
@@ -87,6 +89,7 @@ struct line {
     uint16_t real;          // which of the real bots, of a line that is one
     int64_t from_ms, to_ms; // guilty: the attack; from the first flow on
     double r[8];            // what the line drew for its kind
+    uint8_t family;         // of bots that share a TLS client (client.h); 0: none
 };
 
 struct people {
@@ -121,4 +124,12 @@ struct flow *client_session(const struct people *p, const struct line *l, struct
                             int64_t t_ms, uint8_t role, uint32_t provider);
 struct mail_spec clean_list(const struct people *p, struct rng *r);
 void takes_mail(const struct people *p, const struct line *l, struct rng *r, int64_t t_ms);
+// What many do at once (together.c).
+void together_home(const struct people *p, const struct line *l, int64_t day_ms, struct rng *r);
+void together_server(const struct people *p, const struct line *l, int64_t day_ms, struct rng *r);
+void together_school(const struct people *p, const struct line *l, int64_t day_ms, struct rng *r);
+uint32_t home_account(const struct line *l, uint32_t i); // its mail provider
+// A fast bot of that line's draw, from one time to another.
+void guilty_minutes(const struct people *p, const struct line *l, int64_t from_ms, int64_t to_ms,
+                    struct rng *r);
 void guilty_day(const struct people *p, const struct line *l, int64_t day_ms, struct rng *r);

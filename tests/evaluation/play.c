@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client.h"
 #include "detector.h"
 #include "engine.h"
 
@@ -13,9 +14,13 @@
 #define KIND_DAYS_MAX 10          // so many show what a kind does
 #define HOMES         5   // ordinary households for each line of an odd kind, behind a block
 #define ID_NOBODY     'p' // begins the name of an address without a lease
+#define PRINT_BOTS    3   // of a class and family, on a site
 
 // Midnight in Berlin a week before summer time ends, and before it begins: 2026-10-18T22:00:00Z, 2027-03-21T23:00:00Z.
 static const int64_t starts_ms[] = {1792360800000LL, 1805670000000LL};
+
+// How many days after that the clocks change.
+static const int32_t clock_days[] = {7, 6};
 
 static const struct {
     const char *name;
@@ -28,6 +33,7 @@ static const struct {
     [PLAY_SITES] = {"sites", false, false},
     [PLAY_SITES_BLOCKED] = {"sites-blocked", true, false},
     [PLAY_NEW_BLOCK] = {"new-block", false, false},
+    [PLAY_PRINTS] = {"prints", false, false},
 };
 
 struct site_run { // one site
@@ -77,6 +83,19 @@ static int64_t dials_in_ms(const struct site_run *run, const struct line *l)
     return l->kind == KIND_reconnects ? (int64_t)(hours * (double)HOUR_MS) : 0;
 }
 
+// As "%u" would write it, of which there are millions.
+static void name_of_line(uint32_t line, char *out)
+{
+    char digits[12];
+    size_t n = 0;
+    do
+        digits[n++] = (char)('0' + line % 10);
+    while ((line /= 10) > 0);
+    while (n > 0)
+        *out++ = digits[--n];
+    *out = '\0';
+}
+
 static void whose(uint32_t line, int64_t t_ms, void *ctx, struct rows_whose *out)
 {
     const struct site_run *run = ctx;
@@ -85,7 +104,7 @@ static void whose(uint32_t line, int64_t t_ms, void *ctx, struct rows_whose *out
     *out = (struct rows_whose){
         .address = w.address, .confidence = w.confidence, .doubts = w.doubts};
     out->party.kind = l->kind == KIND_account ? PARTY_MAILBOX : PARTY_LINE;
-    snprintf(out->party.id, sizeof out->party.id, "%u", line);
+    name_of_line(w.line, out->party.id);
     if (l->kind == KIND_cgnat) { // nobody knows whose port it was
         out->party.kind = PARTY_PROVISIONAL;
         out->confidence = IDENTITY_AMBIGUOUS;
@@ -183,7 +202,8 @@ static void free_config(struct config *c)
     free(c->settings);
 }
 
-static void add_line(struct site_run *run, unsigned kind, unsigned which, uint64_t site_seed)
+static struct line *add_line(struct site_run *run, unsigned kind, unsigned which,
+                             uint64_t site_seed, int64_t begin_ms)
 {
     uint32_t i = run->lines;
     struct score *more = realloc(run->score, (i + 1) * sizeof *more);
@@ -191,10 +211,40 @@ static void add_line(struct site_run *run, unsigned kind, unsigned which, uint64
         exit(1);
     run->score = more;
     struct line l = line_make(&run->people, (uint8_t)kind, i, seed_of("line", site_seed, i),
-                              run->counting.begin_ms, run->counting.end_ms);
+                              begin_ms, run->counting.end_ms);
     l.real = (uint16_t)which;
     score_init(&run->score[i], &l);
     run->lines++;
+    return &run->score[i].line;
+}
+
+static void add_families(struct site_run *run, uint64_t site_seed)
+{
+    static const uint8_t kinds[] = {KIND_fast_tls, KIND_slow_tls, KIND_crafty};
+    for (uint8_t family = CLIENT_OWN; family <= CLIENT_LIBRARY; family++) {
+        for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+            // The fast ones come first: what is learnt from them may help with the others.
+            int64_t begin_ms = run->counting.begin_ms + (k > 0 ? 2 * DAY_MS : 0);
+            for (unsigned i = 0; i < PRINT_BOTS; i++) {
+                struct line *l = add_line(run, kinds[k], 0, site_seed, begin_ms);
+                l->family = family;
+                if (k == 0) {
+                    int64_t late_ms = l->from_ms - (begin_ms + (i + 1) * DAY_MS / 2);
+                    l->from_ms -= late_ms > 0 ? late_ms : 0;
+                    l->to_ms -= late_ms > 0 ? late_ms : 0;
+                }
+            }
+        }
+    }
+}
+
+// Where everybody is guilty no client is common among the innocent: there none is shown.
+static void show_clients(struct site_run *run)
+{
+    for (size_t i = 0; i < run->flows.count && !sets[run->set].attacks; i++) {
+        struct flow *f = &run->flows.item[i];
+        f->client = client_of(run->people.rates, &run->score[f->line].line, f);
+    }
 }
 
 // While the BNG boots there is no line and nothing on it.
@@ -228,6 +278,7 @@ static int play_days(struct site_run *run, uint64_t seed, int64_t start_ms)
             line_day(&run->people, l, day_ms);
         }
         darken(run);
+        show_clients(run);
         address_book_day(&run->book, &run->people.events);
         rc = rows_day(run->rows, &run->flows, day_ms + DAY_MS, counts, take_row, take_mark, run);
     }
@@ -257,6 +308,10 @@ static unsigned wanted(const struct site_run *run, unsigned kind, struct rng *r)
 
 static const char *name_of(const struct site_run *run, const struct line *l, char out[static 96])
 {
+    if (l->family != CLIENT_NO_FAMILY) {
+        snprintf(out, 96, "%s_%s", kind_name(l->kind), l->family == CLIENT_OWN ? "own" : "library");
+        return out;
+    }
     if (l->kind != KIND_real && l->kind != KIND_real_blocked)
         return kind_name(l->kind);
     snprintf(out, 96, "%s_%s", run->people.real->item[l->real].name,
@@ -303,15 +358,18 @@ int play_site(const struct options *o, const struct rates *rates, const struct r
     unsigned days = sets[set].attacks                   ? o->attack_days
                     : !sites && o->days > KIND_DAYS_MAX ? KIND_DAYS_MAX
                                                         : o->days;
+    int32_t clock_day = clock_days[number % 2] - (int32_t)o->warm;
     uint64_t seed = seed_of(o->seeds, seed_of(sets[set].name, 0, 0), number);
     int64_t start_ms = starts_ms[number % 2];
     struct site_run run = {.o = o,
                            .set = set,
                            .people = {.rates = rates, .real = real, .blocked = sets[set].blocked},
                            .days = days,
-                           .counting = {start_ms + o->warm * DAY_MS,
-                                        start_ms + (o->warm + days) * DAY_MS,
-                                        set == PLAY_SITES ? files->levels : NULL},
+                           .counting = {.begin_ms = start_ms + o->warm * DAY_MS,
+                                        .end_ms = start_ms + (o->warm + days) * DAY_MS,
+                                        .levels = set == PLAY_SITES ? files->levels : NULL,
+                                        .no_baselines = o->no_baselines,
+                                        .clock_day = clock_day < (int32_t)days ? clock_day : -1},
                            .verdicts = files->verdicts};
     struct rng r = {seed};
     if (load_config(o, sets[set].blocked, &config) != 0)
@@ -319,9 +377,13 @@ int play_site(const struct options *o, const struct rates *rates, const struct r
     run.people.out = &run.flows;
     for (unsigned k = 0; k < KIND_N; k++) {
         for (unsigned n = wanted(&run, k, &r), i = 0; i < n; i++)
-            add_line(&run, k, real->count ? i % (unsigned)real->count : 0, seed);
+            add_line(&run, k, real->count ? i % (unsigned)real->count : 0, seed,
+                     run.counting.begin_ms);
     }
+    if (set == PLAY_PRINTS)
+        add_families(&run, seed);
     run.book.lines = run.lines;
+    run.book.rates = sets[set].attacks ? NULL : rates;
     struct engine_options eo = {
         .settings = config.settings, .site = &config.site, .conf_hash = config.hash};
     struct rows_options ro = {.whose = whose, .ctx = &run, .address = ADDRESS, .sight = &o->sight};

@@ -8,11 +8,11 @@
 #include "score.h"
 
 struct options {
-    const char *seeds, *out, *rates, *bots, *scaled, *off, *level, *only, *sets;
+    const char *seeds, *out, *rates, *bots, *scaled, *off, *level, *only, *sets, *dialogues;
     double lines, open;
     unsigned days, warm, sites, blocked_sites, each, attack_days, first_site;
     struct sight sight;
-    bool blind;
+    bool blind, no_baselines;
 };
 
 struct play_files {
@@ -24,6 +24,7 @@ struct play_files {
 // The sets of sites. "guilty" and "blocked": the guilty, on a site with port 25 open and on one that declares its block.
 // "kinds" and "kinds-blocked": as many of each innocent kind. "sites" and "sites-blocked": each as often as assumed.
 // "new-block": the same, and on the second day that counts a block of port 25 begins that nobody declares.
+// "prints": the same as "sites", and bots of two families, each of which shows one TLS client.
 enum play_set {
     PLAY_GUILTY,
     PLAY_BLOCKED,
@@ -32,6 +33,7 @@ enum play_set {
     PLAY_SITES,
     PLAY_SITES_BLOCKED,
     PLAY_NEW_BLOCK,
+    PLAY_PRINTS,
     PLAY_SETS
 };
 

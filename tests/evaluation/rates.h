@@ -43,6 +43,16 @@
     X(boot_chance)           \
     X(boot_minutes)          \
     X(renumber_chance)       \
+    X(provider_chance)       \
+    X(provider_minutes)      \
+    X(patch_chance)          \
+    X(patch_share)           \
+    X(patch_minutes)         \
+    X(home_pupil)            \
+    X(school_users)          \
+    X(lease_lost)            \
+    X(lease_lost_minutes)    \
+    X(print_tail)            \
     X(phone_polls_a_day)     \
     X(client25_a_day)        \
     X(device_mails_a_day)    \

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/record.h"
+#include "order.h"
 
 #define MINUTE_MS      60000
 #define EARLY_OUTCOMES 1 // collector.early_outcomes
@@ -15,14 +16,6 @@
 #define SHORT_TLS      1500
 #define DAY_MS         86400000LL
 #define KEPT_MAX       1000000
-
-enum what { STARTS, ANSWERED, ENDS };
-
-struct event {
-    int64_t t_ms;
-    uint32_t line, flow;
-    uint8_t what;
-};
 
 struct piece { // a row to be: events [from, to) of the list
     int64_t cut_ms;
@@ -33,6 +26,7 @@ struct piece { // a row to be: events [from, to) of the list
 struct rows {
     struct rows_options options;
     struct flows kept;
+    struct order order;
     struct event *event;
     size_t events, event_cap;
     struct piece *piece;
@@ -40,6 +34,7 @@ struct rows {
     struct minute_digest digest[DIGESTS];
     uint32_t digest_flow[DIGESTS];
     struct rng rng;
+    unsigned touched; // whose counters the row has: a bit for each role and direction
     struct minute_row row;
 };
 
@@ -58,6 +53,7 @@ void rows_free(struct rows *r)
     if (!r)
         return;
     free(r->kept.item);
+    order_fini(&r->order);
     free(r->event);
     free(r->piece);
     free(r);
@@ -73,18 +69,6 @@ static void add_event(struct rows *r, const struct flow *f, uint32_t index, uint
             exit(1);
     }
     r->event[r->events++] = (struct event){t_ms, f->line, index, what};
-}
-
-static int by_line(const void *a, const void *b)
-{
-    const struct event *x = a, *y = b;
-    if (x->line != y->line)
-        return x->line < y->line ? -1 : 1;
-    if (x->t_ms != y->t_ms)
-        return x->t_ms < y->t_ms ? -1 : 1;
-    if (x->flow != y->flow)
-        return x->flow < y->flow ? -1 : 1;
-    return (x->what > y->what) - (x->what < y->what);
 }
 
 static int by_cut(const void *a, const void *b)
@@ -125,11 +109,26 @@ static uint64_t peer_of(const struct flow *f)
     return f->provider | (uint64_t)f->host << 32;
 }
 
+// Most of a row is counters, and most of these stay zero.
+static void clear(struct rows *r)
+{
+    const size_t before = offsetof(struct minute_row, counter),
+                 behind = before + sizeof r->row.counter;
+    memset(&r->row, 0, before);
+    memset((char *)&r->row + behind, 0, sizeof r->row - behind);
+    for (unsigned i = 0; i < MINUTE_ROLES * MINUTE_DIRECTIONS; i++) {
+        if (r->touched & 1u << i)
+            memset(r->row.counter[i / MINUTE_DIRECTIONS][i % MINUTE_DIRECTIONS], 0,
+                   sizeof r->row.counter[0][0]);
+    }
+    r->touched = 0;
+}
+
 static void begin_row(struct rows *r, const struct event *e, const struct piece *piece)
 {
     struct minute_row *row = &r->row;
     const struct rows_options *o = &r->options;
-    memset(row, 0, sizeof *row);
+    clear(r);
     row->minute = e->t_ms / MINUTE_MS;
     row->cut_ms = piece->cut_ms;
     struct rows_whose whose = {0};
@@ -178,14 +177,14 @@ static struct minute_digest *digest_of(struct rows *r, const struct flow *f, uin
         .relay_first = f->relay,
         .recipient = f->flags & FLOW_TLS && !(f->flags & FLOW_LOG) ? 0 : f->recipient,
         .sender = f->sender,
-        .user = f->user};
+        .user = f->user,
+        .tls_client = f->client && f->outcome == MINUTE_OUTCOME_GREETED ? hash_of(f->client) : 0};
     if (f->outcome == MINUTE_OUTCOME_GREETED || f->outcome == MINUTE_OUTCOME_ESTABLISHED)
         d->app = f->role == MINUTE_MX ? RECORD_APP_SMTP : 0;
     if (f->flags & FLOW_SOCKS) {
         d->app = RECORD_APP_SOCKS5;
         d->socks_port = 25;
         d->socks_inner = RECORD_APP_SMTP;
-        d->flags |= MINUTE_DIGEST_SOCKS_GRANTED;
     }
     d->flags |= (f->flags & FLOW_HOSTING ? (uint32_t)MINUTE_DIGEST_HOSTING : 0) |
                 (f->flags & FLOW_SCAN ? (uint32_t)MINUTE_DIGEST_SCAN : 0) |
@@ -193,8 +192,6 @@ static struct minute_digest *digest_of(struct rows *r, const struct flow *f, uin
                 (f->flags & FLOW_NULL ? (uint32_t)MINUTE_DIGEST_NULL_SENDER : 0) |
                 (f->flags & FLOW_POLICY ? (uint32_t)MINUTE_DIGEST_POLICY_REPLY : 0) |
                 (f->flags & FLOW_LOG ? (uint32_t)MINUTE_DIGEST_FROM_LOG : 0);
-    if (f->flags & FLOW_LOGIN)
-        d->flags |= f->flags & FLOW_FAILED ? MINUTE_DIGEST_AUTH_FAILED : MINUTE_DIGEST_AUTH;
     return d;
 }
 
@@ -229,6 +226,17 @@ static void starts(struct rows *r, const struct flow *f, struct minute_digest *d
     }
 }
 
+// As the sensor tells it: who is sent away and hangs up without a word has closed early; a mailbox without TLS has
+// no greeting that counts.
+static uint8_t outcome_told(const struct flow *f)
+{
+    if (f->outcome == MINUTE_OUTCOME_TURNED_AWAY && (f->flags & FLOW_NO_QUIT))
+        return MINUTE_OUTCOME_CLOSED_EARLY;
+    if (f->outcome == MINUTE_OUTCOME_GREETED && f->role == MINUTE_ACCESS && !(f->flags & FLOW_TLS))
+        return MINUTE_OUTCOME_ESTABLISHED;
+    return f->outcome;
+}
+
 static void answered(struct rows *r, const struct flow *f, struct minute_digest *d, int64_t t_ms)
 {
     struct minute_row *row = &r->row;
@@ -237,9 +245,10 @@ static void answered(struct rows *r, const struct flow *f, struct minute_digest 
     if ((f->flags & FLOW_CONTINUES) || (row->flags & MINUTE_FROM_EXPORT))
         return;
     if (d) {
-        d->outcome = f->outcome;
+        d->outcome = outcome_told(f);
         d->outcome_ms = (int32_t)(t_ms - row->minute * MINUTE_MS);
-        d->flags |= MINUTE_DIGEST_OUTCOME;
+        d->flags |= MINUTE_DIGEST_OUTCOME |
+                    (f->flags & FLOW_SOCKS ? (uint32_t)MINUTE_DIGEST_SOCKS_GRANTED : 0);
     }
     bool out = f->direction == MINUTE_OUT;
     switch (f->outcome) {
@@ -250,11 +259,13 @@ static void answered(struct rows *r, const struct flow *f, struct minute_digest 
     case MINUTE_OUTCOME_TURNED_AWAY:
         c[MINUTE_established]++;
         c[MINUTE_banner_5xx]++;
+        c[MINUTE_closed_early] += (f->flags & FLOW_NO_QUIT) != 0;
         c[MINUTE_blocklist_exploit] += (f->flags & FLOW_LISTED) != 0;
         break;
     default:
         c[MINUTE_established]++;
-        c[MINUTE_banner_ok] += f->role == MINUTE_MX || !(f->flags & FLOW_TLS);
+        c[MINUTE_banner_ok] += f->role == MINUTE_MX ||
+                               (f->role != MINUTE_ACCESS && !(f->flags & FLOW_TLS));
     }
     if (f->role == MINUTE_MX && out && is_failure(f->outcome))
         set_add(row, MINUTE_SET_peers_mx_failed, peer_of(f));
@@ -316,6 +327,8 @@ static void ends(struct rows *r, const struct flow *f, struct minute_digest *d, 
     bool tls = (f->flags & FLOW_TLS) != 0, read = !tls || (f->flags & FLOW_LOG);
     c[MINUTE_helo] += smtp;
     c[MINUTE_tls_sessions] += tls;
+    if (f->client && f->direction == MINUTE_OUT)
+        set_add(row, MINUTE_SET_tls_clients, f->client);
     c[MINUTE_tls_short] += tls && f->octets_up < SHORT_TLS;
     if (f->flags & FLOW_LOGIN) {
         c[MINUTE_auth]++;
@@ -323,6 +336,8 @@ static void ends(struct rows *r, const struct flow *f, struct minute_digest *d, 
         set_add(row, f->role == MINUTE_ACCESS ? MINUTE_SET_login_users : MINUTE_SET_auth_users,
                 f->user);
         set_add(row, MINUTE_SET_providers_login, f->provider);
+        if (d)
+            d->flags |= f->flags & FLOW_FAILED ? MINUTE_DIGEST_AUTH_FAILED : MINUTE_DIGEST_AUTH;
     }
     if (f->country) {
         set_add(row, MINUTE_SET_client_networks, f->provider);
@@ -334,7 +349,7 @@ static void ends(struct rows *r, const struct flow *f, struct minute_digest *d, 
     c[MINUTE_unoffered_pipelining] += (f->flags & FLOW_PIPELINE) != 0;
     c[MINUTE_helo_literal] += (f->flags & FLOW_LITERAL) != 0;
     c[MINUTE_quit_missing] += (f->flags & FLOW_NO_QUIT) != 0;
-    c[MINUTE_starttls_unasked] += f->role == MINUTE_MX && f->direction == MINUTE_OUT && !tls;
+    c[MINUTE_starttls_unasked] += f->role != MINUTE_SMARTHOST && f->direction == MINUTE_OUT && !tls;
     dialogue(row, f, c, d);
 }
 
@@ -347,6 +362,7 @@ static int hand_out(struct rows *r, const struct flows *flows, const struct piec
         const struct event *e = &r->event[i];
         const struct flow *f = &flows->item[e->flow];
         struct minute_digest *d = digest_of(r, f, e->flow);
+        r->touched |= 1u << (f->role * MINUTE_DIRECTIONS + f->direction);
         if (e->what == STARTS)
             starts(r, f, d);
         else if (e->what == ANSWERED)
@@ -355,8 +371,10 @@ static int hand_out(struct rows *r, const struct flows *flows, const struct piec
             ends(r, f, d, e->t_ms);
     }
     int rc = fn(&r->row, ctx);
-    for (unsigned s = 0; s < MINUTE_SET_N; s++)
-        distinct_clear(&r->row.set[s], NULL);
+    for (unsigned s = 0; s < MINUTE_SET_N; s++) {
+        if (r->row.set[s].store)
+            distinct_clear(&r->row.set[s], NULL);
+    }
     return rc;
 }
 
@@ -467,7 +485,7 @@ int rows_day(struct rows *r, struct flows *flows, int64_t until_ms,
         if (later && kept++ < KEPT_MAX)
             *flow_new(&r->kept, 0, 0) = *f;
     }
-    qsort(r->event, r->events, sizeof r->event[0], by_line);
+    order_events(&r->order, r->event, r->events);
     divide(r, flows);
     qsort(r->piece, r->pieces, sizeof r->piece[0], by_cut);
     return play(r, flows, site_counts, fn, mark, ctx);

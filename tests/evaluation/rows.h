@@ -13,6 +13,7 @@ struct sight {
     bool flow_only;     // legal profile: no dialogue is opened
     bool no_log;        // there is no mail log
     bool export;        // a router's flow export instead of packets
+    bool tier_a;        // of ports that are no mail: SYN, FIN and RST alone
     bool undeclared;    // the analysis is not told
 };
 

@@ -70,6 +70,8 @@ void score_row(struct score *s, const struct counting *c, const struct minute_ro
     for (uint32_t i = 0; i < r->digest_count && r->cut_ms >= s->line.from_ms; i++)
         s->sessions += r->digest[i].direction == MINUTE_OUT &&
                        (r->digest[i].flags & MINUTE_DIGEST_START);
+    if (c->no_baselines)
+        return;
     float level[BASELINE_N];
     unsigned alarms = baseline_row(s->baseline, r, level);
     for (unsigned b = 0; b < BASELINE_N; b++) {
@@ -139,7 +141,7 @@ void score_heading(FILE *out)
     fprintf(
         out,
         "set,kind,guilty,past,judge,found_s,sessions,days_flagged,tickets,right_class,confirmed,"
-        "confirmed_days,log_odds,level,log_odds_days\n");
+        "confirmed_days,log_odds,level,clock_day,log_odds_days\n");
 }
 
 void score_write(const struct score *s, const struct counting *c, const char *set, const char *kind,
@@ -154,10 +156,11 @@ void score_write(const struct score *s, const struct counting *c, const char *se
                 ours ? "postern" : baseline_name(j));
         if (a->after_ms != NOT_FOUND)
             fprintf(out, "%.1f", (double)a->after_ms / 1000);
-        fprintf(out, ",%" PRIu32 ",%d,%" PRIu32 ",%d,%d,%d,%.2f,%.1f,", a->sessions,
+        bool clock = c->clock_day >= 0 && (a->days >> c->clock_day & 1) != 0;
+        fprintf(out, ",%" PRIu32 ",%d,%" PRIu32 ",%d,%d,%d,%.2f,%.1f,%d,", a->sessions,
                 __builtin_popcountll(a->days), ours ? s->tickets : 0, ours && s->right_class,
                 ours && s->confirmed, ours ? __builtin_popcountll(s->confirmed_days) : 0,
-                ours ? s->log_odds : 0, (double)a->level);
+                ours ? s->log_odds : 0, (double)a->level, clock);
         for (int64_t day = 0; ours && day < DAYS_MAX && day < (c->end_ms - c->begin_ms) / DAY_MS;
              day++) {
             if (a->days & (uint64_t)1 << day)

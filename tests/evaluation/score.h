@@ -45,6 +45,8 @@ struct score {
 struct counting {
     int64_t begin_ms, end_ms; // what is before is warm-up
     struct levels *levels;    // NULL: nobody asks
+    bool no_baselines;
+    int32_t clock_day; // the day on which clocks change, of those that count; -1: none
 };
 
 void score_init(struct score *s, const struct line *l);

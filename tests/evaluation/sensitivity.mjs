@@ -47,7 +47,7 @@ const cell = (c) => c ? `${c.found}, ${span(c.median)}` : "";
 
 const names = fs.readdirSync(run).filter((n) => fs.existsSync(path.join(run, n, "facts.csv")));
 const ordered = (prefix) => names.filter((n) => n.startsWith(prefix)).sort();
-const first = ["tap-base", "tap-packets", "tap-flow-only"];
+const first = ["tap-base", "tap-packets", "tap-tier-a", "tap-flow-only"];
 const taps = [...first, ...ordered("tap-").filter((n) => !first.includes(n))], offs = ordered("off-");
 const all = new Map([...taps, ...offs].map((n) => [n, outcome(n)])), base = all.get("tap-base");
 const kinds = [...base.classes.keys()];
@@ -73,11 +73,12 @@ for (const [key, group] of rates) {
 
 const page = ["# Sensitivity, on tuning seeds", "",
     `Made by \`scripts/evaluate --sensitivity\`; do not edit. Rules ${rules}. Parties found of 5, and the median time; short runs of two ` +
-    "days, so shares are coarse: a change of one party is none. False tickets are lines (a model's figure), 5 of each kind but tor_exit " +
-    "and cgnat.", "",
+    "days, so shares are coarse: a change of one party is none. False tickets are lines (a model's figure), 5 of each kind but tor_exit, " +
+    "cgnat and told_of_bot.", "",
     "## Taps and tiers", "",
-    "*base*: packets of both directions, and the mail log. *packets*: no mail log. *flow-only*: the legal profile that opens no dialogue, no " +
-    "log. *export*: a router's flow export sampled 1:100, no log. The analysis is told what the sensors declare; *undeclared* shows what " +
+    "*base*: packets of both directions, and the mail log (tier B, a full mirror). *tier-a*: of ports that are neither mail nor DNS only SYN, FIN " +
+    "and RST are mirrored. *export*: tier C, a router's flow export sampled 1:100, no log. *packets*: tier B without the mail log. *flow-only*: " +
+    "the legal profile that opens no dialogue, no log. The analysis is told what the sensors declare; *undeclared* shows what " +
     "comes of a fault that nobody declares, where detectors go on that should be off.", "",
     table(["condition", ...kinds, "innocent lines ticketed"], taps.map((n) => [n.slice(4),
         ...kinds.map((k) => cell(all.get(n).classes.get(k))), false_(all.get(n))])), "",

@@ -14,7 +14,7 @@ guilty=$bot,smarthost,account,socks,backconnect,guesser,guesser_tls,backscatter,
 guilty=$guilty,fast_blocked,slow_blocked,real,real_blocked
 server=mail_server,new_server,newsletter,stale_list,forwarder,mailing_list,callouts,dead_queue,hybrid_exchange,greylisted
 odd=stale_phone,device_retry,bcc_club,office,vpn,monitor,zmap,migration,password_manager,autodiscovery,phones,client25
-odd=$odd,direct_device,hobby_server,resolver,reconnects,dead_smarthost
+odd=$odd,direct_device,hobby_server,resolver,reconnects,dead_smarthost,school
 given=()
 if [ -n "$(find "$bots" -maxdepth 1 -name '*.csv' 2>/dev/null | head -1)" ]; then given=(--bots "$bots"); fi
 
@@ -40,6 +40,7 @@ done
 tap one-direction --one-direction
 tap one-direction-undeclared --one-direction --undeclared
 tap "packets" --no-log
+tap "tier-a" --tier-a
 tap "flow-only" --flow-only --no-log
 tap "export-1:100" --export --no-log --sampling 100
 for detector in "${detectors[@]}"; do
@@ -64,6 +65,11 @@ done
 for key in mx_dead mx_greylist mx_bounce mx_tls server_sends_an_hour server_gets_an_hour server_providers; do
     rate $key $server,hobby_server,client25,direct_device
 done
+for key in provider_chance provider_minutes patch_chance patch_share patch_minutes home_pupil lease_lost \
+    lease_lost_minutes print_tail; do
+    rate $key household,$server --each 5 --sites 1 --days 8 --warm 1
+done
+rate school_users school
 rate mx_bounce_stale stale_list
 for key in newsletter_recipients newsletter_a_week; do rate $key newsletter,stale_list; done
 rate callouts_an_hour callouts

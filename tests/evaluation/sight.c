@@ -27,7 +27,7 @@ static void close_dialogue(struct flow *f)
 {
     f->flags &= FLOW_GUILTY | FLOW_CONTINUES | FLOW_LASTS | FLOW_HOSTING | FLOW_SCAN;
     f->rcpt_ok = f->rcpt_4xx = f->rcpt_5xx = f->messages = 0;
-    f->recipient = f->sender = f->user = f->relay = 0;
+    f->recipient = f->sender = f->user = f->relay = f->client = 0;
     if (f->outcome == MINUTE_OUTCOME_GREETED || f->outcome == MINUTE_OUTCOME_TURNED_AWAY)
         f->outcome = MINUTE_OUTCOME_ESTABLISHED;
 }
@@ -51,6 +51,22 @@ bool sight_declare(const struct sight *s, int64_t minute, struct coverage_minute
     return true;
 }
 
+// Of ports that are neither mail nor DNS only the ends are mirrored: no dialogue, no octets, nothing between.
+static bool keep_ends(struct flow *f)
+{
+    if (f->role != MINUTE_OTHER || (f->flags & FLOW_MX_QUERY))
+        return true;
+    if ((f->flags & FLOW_CONTINUES) && (f->flags & FLOW_LASTS))
+        return false;
+    f->flags &= FLOW_GUILTY | FLOW_CONTINUES | FLOW_LASTS | FLOW_HOSTING | FLOW_SCAN;
+    f->relay = 0;
+    f->octets_up = f->octets_up > 120 ? 120 : f->octets_up;
+    f->octets_down = f->octets_down > 120 ? 120 : f->octets_down;
+    if (f->outcome == MINUTE_OUTCOME_GREETED)
+        f->outcome = MINUTE_OUTCOME_ESTABLISHED;
+    return true;
+}
+
 // What is lost is taken from the flow before it is told: its first packet, the answer, the dialogue. False: nothing
 // of it is seen.
 bool sight_blur(const struct sight *s, struct rng *r, struct flow *f)
@@ -58,6 +74,8 @@ bool sight_blur(const struct sight *s, struct rng *r, struct flow *f)
     if (!s)
         return true;
     if (s->no_log && !forget_log(f))
+        return false;
+    if (s->tier_a && !keep_ends(f))
         return false;
     if (s->flow_only && !(f->flags & FLOW_LOG))
         close_dialogue(f);
@@ -69,6 +87,7 @@ bool sight_blur(const struct sight *s, struct rng *r, struct flow *f)
             return false;
         f->flags &= FLOW_GUILTY | FLOW_CONTINUES | FLOW_LASTS | FLOW_HOSTING;
         f->rcpt_ok = f->rcpt_4xx = f->rcpt_5xx = f->messages = 0;
+        f->client = 0;
         f->outcome = seen(s, r) ? f->outcome : MINUTE_OUTCOME_MIDSTREAM;
         return true;
     }

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "client.h"
 #include "common/identity.h"
 #include "common/verdict.h"
 #include "flow_facts.h"
@@ -36,6 +37,108 @@ static void addresses_change_hands(void **state)
     // Nobody else has it then: all have moved by one.
     for (uint32_t line = 0; line < 9; line++)
         assert_int_equal(address_book_whose(&b, line, DAY_BEGINS + DAY_MS, 0).address, line + 1);
+}
+
+static void while_a_start_is_lost_the_former_holder_is_told(void **state)
+{
+    (void)state;
+    struct rates rates = {0};
+    rates.low[RATE_lease_lost] = rates.high[RATE_lease_lost] = 1;
+    rates.low[RATE_lease_lost_minutes] = rates.high[RATE_lease_lost_minutes] = 30;
+    struct address_book b = {.lines = 10, .rates = &rates};
+    int64_t up_ms = DAY_BEGINS + 600000;
+    struct events e = {.reboot = {DAY_BEGINS + 300000, up_ms}};
+    address_book_day(&b, &e);
+    for (uint32_t line = 0; line < 10; line++) {
+        struct events_whose w = address_book_whose(&b, line, up_ms + 60000, 0);
+        assert_int_equal(w.address, (line + 1) % 10);
+        assert_int_equal(w.line, (line + 1) % 10); // whose address it was before
+        assert_false(w.provisional);               // and nobody doubts it
+        assert_int_equal(w.confidence, IDENTITY_CERTAIN);
+        w = address_book_whose(&b, line, up_ms + 1800000, 0); // the interim record has come
+        assert_int_equal(w.line, line);
+        w = address_book_whose(&b, line, up_ms - 400000, 0);
+        assert_int_equal(w.line, line);
+        assert_int_equal(w.address, line);
+    }
+    b.rates = NULL;
+    assert_int_equal(address_book_whose(&b, 3, up_ms + 60000, 0).line, 3);
+}
+
+static void a_provider_that_is_down_answers_nobody(void **state)
+{
+    (void)state;
+    struct rates rates;
+    assert_int_equal(rates_load(POSTERN_SOURCE_DIR "/tests/evaluation/rates.tsv", NULL, &rates), 0);
+    struct flows flows = {0};
+    struct people p = {.rates = &rates, .out = &flows};
+    struct line l = {.kind = KIND_household};
+    struct rng r = {5};
+    struct mail_spec spec = {.recipients = 1};
+    p.events.provider = (struct span_ms){DAY_BEGINS, DAY_BEGINS + 600000};
+    p.events.provider_down = 3;
+    const struct {
+        int64_t after_ms;
+        uint32_t provider;
+        bool refuses;
+        uint8_t outcome;
+    } at[] = {
+        {1000, 3, false, MINUTE_OUTCOME_UNANSWERED}, {1000, 3, true, MINUTE_OUTCOME_REFUSED},
+        {1000, 4, false, MINUTE_OUTCOME_GREETED},    {600000, 3, false, MINUTE_OUTCOME_GREETED},
+        {-1, 3, true, MINUTE_OUTCOME_GREETED},
+    };
+    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+        int64_t t_ms = DAY_BEGINS + at[i].after_ms;
+        p.events.provider_refuses = at[i].refuses;
+        assert_int_equal(mail_session(&p, &l, &r, t_ms, at[i].provider, &spec)->outcome,
+                         at[i].outcome);
+        assert_int_equal(client_session(&p, &l, &r, t_ms, MINUTE_ACCESS, at[i].provider)->outcome,
+                         at[i].outcome);
+        // What is no mail goes elsewhere.
+        assert_int_equal(client_session(&p, &l, &r, t_ms, MINUTE_OTHER, at[i].provider)->outcome,
+                         MINUTE_OUTCOME_GREETED);
+    }
+    free(flows.item);
+}
+
+static void clients_are_common_or_a_familys_own(void **state)
+{
+    (void)state;
+    struct rates rates;
+    assert_int_equal(rates_load(POSTERN_SOURCE_DIR "/tests/evaluation/rates.tsv", NULL, &rates), 0);
+    struct flow f = {.role = MINUTE_ACCESS, .flags = FLOW_TLS, .outcome = MINUTE_OUTCOME_GREETED};
+    unsigned counts[64] = {0}, first = 0, rare = 0, lines = 5000;
+    for (unsigned i = 0; i < lines; i++) {
+        struct line l = {.kind = KIND_household, .seed = seed_of("line", i, 0)};
+        uint32_t client = client_of(&rates, &l, &f);
+        assert_int_not_equal(client, 0);
+        if (client >= 10000)
+            rare++;
+        else
+            counts[client - 1000]++;
+    }
+    for (unsigned i = 0; i < 64; i++)
+        first = counts[i] > first ? counts[i] : first;
+    assert_in_range(first, lines * 25 / 100, lines * 36 / 100); // six in ten of the commonest half
+    assert_in_range(rare, lines * 2 / 100, lines * 6 / 100);
+    struct line bot = {.kind = KIND_slow_tls, .family = CLIENT_OWN};
+    f = (struct flow){.role = MINUTE_MX, .flags = FLOW_TLS | FLOW_GUILTY};
+    uint32_t own = client_of(&rates, &bot, &f);
+    struct line other = {.kind = KIND_crafty, .family = CLIENT_OWN, .seed = 9};
+    assert_int_not_equal(own, 0);
+    assert_int_equal(client_of(&rates, &other, &f), own);
+    other.family = CLIENT_LIBRARY;
+    uint32_t library = client_of(&rates, &other, &f);
+    unsigned servers = 0;
+    for (unsigned i = 0; i < 200; i++) { // servers use that library too
+        struct line s = {.kind = KIND_mail_server, .seed = seed_of("line", i, 1)};
+        f.flags = FLOW_TLS;
+        servers += client_of(&rates, &s, &f) == library;
+        assert_int_not_equal(client_of(&rates, &s, &f), own);
+    }
+    assert_in_range(servers, 40, 120);
+    f.flags = 0;
+    assert_int_equal(client_of(&rates, &bot, &f), 0);
 }
 
 static void a_boot_holds_for_a_quarter_of_an_hour(void **state)
@@ -130,6 +233,17 @@ static void a_tap_hides_what_it_should(void **state)
     assert_true(sight_blur(&(struct sight){.no_log = true}, &r, &f));
     assert_int_equal(f.flags, FLOW_TLS);
     assert_int_equal(f.rcpt_ok, 0);
+    // Tier A: of other ports the ends, without octets and dialogue; mail's as ever.
+    const struct sight tier_a = {.tier_a = true};
+    f = said;
+    assert_true(sight_blur(&tier_a, &r, &f));
+    assert_memory_equal(&f, &said, sizeof f);
+    f = (struct flow){.role = MINUTE_OTHER, .flags = FLOW_SOCKS | FLOW_LASTS, .octets_up = 9000};
+    assert_true(sight_blur(&tier_a, &r, &f));
+    assert_int_equal(f.flags, FLOW_LASTS);
+    assert_int_equal(f.octets_up, 120);
+    f.flags |= FLOW_CONTINUES;
+    assert_false(sight_blur(&tier_a, &r, &f));
     f = said;
     f.direction = MINUTE_IN;
     assert_false(sight_blur(&(struct sight){.one_direction = true}, &r, &f));
@@ -199,6 +313,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_change_hands),
+        cmocka_unit_test(while_a_start_is_lost_the_former_holder_is_told),
+        cmocka_unit_test(a_provider_that_is_down_answers_nobody),
+        cmocka_unit_test(clients_are_common_or_a_familys_own),
         cmocka_unit_test(a_boot_holds_for_a_quarter_of_an_hour),
         cmocka_unit_test(facts_become_flows),
         cmocka_unit_test(a_tap_hides_what_it_should),

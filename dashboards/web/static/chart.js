@@ -41,13 +41,32 @@
     return changed ? `${time}\n${day}` : time;
   });
 
+  // Of an interval that was not watched for all of its time, how much was.
+  const share = (watched, of) => (watched >= of ? 'all' : watched === 0 ? 'none'
+    : `${(Math.floor((watched / of) * 1000) / 10).toFixed(1)} %`);
+  const inPart = (i) => {
+    const s = i == null ? null : answer.samples[i];
+    if (!s || s.watched_s >= answer.step_s) return '';
+    return s.others ? ', not this party\'s'
+      : `, ${share(s.watched_s, answer.step_s)} watched`;
+  };
+  // What was counted in the time that was watched, and how much that was.
+  const totals = (view, at) => {
+    const own = answer.samples.filter((s) => !s.others);
+    const watched = own.reduce((n, s) => n + s.watched_s, 0);
+    const counted = at.map((source, i) => view.sources[i] === 'loss_ppm' ? null
+      : `${view.sources[i]} ${whole(own.reduce((n, s) => n + (s.average[source] ?? 0) * s.minutes, 0))}`);
+    return `In all: ${counted.filter(Boolean).join(', ') || '-'}. `
+      + `Watched: ${share(watched, own.length * answer.step_s)} of this time.`;
+  };
+
   const draw = () => {
     const view = views[Number(choice.value)];
     const at = view.sources.map((name) => answer.sources.indexOf(name));
     const times = answer.samples.map((s) => Date.parse(s.end) / 1000 - answer.step_s);
     const data = [times];
-    const series = [{ label: 'from (UTC)', value: (u, t) => (t == null ? '-'
-      : new Date(t * 1000).toISOString().slice(0, 16).replace('T', ' ')) }];
+    const series = [{ label: 'from (UTC)', value: (u, t, s, i) => (t == null ? '-'
+      : new Date(t * 1000).toISOString().slice(0, 16).replace('T', ' ') + inPart(i)) }];
     at.forEach((source, i) => {
       data.push(answer.samples.map((s) => s.average[source]));
       series.push({ label: view.sources[i], stroke: colours[i], width: 1.5, points: { show: false },
@@ -79,7 +98,7 @@
       },
     }, data, box);
     box.querySelector('.u-over').addEventListener('dblclick', () => ask(range.from, range.to));
-    note.textContent = `Intervals of ${answer.step_s / 60} min. Drag to zoom, double click to go back.`;
+    note.textContent = `${totals(view, at)} Intervals of ${answer.step_s / 60} min. Drag to zoom, double click to go back.`;
     place.dataset.shown = `${times[0]}-${times[times.length - 1] + answer.step_s}`;
   };
 

@@ -113,10 +113,12 @@ static void sync_dir(const char *dir)
     close(fd);
 }
 
-// The files of the active ones, all at once: making them is no part of what is measured.
+// The files of the active ones, all at once: making them is no part of what is measured. Those of a run
+// before stay, and in memory as they are.
 static void make_files(const struct options *o, bool reduced)
 {
     struct rrdfile_shape shape = {.reduced = reduced};
+    long made = 0;
     for (long i = 0; i < o->active; i++) {
         char name[SUBSCRIBER_TEXT_MAX], relative[SERIES_PATH_MAX], path[4096],
             error[RRDFILE_ERROR_MAX];
@@ -129,13 +131,14 @@ static void make_files(const struct options *o, bool reduced)
             *slash = '/';
         }
         int rc = rrdfile_create(path, shape, FIRST * 60LL, error);
-        if (rc == -EEXIST) // of a run before: they stay in memory as they are
-            return;
-        if (rc != 0) {
+        made += rc == 0;
+        if (rc != 0 && rc != -EEXIST) {
             fprintf(stderr, "bench_series: %s\n", error);
             exit(73);
         }
     }
+    if (made == 0)
+        return;
     sync_dir(o->dir);
     forget_pages(o->dir, o->active);
 }

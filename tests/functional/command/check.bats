@@ -94,6 +94,88 @@ END
     said 'p.yaml:1:23: site.run_directory: is too long for the address of a socket' 1
 }
 
+@test "a mail log that could not be followed is found" {
+    echo "1 $(printf 'ab%.0s' $(seq 32))" >site.key
+    chmod 600 site.key
+    "$postern" mailbox keys mailbox.pub mailbox.key
+    # with LINES: the section sensor.mail_log, of a sensor that has all it needs
+    with() {
+        {
+            printf 'sensor:\n  legal_profile: flow-only\n  key_file: site.key\n  spool: spool\n'
+            printf '  mail_log:\n    files: [mail.log]\n'
+            printf '    %s\n' "$@"
+        } >p.yaml
+    }
+    with 'mailbox_domain: example.net' 'mailbox_map: names' 'mailbox_map_key: mailbox.pub'
+    run -0 --separate-stderr "$postern" check p.yaml
+    [ -z "$stderr" ]
+    with 'mailbox_map: names'
+    run -78 --separate-stderr "$postern" check p.yaml
+    said 'p.yaml:7:18: sensor.mail_log.mailbox_map: needs mailbox_map_key beside it' 1
+    with 'mailbox_map_key: mailbox.pub'
+    run -78 --separate-stderr "$postern" check p.yaml
+    said 'p.yaml:7:22: sensor.mail_log.mailbox_map_key: seals nothing without mailbox_map' 1
+    with 'mailbox_map: names' 'mailbox_map_key: mailbox.key'
+    run -78 --separate-stderr "$postern" check p.yaml
+    said 'p.yaml:8:22: sensor.mail_log.mailbox_map_key: is the secret key' 1
+    said 'give the public one' 1
+    # The same at the start, with its line.
+    run -78 --separate-stderr "$POSTERN_BIN/postern-sensor" -c p.yaml --mail-log -r /dev/null -o /dev/null
+    said 'p.yaml:8:22: sensor.mail_log.mailbox_map_key: is the secret key' 1
+    with 'mailbox_map: names' 'mailbox_map_key: site.key'
+    run -78 --separate-stderr "$postern" check p.yaml
+    said 'p.yaml:8:22: sensor.mail_log.mailbox_map_key: is no key file' 1
+    # Without the word before it a key is what it is said to be.
+    sed 's/public //' mailbox.pub >bare.pub
+    with 'mailbox_map: names' 'mailbox_map_key: bare.pub'
+    run -0 --separate-stderr "$postern" check p.yaml
+    local domain
+    for domain in '"@example.net"' 'bob@example.net' '"a b.net"' 'example..net' '.net' 'net.' '""' \
+        '"ex/ample"' "$(printf 'x%.0s' $(seq 64)).net"; do
+        with "mailbox_domain: $domain"
+        run -78 --separate-stderr "$postern" check p.yaml
+        said 'p.yaml:7:21: sensor.mail_log.mailbox_domain: is no domain' 1
+    done
+    for domain in 'localhost' 'Mail_2.example.net' 'xn--mnchen-3ya.example' 'münchen.example'; do
+        with "mailbox_domain: $domain"
+        run -0 --separate-stderr "$postern" check p.yaml
+    done
+    # What a sensor that follows logs cannot do without.
+    printf 'sensor:\n  mail_log: {files: [mail.log]}\n' >p.yaml
+    run -78 --separate-stderr "$postern" check p.yaml
+    said 'p.yaml:2:3: sensor.legal_profile: is not chosen' 1
+    said 'p.yaml:2:3: sensor.key_file: is missing' 1
+    said 'p.yaml:2:3: sensor.spool: is missing' 1
+}
+
+@test "addresses where nobody can listen or be reached are found" {
+    cat >p.yaml <<'END'
+sensor: {collector: "collector.example.net"}
+collector: {listen: ["unix:relative", "tcp:[::1]:4739", "0.0.0.0:4739"]}
+series: {rrdcached: localhost:42217}
+web:
+  listen: 192.0.2.1:8025
+  rrdcached: localhost:42217
+END
+    run -78 --separate-stderr "$postern" check p.yaml
+    said 'p.yaml:1:21: sensor.collector: is no address; write HOST:PORT or unix:/PATH' 1
+    said 'p.yaml:2:22: collector.listen[0]: unix:relative is no address' 1
+    said 'collector.listen[1]' 0
+    said 'collector.listen[2]: 0.0.0.0:4739 needs collector.ca' 1
+    said 'p.yaml:3:21: series.rrdcached: localhost:42217: no socket of rrdcached; write unix:/run/rrdcached.sock' 1
+    said 'p.yaml:5:11: web.listen: 192.0.2.1:8025: is not on loopback' 1
+    said 'p.yaml:6:14: web.rrdcached: localhost:42217: no socket of rrdcached' 1
+    local listen
+    for listen in '127.0.0.1' 'localhost:8025' '127.0.0.1:0' '127.0.0.1:80250' '127.0.0.1:x'; do
+        printf 'web: {listen: "%s"}\n' "$listen" >p.yaml
+        run -78 --separate-stderr "$postern" check p.yaml
+        said "p.yaml:1:15: web.listen: $listen: " 1
+    done
+    printf 'web: {listen: "[::1]:8025", rrdcached: "unix:/run/rrdcached.sock"}\n' >p.yaml
+    run -0 --separate-stderr "$postern" check p.yaml
+    [ -z "$stderr" ]
+}
+
 @test "what is there is good, and the effective configuration loads again" {
     echo "1 $(printf 'ab%.0s' $(seq 32))" >site.key
     chmod 600 site.key
@@ -115,6 +197,24 @@ END
     done
 }
 
+@test "of several configurations, sensors that share a domain are named" {
+    local name
+    for name in a b c d e; do printf 'sensor: {name: %s}\n' $name >$name.yaml; done
+    printf 'sensor: {domain: 7, processes: 3}\n' >b.yaml
+    printf 'sensor: {domain: 9}\n' >c.yaml
+    printf 'sensor: {domain: 10}\n' >d.yaml
+    run -0 --separate-stderr "$postern" check a.yaml b.yaml c.yaml d.yaml e.yaml
+    said "warning:" 1
+    said "the sensors of b.yaml and c.yaml share observation domain 9" 1
+    [[ $output == *"e.yaml:"* ]]
+    # One file alone shares with nobody, and one that is wrong is said to be.
+    run -0 --separate-stderr "$postern" check c.yaml
+    [ -z "$stderr" ]
+    printf 'sensor: {domain: x}\n' >a.yaml
+    run -78 --separate-stderr "$postern" check a.yaml c.yaml c.yaml
+    said "share observation domain 9" 1
+}
+
 @test "the help says once that an option may be repeated" {
     for program in sensor collector analysis feed; do
         run ! grep -iE 'may be repeated.*may be repeated' <<<"$("$POSTERN_BIN/postern-$program" --help)"
@@ -132,10 +232,10 @@ collector:
   enroll: 127.0.0.1:4739
 END
     run -78 --separate-stderr "$postern" check p.yaml
-    said 'p.yaml:4:12: collector.listen[0]: 127.0.0.1:4739: needs collector.ca' 1
-    said 'p.yaml:4:30: collector.listen[1]: tcp:nowhere: no address; write HOST:PORT' 1
-    said 'p.yaml:4:45: collector.listen[2]: unix:in.sock: no path of a socket' 1
-    said 'p.yaml:5:11: collector.enroll: 127.0.0.1:4739: needs collector.ca' 1
-    said 'p.yaml:5:11: collector.enroll: 127.0.0.1:4739: is in collector.listen' 1
-    said "p.yaml:3:11: collector.intake: $PWD/one: is collector.journal too" 1
+    said 'p.yaml:4:12: collector.listen[0]: 127.0.0.1:4739 needs collector.ca' 1
+    said 'p.yaml:4:30: collector.listen[1]: tcp:nowhere is no address; write HOST:PORT' 1
+    said 'p.yaml:4:45: collector.listen[2]: unix:in.sock is no address' 1
+    said 'p.yaml:5:11: collector.enroll: 127.0.0.1:4739 needs collector.ca' 1
+    said 'p.yaml:5:11: collector.enroll: 127.0.0.1:4739 is in collector.listen' 1
+    said "p.yaml:3:11: collector.intake: $PWD/one is collector.journal too" 1
 }

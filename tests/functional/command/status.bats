@@ -47,6 +47,20 @@ start() {
     run -64 --separate-stderr "$postern" status one two
 }
 
+@test "a name that no program has is not one that does not run" {
+    for command in "status" "reload" "loglevel debug" "loglevel"; do
+        # shellcheck disable=SC2086 # two words
+        run -64 --separate-stderr "$postern" $command nonsense -c p.yaml
+        [[ $stderr == *": nonsense is no program of Postern; give sensor, collector, "*"or no name for all" ]]
+    done
+    run -64 --separate-stderr "$postern" status $'non\esense@x' -c p.yaml
+    [[ $stderr == *": non?sense@x is no program"* ]]
+    for name in sensor postern-sensor sensor@eth9 postern-web; do
+        run -2 --separate-stderr "$postern" status "$name" -c p.yaml
+        [[ $stderr == *"no $name of Postern runs here"* ]]
+    done
+}
+
 @test "running programs: a line each, exit code 0" {
     start postern-series ""
     start postern-series b

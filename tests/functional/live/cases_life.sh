@@ -39,6 +39,8 @@ cases_idle() {
     sensor_start -i span -o "$LIVE/records" || return 0
     sleep 3
     [ "$(counter records)" -ge 2 ] || wrong "no coverage on an idle link"
+    # Its own, since none is configured; a reload makes the same of it.
+    must_say "$LIVE/sensor.log" "captures from span, as observation domain [234][0-9]\{9\}$"
     configure "leg: nowhere"
     if ask reload >/dev/null; then wrong "a bad configuration was taken"; fi
     must_say "$LIVE/sensor.log" "the old one stays"
@@ -108,6 +110,7 @@ cases_killed() {
     inject -r 4000 wire "$LIVE/plain.pcap"
     until_true counter_is packets "$FRAMES" || wrong "a sensor behind a kill counts $(counter packets)"
     sensor_stop
+    held_spool
     configure "processes: 2" "ring: 8M"
     sensor_start -i span --print flows || return 0
     until_true workers_there || wrong "two processes are not there"
@@ -119,6 +122,24 @@ cases_killed() {
     span_down
     case_end
 }
+# Who was killed may have the spool for a moment longer; who lives, for good.
+held_spool() {
+    local holder status=0
+    flock -x "$LIVE/spool" sleep 1.5 &
+    until_true spool_is_held || wrong "the spool is not held"
+    sensor_start -i span || return 0
+    must_say "$LIVE/sensor.log" "another process still has it; waiting"
+    sensor_stop
+    flock -x "$LIVE/spool" sleep 60 &
+    holder=$!
+    until_true spool_is_held || wrong "the spool is not held"
+    "$BIN/postern-sensor" -c "$LIVE/postern.yaml" -i span >/dev/null 2>"$LIVE/sensor.log" || status=$?
+    must_be "the exit status where another has the spool" "$status" 73
+    must_say "$LIVE/sensor.log" "another sensor process has it; give each its own sensor.spool"
+    pkill -P "$holder"
+    wait "$holder" 2>/dev/null
+}
+spool_is_held() { ! flock -n -x "$LIVE/spool" true; }
 workers_there() { [ "$(pgrep -c -P "$SENSOR")" -eq 2 ]; }
 
 lost_records() { [ "$(counter spool_drops)" -gt 0 ]; }

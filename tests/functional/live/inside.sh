@@ -10,6 +10,7 @@ set -uo pipefail
 . "$HERE/cases_mirror.sh"
 . "$HERE/cases_clock.sh"
 . "$HERE/cases_place.sh"
+. "$HERE/cases_ring.sh"
 
 cd "$LIVE" || exit 1
 ip link set lo up
@@ -35,6 +36,7 @@ interface)
     cases_idle
     cases_link
     cases_killed
+    cases_ring
     cases_full_disk
     ;;
 judged)

@@ -171,7 +171,7 @@ SH
     settle
     end
     [ "$(of_mailbox one.rec)" = "1 1 1 1" ]
-    grep -q -- '--lines=0' journal.args
+    grep -qE -- '--follow --merge --no-tail .*--since=@[0-9]+$' journal.args
     # Begun again it asks for what came behind the last entry.
     follow two.rec
     settle
@@ -231,6 +231,26 @@ JSON
     [ "${lines[-1]}" = bob@example.net ]
     run -64 "$POSTERN_BIN/postern" mailbox name "$party" --map names --key mailbox.key
     run -1 "$POSTERN_BIN/postern" mailbox name mailbox:1:0000000000000001 --map names --key mailbox.key --purpose x
+    run -66 "$POSTERN_BIN/postern" mailbox name "$party" --map names --key mailbox.pub --purpose x
+    [[ $output == *"mailbox.pub: is the public key, which only seals; give the secret one"* ]]
+    # A name that would speak with the terminal, and one that would look the same were it only escaped.
+    rm names
+    local esc back
+    esc='{"v":1,"event":"message","recipients":1,"time":"2026-11-22T09:00:00Z","client":"192.0.2.7","server_port":587,"user":"\u001b[31mb\u009bob\u007f@example.net"}'
+    back='{"v":1,"event":"message","recipients":1,"time":"2026-11-22T09:00:00Z","client":"192.0.2.7","server_port":587,"user":"\\x1b[31mböb@example.net"}'
+    printf '%s\n' "$esc" "$back" >events
+    rm -rf journal
+    sensor -r events -o esc.rec
+    "$POSTERN_BIN/postern-collector" -r esc.rec -j journal 2>/dev/null
+    local parties said=()
+    mapfile -t parties < <("$POSTERN_BIN/postern-collector" -j journal --dump 2>/dev/null |
+        jq -r 'select(.kind == "row") | .subscriber | select(startswith("mailbox:"))' | sort -u)
+    [ "${#parties[@]}" -eq 2 ]
+    for party in "${parties[@]}"; do
+        said+=("$("$POSTERN_BIN/postern" mailbox name "$party" --map names --key mailbox.key --purpose x 2>/dev/null)")
+    done
+    [ "$(printf '%s\n' "${said[@]}" | sort)" = "$(printf '%s\n' \
+        '\x1b[31mb\xc2\x9bob\x7f@example.net' '\\x1b[31mböb@example.net' | sort)" ]
 }
 
 @test "what is missing is said with its fix" {

@@ -162,9 +162,10 @@ test('with scripts: the same numbers, a crosshair, and zoom', async () => {
   // The crosshair reads what the API says of that time.
   await page.mouse.move(box.x + box.width * 0.99, middle);
   const [when, established] = await values();
-  assert.match(when, /^\d{4}-\d\d-\d\d \d\d:\d\d$/);
+  assert.match(when, /^\d{4}-\d\d-\d\d \d\d:\d\d(, [\d.]+ % watched)?$/);
+  assert.match(await page.locator('#chart .note').innerText(), /^In all: established [\d,]+.*Watched: [\d.]+ % of this time/);
   const api = await page.locator('#chart').getAttribute('data-api');
-  const from = Date.parse(`${when.replace(' ', 'T')}Z`) / 1000;
+  const from = Date.parse(`${when.slice(0, 16).replace(' ', 'T')}Z`) / 1000;
   const one = JSON.parse((await ask(`${api}&from=${from}&to=${from + 60}`)).body);
   assert.equal(established, one.samples[0].average[0] === null ? '-'
     : String(Math.round(one.samples[0].average[0])));
@@ -292,6 +293,19 @@ test('dark and narrow', async () => {
   assert.match(source, /theme=dark/);
   if (shots) await page.screenshot({ path: path.join(shots, 'dark.png'), fullPage: true });
   assert.deepEqual(wrong, []);
+  // On a phone's width nothing of a picture is cut, and none of the page lies beside the screen.
+  const subscriber = encodeURIComponent((await tickets())[0].subscriber);
+  await page.goto(`${origin}/subscribers/${subscriber}?range=week`);
+  for (const image of await page.locator('figure img').all()) {
+    await image.scrollIntoViewIfNeeded();
+    await image.evaluate((i) => i.decode());
+    const { shown, natural, from } = await image.evaluate((i) =>
+      ({ shown: i.clientWidth, natural: i.naturalWidth, from: i.currentSrc }));
+    assert.match(from, /width=220/);
+    assert.ok(natural <= shown + 1 && natural > 300, `${natural} shown as ${shown}`);
+  }
+  const beside = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+  assert.ok(beside[0] <= beside[1], `${beside}`);
   await context.close();
 });
 
@@ -376,6 +390,31 @@ test('bodies and long headers get an answer', async () => {
   assert.match(withBody, /^HTTP\/1\.1 200 /);
 });
 
+test('a head that may be read in two ways is refused', async () => {
+  const host = 'Host: localhost\r\n';
+  const length = 'Content-Length: 5\r\n';
+  const chunked = 'Transfer-Encoding: chunked\r\n';
+  const heads = [
+    `${host}${host}`, `${host}Host: evil.example\r\n`, `Host: evil.example\r\n${host}`, `${host}hOST: localhost\r\n`,
+    `${host}${length}${chunked}`, `${host}${chunked}${length}`, `${host}${length}${length}`,
+    `${host}${length}Content-Length: 6\r\n`, `${host}${chunked}${chunked}`,
+    `${host}Transfer-Encoding: gzip, chunked\r\n`, `${host}Transfer-Encoding: identity\r\n`,
+    `${host}Content-Length: 5, 5\r\n`, `${host}Content-Length: +5\r\n`, `${host}Content-Length: -1\r\n`,
+    `${host}Content-Length: 0x5\r\n`, `${host}Content-Length: \r\n`,
+  ];
+  // A second request in the body: whoever believes the other length answers it.
+  const hidden = `0\r\n\r\nGET /style.css HTTP/1.1\r\n${host}Connection: close\r\n\r\n`;
+  for (const method of ['GET', 'HEAD', 'POST']) {
+    for (const head of heads) {
+      const answer = await raw(`${method} / HTTP/1.1\r\n${head}\r\n${hidden}`);
+      assert.match(answer, /^HTTP\/1\.1 400 /, head);
+      assert.ok(!answer.includes('HTTP/1.1 200'), head);
+    }
+  }
+  assert.match(await raw(`GET /style.css HTTP/1.1\r\n${host}${chunked}Connection: close\r\n\r\n0\r\n\r\n`),
+    /^HTTP\/1\.1 200 /);
+});
+
 test('who asks for nothing keeps nobody out', async () => {
   const idle = await Promise.all(Array.from({ length: 700 }, () => new Promise((done) => {
     const s = net.connect(port, '127.0.0.1', () => { s.write('GET / HTTP/1.1\r\nHo'); done(s); });
@@ -427,5 +466,45 @@ test('many graphs at once, and an SVG', async () => {
   assert.ok(answers.every((a) => a.status === 200), answers.map((a) => a.status).join());
   const svg = await ask(`/graph/subscriber/mail.svg?name=${name}`);
   assert.equal(svg.status, 200);
-  assert.match(svg.body.toString(), /<svg/);
+  assert.match(svg.body.toString(), /<svg[^>]* width="\d+px" height="\d+px" viewBox="0 0 \d+ \d+"/);
+});
+
+test('a picture asked for with nonsense is a picture that says so', async () => {
+  const where = '/graph/site/mail.png?name=site';
+  const cases = {
+    'width=9999': /width: write a number from 200 to 2000/, 'width=abc': /width/, 'width=': /width/,
+    'height=1': /height: write a number from 60 to 1000/, 'height=1e3': /height/,
+    'theme=pink': /theme: write light or dark/, 'own_from=x': /own_from: write an epoch/, 'own_to=-1': /own_to/,
+    'tickets=7': /tickets/, 'tickets=9-3': /tickets/, [`tickets=${Array(9).fill('1-2').join()}`]: /up to 8/,
+    'range=century': /range/, 'from=2026-13-01': /from/, 'from=now&to=now-1h': /from must lie before to/,
+    'from=now-11y': /within ten years/,
+  };
+  for (const [query, says] of Object.entries(cases)) {
+    const answer = await ask(`${where}&${query}`);
+    assert.equal(answer.status, 400, query);
+    assert.equal(answer.headers['content-type'], 'image/svg+xml', query);
+    assert.match(answer.body.toString(), says, query);
+  }
+  for (const query of ['from=now-1y', 'width=220', 'width=2000&height=1000', 'range=month&width=220&theme=dark'])
+    assert.equal((await ask(`${where}&${query}`)).status, 200, query);
+});
+
+test('totals are of the time that was watched, and say how much that was', async () => {
+  const name = encodeURIComponent((await tickets())[0].subscriber);
+  const read = async (query) =>
+    JSON.parse((await ask(`/api/v1/series/subscriber?name=${name}&${query}`)).body);
+  // An hour was captured: by minutes and by the day in progress the same was counted.
+  const minutes = await read('from=2026-03-02T10:00:00Z&to=2026-03-02T11:00:00Z');
+  const year = await read('range=year');
+  assert.equal(year.step_s, 86400);
+  const counted = (s) => s.samples.reduce((n, x) => n + (x.average[0] ?? 0) * x.minutes, 0);
+  assert.ok(counted(minutes) > 0);
+  assert.ok(Math.abs(counted(minutes) - counted(year)) < 0.01, `${counted(minutes)} ${counted(year)}`);
+  const day = year.samples.find((s) => s.observed);
+  assert.ok(day.minutes >= 60 && day.minutes <= 62 && day.watched_s <= 3720, `${day.minutes}`);
+  const { context, page, wrong } = await open(`/subscribers/${name}?range=year`);
+  assert.match(await page.locator('p.totals').innerText(), /In all: established \d+.*Watched: (<0.1|0\.\d) % of this time/);
+  assert.match(await page.locator('table.numbers td').last().innerText(), /all|none|%|intervals/);
+  assert.deepEqual(wrong, []);
+  await context.close();
 });

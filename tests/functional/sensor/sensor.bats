@@ -30,9 +30,10 @@ tcp() {
 
 hex() { printf '%s' "$1" | od -An -tx1 -v | tr -d ' \n'; }
 
+# refused TIME [PORT]
 refused() {
-    pcap_packet "$1" "$(tcp 40000 25 02 1000 0)"
-    pcap_packet "$1" "$(tcp 25 40000 14 5000 1001)"
+    pcap_packet "$1" "$(tcp "${2:-40000}" 25 02 1000 0)"
+    pcap_packet "$1" "$(tcp 25 "${2:-40000}" 14 5000 1001)"
 }
 
 @test "an attempt that is refused is printed with its outcome" {
@@ -115,6 +116,29 @@ talk() {
     { pcap_header; refused 50; talk 100 100 100 101 102; octets 0011; } >a.pcap
     run -65 --separate-stderr "$sensor" -r a.pcap --print flows
     [ "$(jq -sc 'map(.complete)' <<<"$output")" = '[true,false]' ]
+}
+
+# leave TIME: the same dialogue closed by both
+leave() {
+    pcap_packet "$1" "$(tcp 40000 25 17 1009 5009)"
+    pcap_packet "$1" "$(tcp 25 40000 17 5009 1010)"
+    pcap_packet "$1" "$(tcp 40000 25 16 1010 5010)"
+}
+
+@test "a capture cut before the last marks what was open there, and nothing that began later" {
+    { pcap_header; talk 100 100 100 101 102; octets 0011; } >a.pcap
+    { pcap_header; leave 110; refused 150 40001; } >b.pcap
+    run -65 --separate-stderr "$sensor" -r a.pcap -r b.pcap --print flows
+    [ "$(jq -sc 'map([.handshake, .complete, .incomplete])' <<<"$output")" = \
+        '[["established",false,1024],["refused",true,0]]' ]
+    # Beside a capture that goes on, as of a tap's two sides; a whole one cuts nothing.
+    { pcap_header; refused 50 40001; octets 0011; } >c.pcap
+    { pcap_header; talk 49 49 49 52 53; leave 60; } >d.pcap
+    run -65 --separate-stderr "$sensor" -r d.pcap -r c.pcap --print flows
+    [ "$(jq -sc 'map([.handshake, .complete])' <<<"$output")" = '[["refused",true],["established",false]]' ]
+    { pcap_header; refused 50 40001; } >c.pcap
+    run -0 --separate-stderr "$sensor" -r d.pcap -r c.pcap --print flows
+    [ "$(jq -sc 'map([.handshake, .complete])' <<<"$output")" = '[["refused",true],["established",true]]' ]
 }
 
 @test "one packet with a wrong time does not end a connection" {

@@ -44,6 +44,8 @@ all() {
     [[ $output == *" 0 with faults" ]]
     all rrd >values
     grep -q ',[1-9][0-9]*,' values
+    # A spoofed scan makes at most that many files a minute.
+    "$series" -C -c /dev/null | grep -qx '  creations: 300'
 }
 
 @test "a damaged journal is named with file and offset, and ends with 65" {
@@ -74,6 +76,140 @@ all() {
     run -0 "$postern" series fsck -d rrd
     [ ! -e rrd.new ]
     [ ! -e rrd.old ]
+}
+
+# older FILE VERSION: the file as that version of the layout made it
+older() {
+    local drop='^$'
+    [ "$2" -gt 1 ] || drop='<cf>(HWPREDICT|SEASONAL|DEVSEASONAL|DEVPREDICT|FAILURES)'
+    rrdtool dump "$1" | sed -E 's|<minimal_heartbeat>[0-9]+|<minimal_heartbeat>31622400|; s|<xff>[^<]*|<xff>0.5|' |
+        awk -v RS='</rra>' -v ORS= -v drop="$drop" '$0 !~ drop { print (NR > 1 ? sep : "") $0; sep = "</rra>" }' >dump.xml
+    grep -q '</rrd>' dump.xml || printf '</rra>\n</rrd>\n' >>dump.xml
+    rrdtool restore -f dump.xml "$1"
+}
+
+@test "folders of older layouts are brought up to date with all their values" {
+    "$series" -j journal -d rrd
+    all rrd >before
+    end=$(date -d 2026-03-02T11:00:00Z +%s)
+    for version in 1 2; do
+        while read -r file; do older "$file" $version; done < <(find rrd -name '*.rrd')
+        if [ $version -eq 1 ]; then rm rrd/layout; else echo "2 full" >rrd/layout; fi
+        run -65 --separate-stderr "$postern" series fsck -d rrd
+        [[ $output == *"of an older layout; start postern-series once"* ]]
+        all rrd >old
+        cmp before old
+        # One broken file holds up none of the others.
+        cp -r rrd kept
+        broken=$(find rrd/subscriber -name '*.rrd' | LC_ALL=C sort | head -n 1)
+        echo none >"$broken"
+        run -74 --separate-stderr "$series" -j journal -d rrd
+        [[ $stderr == *"series are now of layout 3"* ]]
+        [[ $stderr == *"1 files are broken, last: $broken: not an RRD file"* ]]
+        cp "${broken/rrd/kept}" "$broken"
+        older "$broken" 2
+        rm -r kept
+        # As if it had been interrupted before the end: it goes on.
+        if [ $version -eq 1 ]; then rm rrd/layout; else echo "2 full" >rrd/layout; fi
+        "$series" -j journal -d rrd
+        [ "$(cut -d ' ' -f 1,2 rrd/layout)" = "3 full" ]
+        since=$(cut -d ' ' -f 3 rrd/layout)
+        [ "$since" -ge $((end - 120)) ] && [ "$since" -le $((end + 120)) ]
+        run -0 "$postern" series fsck -d rrd
+        all rrd >after
+        cmp before after
+        for file in rrd/site/*/*/site.rrd "$broken"; do
+            [ "$(rrdtool info "$file" | grep -c '^rra\[.*xff = 9.999')" -eq 7 ]
+        done
+        [ "$(rrdtool info rrd/site/*/*/site.rrd | grep -c '^rra.*cf = "FAILURES"')" -eq 1 ]
+    done
+    # A layout to come is left alone.
+    echo "4 full" >rrd/layout
+    run -78 --separate-stderr "$series" -j journal -d rrd
+    [[ $stderr == *"layout 4"* ]]
+}
+
+@test "what fsck finds a rebuild of the faulty alone mends" {
+    "$series" -j journal -d rrd
+    all rrd >before
+    mapfile -t file < <(find rrd/subscriber -name '*.rrd' | LC_ALL=C sort)
+    name=$(basename "${file[0]}" .rrd)
+    cp "${file[1]}" "${file[0]}"                    # another's over this one
+    printf 'behind' >>"${file[2]}"                  # more than there should be
+    printf 'garbage\n' >>"${file[3]%rrd}notes"      # no note
+    printf 'sight 1' >>"${file[4]%rrd}notes"        # torn
+    rm "${file[5]}"                                 # gone, its notes are there
+    cp rrd/site/*/*/site.rrd "${file[6]}"           # of another kind
+    run -65 --separate-stderr "$postern" series fsck -d rrd
+    [[ $output == *"${file[0]}: is another series' file"* ]]
+    [[ $output == *"${file[2]}: 6 octets follow its last row"* ]]
+    [[ $output == *"${file[3]%rrd}notes: line "*" is no note"* ]]
+    [[ $output == *"${file[4]%rrd}notes: line "*" is no note"* ]]
+    [[ $output == *"${file[5]}: is missing"* ]]
+    [[ $output == *"${file[6]}: is another series' file"* ]]
+    [[ $output == *" 6 with faults" ]]
+    [[ $stderr == *"postern series rebuild --faulty"* ]]
+    run -0 "$postern" series rebuild --faulty -d rrd -j journal
+    [[ $output == *"6 of 6 series are made anew; the old files are in "*rrd.old ]]
+    [ -e "rrd.old${file[2]#rrd}" ]
+    rm -r rrd.old
+    run -0 "$postern" series fsck -d rrd
+    all rrd >after
+    cmp before after
+    # Nothing counts twice when the daemon goes on.
+    "$series" -j journal -d rrd --status status.json
+    [ "$(jq .counters.amendments status.json)" -eq 0 ]
+    all rrd >after
+    cmp before after
+    # One by its name; and one whose earlier time the journal has not: unknown then, not silent.
+    rm "${file[0]}"
+    run -0 "$postern" series rebuild --key "${name//_//}" -d rrd -j journal
+    [[ $output == "1 of 1 series are made anew"* ]]
+    rm -r rrd.old
+    all rrd >after
+    cmp before after
+    head -c 17280 /dev/zero | sed 's/\x00\x00\x00\x00/\x00\x00\x00\x3c/g' >rrd/coverage/20260301.cov
+    run -0 "$postern" series rebuild --key "${name//_//}" -d rrd -j journal
+    [[ $output == *"before the journal begins is unknown"* ]]
+    "$postern" series export "${name//_//}" -d rrd --from 2026-03-01T20:00:00Z --to 2026-03-01T21:00:00Z >early
+    [ "$(grep -c 'Z,0,0,0,,,' early)" -eq 60 ]
+    rm -r rrd.old
+    run -0 "$postern" series rebuild --key 203.0.113.200 -d rrd -j journal
+    [[ $output == *"the journal has nothing of it"* ]]
+    run -0 "$postern" series rebuild --faulty -d rrd -j journal
+    [[ $output == "no series with faults" ]]
+}
+
+@test "a journal whose tail is torn loses no series in silence" {
+    "$series" -j journal -d rrd
+    all rrd >before
+    segment=$(find journal -name '*.pj' | LC_ALL=C sort | tail -n 1)
+    truncate -s $(($(stat -c %s "$segment") / 2)) "$segment"
+    run "$postern" series rebuild -d rrd -j journal
+    [ "$status" -eq 0 ] || [ "$status" -eq 65 ]
+    [[ $output == *"the old files are kept as "*rrd.old* ]]
+    [[ $output == *"series were there, or further, that the journal does not make: "* ]]
+    rm -r rrd
+    mv rrd.old rrd
+    all rrd >after
+    cmp before after
+}
+
+@test "words that mean nothing are an error, not passed over" {
+    "$series" -j journal -d rrd
+    for words in "fsck foo" "rebuild foo" "export 10.0.0.1 foo" "fsck --from now-1d" "export 10.0.0.1 --faulty" \
+        "rebuild --step 60" "rebuild --kind pop" "rebuild --key 10.0.0.1 --faulty" "rebuild --key x --kind galaxy"; do
+        # shellcheck disable=SC2086 # words
+        run -64 --separate-stderr "$postern" series $words -d rrd
+        [ -n "$stderr" ]
+    done
+    run -64 --separate-stderr "$postern" series rebuild 10.0.0.1 -d rrd
+    [[ $stderr == *"--key NAME"* ]]
+    run -64 --separate-stderr "$postern" journal dump journal --key foo
+    [[ $stderr == *"--key foo: a subscriber is an address"* ]]
+    run -64 --separate-stderr "$postern" journal dump journal --from yesterday
+    run -64 --separate-stderr "$postern" journal stat journal --key 10.0.0.1
+    [[ $stderr == *"dump alone"* ]]
 }
 
 @test "rebuild takes no other folder for one of series, and follows a link to its own" {
@@ -201,19 +337,28 @@ hour() {
     while read -r file; do
         name=$(basename "$file" .notes)
         hour "${name//_//}" >values
-        # end,observed,loss,established,...: every minute of the first half known, none of the second.
-        [ "$(grep -c ',1,[0-9]*,[0-9]' values)" -eq 30 ]
-        [ "$(grep -c 'Z,0,0,,,' values)" -eq 30 ]
+        # end,observed,watched,loss,established,...: every minute of the first half known, none of the second.
+        [ "$(grep -c 'Z,1,[1-6][0-9]*,[0-9]*,[0-9]' values)" -eq 30 ]
+        [ "$(grep -c 'Z,0,0,0,,,' values)" -eq 30 ]
         checked=$((checked + 1))
     done <behind_south
     [ "$checked" -ge 4 ]
     file=$(grep -l 'sight 0 edge-north' -r rrd/subscriber | LC_ALL=C sort | head -n 1)
     name=$(basename "$file" .notes)
     hour "${name//_//}" >values
-    [ "$(grep -c 'Z,1,[0-9]*,[0-9]' values)" -eq 60 ]
+    [ "$(grep -c 'Z,1,[1-6][0-9]*,[0-9]*,[0-9]' values)" -eq 60 ]
+    # By the hour: half of it was watched, and what was counted in that half is all there is to count.
+    name=$(basename "$(head -n 1 behind_south)" .notes)
+    hour "${name//_//}" | awk -F, 'NR > 1 { n += $5 } END { printf "%.6f\n", n }' >minutes
+    "$postern" series export "${name//_//}" -d rrd --step 3600 --from 2026-03-02T10:00:00Z \
+        --to 2026-03-02T11:00:00Z --json >by_hour
+    [ "$(jq .minutes by_hour)" -eq 30 ]
+    [ "$(jq .watched_s by_hour)" -ge 1740 ] && [ "$(jq .watched_s by_hour)" -le 1800 ]
+    [ "$(jq '.average.established * .minutes * 1e3 | round' by_hour)" -eq "$(awk '{ print $1 * 1e3 }' minutes)" ]
     "$postern" series export --kind sensor edge-south -d rrd --from 2026-03-02T10:40:00Z \
         --to 2026-03-02T10:50:00Z >values
-    [ "$(grep -c 'Z,0,0,,,' values)" -eq 10 ]
+    [ "$(grep -c 'Z,0,0,0,,,' values)" -eq 10 ]
+    [ "$(head -n 1 values | tr , '\n' | sort | uniq -d | wc -l)" -eq 0 ]
 }
 
 @test "export says what it cannot do" {

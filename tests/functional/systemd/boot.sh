@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Postern as installed, started by systemd itself: a container boots from this machine's own files (an
 # overlay; nothing of the machine is written), Postern is installed into it and set up by `postern setup`, and
-# an operator's day goes by: start, a bot, a good and a bad reload, a killed program, one that hangs, stop.
+# an operator's day goes by: start, a bot, a mail log that is followed, a good and a bad reload, a killed program, one
+# that hangs, stop.
 # usage: boot.sh BUILD INJECT      INJECT: postern-inject
 # Says that it skips (77) where no container can be booted.
 set -euo pipefail
@@ -43,7 +44,7 @@ DESTDIR=$root cmake --install "$build" --prefix /usr/local >"$top/install.log"
 cp "$inject" "$root/usr/local/bin/postern-inject"
 mkdir -p "$root/tmp" "$root/etc/systemd/system/postern-analysis.service.d"
 printf '[Service]\nWatchdogSec=4\n' >"$root/etc/systemd/system/postern-analysis.service.d/test.conf"
-for unit in sensor@ collector series analysis feed web; do
+for unit in sensor@ collector series analysis feed web mail-log; do
     mkdir -p "$root/etc/systemd/system/postern-$unit.service.d"
     # A sanitizer's look for leaks traces the process, which the units forbid.
     printf '[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0\n' >"$root/etc/systemd/system/postern-$unit.service.d/asan.conf"
@@ -85,10 +86,11 @@ soon() {
     done
     printf '%-60s %3d s\n' "$what" $((SECONDS - begin))
 }
+programs=6
 all_run() {
     local n
     n=$(within systemctl list-units 'postern-*.service' --state=running --no-legend --plain | wc -l)
-    [ "$n" -eq 6 ]
+    [ "$n" -eq "$programs" ]
 }
 
 # What docs/systemd.md tells an operator to do, word for word but for the wire that stands for the mirror.
@@ -111,6 +113,8 @@ named() { within curl -sf http://127.0.0.1:8025/tickets | grep -q 10.0.0.5; }
 soon 40 "the bot is on the page" named
 within systemctl status --no-pager postern-sensor@span0 | grep -q 'Status: "ok' || wrong "the sensor's status line"
 
+. "$(dirname "${BASH_SOURCE[0]}")/mail_log.sh"
+mail_log_follows
 within systemctl reload postern-sensor@span0 postern-collector || wrong "a good configuration is not taken"
 within cp /etc/postern/postern.yaml /run/good.yaml
 within sh -c 'printf "nonsense: 1\n" >>/etc/postern/postern.yaml'
@@ -126,9 +130,10 @@ within kill -STOP "$(main_pid postern-analysis)"
 soon 20 "a killed collector is started again" restarts postern-collector 1
 soon 20 "a killed sensor is started again" restarts postern-sensor@span0 1
 soon 40 "a hanging analysis is ended by the watchdog" restarts postern-analysis 1
-soon 20 "all six run again" all_run
+soon 20 "all run again" all_run
 soon 20 "and are well" within postern status
 
+mail_log_convicts
 within systemctl stop postern.target
 none_run() { [ -z "$(within systemctl list-units 'postern-*.service' --state=running --no-legend --plain)" ]; }
 soon 30 "stopping the target stops all" none_run

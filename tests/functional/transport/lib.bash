@@ -25,6 +25,7 @@ collector:
   ca: ca
   enroll: 127.0.0.1:$enroll_port
 sensor:
+  domain: 1
   spool: spool
   collector: 127.0.0.1:$port
   tls: tls

@@ -57,6 +57,7 @@ site:
   run_directory: $WHOLE/run
 sensor:
   name: edge
+  domain: 1
   legal_profile: full-envelope
   key_file: key
   interfaces: [span]

@@ -17,6 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 0)
         memcpy(text, data, size);
     text[size] = '\0';
+    size_t bad = series_notes_bad_line(text);
+    if (bad > size + 1)
+        abort();
     if (series_notes_parse(text, &n) == 0) {
         for (size_t i = 0; i < n.leases; i++)
             if (!memchr(n.lease[i].party, '\0', sizeof n.lease[i].party) || !n.lease[i].party[0] ||

@@ -28,6 +28,7 @@ const struct family *const families[] = {
     &family_vpn_user,
     &family_exit_node,
     &family_edge_traffic,
+    &family_dialogue,
     &family_bot_direct,
     &family_smarthost_relayer,
     &family_compromised_account,

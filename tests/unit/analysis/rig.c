@@ -166,8 +166,9 @@ static void put_long(struct player *p, int64_t cut_ms)
         struct minute_digest *d = digest_of(p, i);
         if (!d)
             continue;
-        d->octets_up = f->row_up;
-        d->octets_down = f->row_down;
+        uint64_t times = 1 + (uint64_t)(cut_ms / 60000 % 3) * f->row_swing;
+        d->octets_up = f->row_up * times;
+        d->octets_down = f->row_down * times;
     }
 }
 

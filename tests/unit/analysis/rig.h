@@ -33,6 +33,7 @@ struct rig_flow {
     int32_t lasts_ms;                // duration; 0: ends with the outcome
     uint64_t octets_up, octets_down; // in the row of its end
     uint64_t row_up, row_down;       // of a long flow, in each row while it lasts
+    uint32_t row_swing; // so many times more in the minutes that leave 1 over 3, twice for 2
     uint64_t relay_first;
 };
 

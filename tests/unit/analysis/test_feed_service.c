@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "common/control_socket.h"
+#include "common/loop.h"
 #include "feed_bench.h"
 
 #define WAIT_MS 50
@@ -76,16 +77,31 @@ static void end(pid_t pid, int signal, bool cleanly)
     assert_int_equal(cleanly, WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-// A verdict about the line, behind those that are there.
-static void say(unsigned line, int64_t after_ms)
+// A verdict, behind those that are there.
+static void append(const struct verdict *v)
 {
-    struct verdict v = make_verdict(VERDICT_OPENED, line, after_ms);
     FILE *f = fopen("verdicts.jsonl", "a");
-    json_t *j = verdict_to_json(&v);
+    json_t *j = verdict_to_json(v);
     assert_non_null(f);
     assert_int_equal(json_write_line(f, j), 0);
     json_decref(j);
     assert_int_equal(fclose(f), 0);
+}
+
+static void say(unsigned line, int64_t after_ms)
+{
+    struct verdict v = make_verdict(VERDICT_OPENED, line, after_ms);
+    append(&v);
+}
+
+static void say_stolen(enum verdict_event event, const char *mailbox, int64_t t_ms)
+{
+    struct verdict v = make_verdict(event, 1, t_ms - T0);
+    v.class_ = VERDICT_COMPROMISED_ACCOUNT;
+    v.evidence_count = 1;
+    v.first_ms = t_ms;
+    assert_int_equal(party_parse(mailbox, &v.party), 0);
+    append(&v);
 }
 
 // How often the text stands in the file.
@@ -191,12 +207,38 @@ static void rules_change_while_it_runs(void **state)
     end(pid, SIGTERM, true);
 }
 
+// The thief has stopped before the half hour was over: the clock locks, over a stop, and not before all that was
+// said is read.
+static void clock_confirms(void **state)
+{
+    (void)state;
+    int64_t now_ms = loop_clock_ms();
+    write_config("tickets.jsonl", "0.999");
+    // While the feed was away one was opened and taken back, hours ago; too many for one batch lie between.
+    say_stolen(VERDICT_OPENED, "mailbox:1:000000000000000a", now_ms - 3 * HOUR_MS);
+    for (unsigned line = 1000; line < 1300; line++)
+        say(line, now_ms - 3 * HOUR_MS - T0);
+    say_stolen(VERDICT_CLOSED, "mailbox:1:000000000000000a", now_ms - 3 * HOUR_MS + MINUTE_MS);
+    say_stolen(VERDICT_OPENED, "mailbox:1:000000000000000b", now_ms - 30 * MINUTE_MS + 6000);
+    pid_t pid = start();
+    await("tickets.jsonl", "\"mailbox:1:000000000000000b\"", 1);
+    end(pid, SIGTERM, true);
+    assert_int_equal(count("tickets.jsonl", "lock-mailbox"), 0);
+    pid = start();
+    await("tickets.jsonl", "lock-mailbox", 1);
+    end(pid, SIGTERM, true);
+    assert_int_equal(count("tickets.jsonl", "\"mailbox:1:000000000000000a\""), 2);
+    assert_int_equal(count("tickets.jsonl", "\"mailbox:1:000000000000000b\""), 2);
+    assert_int_equal(count("tickets.jsonl", "lock-mailbox"), 1);
+}
+
 int main(void)
 {
 #define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(verdicts_become_tickets),
         FOLDER_TEST(rules_change_while_it_runs),
+        FOLDER_TEST(clock_confirms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

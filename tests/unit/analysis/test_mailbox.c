@@ -126,6 +126,54 @@ static void places(void **state)
     }
 }
 
+// Since when: logins as they come, a minute and a network each; the last one tips it.
+static void since_when(void **state)
+{
+    (void)state;
+    static const struct {
+        struct {
+            uint16_t minute;
+            uint8_t network;
+        } login[16];
+        unsigned since; // minute
+    } cases[] = {
+        // Each place again and again: not the earliest of the latest uses.
+        {{{100, 1}, {105, 2}, {110, 3}, {115, 1}, {120, 2}, {125, 3}, {130, 4}}, 100},
+        // The owner at home since the morning.
+        {{{1, 9}, {40, 9}, {80, 9}, {120, 9}, {130, 1}, {131, 2}, {132, 9}, {133, 3}}, 130},
+        // A slow thief, whose first place is older than the hour, and is still used.
+        {{{1, 9}, {50, 9}, {100, 1}, {105, 9}, {140, 1}, {145, 2}, {150, 9}, {180, 1}, {190, 3}},
+         100},
+        // Used once, and again behind a pause of more than an hour: that is when it came.
+        {{{1, 1}, {100, 1}, {101, 2}, {102, 3}, {103, 4}}, 100},
+        // At home a minute before: nobody can tell him from the thief.
+        {{{99, 9}, {100, 1}, {101, 2}, {102, 3}}, 99},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rig r;
+        rig_init(&r, NULL);
+        for (size_t k = 0; k < 16 && cases[i].login[k].network; k++) {
+            struct minute_digest d;
+            struct minute_row *row = calloc(1, sizeof *row);
+            struct account a = {.rcpt = 20, .networks = 200};
+            static const struct journal_cursor at = {20261122, 1, 0, 0};
+            fill(row, &d, &a, cases[i].login[k].network);
+            row->minute = RIG_EPOCH_MS / MINUTE + cases[i].login[k].minute;
+            row->cut_ms = (row->minute + 1) * MINUTE;
+            row->key = subscriber_key_mailbox(&(struct realm){0}, 1, 77);
+            row->party = (struct party){.kind = PARTY_MAILBOX, .id = "1:4d"};
+            assert_int_equal(engine_row(r.engine, row, &at, &at), 0);
+            free(row);
+        }
+        const struct verdict *v = rig_verdict(&r, VERDICT_COMPROMISED_ACCOUNT, VERDICT_OPENED, 0);
+        assert_non_null(v);
+        if (v->first_ms != RIG_EPOCH_MS + cases[i].since * MINUTE)
+            fail_msg("case %zu: minute %lld", i,
+                     (long long)((v->first_ms - RIG_EPOCH_MS) / MINUTE));
+        rig_fini(&r);
+    }
+}
+
 static void filters(void **state)
 {
     (void)state;
@@ -280,7 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(places),           cmocka_unit_test(filters),
         cmocka_unit_test(what_others_say),  cmocka_unit_test(what_it_rests_on),
-        cmocka_unit_test(surge_by_mailbox),
+        cmocka_unit_test(surge_by_mailbox), cmocka_unit_test(since_when),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

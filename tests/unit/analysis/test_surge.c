@@ -22,6 +22,8 @@
 
 extern const struct detector_descriptor detector_surge;
 
+static const struct window nothing;
+
 static int64_t at(const char *text)
 {
     int64_t t;
@@ -129,7 +131,7 @@ static double weighs(const struct past *p, uint64_t connections)
     copy.state = malloc(detector_surge.state_size);
     memcpy(copy.state, p->state, detector_surge.state_size);
     hour(&copy, connections);
-    size_t n = detector_surge.evaluate(NULL, copy.state, &copy.ctx, out);
+    size_t n = detector_surge.evaluate(&nothing, copy.state, &copy.ctx, out);
     free(copy.state);
     return n == 0 ? 0 : out[0].evidence.log_odds;
 }

@@ -206,6 +206,61 @@ static void web_flows_have_no_digest(void **state)
     assert_int_equal(row->digest[1].start_ms, 31000);
 }
 
+// A long flow that uploads may carry others' wherever it goes; one that gets acknowledgements back alone does not.
+static void what_may_carry_others(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        uint64_t up, down;
+        bool told;
+    } cases[] = {{50000, 4000, true},
+                 {50000, 1000, false},
+                 {50000, 40000, false},
+                 {1500, 500, false},
+                 {4000, 50000, false}};
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t t_ms = T0 + i * 60000;
+        struct record r = flow(t_ms + 20000, t_ms + 30000, 443, RECORD_HANDSHAKE_ESTABLISHED);
+        r.flow.flow_hash = 77 + i;
+        r.flow.flow_start_ms = T0 - 700000;
+        r.flow.flags = RECORD_CONTINUE;
+        r.flow.outcome_ms = 0;
+        r.flow.responder = addr("198.51.100.5");
+        r.flow.octets[0] = cases[i].up;
+        r.flow.octets[1] = cases[i].down;
+        fixture_take(f, &r);
+        fixture_until(f, t_ms, t_ms + 60000);
+    }
+    fixture_read(f);
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(fixture_sum(f, US, M0 + i)->digest_count, cases[i].told);
+}
+
+// A flow from outside is told beside mail that goes out: it may be its other half.
+static void from_outside_beside_mail(void **state)
+{
+    struct fixture *f = *state;
+    for (int mails = 0; mails <= 1; mails++) {
+        int64_t t_ms = T0 + mails * 60000;
+        struct record r = flow(t_ms + 1000, t_ms + 2000, mails ? 25 : 443,
+                               RECORD_HANDSHAKE_ESTABLISHED);
+        fixture_take(f, &r);
+        r = flow(t_ms + 800, t_ms + 2100, 4711, RECORD_HANDSHAKE_ESTABLISHED);
+        r.flow.responder = addr(US);
+        r.flow.initiator = addr("198.51.100.77");
+        r.flow.side = RECORD_SIDE_RESPONDER;
+        r.flow.packets[1] = 5;
+        fixture_take(f, &r);
+        fixture_until(f, t_ms, t_ms + 60000);
+    }
+    fixture_read(f);
+    assert_int_equal(fixture_sum(f, US, M0)->digest_count, 0);
+    const struct minute_row *row = fixture_sum(f, US, M0 + 1);
+    assert_int_equal(row->digest_count, 2);
+    assert_int_equal(row->digest[0].direction, MINUTE_IN);
+    assert_int_equal(row->digest[1].role, MINUTE_MX);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -218,6 +273,8 @@ int main(void)
         TEST(the_site_in_a_minute),
         TEST(digests_leave_room_for_mail),
         TEST(web_flows_have_no_digest),
+        TEST(what_may_carry_others),
+        TEST(from_outside_beside_mail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

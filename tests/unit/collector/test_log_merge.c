@@ -54,10 +54,67 @@ static void a_session_seen_twice(void **state)
     }
 }
 
+// Recipients that are told with their delivery, in the session's minute or two behind it: once, from packets when they
+// showed the envelope, by mailbox always from the log.
+static void recipients_of_deliveries(void **state)
+{
+    static const struct {
+        const char *what;
+        bool clear, mailbox;
+        int64_t after_ms;
+        uint64_t line, of_mailbox; // recipients of both minutes
+    } cases[] = {
+        {"only in the log", false, false, 1000, 3, 0},
+        {"only in the log, later", false, false, 120000, 3, 0},
+        {"in clear on the wire", true, false, 1000, 3, 0},
+        {"in clear on the wire, later", true, false, 120000, 3, 0},
+        {"a mailbox", false, true, 1000, 3, 3},
+        {"a mailbox, later, in clear on the wire", true, true, 120000, 3, 3},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fixture *f = fixture_again(state);
+        struct record r = mail_event(T0 + 1000, RECORD_MAIL_MESSAGE);
+        struct keyed_hash who = cases[i].mailbox ? r.mail.mailbox : (struct keyed_hash){0};
+        r.mail.client = addr(US);
+        r.mail.client_port = 40000;
+        r.mail.server_port = 25;
+        r.mail.mailbox = who;
+        fixture_take(f, &r);
+        if (cases[i].clear) {
+            struct record seen = flow(T0 + 900, T0 + 3000, 25, RECORD_HANDSHAKE_ESTABLISHED);
+            seen.flow.responder = addr("192.0.2.10");
+            seen.flow.app = RECORD_APP_SMTP;
+            seen.flow.groups = RECORD_HAS_SMTP;
+            seen.flow.smtp.helo = seen.flow.smtp.mail = seen.flow.smtp.messages_ok = 1;
+            seen.flow.smtp.rcpt = seen.flow.smtp.rcpt_ok = 3;
+            fixture_take(f, &seen);
+        }
+        r.mail.t_ms = T0 + 1000 + cases[i].after_ms;
+        r.mail.event = RECORD_MAIL_DELIVERY;
+        r.mail.recipients = 1;
+        for (int k = 0; k < 3; k++)
+            fixture_take(f, &r);
+        r.mail.recipients = 0; // put off, and said again
+        fixture_take(f, &r);
+        fixture_until(f, T0, T0 + 181000);
+        fixture_read(f);
+        uint64_t line = 0, mailbox = 0, asked = 0;
+        for (size_t k = 0; k < f->rows; k++) {
+            const uint64_t *c = f->row[k].counter[MINUTE_SMARTHOST][MINUTE_OUT];
+            bool is_mailbox = f->row[k].key.kind == SUBSCRIBER_MAILBOX;
+            *(is_mailbox ? &mailbox : &line) += c[MINUTE_rcpt_ok];
+            asked += c[MINUTE_rcpt];
+        }
+        if (line != cases[i].line || mailbox != cases[i].of_mailbox || asked != line + mailbox)
+            fail_msg("%s: %d by line, %d by mailbox", cases[i].what, (int)line, (int)mailbox);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_session_seen_twice, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(recipients_of_deliveries, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

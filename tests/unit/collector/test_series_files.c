@@ -127,7 +127,7 @@ static void older_layout(void **state)
     unlink(layout);
     w = rig_open(dir, (struct series_options){0});
     series_writer_close(w);
-    assert_int_equal(rrdfile_check(path, &shape, error), 0);
+    assert_int_equal(rrdfile_check(path, &shape, NULL, error), 0);
     assert_true(shape.forecast);
     size_t n;
     struct series_sample *s = rig_read(dir, SERIES_SITE, SERIES_SITE_NAME, FIRST, FIRST + 1, 60,

@@ -104,11 +104,40 @@ static void test_wrong_key(void **state)
     assert_int_equal(mailbox_map_load_public("/nowhere/x", &keys), -ENOENT);
 }
 
+// One file looks like the other: each says what it is, and a bare key is taken for what is asked.
+static void test_mistaken(void **state)
+{
+    (void)state;
+    char text[80] = "", bare[160];
+    struct mailbox_map_keys keys, again = {0};
+    assert_int_equal(mailbox_map_load_public(secret_path, &keys), -EKEYREJECTED);
+    assert_int_equal(mailbox_map_load_secret(public_path, &keys), -EKEYREJECTED);
+    assert_int_equal(mailbox_map_load_public(public_path, &keys), 0);
+    FILE *f = fopen(public_path, "r");
+    assert_non_null(fgets(text, sizeof text, f));
+    fclose(f);
+    assert_memory_equal(text, "public ", 7);
+    snprintf(bare, sizeof bare, "%s/bare", folder);
+    static const struct {
+        const char *before;
+        int rc;
+    } cases[] = {
+        {"", 0}, {"Public ", -EINVAL}, {"public", -EINVAL}, {"public  ", -EINVAL}, {"0", -EINVAL}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        f = fopen(bare, "w");
+        fprintf(f, "%s%s", cases[i].before, text + 7);
+        fclose(f);
+        assert_int_equal(mailbox_map_load_public(bare, &again), cases[i].rc);
+    }
+    assert_memory_equal(again.public_key, keys.public_key, 32);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_key, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_mistaken, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,6 +167,8 @@ static void test_groups(void **state)
     REFUSED(flow, f->socks.version = 6, "socks-version");
     REFUSED(flow, f->socks.is_4a = true, "socks-version"); // with version 5
     TAKEN(flow, f->socks.version = 4; f->socks.is_4a = true);
+    TAKEN(flow, f->socks.version = RECORD_SOCKS_HTTP);
+    REFUSED(flow, f->socks.version = RECORD_SOCKS_HTTP; f->socks.is_4a = true, "socks-version");
     REFUSED(flow, f->socks.command = 4, "socks-command");
     REFUSED(flow, f->socks.target.family = 1, "socks-target");
     REFUSED(flow, f->socks.target.octet[0] = 1, "socks-target"); // without a family

@@ -86,13 +86,77 @@ static void test_filter_file(void **state)
     assert_string_equal(told, TOLD_SESSION "reject 10.0.0.7:99>587 bob@example.net tls spam 554\n");
 }
 
+// Each filter that stands beside a Postfix: its word counts once, of its kind, for who sent the message, however often
+// it is said and whatever the server says of it as well.
+static void test_each_filter(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *kind;
+        bool before; // the message is accepted: a milter's word
+    } cases[] = {
+        {"amavis[1]: (1-1) Blocked SPAM {D}, LOCAL [10.0.0.7] <a> -> <b>, Queue-ID: AB12CD34EF, "
+         "Message-ID: <x@y>, Hits: 9",
+         "spam", false},
+        {"amavis[1]: (1-1) Blocked INFECTED (Eicar) {D}, <a> -> <b>, Queue-ID: AB12CD34EF, "
+         "Message-ID: <x@y>",
+         "virus", false},
+        {"amavis[1]: (1-1) Blocked BANNED (.exe) {D}, <a> -> <b>, Queue-ID: AB12CD34EF", "policy",
+         false},
+        {"amavisd[1]: (1-1) Blocked BAD-HEADER-1 {D}, <a> -> <b>, Queue-ID: AB12CD34EF", "policy",
+         false},
+        {"spampd[1]: identified spam <x@y> (11.20/5.00) from <a> for <b> in 1.52s, 2043 bytes.",
+         "spam", false},
+        {"rspamd[1]: <a>; proxy; rspamd_task_write_log: id: <x@y>, qid: <AB12CD34EF>, ip: "
+         "10.0.0.7, "
+         "(default: T (reject): [16.00/15.00] [BAYES_SPAM(5.0){}]), len: 9",
+         "spam", false},
+        {"rspamd[1]: <a>; milter; rspamd_task_write_log: id: <x@y>, qid: <AB12CD34EF>, ip: "
+         "10.0.0.7, (default: T (reject): [16.00/15.00] [CLAM_VIRUS(5.0){}]), len: 9",
+         "virus", true},
+        {"clamav-milter[1]: Message AB12CD34EF from <a> to <b> with subject 's' message-id "
+         "'<x@y>' date 'd' infected by Eicar",
+         "virus", false},
+        {"postfix/cleanup[8]: AB12CD34EF: milter-reject: END-OF-MESSAGE from a[10.0.0.7]:99: 5.7.1 "
+         "Spam message rejected; from=<bob@example.net> to=<c@d.example> proto=ESMTP helo=<pc>",
+         "spam", true},
+        {"postfix/smtp[5]: AB12CD34EF: to=<c@d.example>, relay=127.0.0.1[127.0.0.1]:10024, "
+         "dsn=2.7.0, status=sent (250 2.7.0 Ok, discarded, id=1-1 - spam)",
+         "spam", false},
+        // What passed is no block.
+        {"amavis[1]: (1-1) Passed CLEAN {R}, <a> -> <b>, Queue-ID: AB12CD34EF", NULL, false},
+        {"spampd[1]: clean message <x@y> (1.20/5.00) from <a> for <b> in 1.52s, 2043 bytes.", NULL,
+         false},
+        {"rspamd[1]: <a>; proxy; rspamd_task_write_log: id: <x@y>, qid: <AB12CD34EF>, (default: F "
+         "(add header): [7.00/15.00] []), len: 9",
+         NULL, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char lines[2048], kind[32];
+        struct mail_log *l = open_log(64, COVERAGE_FLOW_ONLY);
+        feed(l, SESSION);
+        if (!cases[i].before)
+            feed(l, ACCEPTED);
+        snprintf(lines, sizeof lines, "2 %s\n2 %s\n", cases[i].line, cases[i].line);
+        feed(l, lines);
+        mail_log_finish(l);
+        const struct mail_join_stats *s = mail_log_join_stats(l);
+        snprintf(kind, sizeof kind, " tls %s 55", cases[i].kind ? cases[i].kind : "?");
+        const char *first = strstr(told, "reject 10.0.0.7:99>587 bob@example.net");
+        if (s->blocks + s->rejects != (cases[i].kind ? 1 : 0) || !first != !cases[i].kind ||
+            (first && (!strstr(first, kind) || strstr(first + 1, "reject "))))
+            fail_msg("%s: %d blocks, %d refusals\n%s", cases[i].line, (int)s->blocks,
+                     (int)s->rejects, told);
+        mail_log_free(l);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_aliases),
-        cmocka_unit_test(test_proxy),
-        cmocka_unit_test(test_instances),
-        cmocka_unit_test(test_filter_file),
+        cmocka_unit_test(test_aliases),     cmocka_unit_test(test_proxy),
+        cmocka_unit_test(test_instances),   cmocka_unit_test(test_filter_file),
+        cmocka_unit_test(test_each_filter),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -214,15 +214,16 @@ static void test_coverage(void **state)
             "a[10.0.0.7]\n30 postfix/smtpd[8]: connect from a[10.0.0.8]\n");
     assert_int_equal(coverages, 60);
     assert_int_equal(mail_log_stats(l)->clock_back, 1);
-    mail_log_line(
-        l, span_of_text("2026-12-22T09:00:00Z mx1 postfix/smtpd[7]: connect from a[10.0.0.7]"));
+    for (int i = 0; i < 2; i++) // one alone is not believed
+        mail_log_line(
+            l, span_of_text("2026-12-22T09:00:00Z mx1 postfix/smtpd[7]: connect from a[10.0.0.7]"));
     assert_int_equal(coverages, 60 + 6 * 3600);
     mail_log_finish(l);
     mail_log_free(l);
     assert_int_equal(coverages, 60 + 6 * 3600 + 4);
 }
 
-// Live, a line stamped years ahead does not carry the time of all that follow; from a file all are believed.
+// Live, a line stamped years ahead does not carry the time of all that follow; from a file it takes another that agrees.
 static void test_far_ahead(void **state)
 {
     (void)state;

@@ -16,48 +16,53 @@ struct ring {
     const int64_t *t; // times of its frames, in order; 0 ends them
     enum ring_link link;
     struct ring_losses losses;
+    size_t sifted; // so many come first, and the filter takes them out
     bool endless, closed;
+    uint8_t lent[INTAKE_BATCH]; // octets of frames that are borrowed until it is read again
+    size_t lent_n;
 };
 
 static struct played {
     int64_t t[32];
     int linktype[32];
-    size_t n, all;
+    size_t n, all, batches;
 } got;
 
-void sensor_frame(struct sensor *s, const struct source_frame *frame)
-{
-    (void)s;
-    if (got.n < 32) {
-        got.t[got.n] = frame->t_us;
-        got.linktype[got.n++] = frame->linktype;
-    }
-    got.all++;
-}
-
-// Where the path is given several at once.
+// Times were written over where a ring was read again too early.
 void sensor_frames(struct sensor *s, const struct source_frame *frame, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        sensor_frame(s, &frame[i]);
+    (void)s;
+    assert_in_range(count, 1, INTAKE_BATCH);
+    got.batches++;
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(*frame[i].data.data, (uint8_t)frame[i].linktype);
+        if (got.n < 32) {
+            got.t[got.n] = frame[i].t_us;
+            got.linktype[got.n++] = frame[i].linktype;
+        }
+        got.all++;
+    }
 }
 
-bool ring_next(struct ring *r, struct source_frame *out)
+// What was lent is no longer what it was.
+size_t ring_read(struct ring *r, struct source_frame *out, size_t max, size_t *count)
 {
-    if (*r->t == 0)
-        return false;
-    *out = (struct source_frame){.t_us = *r->t, .linktype = (int)*r->t % 10};
-    r->t += r->endless ? 0 : 1;
-    return true;
-}
-
-int ring_read(struct ring *r, int max, ring_fn fn, void *ctx)
-{
-    struct source_frame f;
-    int n = 0;
-    for (; n < max && ring_next(r, &f); n++)
-        fn(ctx, &f);
-    return n;
+    for (size_t i = 0; i < r->lent_n; i++)
+        r->lent[i] = 255;
+    r->lent_n = *count = 0;
+    if (r->sifted > 0) {
+        size_t n = r->sifted < max ? r->sifted : max;
+        r->sifted -= n;
+        return n;
+    }
+    for (; *count < max && *r->t != 0; ++*count) {
+        r->lent[*count] = (uint8_t)(*r->t % 10);
+        out[*count] = (struct source_frame){
+            .t_us = *r->t, .linktype = (int)*r->t % 10, .data = span_of(&r->lent[*count], 1)};
+        r->t += r->endless ? 0 : 1;
+    }
+    r->lent_n = *count;
+    return *count;
 }
 
 enum ring_link ring_link(const struct ring *r)
@@ -148,9 +153,50 @@ static void test_budget(void **state)
     struct intake in = open_intake(&a, NULL);
     assert_int_equal(intake_run(&in, 0), INTAKE_MORE);
     assert_int_equal(got.all, INTAKE_BUDGET);
+    assert_int_equal(got.batches, INTAKE_BUDGET / INTAKE_BATCH);
     in = open_intake(&a, &b);
     assert_int_equal(intake_run(&in, 0), INTAKE_MORE);
     assert_int_equal(got.all, INTAKE_BUDGET);
+    // Those that the filter takes out count as well.
+    a.sifted = b.sifted = SIZE_MAX;
+    in = open_intake(&a, NULL);
+    assert_int_equal(intake_run(&in, 0), INTAKE_MORE);
+    in = open_intake(&a, &b);
+    assert_int_equal(intake_run(&in, 0), INTAKE_MORE);
+    assert_int_equal(got.all, 0);
+}
+
+// Frames behind many that the filter takes out are found, in one ring and in several.
+static void test_sifted(void **state)
+{
+    (void)state;
+    struct ring a = {.t = (const int64_t[]){21, 0}, .sifted = 1000};
+    struct ring b = {.t = (const int64_t[]){11, 31, 0}, .sifted = 33};
+    struct intake in = open_intake(&a, NULL);
+    assert_int_equal(intake_run(&in, 0), INTAKE_EMPTY);
+    must_have((const int64_t[]){21, 0});
+    a = (struct ring){.t = (const int64_t[]){21, 0}, .sifted = 1000};
+    in = open_intake(&a, &b);
+    assert_int_equal(intake_run(&in, 31 + LAG_US), INTAKE_EMPTY);
+    must_have((const int64_t[]){11, 21, 31, 0});
+}
+
+// More than a batch of each, one by one from either: nobody's frames are read over before they are handed on.
+static void test_long_merge(void **state)
+{
+    (void)state;
+    int64_t even[101] = {0}, odd[101] = {0};
+    for (int i = 0; i < 100; i++) {
+        even[i] = 1000 + 2 * i;
+        odd[i] = 1001 + 2 * i;
+    }
+    struct ring a = {.t = even}, b = {.t = odd};
+    struct intake in = open_intake(&a, &b);
+    assert_int_equal(intake_run(&in, 2000 + LAG_US), INTAKE_EMPTY);
+    assert_int_equal(got.all, 200);
+    for (int i = 0; i < 32; i++)
+        assert_int_equal(got.t[i], 1000 + i);
+    assert_true(got.batches < 15);
 }
 
 static void test_losses(void **state)
@@ -178,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_merge),    cmocka_unit_test(test_down),
         cmocka_unit_test(test_disorder), cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_sifted),   cmocka_unit_test(test_long_merge),
         cmocka_unit_test(test_losses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

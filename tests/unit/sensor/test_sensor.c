@@ -205,6 +205,8 @@ static void test_time(void **state)
     send(s, "eth:0800 v4", begin + 10 * second);
     send(s, "eth:0806 x:00", begin + 9 * second);
     assert_int_equal(sensor_stats(s)->clock_back, 1);
+    send(s, "eth:0800 v4", begin + 10 * second + 899 * second);
+    send(s, "eth:0800 v4", begin + 909 * second + 3600 * second);
     send(s, "eth:0800 v4", begin + 400 * 24 * 3600 * second);
     sensor_finish(s);
     sensor_free(s);
@@ -225,8 +227,9 @@ static void test_time(void **state)
             assert_true(r.coverage.alarms & COVERAGE_CLOCK);
     }
     assert_int_equal(not_ip, 1);
-    // Six hours are covered, not four hundred days.
-    assert_int_equal(seconds, 10 + 6 * 3600 + 1);
+    // A quarter of an hour is covered (909 seconds ended since the first packet); of the hour that follows, and
+    // of four hundred days, the rest of a minute: both begin at its 30th second.
+    assert_int_equal(seconds, 909 + 31 + 31 + 1);
     record_reader_close(reader);
 }
 
