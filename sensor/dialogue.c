@@ -158,6 +158,9 @@ static void list_in(struct dialogues *all, struct dialogue *d, bool mail)
 // What the tracker found out becomes the flow's.
 static void note_app(struct flow_table *t, struct flow *f, struct dialogue *d)
 {
+    if (f->app == d->proto.app && f->app_source == d->proto.app_source &&
+        f->ndpi_protocol == d->proto.ndpi_protocol && d->mail == !!(f->flags & FLOW_MAIL))
+        return;
     f->app = d->proto.app;
     f->app_source = d->proto.app_source;
     f->ndpi_protocol = d->proto.ndpi_protocol;

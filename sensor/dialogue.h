@@ -12,7 +12,7 @@ struct flow_table;
 struct packet;
 
 struct dialogue {
-    struct stream stream;
+    _Alignas(64) struct stream stream; // four cache lines in all
     struct proto_flow proto;
     uint64_t missing[2]; // since the last record
     uint32_t next_free;
@@ -22,6 +22,8 @@ struct dialogue {
     bool mail;   // the class
     bool spoken; // more than its first segment came since it was put at the list's end
 };
+
+_Static_assert(sizeof(struct dialogue) == 256, "four cache lines");
 
 struct dialogues;
 

@@ -166,7 +166,8 @@ struct flow_place {
 void flow_locate(const struct flow_table *t, const struct packet *p, struct flow_place *out);
 void flow_fetch(const struct flow_table *t, struct flow_place *place);
 // The same again for what hangs on the flow; false: nothing that flow_fetch_tracker would look at.
-bool flow_fetch_dialogue(const struct flow_table *t, const struct flow_place *place);
+bool flow_fetch_dialogue(const struct flow_table *t, const struct packet *p,
+                         const struct flow_place *place);
 void flow_fetch_tracker(const struct flow_table *t, const struct flow_place *place);
 
 // A complete packet (DECAP_PACKET). Deadlines up to its time have been fired.

@@ -270,11 +270,23 @@ void flow_fetch(const struct flow_table *t, struct flow_place *place)
         flow_prefetch(&t->flow[place->first]);
 }
 
-bool flow_fetch_dialogue(const struct flow_table *t, const struct flow_place *place)
+// A packet that opens or closes moves its flow to another list.
+static void fetch_neighbours(const struct flow_table *t, const struct flow *f)
+{
+    if (f->newer != FLOW_NONE)
+        __builtin_prefetch(&t->flow[f->newer].older, 1);
+    if (f->older != FLOW_NONE)
+        __builtin_prefetch(&t->flow[f->older].newer, 1);
+}
+
+bool flow_fetch_dialogue(const struct flow_table *t, const struct packet *p,
+                         const struct flow_place *place)
 {
     if (place->first == FLOW_NONE)
         return false;
     const struct flow *f = &t->flow[place->first];
+    if (p->tcp_flags & (PACKET_SYN | PACKET_FIN | PACKET_RST))
+        fetch_neighbours(t, f);
     if (f->state == FLOW_OPEN && f->dialogue == 0)
         return false;
     // It may be given another deadline, or end.

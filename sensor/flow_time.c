@@ -79,6 +79,22 @@ void flow_end_now(struct flow_table *t, struct flow *f, unsigned how, int64_t t_
     flow_set_state(t, f, FLOW_DONE, t_us);
 }
 
+// Ended flows are given back in the order in which they ended. What the next of them will touch is fetched now,
+// and the one behind it: between two ends there are packets enough for both to arrive.
+static void fetch_ended(const struct flow_table *t, const struct flow *f)
+{
+    if (f->newer == FLOW_NONE)
+        return;
+    const struct flow *next = &t->flow[f->newer];
+    __builtin_prefetch(&t->head[flow_hash(t, &next->key) & t->mask], 1);
+    intern_prefetch(t->paths, next->path);
+    if (next->newer == FLOW_NONE)
+        return;
+    flow_prefetch(&t->flow[next->newer]);
+    __builtin_prefetch(&t->flow[next->newer].path, 1);
+    wheel_prefetch(t->wheel, next->newer);
+}
+
 static void fire(struct flow_table *t, struct flow *f, int64_t t_us)
 {
     int64_t gap = dialogue_deadline(t, f);
@@ -89,7 +105,10 @@ static void fire(struct flow_table *t, struct flow *f, int64_t t_us)
     }
     bool pending = f->handshake == RECORD_HANDSHAKE_PENDING;
     switch (f->state) {
-    case FLOW_DONE: flow_free(t, f); return;
+    case FLOW_DONE:
+        fetch_ended(t, f);
+        flow_free(t, f);
+        return;
     case FLOW_CLOSING:
         flow_end_now(t, f, f->flags & FLOW_RESET ? PROTO_END_RST : PROTO_END_FIN, t_us);
         return;
@@ -112,28 +131,12 @@ static void fire(struct flow_table *t, struct flow *f, int64_t t_us)
     flow_free(t, f);
 }
 
-// What the flow that comes next will touch when it is given back: its place in chain and list.
-static void fetch_next(const struct flow_table *t)
-{
-    uint32_t next = wheel_next(t->wheel);
-    if (next == WHEEL_NONE || t->flow[next].state != FLOW_DONE)
-        return;
-    const struct flow *f = &t->flow[next];
-    __builtin_prefetch(&t->head[flow_hash(t, &f->key) & t->mask], 1);
-    if (f->newer != FLOW_NONE)
-        __builtin_prefetch(&t->flow[f->newer].newer, 1);
-    if (f->older != FLOW_NONE)
-        __builtin_prefetch(&t->flow[f->older].newer, 1);
-    intern_prefetch(t->paths, f->path);
-}
-
 void flow_run(struct flow_table *t, int64_t t_us)
 {
     uint32_t i;
     int64_t due;
     while ((i = wheel_pop(t->wheel, t_us, &due)) != WHEEL_NONE) {
         struct flow *f = &t->flow[i];
-        fetch_next(t);
         if (deadline(t, f) > due)
             flow_arm(t, f);
         else

@@ -133,6 +133,22 @@ static void ask_ndpi(struct proto_flow *f, const struct proto_peek *p)
     proto_set_app(f, a.app, RECORD_APP_BY_NDPI);
 }
 
+static void peek_wipe(void *state)
+{
+    struct ident_peek_state *s = state;
+    for (size_t i = 0; i < 2; i++)
+        explicit_bzero(s->octet[i], s->len[i]);
+    memset(s, 0, offsetof(struct ident_peek_state, run) + s->runs * sizeof *s->run);
+}
+
+// As much as it holds.
+static void peek_copy(struct ident_peek_state *to, const struct ident_peek_state *from)
+{
+    memcpy(to, from, offsetof(struct ident_peek_state, run) + from->runs * sizeof *from->run);
+    for (size_t i = 0; i < 2; i++)
+        memcpy(to->octet[i], from->octet[i], from->len[i]);
+}
+
 // Gives what was held to the tracker on top, in the order in which it came.
 static void replay(struct proto_flow *f, const struct ident_peek_state *s, int64_t t_us)
 {
@@ -166,12 +182,13 @@ static void choose(struct proto_flow *f, struct ident_peek_state *s,
         proto_replace(f, &ident_watch, t_us);
         return;
     }
-    struct ident_peek_state held = *s;
+    struct ident_peek_state held;
+    peek_copy(&held, s);
     uint8_t depth = f->depth;
     proto_replace(f, d, t_us);
     if (f->depth == depth)
         replay(f, &held, t_us);
-    explicit_bzero(&held, sizeof held);
+    peek_wipe(&held);
 }
 
 // Looks at what is held. `force`: no more will come.
@@ -266,6 +283,7 @@ const struct proto_descriptor ident_peek = {
     .feed = peek_feed,
     .gap = peek_gap,
     .close = peek_close,
+    .wipe = peek_wipe,
 };
 
 // ---- Where nobody may look: does a TLS handshake begin?

@@ -249,7 +249,8 @@ static void settle(struct sensor *s)
         flow_fetch(t, &s->place[i]);
     for (size_t i = 0; i < n; i++) {
         speaking[speakers] = (uint8_t)i;
-        speakers += flow_fetch_dialogue(t, &s->place[i]) && s->packet[i].payload_wire > 0;
+        speakers += flow_fetch_dialogue(t, &s->packet[i], &s->place[i]) &&
+                    s->packet[i].payload_wire > 0;
     }
     for (size_t i = 0; i < speakers; i++)
         flow_fetch_tracker(t, &s->place[speaking[i]]);

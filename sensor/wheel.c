@@ -181,11 +181,6 @@ void wheel_fetches(struct wheel *w, const void *base, size_t size)
     w->size = size;
 }
 
-uint32_t wheel_next(const struct wheel *w)
-{
-    return w->heap_len > 0 ? w->heap[0] : WHEEL_NONE;
-}
-
 void wheel_prefetch(const struct wheel *w, uint32_t entry)
 {
     __builtin_prefetch(&w->node[entry], 1);

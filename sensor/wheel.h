@@ -25,8 +25,6 @@ int64_t wheel_deadline(const struct wheel *w, uint32_t entry);
 int64_t wheel_quiet(const struct wheel *w);
 // Entry i stands for the `size` octets at `base` + i * `size`: they are fetched when its turn comes near.
 void wheel_fetches(struct wheel *w, const void *base, size_t size);
-// What wheel_pop will probably hand out next; WHEEL_NONE: not known.
-uint32_t wheel_next(const struct wheel *w);
 // Fetches what wheel_deadline and wheel_set will look at.
 void wheel_prefetch(const struct wheel *w, uint32_t entry);
 // The entry with the earliest deadline that is not after `now_us`, cancelled; WHEEL_NONE: none is due.

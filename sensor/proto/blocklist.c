@@ -191,10 +191,9 @@ static void note(struct blocklist_finding *b, uint8_t kind)
 }
 
 // The dotted quad that begins here, with nothing of a number or name on either side.
-static bool quad_at(struct span text, size_t i, uint8_t out[static 4], size_t *len)
+static bool quad_at(struct span text, size_t i, uint8_t out[static 4])
 {
-    if (i > 0 && (is_word_octet(text.data[i - 1]) ||
-                  (i > 1 && text.data[i - 1] == '.' && is_word_octet(text.data[i - 2]))))
+    if (i > 1 && text.data[i - 1] == '.' && is_word_octet(text.data[i - 2]))
         return false;
     size_t at = i;
     for (int part = 0; part < 4; part++) {
@@ -214,7 +213,6 @@ static bool quad_at(struct span text, size_t i, uint8_t out[static 4], size_t *l
         (is_word_octet(text.data[at]) ||
          (text.data[at] == '.' && at + 1 < text.len && is_word_octet(text.data[at + 1]))))
         return false;
-    *len = at - i;
     return true;
 }
 
@@ -227,20 +225,17 @@ static void note_answer(struct blocklist_finding *b, const uint8_t quad[static 4
         b->answer = quad[3];
 }
 
-static void look_for_addresses(struct blocklist_finding *b, struct span text,
-                               const struct ip_addr *client)
+// At digits that begin a word.
+static void look_for_address(struct blocklist_finding *b, struct span text, size_t i,
+                             const struct ip_addr *client)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t quad[4];
-        size_t len;
-        if (text.data[i] < '0' || text.data[i] > '9' || !quad_at(text, i, quad, &len))
-            continue;
-        if (quad[0] == 127)
-            note_answer(b, quad);
-        if (client->family == IP_V4 && memcmp(quad, client->octet, 4) == 0)
-            b->names_us = true;
-        i += len - 1;
-    }
+    uint8_t quad[4];
+    if (!quad_at(text, i, quad))
+        return;
+    if (quad[0] == 127)
+        note_answer(b, quad);
+    if (client->family == IP_V4 && memcmp(quad, client->octet, 4) == 0)
+        b->names_us = true;
 }
 
 static bool is_v6_octet(uint8_t o)
@@ -277,26 +272,29 @@ static bool begins(struct span s, const char *phrase)
 
 void blocklist_look(struct blocklist_finding *b, struct span text, const struct ip_addr *client)
 {
-    // Words before numbers: an answer's code means something only beside its zone.
-    bool inside = false; // of a word
-    for (size_t i = 0; i < text.len; i++) {
+    size_t known = 0; // up to here stands a phrase that was found: its words begin no other
+    for (size_t i = 0; i < text.len;) {
         // Every phrase begins a word, but for labels inside a name, where a dot or hyphen stands.
-        bool before = inside;
-        inside = is_word_octet(text.data[i]);
-        if (before || !inside)
+        if (!is_word_octet(text.data[i])) {
+            i++;
             continue;
-        unsigned letter = (text.data[i] | 0x20u) - 'a';
-        const struct phrase *p = letter < 26 ? by_letter[letter] : NULL;
-        struct span rest = span_cut(text, i, text.len);
-        while (p && p->text && !begins(rest, p->text))
-            p++;
-        if (p && p->text) {
-            note(b, p->kind);
-            i += strlen(p->text) - 1;
-            inside = is_word_octet(text.data[i]);
         }
+        unsigned letter = (text.data[i] | 0x20u) - 'a';
+        const struct phrase *p = i >= known && letter < 26 ? by_letter[letter] : NULL;
+        if (text.data[i] <= '9')
+            look_for_address(b, text, i, client);
+        if (p) {
+            struct span rest = span_cut(text, i, text.len);
+            while (p->text && !begins(rest, p->text))
+                p++;
+            if (p->text) {
+                note(b, p->kind);
+                known = i + strlen(p->text);
+            }
+        }
+        while (i < text.len && is_word_octet(text.data[i]))
+            i++;
     }
-    look_for_addresses(b, text, client);
     if (client->family == IP_V6)
         look_for_v6(b, text, client);
 }

@@ -10,10 +10,20 @@ size_t line_feed(struct line *l, struct span data)
     const uint8_t *lf = memchr(data.data, '\n', data.len);
     size_t used = lf ? (size_t)(lf - data.data) + 1 : data.len;
     size_t text = lf ? used - 1 : used;
+    if (lf && l->len == 0 && !l->cut && text <= LINE_MAX_OCTETS) {
+        bool cr = text > 0 && data.data[text - 1] == '\r';
+        l->whole = data.data;
+        l->len = (uint16_t)(text - cr);
+        l->bare_lf = !cr;
+        l->done = true;
+        return used;
+    }
     size_t room = LINE_MAX_OCTETS - l->len;
     size_t take = text < room ? text : room;
     memcpy(l->octet + l->len, data.data, take);
     l->len = (uint16_t)(l->len + take);
+    if (l->used < l->len)
+        l->used = l->len;
     if (take < text)
         l->cut = true;
     if (text > 0)
@@ -29,6 +39,13 @@ size_t line_feed(struct line *l, struct span data)
 
 void line_wipe(struct line *l)
 {
-    explicit_bzero(l->octet, l->len);
+    if (!l->whole)
+        explicit_bzero(l->octet, l->len);
+    memset(l, 0, offsetof(struct line, used));
+}
+
+void line_fini(struct line *l)
+{
+    explicit_bzero(l->octet, l->used);
     memset(l, 0, offsetof(struct line, octet));
 }

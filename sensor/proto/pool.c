@@ -10,7 +10,8 @@
 
 enum { POOL_CLASSES = 3 };
 
-static const size_t pool_size[POOL_CLASSES] = {384, 1536, POOL_STATE_MAX};
+// With its header each fills cache lines of its own.
+static const size_t pool_size[POOL_CLASSES] = {416, 1504, POOL_STATE_MAX};
 
 // Objects a flow may need at once of each class: a SOCKS or log-in tracker; an SMTP tracker (or, before
 // it, a peek buffer) and a result; a TLS tracker.
@@ -26,6 +27,8 @@ struct pool_header {
     bool in_use;
     max_align_t state[];
 };
+
+_Static_assert((sizeof(struct pool_header) + POOL_STATE_MAX) % TABLE_LINE == 0, "lines are whole");
 
 struct pool_slab {
     uint8_t *memory; // owned
@@ -109,10 +112,20 @@ void pool_give(void *state)
 {
     if (!state)
         return;
+    explicit_bzero(state, header_of(state)->size);
+    pool_give_wiped(state);
+}
+
+static inline bool is_zero(const uint8_t *octets, size_t n)
+{
+    return n == 0 || (octets[0] == 0 && memcmp(octets, octets + 1, n - 1) == 0);
+}
+
+void pool_give_wiped(void *state)
+{
     struct pool_header *h = header_of(state);
-    assert(h->in_use);
+    assert(h->in_use && is_zero(state, h->size));
     struct proto_pool *p = h->pool;
-    explicit_bzero(state, h->size);
     h->in_use = false;
     h->next = p->slab[h->class].free;
     p->slab[h->class].free = h;

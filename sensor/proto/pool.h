@@ -8,11 +8,13 @@
 struct proto_pool;
 
 // Zeroed state of at most POOL_STATE_MAX octets; NULL when none is left.
-#define POOL_STATE_MAX 2560
+#define POOL_STATE_MAX 2528
 void *pool_take(struct proto_pool *p, size_t size);
 
 // Gives back what pool_take returned; NULL is allowed.
 void pool_give(void *state);
+// The same for a state whose owner knows what of it was used, and has wiped that: all is zero again.
+void pool_give_wiped(void *state);
 
 // The pool an object came from.
 struct proto_pool *pool_of(void *state);

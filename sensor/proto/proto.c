@@ -77,7 +77,14 @@ static bool push(struct proto_flow *f, struct proto_pool *pool, const struct pro
 static void pop(struct proto_flow *f)
 {
     f->depth--;
-    pool_give(f->stack[f->depth].state);
+    void *state = f->stack[f->depth].state;
+    void (*wipe)(void *) = f->stack[f->depth].proto->wipe;
+    if (wipe) {
+        wipe(state);
+        pool_give_wiped(state);
+    } else {
+        pool_give(state);
+    }
     f->stack[f->depth].state = NULL;
     f->stack[f->depth].proto = NULL;
 }
@@ -120,6 +127,16 @@ void proto_replace(struct proto_flow *f, const struct proto_descriptor *next, in
     } else if (f->depth == 0) {
         f->decided = true;
     }
+}
+
+// Of the hashes only those that were not told yet are there (clear_deltas).
+static void give_result(struct proto_result *r)
+{
+    if (!r)
+        return;
+    memset(r->hash, 0, r->hash_count * sizeof *r->hash);
+    memset(r, 0, offsetof(struct proto_result, hash));
+    pool_give_wiped(r);
 }
 
 // ---- What the flow layer calls.
@@ -199,7 +216,7 @@ void proto_drop(struct proto_flow *f, struct proto_pool *pool)
     (void)pool;
     while (f->depth > 0)
         pop(f);
-    pool_give(f->out);
+    give_result(f->out);
     f->out = NULL;
     f->decided = true;
 }
@@ -252,6 +269,7 @@ static void clear_deltas(struct proto_result *r)
     memset(r->socks.relayed_octets, 0, sizeof r->socks.relayed_octets);
     memset(&r->dns, 0, sizeof r->dns);
     memset(&r->login, 0, sizeof r->login);
+    memset(r->hash, 0, r->hash_count * sizeof *r->hash);
     r->hash_count = 0;
     r->incomplete &= ~(uint32_t)RECORD_HASHES_CUT;
     r->fresh = false;

@@ -119,6 +119,9 @@ struct proto_descriptor {
     void (*gap)(struct proto_flow *f, void *state, enum proto_side side, uint64_t missing,
                 int64_t t_us);
     void (*close)(struct proto_flow *f, void *state, enum proto_end end, int64_t t_us);
+    // Makes a state that goes back to the pool zero again, touching only what was used of it. NULL: the
+    // pool wipes all of it.
+    void (*wipe)(void *state);
     // Both may be NULL. For a tracker that has others on top of it: octets that passed to them, and
     // what the dialogue inside was recognised as (enum record_app).
     void (*passed)(struct proto_flow *f, void *state, enum proto_side side, struct span data);

@@ -402,17 +402,27 @@ static void smtp_close(struct proto_flow *f, void *state, enum proto_end end, in
     smtp_server_end(&s->server, on_reply_line, &at);
 }
 
+static void smtp_wipe(void *state)
+{
+    struct smtp *s = state;
+    line_fini(&s->client.line);
+    line_fini(&s->server.line);
+    smtp_queue_fini(&s->queue);
+    memset(&s->client, 0, offsetof(struct smtp_client, line));
+    memset(&s->server, 0, offsetof(struct smtp_server, line));
+    memset(&s->client_side, 0, offsetof(struct smtp, queue) - offsetof(struct smtp, client_side));
+}
+
 const struct proto_descriptor proto_smtp = {
     .name = "smtp",
     .state_size = sizeof(struct smtp),
-    .touched = {offsetof(struct smtp, client) + offsetof(struct smtp_client, line.octet) + 64,
-                offsetof(struct smtp, server), offsetof(struct smtp, server) + 64,
-                offsetof(struct smtp, client_side), offsetof(struct smtp, client_side) + 64,
-                offsetof(struct smtp, queue)},
+    .touched = {offsetof(struct smtp, server), offsetof(struct smtp, client_side),
+                offsetof(struct smtp, client_side) + 64, offsetof(struct smtp, queue)},
     .app = RECORD_APP_SMTP,
     .match = smtp_match,
     .open = smtp_open,
     .feed = smtp_feed,
     .gap = smtp_gap,
     .close = smtp_close,
+    .wipe = smtp_wipe,
 };

@@ -109,6 +109,8 @@ static size_t feed_hold(const struct feed *f, struct span data)
     size_t used = data.len < room ? data.len : room;
     memcpy(c->line.octet + c->held, data.data, used);
     c->held = (uint16_t)(c->held + used);
+    if (c->line.used < c->held)
+        c->line.used = c->held;
     if (c->held == LINE_MAX_OCTETS) {
         tell(f, SMTP_CLIENT_HELD_FULL, c->held);
         assert(c->mode != SMTP_CLIENT_HOLD);
@@ -172,6 +174,14 @@ void smtp_client_enter(struct smtp_client *c, enum smtp_client_mode mode)
         c->last_cr = false;
     }
     c->mode = (uint8_t)mode;
+}
+
+void smtp_client_hold(struct smtp_client *c, uint8_t octet)
+{
+    assert(c->held < LINE_MAX_OCTETS);
+    c->line.octet[c->held++] = octet;
+    if (c->line.used < c->held)
+        c->line.used = c->held;
 }
 
 void smtp_client_forget(struct smtp_client *c)

@@ -42,6 +42,9 @@ size_t smtp_client_feed(struct smtp_client *c, struct span data, smtp_client_eve
 
 void smtp_client_enter(struct smtp_client *c, enum smtp_client_mode mode);
 
+// In HOLD, with room left: one octet more is held.
+void smtp_client_hold(struct smtp_client *c, uint8_t octet);
+
 // What is held is not needed any more.
 void smtp_client_forget(struct smtp_client *c);
 

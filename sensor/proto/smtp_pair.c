@@ -438,6 +438,9 @@ static void look_for_offer(const struct smtp_at *at, const struct smtp_reply_lin
     if (line->code != 250 || !hello)
         return;
     struct span text = line->text;
+    uint8_t letter = text.len > 0 ? text.data[0] & 0xdf : 0;
+    if (letter != 'S' && letter != 'P')
+        return;
     struct span word = smtp_word(&text);
     struct record_smtp *r = smtp_result(at);
     if (span_equal_text(word, "STARTTLS") && r->starttls_state == RECORD_STARTTLS_NONE)

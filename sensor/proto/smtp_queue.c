@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stddef.h>
+#include <string.h>
 
 static struct smtp_run *run_at(struct smtp_queue *q, uint8_t i)
 {
@@ -22,8 +23,11 @@ bool smtp_queue_push(struct smtp_queue *q, enum smtp_expect what)
         tail->count++;
         return false;
     }
-    *run_at(q, q->count) = (struct smtp_run){.what = (uint8_t)(fits ? what : SMTP_EXPECT_SKIP),
-                                             .count = 1};
+    struct smtp_run *free = run_at(q, q->count);
+    free->what = (uint8_t)(fits ? what : SMTP_EXPECT_SKIP);
+    free->count = 1;
+    if (q->used <= free - q->run)
+        q->used = (uint8_t)(free - q->run + 1);
     q->count++;
     return fits;
 }
@@ -33,8 +37,15 @@ void smtp_queue_pop(struct smtp_queue *q)
     assert(q->count > 0);
     if (--run_at(q, 0)->count > 0)
         return;
-    q->first = (uint8_t)((q->first + 1) % SMTP_QUEUE_MAX);
+    // An empty queue begins at its beginning: most never need more than that cache line.
     q->count--;
+    q->first = (uint8_t)(q->count > 0 ? (q->first + 1) % SMTP_QUEUE_MAX : 0);
+}
+
+void smtp_queue_fini(struct smtp_queue *q)
+{
+    memset(q->run, 0, q->used * sizeof *q->run);
+    q->first = q->count = q->used = 0;
 }
 
 void smtp_queue_clear(struct smtp_queue *q)

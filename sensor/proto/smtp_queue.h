@@ -36,6 +36,7 @@ struct smtp_run {
 // Zeroed is valid and empty.
 struct smtp_queue {
     uint8_t first, count;
+    uint8_t used; // places that were ever written
     struct smtp_run run[SMTP_QUEUE_MAX];
 };
 
@@ -43,6 +44,8 @@ struct smtp_queue {
 bool smtp_queue_push(struct smtp_queue *q, enum smtp_expect what);
 void smtp_queue_pop(struct smtp_queue *q);
 void smtp_queue_clear(struct smtp_queue *q);
+// All of it is zero again.
+void smtp_queue_fini(struct smtp_queue *q);
 
 // What the next reply answers.
 enum smtp_expect smtp_queue_head(const struct smtp_queue *q);

@@ -69,7 +69,7 @@ size_t smtp_look_at_head(const struct smtp_at *at, struct span data, bool *over)
         s->wait = SMTP_WAIT_HEAD;
     }
     while (used < data.len && s->client.held < HEAD_OCTETS)
-        s->client.line.octet[s->client.held++] = data.data[used++];
+        smtp_client_hold(&s->client, data.data[used++]);
     if (s->client.held < HEAD_OCTETS)
         return used;
     s->wait = SMTP_WAIT_NONE;

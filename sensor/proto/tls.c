@@ -199,7 +199,7 @@ static void feed_handshake(const struct tls_at *at, struct span data)
             d->message_left = (uint32_t)d->message[1] << 16 | (uint32_t)d->message[2] << 8 |
                               d->message[3];
             if (d->message[0] == MSG_CLIENT_HELLO || d->message[0] == MSG_SERVER_HELLO)
-                memset(&d->hello, 0, sizeof d->hello);
+                tls_hello_wipe(&d->hello);
             if (d->message_left == 0)
                 d->message_len = 0;
             continue;
@@ -386,6 +386,16 @@ static void tls_close(struct proto_flow *f, void *state, enum proto_end end, int
     result(&at)->time_to_close_ms = ms < 1 ? 1 : ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
 }
 
+static void tls_wipe(void *state)
+{
+    struct tls *s = state;
+    memset(s, 0, offsetof(struct tls, side));
+    for (size_t i = 0; i < 2; i++) {
+        tls_hello_wipe(&s->side[i].hello);
+        memset(&s->side[i], 0, offsetof(struct tls_side, hello));
+    }
+}
+
 const struct proto_descriptor proto_tls = {
     .name = "tls",
     .state_size = sizeof(struct tls),
@@ -399,4 +409,5 @@ const struct proto_descriptor proto_tls = {
     .feed = tls_feed,
     .gap = tls_gap,
     .close = tls_close,
+    .wipe = tls_wipe,
 };

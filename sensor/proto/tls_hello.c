@@ -25,6 +25,20 @@ bool tls_is_grease(uint16_t v)
     return (v & 0x0f0f) == 0x0a0a && v >> 8 == (v & 0xff);
 }
 
+void tls_hello_wipe(struct tls_hello *h)
+{
+    size_t ciphers = h->cipher_count < TLS_CIPHERS_MAX ? h->cipher_count : TLS_CIPHERS_MAX;
+    size_t extensions = h->extension_count < TLS_EXTENSIONS_MAX ? h->extension_count
+                                                                : TLS_EXTENSIONS_MAX;
+    memset(h->ciphers, 0, ciphers * sizeof *h->ciphers);
+    memset(h->extensions, 0, extensions * sizeof *h->extensions);
+    memset(h->sigalgs, 0, h->sigalg_count * sizeof *h->sigalgs);
+    explicit_bzero(h->body, h->body_len);
+    explicit_bzero(h->domain, sizeof h->domain);
+    memset(h->alpn, 0, offsetof(struct tls_hello, body) - offsetof(struct tls_hello, alpn));
+    memset(h, 0, offsetof(struct tls_hello, ciphers));
+}
+
 // ---- Extension bodies, whole in `body` (or cut at TLS_BODY_MAX).
 
 static uint16_t be16(const uint8_t *at)

@@ -35,6 +35,9 @@ struct tls_hello {
     char domain[RECORD_NAME_MAX]; // of the server name; the name itself is not kept
 };
 
+// Zeroed again, at the price of what was used.
+void tls_hello_wipe(struct tls_hello *h);
+
 // Octets of the message's body (behind type and length).
 void tls_hello_feed(struct tls_hello *h, bool from_client, struct span data);
 

@@ -205,8 +205,9 @@ function plotTimes(kinds) {
         const all = of(kind, OURS), times = found(all).map((r) => Number(r.found_s)).sort((a, b) => a - b);
         let d = `M${x0} ${y0}`;
         times.forEach((t, k) => { d += `H${x(t).toFixed(1)}V${(y0 - (h * (k + 1)) / all.length).toFixed(1)}`; });
-        body += `<path d="${d}H${x0 + w}" fill="none" stroke="${colours[i % 8]}" stroke-width="2"/>` +
-            `<text x="${x0 + w + 12}" y="${40 + 18 * i}" fill="${colours[i % 8]}">${kind}</text>`;
+        body += `<path d="${d}H${x0 + w}" fill="none" stroke="${colours[i % 8]}" stroke-width="2"` +
+            `${i < 8 ? "" : ' stroke-dasharray="6 3"'}/>` +
+            `<text x="${x0 + w + 12}" y="${40 + 18 * i}" fill="${colours[i % 8]}">${kind}${i < 8 ? "" : ", dashed"}</text>`;
     });
     return svg(780, 345, body);
 }
@@ -267,13 +268,24 @@ const csv = (name, head, body) => fs.writeFileSync(path.join(output, name),
 
 fs.mkdirSync(output, { recursive: true });
 const firmTickets = sum(ours(false), "tickets"), homeTickets = sum(ours(true), "tickets");
+const medianOf = (kind, judge) => quantile(found(of(kind, judge)).map((r) => Number(r.found_s)), of(kind, judge).length, 0.5);
 const wins = classes.map((kind) => judges.map((j) => {
     const theirs = of(kind, j), share = theirs.length ? found(theirs).length / theirs.length : 0;
-    const mine = shareAt(kind, flaggedDays(j));
-    return { kind, j, share, mine, ahead: mine > share || (mine === share && mine > 0 &&
-        quantile(found(of(kind, OURS)).map((r) => Number(r.found_s)), of(kind, OURS).length, 0.5) <=
-        quantile(found(theirs).map((r) => Number(r.found_s)), theirs.length, 0.5)) };
+    const mine = shareAt(kind, flaggedDays(j)), times = [medianOf(kind, OURS), medianOf(kind, j)];
+    return { kind, j, share, mine, times, ahead: mine > share || (mine === share && mine > 0 && times[0] <= times[1]) };
 }));
+
+// Ours as it opens from an even chance on, in the curve's run: the same question with less caution.
+const evenOf = (kind) => {
+    const all = curveScores.filter((r) => r.kind === kind && r.judge === OURS), hit = found(all);
+    return { n: all.length, k: hit.length, median: quantile(hit.map((r) => Number(r.found_s)), all.length, 0.5) };
+};
+const evenFalse = curveLevels.filter((l) => l.judge === OURS).reduce((a, l) => a + Number(l.days), 0);
+const timeTable = table(["class", "ours", ...(curveScores.length ? ["ours from an even chance"] : []), ...judges.map((j) => baselineTexts.get(j) ?? j)],
+    [[`falsely flagged days per million (${MODEL})`, million(flaggedDays(OURS), allDays), ...(curveScores.length ?
+        [million(evenFalse, curveDays)] : []), ...judges.map((j) => million(flaggedDays(j), allDays))],
+    ...classes.map((k) => [k, span(medianOf(k, OURS)), ...(curveScores.length ? [span(evenOf(k).median)] : []),
+        ...judges.map((j) => span(medianOf(k, j)))])]);
 
 const slices = readFile(path.join(output, `long-${seeds}.csv`)).filter((r) => r.played === played);
 const longDays = sum(slices, "home_days"), longSure = sum(slices, "home_lines_confirmed"), longFirm = sum(slices, "firm_days");
@@ -303,6 +315,7 @@ const bothFirmLines = ours(false).length + sum(slices, "firm_lines_ticketed"), b
 const bothFirmSure = sum(ours(false), "confirmed") + sum(slices, "firm_lines_confirmed");
 const firmBound = bothFirmTickets === 0 ? 3 / Math.max(1, bothFirm) : (bothFirmTickets / bothFirm) * (poisson(bothFirmLines)[1] / bothFirmLines);
 const behind = wins.flat().filter((w) => w.share > w.mine), later = wins.flat().filter((w) => !w.ahead && w.share === w.mine && w.mine > 0);
+const evenLater = later.filter((w) => curveScores.length > 0 && evenOf(w.kind).median > w.times[1]);
 const target = (kinds) => summary.filter((s) => kinds.includes(s.kind));
 const say = (kinds) => target(kinds).map((s) => `${s.kind} ${percent(s.k / s.n)}, ${span(s.median)}, ${span(s.p90)}`).join("; ");
 const verdict = (kinds) => target(kinds).some((s) => verdictOn(s).startsWith("**missed")) ? "**missed**" :
@@ -321,7 +334,8 @@ const targetTable = [["fast bots found 99 % plain, 95 % TLS; median 120 s, 90th 
 [`and never quarantined (${MODEL})`, `${bothFirmSure} lines: ${between(bothFirmSure, bothFirm)} per million`, bothFirmSure > 0 ?
     "**missed**" : "none seen"],
 ["ahead of every baseline in each class at its own false-alarm rate", `${wins.flat().length} pairs of class and baseline: ${behind.length} ` +
-    `find more than ours, ${later.length} find as many sooner`, behind.length > 0 ? "**missed**" : later.length > 0 ?
+    `find more than ours, ${later.length} find as many sooner` + (curveScores.length === 0 ? "" : `; opened from an even chance on ours is ` +
+    `later than ${evenLater.length} of these (flagged ${evenFalse} of ${curveDays.toLocaleString("en")} days falsely)`), behind.length > 0 ? "**missed**" : later.length > 0 ?
     "reached in share, **missed in time**" : "reached"]];
 
 // ---- Clients
@@ -331,7 +345,8 @@ function printTable() {
     const kinds = [...new Set(on.filter((r) => r.guilty === "1").map((r) => r.kind))];
     const show = (list) => { const hit = found(list), t = hit.map((r) => Number(r.found_s));
         return `${hit.length} of ${list.length}, ${span(quantile(t, list.length, 0.5))}, ${span(quantile(t, list.length, 0.9))}`; };
-    const says = read("verdicts.csv", prints).filter((v) => /client-print/.test(v.evidence));
+    const says = read("verdicts.csv", prints).filter((v) => v.event === "opened" && /client-print/.test(v.evidence));
+    const wronged = [...new Set(says.filter((v) => v.guilty === "0").map((v) => v.kind))].join(", ");
     const lines = read("totals.csv", prints).filter((t) => !kinds.some((k) => k.startsWith(t.kind))).reduce((a, t) => a + Number(t.lines), 0);
     return ["## Clients that bots have in common", "",
         `Sites as above, of ${lines.toLocaleString("en")} innocent lines together that show the TLS clients of mail programs and servers (a ` +
@@ -340,7 +355,7 @@ function printTable() {
         "of the guilty alone show no clients: where all are bots every client is a bot's.", "",
         table(["class", "with", "without"], kinds.map((k) => [k, show(pick(on, k)), show(pick(off, k))])), "",
         `It was part of ${says.filter((v) => v.guilty === "1").length} first tickets of bots and of ` +
-        `${says.filter((v) => v.guilty === "0").length} tickets of innocents (${MODEL}).`, ""];
+        `${says.filter((v) => v.guilty === "0").length} tickets of innocents${wronged ? `: ${wronged}` : ""} (${MODEL}).`, ""];
 }
 
 const notes = path.join(output, `notes-${seeds}.md`);
@@ -401,11 +416,14 @@ const page = [`# Evaluation on ${seeds} seeds`, "",
     "On the same rows. A day of a line counts as falsely flagged once. *Ours* is the share found when our threshold is " +
     "raised until no more subscriber-days are falsely flagged than by the baseline; where we flag fewer to begin with it is " +
     "our ordinary share, a lower bound of what we could find at their rate. *Later*: as many are found and the " +
-    "baseline's median is earlier; *behind*: the baseline finds more.", "",
+    "baseline's median is earlier (ours to theirs); *behind*: the baseline finds more.", "",
     table(["baseline", `falsely flagged per million subscriber-days (${MODEL})`, ...classes],
         [[`postern`, million(flaggedDays(OURS), allDays), ...classes.map((k) => percent(shareAt(k, Infinity)))],
             ...judges.map((j, i) => [baselineTexts.get(j) ?? j, million(flaggedDays(j), allDays),
-                ...wins.map((w) => `${percent(w[i].share)} / ours ${percent(w[i].mine)}${w[i].ahead ? "" : w[i].mine === w[i].share ? w[i].mine > 0 ? ", later" : "" : " **behind**"}`)])]), "",
+                ...wins.map((w) => `${percent(w[i].share)} / ours ${percent(w[i].mine)}${w[i].ahead ? "" : w[i].mine === w[i].share ? w[i].mine > 0 ?
+                    `, later: ${w[i].times.map(span).join(" to ")}` : "" : " **behind**"}`)])]), "",
+    `Median time to detect; a class of which less than half is found has none. *From an even chance*: the run of the trade-off curves, ` +
+    `${evenOf(classes[0] ?? "").n} parties a class, ` + "where our verdicts open as soon as the evidence is more for than against.", "", timeTable, "",
     ...(curveScores.length === 0 ? [] : [`![trade-off](trade-off${mark}.svg)`, "",
         `Share found against falsely flagged subscriber-days per million (${MODEL}; 1 stands for 1 and fewer), as each rule's limit is ` +
         `lowered: a run of its own, ${curveDays.toLocaleString("en")} subscriber-days of whole sites, our verdicts opened from an even ` +
@@ -433,5 +451,6 @@ csv(`baselines-${seeds}.csv`, ["baseline", "class", "falsely_flagged_per_million
     wins.flat().map((w) => [w.j, w.kind, ((flaggedDays(w.j) * 1e6) / Math.max(1, allDays)).toFixed(2), w.share.toFixed(4),
         w.mine.toFixed(4), w.ahead ? 1 : 0]));
 csv(`false-${seeds}.csv`, ["kind", "event", "class", "ceiling", "state", "log_odds", "evidence"],
-    verdicts.filter((v) => v.guilty === "0").slice(0, 200).map((v) => [v.kind, v.event, v.class, v.ceiling, v.state, v.log_odds,
+    [...new Set(verdicts.filter((v) => v.guilty === "0").map((v) => v.kind))].flatMap((kind) => verdicts.filter((v) =>
+        v.guilty === "0" && v.kind === kind && v.event === "opened").slice(0, 20)).map((v) => [v.kind, v.event, v.class, v.ceiling, v.state, v.log_odds,
         v.evidence]));

@@ -12,6 +12,7 @@
 #include "common/identity.h"
 #include "common/verdict.h"
 #include "flow_facts.h"
+#include "order.h"
 #include "people.h"
 #include "play.h"
 
@@ -254,6 +255,36 @@ static void a_tap_hides_what_it_should(void **state)
     assert_int_equal(c.sum.tier, COVERAGE_TIER_C);
 }
 
+static void events_stand_by_line_and_time(void **state)
+{
+    (void)state;
+    struct event event[500];
+    struct order order = {0};
+    struct rng r = {3};
+    for (size_t count = 0; count <= 500; count += 100) {
+        uint64_t before = 0, after = 0;
+        for (size_t i = 0; i < count; i++) {
+            event[i] = (struct event){rng_below(&r, 50), rng_below(&r, 20), rng_below(&r, 9),
+                                      (uint8_t)rng_below(&r, 3)};
+            before += seed_of("event", (uint64_t)event[i].t_ms * 100 + event[i].line,
+                              event[i].flow * 10U + event[i].what);
+        }
+        order_events(&order, event, count);
+        for (size_t i = 0; i < count; i++) {
+            after += seed_of("event", (uint64_t)event[i].t_ms * 100 + event[i].line,
+                             event[i].flow * 10U + event[i].what);
+            const struct event *a = &event[i ? i - 1 : 0], *b = &event[i];
+            assert_true(a->line < b->line ||
+                        (a->line == b->line &&
+                         (a->t_ms < b->t_ms ||
+                          (a->t_ms == b->t_ms &&
+                           (a->flow < b->flow || (a->flow == b->flow && a->what <= b->what))))));
+        }
+        assert_int_equal(before, after); // none lost, none doubled
+    }
+    order_fini(&order);
+}
+
 static unsigned feed(struct baseline_state *s, int64_t minute, uint32_t peers, uint8_t outcome,
                      float most[static BASELINE_N])
 {
@@ -318,6 +349,7 @@ int main(void)
         cmocka_unit_test(clients_are_common_or_a_familys_own),
         cmocka_unit_test(a_boot_holds_for_a_quarter_of_an_hour),
         cmocka_unit_test(facts_become_flows),
+        cmocka_unit_test(events_stand_by_line_and_time),
         cmocka_unit_test(a_tap_hides_what_it_should),
         cmocka_unit_test(baselines_alarm_where_their_limits_are),
         cmocka_unit_test(lists_name_whole_names),
