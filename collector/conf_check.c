@@ -17,7 +17,7 @@ static void find(struct findings *f, const char *key, const char *value, const c
     char name[64], place[CONF_PLACE_MAX];
     snprintf(name, sizeof name, "collector.%s", key);
     conf_place(f->path, name, place);
-    fprintf(f->out, "%s%s: %s%s%s\n", place, name, value, value[0] ? ": " : "", text);
+    fprintf(f->out, "%s%s: %s%s%s\n", place, name, value, value[0] ? " " : "", text);
     f->rc = -EINVAL;
 }
 
@@ -29,8 +29,8 @@ static void check_address(struct findings *f, const char *key, const char *value
     if (transport_address_parse(value, out) == 0)
         return;
     find(f, key, value,
-         path ? "no path of a socket; it begins with / and has at most 107 octets"
-              : "no address; write HOST:PORT, tcp:HOST:PORT or unix:/PATH, IPv6 in brackets");
+         path ? "is no address; a socket's path begins with / and has at most 107 octets"
+              : "is no address; write HOST:PORT, tcp:HOST:PORT or unix:/PATH, IPv6 in brackets");
 }
 
 static void check_listen(struct findings *f, const struct collector_conf *c)

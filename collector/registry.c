@@ -284,7 +284,7 @@ int registry_open(const char *dir, const char *site, const char *server_names, i
         return -ENOMEM;
     error[0] = '\0';
     int rc = strlen(dir) < sizeof r->dir ? 0 : -ENAMETOOLONG;
-    snprintf(r->dir, sizeof r->dir, "%s", dir);
+    snprintf(r->dir, sizeof r->dir, "%s", rc == 0 ? dir : "");
     snprintf(r->ca_key, sizeof r->ca_key, "%s/ca.key", r->dir);
     snprintf(r->ca, sizeof r->ca, "%s/ca.pem", r->dir);
     snprintf(r->key, sizeof r->key, "%s/key.pem", r->dir);

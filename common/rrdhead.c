@@ -43,6 +43,12 @@ static int write_at(int fd, const void *data, size_t octets, off_t at)
     return n < 0 ? -errno : (size_t)n < octets ? -ENOSPC : 0;
 }
 
+static bool float_cookie(double found)
+{
+    const double want = FLOAT_COOKIE;
+    return memcmp(&found, &want, sizeof found) == 0;
+}
+
 static int read_head(int fd, struct head *h)
 {
     int rc = read_at(fd, &h->stat, sizeof h->stat, 0);
@@ -50,8 +56,7 @@ static int read_head(int fd, struct head *h)
         return rc;
     const stat_head_t *s = &h->stat;
     // A version before 3 lacks a field of the live head.
-    if (memcmp(s->cookie, RRD_COOKIE, sizeof s->cookie) != 0 ||
-        memcmp(&s->float_cookie, &(double){FLOAT_COOKIE}, sizeof s->float_cookie) != 0 ||
+    if (memcmp(s->cookie, RRD_COOKIE, sizeof s->cookie) != 0 || !float_cookie(s->float_cookie) ||
         s->version[4] != '\0' || strcmp(s->version, "0003") < 0 || s->ds_cnt != SERIES_SOURCES ||
         s->rra_cnt == 0 || s->rra_cnt > ARCHIVES_MAX || s->pdp_step != SERIES_STEP_S)
         return -EPROTO;

@@ -131,11 +131,12 @@ trained() {
     if [ "$(cat "$profile/stamp" 2>/dev/null)" != "$stamp" ]; then
         rm -rf "$profile" "$train"
         mkdir -p "$profile"
-        configure "$train" CMAKE_BUILD_TYPE=Release BUILD_TESTING=OFF POSTERN_PGO=TRAIN \
+        if ! { configure "$train" CMAKE_BUILD_TYPE=Release BUILD_TESTING=OFF POSTERN_PGO=TRAIN \
             "POSTERN_PROFILE=$profile" CMAKE_C_COMPILER_LAUNCHER= &&
             build "$train" postern-sensor postern-generate &&
-            quietly "training" "$train/training.log" training_run "$train" "$profile" ||
+            quietly "training" "$train/training.log" training_run "$train" "$profile"; }; then
             die "the training of the optimiser failed; --plain builds without it" 70
+        fi
         printf '%s\n' "$stamp" >"$profile/stamp"
         rm -rf "$train"
         # Objects of another profile would be taken for up to date.

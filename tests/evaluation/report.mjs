@@ -205,8 +205,9 @@ function plotTimes(kinds) {
         const all = of(kind, OURS), times = found(all).map((r) => Number(r.found_s)).sort((a, b) => a - b);
         let d = `M${x0} ${y0}`;
         times.forEach((t, k) => { d += `H${x(t).toFixed(1)}V${(y0 - (h * (k + 1)) / all.length).toFixed(1)}`; });
-        body += `<path d="${d}H${x0 + w}" fill="none" stroke="${colours[i % 8]}" stroke-width="2"/>` +
-            `<text x="${x0 + w + 12}" y="${40 + 18 * i}" fill="${colours[i % 8]}">${kind}</text>`;
+        body += `<path d="${d}H${x0 + w}" fill="none" stroke="${colours[i % 8]}" stroke-width="2"` +
+            `${i < 8 ? "" : ' stroke-dasharray="6 3"'}/>` +
+            `<text x="${x0 + w + 12}" y="${40 + 18 * i}" fill="${colours[i % 8]}">${kind}${i < 8 ? "" : ", dashed"}</text>`;
     });
     return svg(780, 345, body);
 }

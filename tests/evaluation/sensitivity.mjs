@@ -43,7 +43,7 @@ const span = (s) => s === Infinity ? "∞" : s < 600 ? `${Math.round(s)} s` : s 
     : `${(s / 3600).toFixed(1)} h`;
 const table = (head, body) => [`| ${head.join(" | ")} |`, `|${head.map(() => "---").join("|")}|`,
     ...body.map((r) => `| ${r.join(" | ")} |`)].join("\n");
-const cell = (c) => c ? `${c.found}, ${span(c.median)}` : "";
+const cell = (c) => c ? `${c.found}/${c.n}, ${span(c.median)}` : "";
 
 const names = fs.readdirSync(run).filter((n) => fs.existsSync(path.join(run, n, "facts.csv")));
 const ordered = (prefix) => names.filter((n) => n.startsWith(prefix)).sort();
@@ -72,7 +72,7 @@ for (const [key, group] of rates) {
 }
 
 const page = ["# Sensitivity, on tuning seeds", "",
-    `Made by \`scripts/evaluate --sensitivity\`; do not edit. Rules ${rules}. Parties found of 5, and the median time; short runs of two ` +
+    `Made by \`scripts/evaluate --sensitivity\`; do not edit. Rules ${rules}. Parties found, and the median time; short runs of two ` +
     "days, so shares are coarse: a change of one party is none. False tickets are lines (a model's figure), 5 of each kind but tor_exit, " +
     "cgnat and told_of_bot.", "",
     "## Taps and tiers", "",
@@ -88,7 +88,7 @@ const page = ["# Sensitivity, on tuning seeds", "",
         return c === cell(base.classes.get(k)) ? "" : c;
     })])), "",
     "## Each rate of the generator at half and double", "",
-    "The same lines, the range of one rate moved. Households: a site of 2,000 lines and 4 days.", "",
+    "The same lines, the range of one rate moved, three parties of each class and kind. Households: a site of 2,000 lines and 3 or 4 days.", "",
     table(["rate", "class", "half", "as it is", "double"], rateRows), ""].join("\n");
 fs.writeFileSync(path.join(output, "sensitivity.md"), page);
 const csv = (name, lines) => fs.writeFileSync(path.join(output, name), lines.map((l) => l.join(",")).join("\n") + "\n");

@@ -47,16 +47,17 @@ for detector in "${detectors[@]}"; do
     play "off-$detector" "${few[@]}" "${given[@]}" --only "$guilty" --off "$detector"
 done
 
-# rate KEY KINDS [OPTION...]: by half and twofold, against the same lines with the rate as it is.
+# rate KEY KINDS [OPTION...]: by half and twofold, against the same lines with the rate as it is. Three of each.
+fewer=(--each 3 --sites 0 --days 2 --warm 1 --attack-days 2)
 rate() {
     local key=$1 kinds=$2 group options=("${@:3}")
-    [ "${#options[@]}" -gt 0 ] || options=("${few[@]}")
+    [ "${#options[@]}" -gt 0 ] || options=("${fewer[@]}")
     group=$(printf '%s ' "$kinds" "${options[@]}" | sha256sum | cut -c1-8)
     play "rates-$group" "${options[@]}" --only "$kinds"
     for factor in 0.5 2; do play "rate-$key-$factor" "${options[@]}" --only "$kinds" --scale "$key=$factor"; done
     printf '%s,%s\n' "$key" "$group" >>"$run/rates.new"
 }
-homes=(--each 0 --sites 1 --days 4 --warm 1)
+homes=(--each 0 --sites 1 --days 3 --warm 1)
 rm -f "$run/rates.new"
 for key in home_reads_a_day home_sends_a_day home_smarthost home_accounts home_recipients home_login_error \
     home_scanned_a_day home_surf_a_day smarthost_chance boot_chance boot_minutes renumber_chance; do
@@ -67,7 +68,7 @@ for key in mx_dead mx_greylist mx_bounce mx_tls server_sends_an_hour server_gets
 done
 for key in provider_chance provider_minutes patch_chance patch_share patch_minutes home_pupil lease_lost \
     lease_lost_minutes print_tail; do
-    rate $key household,$server --each 5 --sites 1 --days 8 --warm 1
+    rate $key household,$server --each 3 --sites 1 --days 4 --warm 1
 done
 rate school_users school
 rate mx_bounce_stale stale_list
@@ -83,7 +84,7 @@ rate office_users office
 rate migration_logins migration
 for key in probe_servers probe_a_minute; do rate $key monitor; done
 rate zmap_syns zmap
-for key in outage_chance outage_minutes; do rate $key household,$server --each 5 --sites 1 --days 8 --warm 1; done
+for key in outage_chance outage_minutes; do rate $key household,$server --each 3 --sites 1 --days 4 --warm 1; done
 rate phone_polls_a_day phones
 rate client25_a_day client25
 rate device_mails_a_day direct_device

@@ -232,10 +232,10 @@ collector:
   enroll: 127.0.0.1:4739
 END
     run -78 --separate-stderr "$postern" check p.yaml
-    said 'p.yaml:4:12: collector.listen[0]: 127.0.0.1:4739: needs collector.ca' 1
-    said 'p.yaml:4:30: collector.listen[1]: tcp:nowhere: no address; write HOST:PORT' 1
-    said 'p.yaml:4:45: collector.listen[2]: unix:in.sock: no path of a socket' 1
-    said 'p.yaml:5:11: collector.enroll: 127.0.0.1:4739: needs collector.ca' 1
-    said 'p.yaml:5:11: collector.enroll: 127.0.0.1:4739: is in collector.listen' 1
-    said "p.yaml:3:11: collector.intake: $PWD/one: is collector.journal too" 1
+    said 'p.yaml:4:12: collector.listen[0]: 127.0.0.1:4739 needs collector.ca' 1
+    said 'p.yaml:4:30: collector.listen[1]: tcp:nowhere is no address; write HOST:PORT' 1
+    said 'p.yaml:4:45: collector.listen[2]: unix:in.sock is no address' 1
+    said 'p.yaml:5:11: collector.enroll: 127.0.0.1:4739 needs collector.ca' 1
+    said 'p.yaml:5:11: collector.enroll: 127.0.0.1:4739 is in collector.listen' 1
+    said "p.yaml:3:11: collector.intake: $PWD/one is collector.journal too" 1
 }

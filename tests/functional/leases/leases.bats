@@ -294,7 +294,7 @@ YAML
         printf "10.70.%d.%d,02:00:00:00:%02x:%02x,,3600,%d,1,0,0,,0,\n", i / 256, i % 256, i / 256, i % 256, now + 3000 }'; } >kea.new
     mv large.new large.csv
     mv kea.new kea.csv
-    python3 - "$PWD/postern-collector.sock" >times <<'PYTHON'
+    python3 - "$PWD/postern-collector.sock" >waited.txt <<'PYTHON'
 import json, socket, sys, time
 
 s = socket.socket(socket.AF_UNIX)
@@ -318,7 +318,7 @@ while waits and time.monotonic() - began < 60:
     time.sleep(0.005)
 print(len(waits), round(longest), round(1000 * (time.monotonic() - began)))
 PYTHON
-    read -r left longest reading <times
+    read -r left longest reading <waited.txt
     echo "longest answer $longest ms, until all was known $reading ms"
     kill "$(cat pid)"
     wait "$(cat pid)" || true

@@ -18,30 +18,30 @@ static const struct {
     {"  journal: /j\n  intake: /i\n  ca: /ca\n  listen: [\"[::1]:4739\", \"unix:/run/in.sock\"]\n"
      "  enroll: localhost:4740\n",
      ""},
-    {"  listen: [\"4739\"]\n",
-     "collector.listen[0]: 4739: no address; write HOST:PORT, tcp:HOST:PORT or unix:/PATH, IPv6 in "
-     "brackets\n"},
-    {"  listen: [\"tcp:::1:4739\"]\n", "collector.listen[0]: tcp:::1:4739: no address"},
-    {"  listen: [\"unix:in.sock\"]\n",
-     "collector.listen[0]: unix:in.sock: no path of a socket; it begins with / and has at most 107 "
-     "octets\n"},
+    {"  listen: [\"4739\"]\n", "collector.listen[0]: 4739 is no address; write HOST:PORT, "
+                               "tcp:HOST:PORT or unix:/PATH, IPv6 in "
+                               "brackets\n"},
+    {"  listen: [\"tcp:::1:4739\"]\n", "collector.listen[0]: tcp:::1:4739 is no address"},
+    {"  listen: [\"unix:in.sock\"]\n", "collector.listen[0]: unix:in.sock is no address; a "
+                                       "socket's path begins with / and has at most 107 "
+                                       "octets\n"},
     {"  listen: [\"unix:/0123456789012345678901234567890123456789012345678901234567890123456789012"
      "3456789012345678901234567890123456789\"]\n",
      "at most 107 octets\n"},
-    {"  listen: [\"localhost:4739\"]\n", "localhost:4739: needs collector.ca"},
+    {"  listen: [\"localhost:4739\"]\n", "localhost:4739 needs collector.ca"},
     {"  ca: /ca\n  listen: [\"h:1\", \"tcp:h:2\", \"h:1\"]\n",
-     ":4:30: collector.listen[2]: h:1: stands there twice"},
+     ":4:30: collector.listen[2]: h:1 stands there twice"},
     {"  listen: [\"unix:/in.sock\"]\n  exporters: [192.0.2.0/24]\n",
      "collector.exporters: is of tcp: addresses"},
     {"  listen: [\"tcp:h:4739\"]\n  exporters: [192.0.2.0/24]\n", ""},
-    {"  enroll: localhost:4740\n", "collector.enroll: localhost:4740: needs collector.ca"},
-    {"  ca: /ca\n  enroll: unix:/enroll\n", "collector.enroll: unix:/enroll: is with TLS"},
-    {"  ca: /ca\n  enroll: somewhere\n", "collector.enroll: somewhere: no address"},
+    {"  enroll: localhost:4740\n", "collector.enroll: localhost:4740 needs collector.ca"},
+    {"  ca: /ca\n  enroll: unix:/enroll\n", "collector.enroll: unix:/enroll is with TLS"},
+    {"  ca: /ca\n  enroll: somewhere\n", "collector.enroll: somewhere is no address"},
     {"  ca: /ca\n  listen: [\"h:4740\"]\n  enroll: h:4740\n", "is in collector.listen"},
-    {"  journal: /j\n  intake: /j\n", ":4:11: collector.intake: /j: is collector.journal too"},
-    {"  journal: /j\n  journal_keys: /j\n", "collector.journal_keys: /j: is collector.journal"},
+    {"  journal: /j\n  intake: /j\n", ":4:11: collector.intake: /j is collector.journal too"},
+    {"  journal: /j\n  journal_keys: /j\n", "collector.journal_keys: /j is collector.journal"},
     {"  leases: /l.csv\n  lease_history: /l.csv\n",
-     "collector.lease_history: /l.csv: is collector.leases too"},
+     "collector.lease_history: /l.csv is collector.leases too"},
     {"  lease_history: /k.csv\n  lease_sources:\n    - {kind: kea, path: /k.csv}\n",
      "is the file of a lease source too"},
     {"  lease_sources:\n    - {kind: kea}\n",
