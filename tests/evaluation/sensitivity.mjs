@@ -55,7 +55,14 @@ const rules = fs.readFileSync(path.join(run, "tap-base", "facts.csv"), "utf8").m
 const false_ = (o) => o.lines === 0 ? "" : o.hit === 0 ? `0 of ${o.lines}` : `${o.hit} of ${o.lines}: ${o.who.join(", ")}` +
     (o.sure ? `; ${o.sure} confirmed for quarantine` : "");
 
-const rates = fs.readFileSync(path.join(run, "rates.csv"), "utf8").trim().split("\n").map((l) => l.split(","));
+// Of a run that was stopped: what is whole.
+const listed = ["rates.csv", "rates.new"].map((n) => path.join(run, n)).find((f) => fs.existsSync(f));
+const allRates = listed ? fs.readFileSync(listed, "utf8").trim().split("\n").filter(Boolean).map((l) => l.split(",")) : [];
+const rates = allRates.filter(([key, group]) => [`rate-${key}-0.5`, `rates-${group}`, `rate-${key}-2`]
+    .every((n) => fs.existsSync(path.join(run, n, "facts.csv"))));
+const ratesFile = path.join(path.dirname(process.argv[1]), "rates.tsv");
+const unplayed = fs.readFileSync(ratesFile, "utf8").split("\n").filter((l) => l && !l.startsWith("#")).map((l) => l.split("\t")[0])
+    .filter((k) => k !== "lines" && !rates.some((r) => r[0] === k));
 const rateRows = [], rateCsv = [["rate", "class", "parties", "found_half", "found", "found_double", "median_half_s", "median_s",
     "median_double_s"]];
 for (const [key, group] of rates) {
@@ -89,6 +96,7 @@ const page = ["# Sensitivity, on tuning seeds", "",
     })])), "",
     "## Each rate of the generator at half and double", "",
     "The same lines, the range of one rate moved, three parties of each class and kind. Households: a site of 2,000 lines and 3 or 4 days.", "",
+    ...(unplayed.length ? [`Not played with these rules: ${unplayed.join(", ")}.`, ""] : []),
     table(["rate", "class", "half", "as it is", "double"], rateRows), ""].join("\n");
 fs.writeFileSync(path.join(output, "sensitivity.md"), page);
 const csv = (name, lines) => fs.writeFileSync(path.join(output, name), lines.map((l) => l.join(",")).join("\n") + "\n");

@@ -59,16 +59,8 @@ rate() {
 }
 homes=(--each 0 --sites 1 --days 3 --warm 1)
 rm -f "$run/rates.new"
-for key in home_reads_a_day home_sends_a_day home_smarthost home_accounts home_recipients home_login_error \
-    home_scanned_a_day home_surf_a_day smarthost_chance boot_chance boot_minutes renumber_chance; do
-    rate $key household "${homes[@]}"
-done
 for key in mx_dead mx_greylist mx_bounce mx_tls server_sends_an_hour server_gets_an_hour server_providers; do
     rate $key $server,hobby_server,client25,direct_device
-done
-for key in provider_chance provider_minutes patch_chance patch_share patch_minutes home_pupil lease_lost \
-    lease_lost_minutes print_tail; do
-    rate $key household,$server --each 3 --sites 1 --days 4 --warm 1
 done
 rate school_users school
 rate mx_bounce_stale stale_list
@@ -84,7 +76,6 @@ rate office_users office
 rate migration_logins migration
 for key in probe_servers probe_a_minute; do rate $key monitor; done
 rate zmap_syns zmap
-for key in outage_chance outage_minutes; do rate $key household,$server --each 3 --sites 1 --days 4 --warm 1; done
 rate phone_polls_a_day phones
 rate client25_a_day client25
 rate device_mails_a_day direct_device
@@ -109,6 +100,16 @@ for key in guess_an_hour guess_dead; do rate $key guesser,guesser_tls; done
 rate bounce_an_hour backscatter
 rate harvest_an_hour harvester
 rate openrelay_an_hour open_relay
+# Whole sites last: they take longest.
+for key in home_reads_a_day home_sends_a_day home_smarthost home_accounts home_recipients home_login_error \
+    home_scanned_a_day home_surf_a_day smarthost_chance boot_chance boot_minutes renumber_chance; do
+    rate $key household "${homes[@]}"
+done
+for key in provider_chance provider_minutes patch_chance patch_share patch_minutes home_pupil lease_lost \
+    lease_lost_minutes print_tail; do
+    rate $key household,$server --each 3 --sites 1 --days 4 --warm 1
+done
+for key in outage_chance outage_minutes; do rate $key household,$server --each 3 --sites 1 --days 4 --warm 1; done
 # Every rate but the size of a site has been played.
 missing=$(awk -F'\t' 'FNR == NR {split($0, k, ","); seen[k[1]] = 1; next}
     !/^#/ && $1 != "lines" && !seen[$1] {print $1}' "$run/rates.new" "$here/rates.tsv")
