@@ -16,6 +16,7 @@
 #define REPLAY_RECORDS    4000 // a slice, some 20 ms
 #define REPLAY_MS         1
 #define REPLAY_STALLED_MS 250
+#define REPLAY_AT_END_MS  10000
 
 struct live {
     struct loop *loop;
@@ -201,8 +202,12 @@ void live_stop(struct daemon *d)
         return;
     if (v->replay_timer > 0)
         loop_cancel(v->loop, v->replay_timer);
-    // What is logged is counted again at the next start: minutes that are open stay open.
+    // What is logged is counted again at the next start: minutes that are open stay open. What was acknowledged while the intake was
+    // counted again goes into its minutes now, when that does not take long.
     if (v->intake) {
+        int64_t until_ms = loop_monotonic_ms() + REPLAY_AT_END_MS;
+        while (intake_replay(v->intake, REPLAY_RECORDS) > 0 && loop_monotonic_ms() < until_ms)
+            ;
         if (intake_sync(v->intake) < 0)
             log_warning("the intake could not be synced; sensors will send the rest again");
         live_status(d);
