@@ -220,11 +220,10 @@ static bool find_filtered(const struct mailbox_state *s, const struct window *w,
     double bad = stopped + refused, limit = (double)c->filtered * ctx->factor;
     bad += put_off / PUT_OFF_SHARE < bad ? put_off / PUT_OFF_SHARE : bad;
     double weight = detector_excess(bad, limit, FILTER_LEAST, PER_DOUBLING, c->cap);
-    // Filters stop messages, destinations refuse recipients: each has its own whole.
-    asked = asked > sent ? asked : sent;
-    double share = stopped > 0 ? stopped / (sent + stopped) : 0;
-    share += asked > 0 ? (bad - stopped) / asked : bad > stopped;
-    if (weight <= 0 || share < c->share)
+    // Filters stop messages, destinations refuse recipients: these count as the messages they would fill.
+    double of_one = sent > 0 && asked > sent ? asked / sent : 1;
+    double messages = stopped + (bad - stopped) / of_one;
+    if (weight <= 0 || messages < c->share * (sent + stopped))
         return false;
     *out = detector_finding_of(&detector_mailbox, bad, limit, "messages", HOUR_S, weight);
     out->supports = DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT) |

@@ -202,14 +202,12 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         n++;
     }
     if (find(&s->smarthost, c, ctx, "The smarthost", &out[n])) {
-        out[n].supports = DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST) |
-                          DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT);
         // A mailbox is no line: what stops it is its lock.
-        if (s->is_mailbox)
-            out[n].supports = DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT);
-        out[n].defines = out[n].supports &
-                         (s->is_mailbox ? DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT)
-                                        : DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST));
+        out[n].supports = DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT);
+        if (!s->is_mailbox)
+            out[n].supports |= DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST);
+        out[n].defines = s->is_mailbox ? DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT)
+                                       : DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST);
         n++;
     }
     return n;
