@@ -231,7 +231,6 @@ static struct active *named(struct aggregate *g, const struct subscriber_key *ke
 
 void aggregate_mail(struct aggregate *g, const struct record_mail *e, int process)
 {
-    g->reads_logs = true;
     // A mailbox is its own party, known for certain.
     struct lease_answer own = {.confidence = IDENTITY_CERTAIN, .port_last = 65535}, lease;
     bool mailbox = e->mailbox.kind == KEYED_HASH_MAILBOX;
