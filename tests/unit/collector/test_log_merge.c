@@ -151,11 +151,45 @@ static void recipients_of_deliveries(void **state)
     }
 }
 
+// Who guesses logins shows by the names that were tried, also where the log knows no port of the client's.
+static void names_that_were_tried(void **state)
+{
+    static const struct {
+        uint16_t port;
+        unsigned names;
+        uint32_t digests;
+    } cases[] = {{0, 1, 1}, {0, 6, 6}, {40000, 6, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fixture *f = fixture_again(state);
+        struct record r = mail_event(T0 + 1000, RECORD_MAIL_AUTH);
+        r.mail.client = addr(US);
+        r.mail.client_port = cases[i].port;
+        r.mail.server_port = 587;
+        r.mail.mailbox = (struct keyed_hash){0};
+        r.mail.auth_failed = 1;
+        r.mail.hash_count = 1;
+        for (uint64_t n = 0; n < 12; n++) {
+            r.mail.hash[0] = (struct keyed_hash){
+                .kind = KEYED_HASH_AUTH_USER, .key_id = 1, .value = 1000 + n % cases[i].names};
+            if (n < 11)
+                fixture_take(f, &r);
+        }
+        const struct minute_row *row = fixture_one(f, &r, US);
+        assert_int_equal(row->counter[MINUTE_SMARTHOST][MINUTE_OUT][MINUTE_auth_failed], 12);
+        assert_int_equal(row->digest_count, cases[i].digests);
+        for (uint32_t k = 0; k < row->digest_count; k++) {
+            assert_true(row->digest[k].flags & MINUTE_DIGEST_AUTH_FAILED);
+            assert_in_range(row->digest[k].user, 1000, 1000 + cases[i].names - 1);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_session_seen_twice, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(whichever_comes_first, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(names_that_were_tried, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(recipients_of_deliveries, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
