@@ -174,6 +174,20 @@ problems() { jq -r '[.problems[]?.code] | sort | join(" ")' "$1"; }
         sort -u | paste -sd' ')" = "2023-12-31T23:59:00Z 2024-01-01T00:00:00Z" ]
 }
 
+@test "who guesses logins is seen without a client's port" {
+    local n at
+    for n in $(seq 60); do
+        printf -v at '2026-11-22T09:%02d:%02dZ mx1 postfix/submission/smtpd[%d]:' $((n / 6)) $((n % 6 * 10)) "$n"
+        printf '%s connect from a[203.0.113.5]\n' "$at"
+        printf '%s warning: a[203.0.113.5]: SASL LOGIN authentication failed: no, sasl_username=user%d@x.example\n' "$at" "$n"
+        printf '%s disconnect from a[203.0.113.5] ehlo=1 auth=0/1 commands=1/2\n' "$at"
+    done >mail.log
+    sensor -r mail.log -o one.rec
+    of_mailbox one.rec
+    "$POSTERN_BIN/postern-analysis" -c postern.yaml -j journal --why 203.0.113.5 2>/dev/null | jq -r .sentence >said
+    grep -q 'guesses passwords of mail accounts.*60 of 60 logins failed' said
+}
+
 @test "a log that is named twice is followed once" {
     ln -s mail.log same.log
     sed -i 's/files: .*/files: [mail.log, same.log, .\/mail.log]/' postern.yaml
