@@ -50,6 +50,27 @@ why() { "$POSTERN_BIN/postern-analysis" -c site.yaml -j journal --why "$@" 2>/de
     [ "$(jq length early)" -eq 0 ]
 }
 
+@test "nearest to a verdict is a class that what was found could open" {
+    cat >near.yaml <<'YAML'
+scenario:
+  name: near
+  start: 2026-03-02T00:00:00Z
+  lasts: 22h
+  network: {v6_share: 0}
+  parties:
+    bot_direct: [{name: bot, per_minute: 20, lasts: 10m, blocked: silent}]
+    household: [{name: home, count: 5}]
+YAML
+    generate -s near.yaml --seed 5
+    journal
+    # Its verdict is closed by then, and the spread of a day supports relays as much as the bot that it is.
+    why line:bot --at 2026-03-02T21:30:00Z >explained
+    jq -e '.open_verdicts == [] and (.sentence | test("nearest is spambot-direct: the score is"))' explained >/dev/null || {
+        cat explained
+        false
+    }
+}
+
 @test "a bot's kin is known by the TLS client of those that were confirmed" {
     cat >kin.yaml <<'YAML'
 scenario:
