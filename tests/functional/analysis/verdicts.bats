@@ -71,6 +71,25 @@ YAML
     }
 }
 
+@test "a mirror of one direction is told, and what rests on answers is off" {
+    local direction
+    for direction in both out in; do
+        sed "s/^scenario:/&\n  mirror: {direction: $direction}/" \
+            "$POSTERN_SOURCE_DIR/tests/generator/scenarios/hour.yaml" >cut.yaml
+        rm -rf journal
+        generate -s cut.yaml --seed 5
+        journal
+        why line:bot --at 2026-03-02T10:59:00Z >explained
+        jq -e --arg direction "$direction" 'if $direction == "both" then .not_visible == [] else
+            (.not_visible | map(.detector) | contains(["first-contact", "rejections", "blocklist"]))
+            and (.not_visible | all(.why | test("one direction only"))) end' explained >/dev/null || {
+            echo "$direction"
+            cat explained
+            false
+        }
+    done
+}
+
 @test "a bot's kin is known by the TLS client of those that were confirmed" {
     cat >kin.yaml <<'YAML'
 scenario:
