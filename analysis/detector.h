@@ -104,6 +104,10 @@ double detector_excess(double measured, double limit, double at_limit, double pe
 int64_t detector_first(const struct window *w, const enum feature *features, size_t count,
                        int64_t now_ms, int32_t window_s);
 
+// The latest last event of those that there were in the window; `now_ms` when there was none.
+int64_t detector_last(const struct window *w, const enum feature *features, size_t count,
+                      int64_t now_ms, int32_t window_s);
+
 // A finding with detector, family, numbers and times filled; the sentence is the caller's.
 struct detector_finding detector_finding_of(const struct detector_descriptor *d, double measured,
                                             double limit, const char *unit, int32_t window_s,

@@ -195,7 +195,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.ceiling = VERDICT_TICKET;
     f.evidence.conclusive = whole;
     f.evidence.first_ms = window_first(w, FEATURE_MX_CONNECTIONS, now, DAY_S);
-    f.evidence.last_ms = now;
+    f.evidence.last_ms = window_last(w, FEATURE_MX_CONNECTIONS, now);
     snprintf(
         f.evidence.sentence, sizeof f.evidence.sentence,
         "Began %.0f sessions with %.0f mail providers on port 25 in %u hours of the last day, %u "

@@ -156,7 +156,7 @@ static struct detector_finding finding(const struct window *w, const struct dete
     f.defines = f.supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
     f.rests_on_silence = window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms, e->window_s) == 0;
     f.evidence.first_ms = e->first_ms;
-    f.evidence.last_ms = ctx->now_ms;
+    f.evidence.last_ms = window_last_contact(w, ctx->now_ms);
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
              "Contacted %.0f mail providers on port 25 in %s; %s%s is limited to %.0f.",
              e->measured, detector_span(e->window_s, span), detector_role_text(ctx->role),

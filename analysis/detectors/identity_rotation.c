@@ -21,6 +21,7 @@ extern const struct detector_descriptor detector_identity_rotation;
 #define AT_LIMIT     4.0
 #define PER_DOUBLING 2.0
 #define NAMES_MAX    24
+#define USERS        0 // index of the kind: mail accounts
 #define SENDERS      2 // index of the kind that one account can show
 #define DOMAINS_MANY 3 // in a minute
 
@@ -121,6 +122,16 @@ static double names_within(const struct names *n, int64_t now_ms, int64_t window
     return count;
 }
 
+static int64_t names_last_ms(const struct names *n, int64_t now_ms)
+{
+    int64_t last_s = 0;
+    for (size_t k = 0; k < NAMES_MAX; k++) {
+        int64_t t_s = recent_s(n->base_s, n->seen[k]);
+        last_s = t_s > last_s ? t_s : last_s;
+    }
+    return last_s * 1000 < now_ms ? last_s * 1000 : now_ms;
+}
+
 static void observe(void *state, const struct window *w, const struct minute_row *r,
                     const struct window_contacts *contacts, const struct detector_ctx *ctx)
 {
@@ -188,7 +199,10 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.defines = best == 0 ? DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT)
                           : DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST);
     f.evidence.first_ms = window_first(w, kinds[best].feature, ctx->now_ms, kinds[best].window_s);
-    f.evidence.last_ms = ctx->now_ms;
+    f.evidence.last_ms = best == SENDERS ? names_last_ms(&s->senders, ctx->now_ms)
+                         : best == USERS && users > 0
+                             ? names_last_ms(&s->users, ctx->now_ms)
+                             : window_last(w, kinds[best].feature, ctx->now_ms);
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence, "Used %.0f %s; %.0f are the limit.",
              kinds[best].measured, kinds[best].text, limit);
     out[0] = f;

@@ -113,7 +113,7 @@ static bool find(const struct window *w, const struct detector_ctx *ctx, const s
                     DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT);
     out->ceiling = m->ceiling;
     out->evidence.first_ms = detector_first(w, m->feature, 2, ctx->now_ms, window_s);
-    out->evidence.last_ms = ctx->now_ms;
+    out->evidence.last_ms = detector_last(w, m->feature, 2, ctx->now_ms, window_s);
     char span[DETECTOR_SPAN_MAX];
     snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
              "Sent %s %.0f %s through mail services in %s; %.0f are the limit.", m->text, measured,
