@@ -68,6 +68,8 @@ struct detector_descriptor {
     // The party is found to be a bot that is worth a quarantine, by evidence that allows that much. Said again as
     // long as it is so. May be NULL.
     void (*confirm)(void *state, const struct detector_ctx *ctx);
+    // What of its section contradicts itself: a sentence with the fix, and the key; NULL: nothing. May be NULL.
+    const char *(*check)(const void *conf, const char **key);
 };
 
 // NULL-terminated, in the order in which they are shown.

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/control.h"
@@ -248,9 +249,11 @@ static int analysis_run(struct daemon *d, bool *done)
 
 static int analysis_check(struct daemon *d)
 {
-    char error[200];
-    if (settings_check(d->conf, error) == 0)
+    char error[SETTINGS_ERROR];
+    if (settings_check(d->conf, daemon_config_path(d->args), error) == 0) {
+        settings_warn(d->conf, daemon_config_path(d->args), (int64_t)time(NULL) * 1000);
         return 0;
+    }
     log_error("%s", error);
     return EX_CONFIG;
 }
@@ -280,8 +283,8 @@ static int analysis_start(struct daemon *d)
 
 static int analysis_reload(struct daemon *d, void *new_conf)
 {
-    char error[200];
-    if (settings_check(new_conf, error) != 0) {
+    char error[SETTINGS_ERROR];
+    if (settings_check(new_conf, daemon_config_path(d->args), error) != 0) {
         log_error("%s", error);
         return -EINVAL;
     }
