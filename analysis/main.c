@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/control.h"
 #include "common/daemon.h"
 #include "common/log.h"
+#include "common/loop.h"
 #include "common/timefmt.h"
 #include "compare.h"
 #include "explain.h"
@@ -251,7 +251,7 @@ static int analysis_check(struct daemon *d)
 {
     char error[SETTINGS_ERROR];
     if (settings_check(d->conf, daemon_config_path(d->args), error) == 0) {
-        settings_warn(d->conf, daemon_config_path(d->args), (int64_t)time(NULL) * 1000);
+        settings_warn(d->conf, daemon_config_path(d->args), loop_clock_ms());
         return 0;
     }
     log_error("%s", error);

@@ -171,12 +171,12 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         {set > users ? set : users, (double)c->auth_users, "users", "mail accounts in an hour",
          HOUR_S, FEATURE_AUTH_USERS},
         {(double)window_sum(w, FEATURE_SENDER_DOMAINS, ctx->now_ms, HOUR_S),
-         (double)c->sender_domains, "domains", "sender domains in a minute", HOUR_S,
-         FEATURE_SENDER_DOMAINS},
+         (double)c->sender_domains, "domains", "sender domains in a minute of the last hour",
+         HOUR_S, FEATURE_SENDER_DOMAINS},
         {senders, (double)(of_one ? c->senders_of_one : c->senders_day), "senders",
          "sender addresses of several domains in a day", DAY_S, FEATURE_SENDER_DOMAINS},
         {(double)window_sum(w, FEATURE_HELO_NAMES, ctx->now_ms, HOUR_S), (double)c->helo_names,
-         "names", "HELO names in a minute", HOUR_S, FEATURE_HELO_NAMES},
+         "names", "HELO names in a minute of the last hour", HOUR_S, FEATURE_HELO_NAMES},
     };
     size_t best = 0;
     double weight = 0;
@@ -203,8 +203,12 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
                          : best == USERS && users > 0
                              ? names_last_ms(&s->users, ctx->now_ms)
                              : window_last(w, kinds[best].feature, ctx->now_ms);
-    snprintf(f.evidence.sentence, sizeof f.evidence.sentence, "Used %.0f %s; %.0f are the limit.",
-             kinds[best].measured, kinds[best].text, limit);
+    // A full list says no more than that it is full.
+    bool more_than_held = best == SENDERS || (best == USERS && users >= set);
+    snprintf(f.evidence.sentence, sizeof f.evidence.sentence, "Used %.0f %s%s; %.0f are the limit.",
+             kinds[best].measured,
+             more_than_held && kinds[best].measured >= NAMES_MAX ? "and more " : "",
+             kinds[best].text, limit);
     out[0] = f;
     double more = detector_excess(senders, (double)c->senders_of_one * ctx->factor, AT_LIMIT,
                                   PER_DOUBLING, c->ticket_cap);
