@@ -204,10 +204,15 @@ static void add_headers(struct MHD_Response *r, const struct http_answer *a, con
     MHD_add_response_header(r, "Content-Type", a->type);
     MHD_add_response_header(r, "Cache-Control", cache);
     MHD_add_response_header(r, "ETag", etag);
+    // An SVG opened by itself is a document whose colours stand in its style attributes: without them it is
+    // black. It gets those and nothing else.
+    bool svg = strcmp(a->type, "image/svg+xml") == 0;
     MHD_add_response_header(r, "Content-Security-Policy",
-                            "default-src 'none'; img-src 'self'; style-src 'self'; "
-                            "script-src 'self'; connect-src 'self'; "
-                            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+                            svg ? "default-src 'none'; style-src 'unsafe-inline'; "
+                                  "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+                                : "default-src 'none'; img-src 'self'; style-src 'self'; "
+                                  "script-src 'self'; connect-src 'self'; "
+                                  "form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
     MHD_add_response_header(r, "Cross-Origin-Resource-Policy", "same-origin");

@@ -209,7 +209,7 @@ function plotTimes(kinds) {
             `${i < 8 ? "" : ' stroke-dasharray="6 3"'}/>` +
             `<text x="${x0 + w + 12}" y="${40 + 18 * i}" fill="${colours[i % 8]}">${kind}${i < 8 ? "" : ", dashed"}</text>`;
     });
-    return svg(780, 345, body);
+    return svg(850, 345, body);
 }
 // For each judge, from the curve's run: [falsely flagged days per million, share found] as its limit falls.
 const curveScores = read("scores.csv", curves).filter((r) => r.guilty === "1"), curveLevels = read("levels.csv", curves);

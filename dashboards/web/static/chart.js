@@ -60,6 +60,8 @@
       + `Watched: ${share(watched, own.length * answer.step_s)} of this time.`;
   };
 
+  const size = () => ({ width: Math.max(280, Math.min(900, box.clientWidth)), height: 260 });
+
   const draw = () => {
     const view = views[Number(choice.value)];
     const at = view.sources.map((name) => answer.sources.indexOf(name));
@@ -81,8 +83,7 @@
     chart?.destroy();
     const axis = { stroke: ink, grid: { stroke: line }, ticks: { stroke: line } };
     chart = new uPlot({
-      width: Math.max(280, Math.min(900, box.clientWidth)),
-      height: 260,
+      ...size(),
       tzDate: (t) => uPlot.tzDate(new Date(t * 1000), 'Etc/UTC'),
       scales: { y: { range: (u, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 1) * 1.05)] } },
       axes: [{ ...axis, values: ticks, space: 80 }, { ...axis, size: 60 }],
@@ -117,5 +118,6 @@
   };
 
   choice.addEventListener('change', draw);
+  window.addEventListener('resize', () => chart?.setSize(size())); // a phone is turned
   ask(range.from, range.to);
 })();

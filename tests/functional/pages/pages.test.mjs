@@ -469,6 +469,35 @@ test('many graphs at once, and an SVG', async () => {
   assert.match(svg.body.toString(), /<svg[^>]* width="\d+px" height="\d+px" viewBox="0 0 \d+ \d+"/);
 });
 
+test('an SVG opened by itself has its colours, and nothing that runs', async () => {
+  const where = '/graph/site/connections.svg?name=site';
+  const policy = (await ask(where)).headers['content-security-policy'];
+  assert.match(policy, /default-src 'none'/);
+  assert.doesNotMatch(policy, /script-src|img-src|connect-src/);
+  const page = await browser.newPage();
+  await page.goto(origin + where);
+  const styles = await page.evaluate(() =>
+    [...document.querySelectorAll('[style]')].map((e) => e.style.length));
+  assert.ok(styles.length > 10 && styles.every((n) => n > 0), `${styles.filter((n) => n === 0).length} without`);
+  await page.close();
+});
+
+test('the chart follows when a phone is turned', async () => {
+  const [first] = await tickets();
+  const page = await browser.newPage({ viewport: { width: 844, height: 390 } });
+  await page.goto(`${origin}/subscribers/${encodeURIComponent(first.subscriber)}`);
+  await page.waitForSelector('.u-wrap');
+  for (const width of [390, 844]) {
+    await page.setViewportSize({ width, height: 844 });
+    await page.waitForFunction(() => {
+      const wrap = document.querySelector('.u-wrap');
+      return wrap.offsetWidth === Math.max(280, Math.min(900, wrap.parentElement.parentElement.clientWidth));
+    }, null, { timeout: 5000 });
+    assert.ok(await page.evaluate(() => document.querySelector('.u-wrap').offsetWidth < window.innerWidth), `${width}`);
+  }
+  await page.close();
+});
+
 test('a picture asked for with nonsense is a picture that says so', async () => {
   const where = '/graph/site/mail.png?name=site';
   const cases = {

@@ -78,6 +78,27 @@ all() {
     [ ! -e rrd.old ]
 }
 
+# Counts of librrd's head at 24 (sources), 32 (archives) and 40 (step); rows of the first archive at 1112.
+@test "a damaged head ends no program: fsck names it, export says so, a rebuild mends it" {
+    "$series" -j journal -d rrd
+    all rrd >before
+    file=$(find rrd/subscriber -name '*.rrd' | LC_ALL=C sort | head -n 1)
+    name=$(basename "$file" .rrd)
+    cp "$file" sound
+    for at in 24 32 40 1112; do
+        for octet in '\377' '\000'; do
+            cp sound "$file"
+            printf "$octet%.0s" 1 2 3 4 5 6 7 8 | dd of="$file" bs=1 seek="$at" conv=notrunc status=none
+            run -65 --separate-stderr "$postern" series fsck -d rrd
+            [[ $output == *"$file"* ]]
+            run -74 "$postern" series export "${name//_//}" -d rrd
+        done
+    done
+    run -0 "$postern" series rebuild --faulty -d rrd -j journal
+    all rrd >after
+    cmp before after
+}
+
 # older FILE VERSION: the file as that version of the layout made it
 older() {
     local drop='^$'
