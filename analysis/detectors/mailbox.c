@@ -226,10 +226,14 @@ static bool find_filtered(const struct mailbox_state *s, const struct window *w,
     double refused = (double)window_sum(w, FEATURE_REFUSED_THERE, ctx->now_ms, HOUR_S);
     double put_off = (double)window_sum(w, FEATURE_PUT_OFF_THERE, ctx->now_ms, HOUR_S);
     double sent = (double)window_sum(w, FEATURE_OWN_MESSAGES, ctx->now_ms, HOUR_S);
+    double asked = (double)window_sum(w, FEATURE_OWN_RCPT_OK, ctx->now_ms, HOUR_S);
     double bad = stopped + refused, limit = (double)c->filtered * ctx->factor;
     bad += put_off / PUT_OFF_SHARE < bad ? put_off / PUT_OFF_SHARE : bad;
     double weight = detector_excess(bad, limit, FILTER_LEAST, PER_DOUBLING, c->cap);
-    if (weight <= 0 || bad < c->share * (sent + stopped))
+    // Filters stop messages, destinations refuse recipients: these count as the messages they would fill.
+    double of_one = sent > 0 && asked > sent ? asked / sent : 1;
+    double messages = stopped + (bad - stopped) / of_one;
+    if (weight <= 0 || messages < c->share * (sent + stopped))
         return false;
     *out = detector_finding_of(&detector_mailbox, bad, limit, "messages", HOUR_S, weight);
     out->supports = DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT) |
