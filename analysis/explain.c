@@ -111,6 +111,14 @@ static void sentence_of_verdict(const struct judge_view *view, char out[static S
     free(v);
 }
 
+// Is `a` nearer to a verdict than `b`? What could open it comes before what is only supported.
+static bool is_nearer(const struct judge_view *a, const struct judge_view *b)
+{
+    if (a->judgement.defines != b->judgement.defines)
+        return a->judgement.defines;
+    return a->judgement.log_odds > b->judgement.log_odds;
+}
+
 static void sentence_of(const char *who, const char *at, const struct judge_view *views, size_t n,
                         char out[static SENTENCE_MAX])
 {
@@ -120,7 +128,7 @@ static void sentence_of(const char *who, const char *at, const struct judge_view
             sentence_of_verdict(&views[i], out);
             return;
         }
-        if (!best || views[i].judgement.log_odds > best->judgement.log_odds)
+        if (!best || is_nearer(&views[i], best))
             best = &views[i];
     }
     char reason[200];

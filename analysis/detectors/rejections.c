@@ -213,6 +213,15 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     return n;
 }
 
+static const char *check(const void *conf, const char **key)
+{
+    const struct rejections_conf *c = conf;
+    *key = "theta1";
+    if (c->theta1 >= c->theta0)
+        return "is not below theta0, so refusals would speak for the party; lower it";
+    return NULL;
+}
+
 const struct detector_descriptor detector_rejections = {
     .name = "rejections",
     .section = "rejections",
@@ -224,4 +233,5 @@ const struct detector_descriptor detector_rejections = {
     .state_size = sizeof(struct rejections_state),
     .observe = observe,
     .evaluate = evaluate,
+    .check = check,
 };
