@@ -23,7 +23,7 @@ static char folder[] = "/tmp/test_sensor_XXXXXX";
 static void set_up(void)
 {
     struct conf_section section = {.name = "sensor", .keys = sensor_conf_keys, .out = &conf};
-    static const char text[] = "sensor: {flows: 4096, dialogues: 1024, realms: 256, "
+    static const char text[] = "sensor: {domain: 1, flows: 4096, dialogues: 1024, realms: 256, "
                                "stream_memory: 4M, fragment_memory: 1M}";
     assert_int_equal(conf_load_text("test", ".", text, strlen(text), &section, 1, stderr), 0);
     subscribers = prefix_set_new();
