@@ -57,44 +57,6 @@ static int failed(const char *path, int code, char error[static RRDFILE_ERROR_MA
     return code;
 }
 
-// librrd believes the counts of a file's head, and crashes on wrong ones. So they are looked at first. A file
-// that cannot be opened or is too short is left to librrd, which says so.
-static bool head_is_sound(const char *path)
-{
-    // Octets of librrd's format, as of this machine.
-    enum { FIXED = 128, EACH = 120, LIVE = 16, SOURCE_STATE = 112, ROW_STATE = 80 };
-    enum { MOST = ARCHIVES + FORECAST_ARCHIVES, WORD = 8 };
-    enum { DEFINED = FIXED + (SERIES_SOURCES + MOST) * EACH };
-    char head[DEFINED];
-    uint64_t count[3], rows[2], at[MOST];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return true;
-    bool sound = true;
-    if (pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head && memcmp(head, "RRD", 4) == 0) {
-        memcpy(count, head + 24, sizeof count);
-        sound = count[0] == SERIES_SOURCES && (count[1] == ARCHIVES || count[1] == MOST) &&
-                count[2] == SERIES_STEP_S;
-        size_t n = sound ? (size_t)count[1] : 0;
-        off_t where = (off_t)(FIXED + (SERIES_SOURCES + n) * EACH + LIVE +
-                              SERIES_SOURCES * SOURCE_STATE + SERIES_SOURCES * n * ROW_STATE);
-        bool placed = n && pread(fd, at, n * WORD, where) == (ssize_t)(n * WORD);
-        for (size_t a = 0; a < n; a++) {
-            memcpy(rows, head + FIXED + (SERIES_SOURCES + a) * EACH + 24, sizeof rows);
-            sound = sound && rows[0] > 0 && rows[0] <= 100000 && rows[1] > 0 &&
-                    rows[1] <= DAY_MINUTES && (!placed || at[a] < rows[0]);
-        }
-    }
-    close(fd);
-    return sound;
-}
-
-static int unsound(const char *path, int code, char error[static RRDFILE_ERROR_MAX])
-{
-    snprintf(error, RRDFILE_ERROR_MAX, "%.120s: another layout, or its head is damaged", path);
-    return code;
-}
-
 struct rrdfile_shape rrdfile_shape_of(enum series_kind kind, enum series_layout layout)
 {
     return (struct rrdfile_shape){
@@ -219,8 +181,8 @@ int rrdfile_update(const char *path, const struct rrdfile_update *update, size_t
     enum { BATCH = 64 };
     char text[BATCH][RRDFILE_UPDATE_TEXT_MAX];
     const char *argv[BATCH];
-    if (!head_is_sound(path))
-        return unsound(path, -EIO, error);
+    if (rrdhead_check(path, error) != 0)
+        return -EIO;
     for (size_t done = 0; done < count;) {
         int argc = 0;
         for (; argc < BATCH && done < count; argc++, done++) {
@@ -242,8 +204,8 @@ int rrdfile_fetch(const char *path, enum rrdfile_cf cf, int64_t start_s, int64_t
     unsigned long step = (unsigned long)step_s, sources = 0;
     char **names = NULL;
     rrd_value_t *data = NULL;
-    if (!head_is_sound(path))
-        return unsound(path, -EIO, error);
+    if (rrdhead_check(path, error) != 0)
+        return -EIO;
     rrd_clear_error();
     if (rrd_fetch_r(path, cfs[cf], &start, &end, &step, &sources, &names, &data) != 0)
         return failed(path, access(path, F_OK) != 0 ? -ENOENT : -EIO, error);
@@ -279,8 +241,8 @@ int rrdfile_last(const char *path, int64_t *out_s, char error[static RRDFILE_ERR
                  errno == ENOENT ? "no such series" : strerror(errno));
         return -errno;
     }
-    if (!head_is_sound(path))
-        return unsound(path, -EIO, error);
+    if (rrdhead_check(path, error) != 0)
+        return -EIO;
     rrd_clear_error();
     time_t last = rrd_last_r(path);
     if (last == (time_t)-1)
@@ -291,7 +253,8 @@ int rrdfile_last(const char *path, int64_t *out_s, char error[static RRDFILE_ERR
 
 int rrdfile_reach(const char *path, unsigned archive, int64_t *out_s)
 {
-    if (!head_is_sound(path))
+    char error[RRDFILE_ERROR_MAX];
+    if (rrdhead_check(path, error) != 0)
         return -EIO;
     rrd_clear_error();
     time_t first = rrd_first_r(path, (int)archive);
@@ -345,8 +308,8 @@ static struct rrdfile_found found_in(const char *path, const rrd_info_t *info, u
 int rrdfile_check(const char *path, struct rrdfile_shape *out, struct rrdfile_found *found,
                   char error[static RRDFILE_ERROR_MAX])
 {
-    if (!head_is_sound(path))
-        return unsound(path, -EPROTO, error);
+    if (rrdhead_check(path, error) != 0)
+        return -EPROTO;
     rrd_clear_error();
     rrd_info_t *info = rrd_info_r(path);
     if (!info)
