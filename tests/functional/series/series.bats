@@ -382,6 +382,35 @@ hour() {
     [ "$(head -n 1 values | tr , '\n' | sort | uniq -d | wc -l)" -eq 0 ]
 }
 
+# What rrdcached holds is in no file yet: it would read as zero.
+@test "export asks rrdcached for the minutes it holds, and says when it cannot" {
+    mkdir cached
+    rrdcached -g -l "unix:$PWD/socket" -p "$PWD/pid" -j "$PWD/cached" -w 1800 -z 1800 -f 7200 2>cached.log &
+    daemon=$!
+    for _ in $(seq 100); do
+        [ ! -S socket ] || break
+        sleep 0.05
+    done
+    printf 'series:\n  journal: %s\n  rrd: %s\n  rrdcached: unix:%s\n' "$PWD/journal" "$PWD/rrd" "$PWD/socket" >cached.yaml
+    "$series" -c cached.yaml -j journal -d rrd
+    "$series" -j journal -d plain
+    file=$(grep -l sight -r plain/subscriber | LC_ALL=C sort | head -n 1)
+    name=$(basename "$file" .notes)
+    range=(--from 2026-03-02T10:00:00Z --to 2026-03-02T11:00:00Z)
+    "$postern" series export "${name//_//}" -d plain "${range[@]}" >want
+    # Without being asked it has written nothing of them yet.
+    "$postern" series export "${name//_//}" -d rrd "${range[@]}" >held
+    ! cmp -s want held
+    "$postern" series export "${name//_//}" -c cached.yaml "${range[@]}" >got
+    cmp want got
+    kill "$daemon"
+    wait "$daemon" || true
+    daemon=
+    run -69 --separate-stderr "$postern" series export "${name//_//}" -c cached.yaml "${range[@]}"
+    [[ $stderr == *"rrdcached at unix:$PWD/socket: "*"read as zero"* ]]
+    run -78 "$postern" series export "${name//_//}" -c nowhere.yaml
+}
+
 @test "export says what it cannot do" {
     "$series" -j journal -d rrd
     run -66 "$postern" series export 203.0.113.9 -d rrd
