@@ -13,6 +13,8 @@
 
 enum { ARCHIVES_MAX = 16, PIECE = 65536, ROWS_MAX = 100000, ROW_MINUTES_MAX = 1440 };
 
+#define TIME_MAX_S 4102444800LL // 2100: the journal takes none from then on
+
 // Sources and archives as they stand in the file, one behind the other.
 struct head {
     stat_head_t stat;
@@ -74,15 +76,16 @@ static bool is_plain(const rra_def_t *a)
     return strcmp(a->cf_nam, "AVERAGE") == 0 || strcmp(a->cf_nam, "MAX") == 0;
 }
 
-// Is it librrd's own format, of this machine and a version that has all of the structures? What is not, librrd
-// refuses in its own words before it believes a count.
+// Is it librrd's own format, of this machine? What is not, and what a later librrd made, librrd refuses in its own
+// words before it believes a count.
 static bool is_librrds(int fd)
 {
     stat_head_t s;
-    return read_at(fd, &s, sizeof s, 0) == 0 &&
-           memcmp(s.cookie, RRD_COOKIE, sizeof s.cookie) == 0 && float_cookie(s.float_cookie) &&
-           memchr(s.version, '\0', sizeof s.version) && strcmp(s.version, "0003") >= 0 &&
-           strcmp(s.version, RRD_VERSION5) <= 0;
+    if (read_at(fd, &s, sizeof s, 0) != 0 || memcmp(s.cookie, RRD_COOKIE, sizeof s.cookie) != 0 ||
+        !float_cookie(s.float_cookie))
+        return false;
+    bool number = strspn(s.version, "0123456789") == 4 && s.version[4] == '\0';
+    return !number || strcmp(s.version, RRD_VERSION5) <= 0;
 }
 
 static bool is_word(const char *text, size_t size)
@@ -123,10 +126,13 @@ static int check(int fd)
 {
     struct head h;
     rra_ptr_t place[ARCHIVES_MAX];
+    live_head_t live;
     pdp_prep_t source[SERIES_SOURCES];
     struct stat st;
     uint64_t rows;
     int rc = read_head(fd, &h);
+    if (rc == 0)
+        rc = read_at(fd, &live, sizeof live, h.live);
     if (rc == 0)
         rc = read_at(fd, source, sizeof source, h.pdp);
     if (rc == 0)
@@ -135,7 +141,9 @@ static int check(int fd)
         rc = -errno;
     if (rc != 0)
         return rc;
-    bool sound = archives_are_sound(&h, place, &rows);
+    bool sound = strcmp(h.stat.version, RRD_VERSION5) <= 0 && live.last_up >= 0 &&
+                 live.last_up <= TIME_MAX_S && archives_are_sound(&h, place, &rows);
+    rows = sound ? rows : 0;
     for (size_t i = 0; sound && i < SERIES_SOURCES; i++)
         sound = is_word(h.def.source[i].ds_nam, DS_NAM_SIZE) &&
                 is_word(h.def.source[i].dst, DST_SIZE) &&
