@@ -41,15 +41,23 @@ static int write_trial(const char *path)
     return code;
 }
 
+// Before each call of librrd.
+static void begin(void)
+{
+    rrd_clear_error();
+    errno = 0;
+}
+
 static int failed(const char *path, int code, char error[static RRDFILE_ERROR_MAX])
 {
+    int system = errno; // of librrd's last system call, when it says nothing itself
     const char *text = rrd_test_error() ? rrd_get_error() : "";
     if (*text && strstr(text, path))
         snprintf(error, RRDFILE_ERROR_MAX, "%s", text);
     else if (*text) // librrd does not always say of which file
         snprintf(error, RRDFILE_ERROR_MAX, "%.120s: %s", path, text);
     else {
-        int why = write_trial(path);
+        int why = system ? system : write_trial(path);
         snprintf(error, RRDFILE_ERROR_MAX, "%.120s: %s", path,
                  why ? strerror(why) : "librrd gives no reason");
     }
@@ -117,7 +125,7 @@ static int widen(const char *path, char error[static RRDFILE_ERROR_MAX])
         return -ENOMEM;
     char words[][12] = {"tune", "--deltapos", "4", "--deltaneg", "4"};
     char *argv[] = {words[0], copy, words[1], words[2], words[3], words[4]};
-    rrd_clear_error();
+    begin();
     int rc = rrd_tune((int)(sizeof argv / sizeof argv[0]), argv) != 0 ? failed(path, -EIO, error)
                                                                       : 0;
     free(copy);
@@ -133,7 +141,7 @@ int rrdfile_create(const char *path, struct rrdfile_shape shape, int64_t start_s
     }
     struct arguments a;
     put_arguments(&a, shape);
-    rrd_clear_error();
+    begin();
     if (rrd_create_r(path, SERIES_STEP_S, (time_t)start_s, a.argc, a.argv) != 0) {
         unlink(path);
         return failed(path, -EIO, error);
@@ -189,7 +197,7 @@ int rrdfile_update(const char *path, const struct rrdfile_update *update, size_t
             rrdfile_update_text(&update[done], text[argc]);
             argv[argc] = text[argc];
         }
-        rrd_clear_error();
+        begin();
         if (rrd_update_r(path, NULL, argc, argv) != 0)
             return failed(path, -EIO, error);
     }
@@ -206,7 +214,7 @@ int rrdfile_fetch(const char *path, enum rrdfile_cf cf, int64_t start_s, int64_t
     rrd_value_t *data = NULL;
     if (rrdhead_check(path, error) != 0)
         return -EIO;
-    rrd_clear_error();
+    begin();
     if (rrd_fetch_r(path, cfs[cf], &start, &end, &step, &sources, &names, &data) != 0)
         return failed(path, access(path, F_OK) != 0 ? -ENOENT : -EIO, error);
     int rc = 0;
@@ -243,7 +251,7 @@ int rrdfile_last(const char *path, int64_t *out_s, char error[static RRDFILE_ERR
     }
     if (rrdhead_check(path, error) != 0)
         return -EIO;
-    rrd_clear_error();
+    begin();
     time_t last = rrd_last_r(path);
     if (last == (time_t)-1)
         return failed(path, -EIO, error);
@@ -258,7 +266,7 @@ int rrdfile_reach(const char *path, unsigned archive, int64_t *out_s)
         return -EIO;
     rrd_clear_error();
     time_t first = rrd_first_r(path, (int)archive);
-    rrd_clear_error();
+    begin();
     if (first == (time_t)-1)
         return -EIO;
     *out_s = (int64_t)first - series_archives[SERIES_FULL][archive].step_s;
@@ -310,7 +318,7 @@ int rrdfile_check(const char *path, struct rrdfile_shape *out, struct rrdfile_fo
 {
     if (rrdhead_check(path, error) != 0)
         return -EPROTO;
-    rrd_clear_error();
+    begin();
     rrd_info_t *info = rrd_info_r(path);
     if (!info)
         return failed(path, access(path, F_OK) != 0 ? -ENOENT : -EPROTO, error);

@@ -172,8 +172,10 @@ static int print_series(const struct command_args *a, const char *rrd, const cha
     if (rc == -EINVAL)
         return series_wrong("step", series_value_or(a, "step", ""), "use 60, 600, 3600 or 86400");
     if (rc != 0) {
+        char text[SERIES_EXPLAIN_MAX];
         fprintf(stderr, "postern series: %s of %s: %s\n", name, rrd,
-                rc == -ENOENT ? "no such series" : strerror(-rc));
+                rc == -ENOENT ? "no such series"
+                              : series_explain((enum series_kind)kind, name, rc, text));
         return rc == -ENOENT ? EX_NOINPUT : EX_IOERR;
     }
     if (command_has(a, "json"))

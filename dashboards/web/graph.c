@@ -388,7 +388,8 @@ int graph_draw(const struct graph_request *q, const char *rrd_dir, const char *s
     struct graph_data d;
     int rc = graph_data_get(q, rrd_dir, &d);
     if (rc != 0) {
-        snprintf(error, 160, "%.100s: %s", q->name, strerror(-rc));
+        char why[SERIES_EXPLAIN_MAX];
+        snprintf(error, 160, "%.159s", series_explain(q->kind, q->name, rc, why));
         return rc;
     }
     unsigned sources = 0;

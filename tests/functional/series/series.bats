@@ -411,6 +411,49 @@ hour() {
     run -78 "$postern" series export "${name//_//}" -c nowhere.yaml
 }
 
+# status PATH: of the answer, whose body is in `body`
+status() {
+    curl -s -o body -w '%{http_code}' "http://127.0.0.1:$port$1"
+}
+
+@test "pages name the file that is gone or damaged beneath them, and what mends it" {
+    mkdir state
+    "$postern" replay "$BATS_FILE_TMPDIR/x.pcap" --config "$BATS_FILE_TMPDIR/postern.yaml" --state state >replayed
+    mapfile -t notes < <(find state/rrd/subscriber -name '*.notes' ! -name '*[:_]*' | LC_ALL=C sort)
+    gone=$(basename "${notes[0]}" .notes)
+    short=$(basename "${notes[1]}" .notes)
+    port=$((20000 + RANDOM % 20000))
+    "$POSTERN_BIN/postern-web" --state state -l "127.0.0.1:$port" 2>log &
+    daemon=$!
+    for _ in $(seq 100); do
+        ! curl -s -o body "http://127.0.0.1:$port/" || break
+        sleep 0.1
+    done
+    series_of=/api/v1/series/subscriber?name=
+    [ "$(status "$series_of$gone")" = 200 ]
+    rm "${notes[0]%notes}rrd"
+    truncate -s 1000 "${notes[1]%notes}rrd"
+    for path in "$series_of" "/graph/subscriber/peers.svg?range=week&name=" /subscribers/; do
+        [ "$(status "$path$gone")" = 500 ]
+        grep -q "subscriber/.*$gone.rrd is gone; postern series rebuild --key $gone" body
+        [ "$(status "$path$short")" = 500 ]
+        grep -q "subscriber/.*$short.rrd is damaged; postern series fsck says how, rebuild --key $short" body
+        [ "$(status "${path}203.0.113.9")" = 404 ]
+    done
+    # Said once a minute, not once an answer.
+    [ "$(grep -c "$gone.rrd is gone" log)" -eq 1 ]
+    # A step that there is not, and a lease that is none.
+    for step in nonsense 61 -60 0 60x ""; do
+        [ "$(status "${series_of}10.0.0.1&step=$step")" = 400 ]
+    done
+    name=$(basename "${notes[2]}" .notes)
+    [ "$(status "$series_of$name&step=600")" = 200 ]
+    [ "$(jq .step_s body)" -eq 600 ]
+    [ "$(status "$series_of$name&step=60&range=month")" = 400 ]
+    [ "$(status "/subscribers/$name?lease=xyz")" = 400 ]
+    [ "$(status "/subscribers/$name?lease=all")" = 200 ]
+}
+
 @test "export says what it cannot do" {
     "$series" -j journal -d rrd
     run -66 "$postern" series export 203.0.113.9 -d rrd
