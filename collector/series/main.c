@@ -143,6 +143,8 @@ static void put_problems(const struct state *s, struct control_status *status)
         control_status_problem(status, 1, "times-refused",
                                "the journal has minutes before 1981 or after 2099",
                                "set the clock of the sensor, or correct the capture's times");
+    if (follower_clock(s->follower)[0])
+        control_status_problem(status, 1, "clock", follower_clock(s->follower), follower_clock_fix);
     if (w->keys_refused > 0)
         control_status_problem(status, 1, "series-table-full", "more subscribers than series.keys",
                                "raise series.keys");

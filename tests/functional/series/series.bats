@@ -411,6 +411,35 @@ hour() {
     run -78 "$postern" series export "${name//_//}" -c nowhere.yaml
 }
 
+@test "a capture with a wrong clock between others is said, and a rebuild without it mends" {
+    pcap=$BATS_FILE_TMPDIR/x.pcap
+    "$series" -j journal -d whole
+    rm -r journal
+    editcap -B '2026-03-02 10:20:00Z' "$pcap" 1.pcap
+    editcap -A '2026-03-02 10:20:00Z' -B '2026-03-02 10:40:00Z' "$pcap" middle.pcap
+    editcap -t 157766400 middle.pcap 2.pcap
+    editcap -A '2026-03-02 10:40:00Z' "$pcap" 3.pcap
+    for part in 1 2 3; do
+        "$POSTERN_BIN/postern-sensor" -c "$BATS_FILE_TMPDIR/postern.yaml" -r $part.pcap -o records.$part
+        "$POSTERN_BIN/postern-collector" -c "$BATS_FILE_TMPDIR/postern.yaml" -r records.$part -j journal
+        run --separate-stderr "$series" -j journal -d rrd --status status.json
+        [ "$part" -eq 3 ] || [ "$(jq '.problems | length' status.json)" -eq 0 ]
+    done
+    [[ $stderr == *"goes on to 2031-"*"comes back to 2026-03-02T10:"* ]]
+    [ "$(jq -r '.problems[0].code' status.json)" = clock ]
+    # In one go it is the same.
+    run -0 --separate-stderr "$series" -j journal -d once --status status.json
+    [ "$(jq -r '.problems[0].code' status.json)" = clock ]
+    rm journal/2031*
+    run -0 "$postern" series rebuild -d rrd -j journal
+    "$series" -j journal -d rrd --status status.json
+    [ "$(jq '.problems | length' status.json)" -eq 0 ]
+    run -0 "$postern" series fsck -d rrd
+    "$postern" series export --kind site -d rrd --from 2026-03-02T10:00:00Z --to 2026-03-02T10:15:00Z >got
+    "$postern" series export --kind site -d whole --from 2026-03-02T10:00:00Z --to 2026-03-02T10:15:00Z >want
+    cmp got want
+}
+
 # status PATH: of the answer, whose body is in `body`
 status() {
     curl -s -o body -w '%{http_code}' "http://127.0.0.1:$port$1"
