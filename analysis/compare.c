@@ -221,13 +221,13 @@ static int load(struct proposal *p, const char *config)
         return EX_OSERR;
     const struct conf_section sections[] = {{"site", conf_site_keys, &p->site},
                                             {"analysis", settings_keys(), p->settings}};
-    char error[200];
+    char error[SETTINGS_ERROR];
     if (conf_load(config, sections, 2, stderr) != 0)
         return EX_CONFIG;
     conf_hash(sections, 2, p->hash);
-    if (settings_check(p->settings, error) == 0)
+    if (settings_check(p->settings, config, error) == 0)
         return 0;
-    log_error("%s: %s", config, error);
+    log_error("%s", error);
     return EX_CONFIG;
 }
 

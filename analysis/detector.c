@@ -84,6 +84,20 @@ int64_t detector_first(const struct window *w, const enum feature *features, siz
     return earliest;
 }
 
+int64_t detector_last(const struct window *w, const enum feature *features, size_t count,
+                      int64_t now_ms, int32_t window_s)
+{
+    int64_t latest = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (window_sum(w, features[i], now_ms, window_s) == 0)
+            continue;
+        int64_t t = window_last(w, features[i], now_ms);
+        if (t > latest)
+            latest = t;
+    }
+    return latest > 0 ? latest : now_ms;
+}
+
 struct detector_finding detector_finding_of(const struct detector_descriptor *d, double measured,
                                             double limit, const char *unit, int32_t window_s,
                                             double log_odds)

@@ -68,6 +68,8 @@ struct detector_descriptor {
     // The party is found to be a bot that is worth a quarantine, by evidence that allows that much. Said again as
     // long as it is so. May be NULL.
     void (*confirm)(void *state, const struct detector_ctx *ctx);
+    // What of its section contradicts itself: a sentence with the fix, and the key; NULL: nothing. May be NULL.
+    const char *(*check)(const void *conf, const char **key);
 };
 
 // NULL-terminated, in the order in which they are shown.
@@ -103,6 +105,10 @@ double detector_excess(double measured, double limit, double at_limit, double pe
 // The earliest first event of several features.
 int64_t detector_first(const struct window *w, const enum feature *features, size_t count,
                        int64_t now_ms, int32_t window_s);
+
+// The latest last event of those that there were in the window; `now_ms` when there was none.
+int64_t detector_last(const struct window *w, const enum feature *features, size_t count,
+                      int64_t now_ms, int32_t window_s);
 
 // A finding with detector, family, numbers and times filled; the sentence is the caller's.
 struct detector_finding detector_finding_of(const struct detector_descriptor *d, double measured,

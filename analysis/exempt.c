@@ -19,7 +19,7 @@ const struct conf_key exempt_keys[] = {
      .offset = FIELD(subject),
      .min = 1,
      .max = 128,
-     .help = "A party (line:4711), an address or a prefix."},
+     .help = "A party (line:4711), an address or a prefix; an address holds in every realm."},
     {.name = "owner",
      .type = CONF_STRING,
      .offset = FIELD(owner),
@@ -41,6 +41,11 @@ const struct conf_key exempt_keys[] = {
     {.name = NULL},
 };
 
+static bool is_blank(const char *text)
+{
+    return text[strspn(text, " \t\r\n")] == '\0';
+}
+
 const char *exempt_check(const struct exempt_entry *e)
 {
     struct party party;
@@ -50,6 +55,8 @@ const char *exempt_check(const struct exempt_entry *e)
         return "class is no class of verdicts; use a name such as spambot-direct, or all";
     if (party_parse(e->subject, &party) != 0 && prefix_parse(e->subject, &prefix) != 0)
         return "subject is neither a party (line:4711) nor a prefix (192.0.2.0/24)";
+    if (is_blank(e->owner) || is_blank(e->reason))
+        return "owner and reason may not be blank; say who answers for it, and why";
     if (time_parse(e->expires, &t_ms) != 0)
         return "expires is no RFC 3339 time; write it as 2027-01-31T00:00:00Z";
     return NULL;

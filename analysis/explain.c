@@ -10,9 +10,11 @@
 
 #define SENTENCE_MAX 512
 
-static bool is_at(const struct party_state *p, const struct subscriber_key *k)
+// Does the party's key cover what is asked for: a line's address, or the network of clients that are nobody's line?
+static bool is_at(const struct party_state *p, const struct subscriber_key *k, bool client)
 {
-    if (p->key.kind != SUBSCRIBER_ADDRESS || k->kind != SUBSCRIBER_ADDRESS)
+    if (p->key.kind != (client ? SUBSCRIBER_CLIENT : SUBSCRIBER_ADDRESS) ||
+        (k->kind != SUBSCRIBER_ADDRESS && k->kind != p->key.kind))
         return false;
     return memcmp(&p->key.realm, &k->realm, sizeof k->realm) == 0 &&
            k->prefix.len >= p->key.prefix.len && prefix_contains(&p->key.prefix, &k->prefix.addr);
@@ -30,10 +32,13 @@ static int find(const struct engine *e, const char *who, struct party_state **ou
     }
     if (subscriber_key_parse(who, &key) != 0)
         return -1;
-    struct party_state *p = NULL;
-    while ((p = party_older(e->parties, p)) && !*out) {
-        if (is_at(p, &key))
-            *out = p;
+    // A line is meant before a network of clients.
+    for (int client = 0; client <= 1 && !*out; client++) {
+        struct party_state *p = NULL;
+        while ((p = party_older(e->parties, p)) && !*out) {
+            if (is_at(p, &key, client))
+                *out = p;
+        }
     }
     return *out != NULL;
 }
@@ -106,6 +111,14 @@ static void sentence_of_verdict(const struct judge_view *view, char out[static S
     free(v);
 }
 
+// Is `a` nearer to a verdict than `b`? What could open it comes before what is only supported.
+static bool is_nearer(const struct judge_view *a, const struct judge_view *b)
+{
+    if (a->judgement.defines != b->judgement.defines)
+        return a->judgement.defines;
+    return a->judgement.log_odds > b->judgement.log_odds;
+}
+
 static void sentence_of(const char *who, const char *at, const struct judge_view *views, size_t n,
                         char out[static SENTENCE_MAX])
 {
@@ -115,7 +128,7 @@ static void sentence_of(const char *who, const char *at, const struct judge_view
             sentence_of_verdict(&views[i], out);
             return;
         }
-        if (!best || views[i].judgement.log_odds > best->judgement.log_odds)
+        if (!best || is_nearer(&views[i], best))
             best = &views[i];
     }
     char reason[200];

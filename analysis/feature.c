@@ -4,6 +4,8 @@
 #include <string.h>
 
 #define MINUTE_MS 60000
+#define HOUR_MS   3600000
+#define DAY_S     86400
 
 struct source {
     uint8_t kind;
@@ -237,6 +239,39 @@ int64_t feature_first(const struct feature_rings *f, enum feature feature, int64
     // It was within that unit: nothing is said to have begun before it did.
     first += unit_ms;
     return first < now_ms ? first : now_ms;
+}
+
+// The latest bucket with `least` and more; 0: none.
+static uint32_t last_in(const struct look *l, enum feature feature, uint64_t least, size_t *at)
+{
+    const struct ring *r = &l->ring;
+    uint32_t latest = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        size_t k = i * r->width + feature - r->from;
+        if (!is_within(l, r->start[i]) || r->count[k] < least || r->start[i] <= latest)
+            continue;
+        latest = r->start[i];
+        *at = k;
+    }
+    return latest;
+}
+
+int64_t feature_last(const struct feature_rings *f, enum feature feature, int64_t now_ms)
+{
+    static const int32_t windows[] = {600, 3600, DAY_S};
+    uint64_t least = feature_is_set(feature) ? (feature_sum(f, feature, now_ms, DAY_S) + 1) / 2 : 1;
+    for (size_t i = 0; least > 0 && i < sizeof windows / sizeof windows[0]; i++) {
+        struct look l = look_at(f, feature, now_ms, windows[i]);
+        size_t at = 0;
+        uint32_t bucket = last_in(&l, feature, least, &at);
+        if (bucket == 0)
+            continue;
+        int64_t length_ms = (int64_t)l.ring.step * MINUTE_MS, end_ms = bucket * length_ms;
+        if (length_ms == HOUR_MS)
+            end_ms += (l.ring.first[at] + 1) * length_ms / 256 - length_ms;
+        return end_ms < now_ms ? end_ms : now_ms;
+    }
+    return now_ms;
 }
 
 bool feature_is_set(enum feature feature)

@@ -117,4 +117,9 @@ uint64_t feature_sum(const struct feature_rings *f, enum feature feature, int64_
 int64_t feature_first(const struct feature_rings *f, enum feature feature, int64_t now_ms,
                       int32_t window_s);
 
+// When the last event was that the feature counts: the end of its minute or its five minutes within the hour, `now_ms`
+// at most; further back the first event of the last hour that has any. `now_ms` when there was none. Of a set only what
+// is half as large as the largest of the day is taken: less is no reason to think of it.
+int64_t feature_last(const struct feature_rings *f, enum feature feature, int64_t now_ms);
+
 bool feature_is_set(enum feature feature);

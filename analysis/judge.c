@@ -26,8 +26,12 @@ static size_t evaluate(const struct engine *e, struct party_state *p, struct det
         if (!engine_works(e, i))
             continue;
         ctx->conf = e->conf[i];
-        n += detectors[i]->evaluate(&p->window, party_detector_state(p, e->state_offset[i]), ctx,
-                                    out + n);
+        size_t more = detectors[i]->evaluate(
+            &p->window, party_detector_state(p, e->state_offset[i]), ctx, out + n);
+        // Both times are rounded, each its own way.
+        for (; more > 0; more--, n++)
+            if (out[n].evidence.last_ms < out[n].evidence.first_ms)
+                out[n].evidence.last_ms = out[n].evidence.first_ms;
     }
     return n;
 }
@@ -107,7 +111,8 @@ static void weigh(const struct engine *e, const struct party_state *p, const str
     memcpy(v->evidence, j->evidence, sizeof v->evidence);
     int64_t first_ms = v->made_ms, last_ms = 0;
     for (uint32_t i = 0; i < j->count; i++) {
-        if (!j->evidence[i].counted)
+        // What makes the party less suspect is none of what was seen of it.
+        if (!j->evidence[i].counted || j->evidence[i].log_odds <= 0)
             continue;
         if (j->evidence[i].first_ms < first_ms)
             first_ms = j->evidence[i].first_ms;

@@ -13,6 +13,7 @@
 #include "common/control.h"
 #include "common/daemon.h"
 #include "common/log.h"
+#include "common/loop.h"
 #include "common/timefmt.h"
 #include "compare.h"
 #include "explain.h"
@@ -248,9 +249,11 @@ static int analysis_run(struct daemon *d, bool *done)
 
 static int analysis_check(struct daemon *d)
 {
-    char error[200];
-    if (settings_check(d->conf, error) == 0)
+    char error[SETTINGS_ERROR];
+    if (settings_check(d->conf, daemon_config_path(d->args), error) == 0) {
+        settings_warn(d->conf, daemon_config_path(d->args), loop_clock_ms());
         return 0;
+    }
     log_error("%s", error);
     return EX_CONFIG;
 }
@@ -280,8 +283,8 @@ static int analysis_start(struct daemon *d)
 
 static int analysis_reload(struct daemon *d, void *new_conf)
 {
-    char error[200];
-    if (settings_check(new_conf, error) != 0) {
+    char error[SETTINGS_ERROR];
+    if (settings_check(new_conf, daemon_config_path(d->args), error) != 0) {
         log_error("%s", error);
         return -EINVAL;
     }

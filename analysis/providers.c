@@ -194,6 +194,17 @@ uint32_t providers_within(const struct providers *p, int64_t now_ms, int64_t win
     return n;
 }
 
+int64_t providers_last(const struct providers *p, int64_t now_ms)
+{
+    int64_t latest = 0;
+    for (size_t i = 0; i < PROVIDERS_MAX; i++) {
+        int64_t last_ms = p->base_ms + p->list[i].last;
+        if (p->list[i].hash != 0 && last_ms <= now_ms && last_ms > latest)
+            latest = last_ms;
+    }
+    return latest;
+}
+
 uint32_t providers_dead(const struct providers *p, int64_t now_ms, int64_t window_ms,
                         uint8_t failed_min)
 {

@@ -71,6 +71,9 @@ enum provider_end {
 struct contact providers_end(struct providers *p, uint32_t hash, int64_t t_ms,
                              enum provider_end end, int64_t memory_ms);
 
+// The latest contact with any of the list, at `now_ms` at most; 0: none.
+int64_t providers_last(const struct providers *p, int64_t now_ms);
+
 // Providers of the list contacted within the `window_ms` up to `now_ms`; `*first_ms` (may be NULL) is
 // the earliest contact with any of them within the window that the list still knows.
 uint32_t providers_within(const struct providers *p, int64_t now_ms, int64_t window_ms,

@@ -2,7 +2,6 @@
 #include "settings.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +23,10 @@ static const char *const class_names[VERDICT_CLASSES + 1] = {
 };
 
 static const char *const ceiling_names[] = {"observe", "ticket", "restrict", "quarantine", NULL};
+
+// Of a class: unset is what the class has by itself. In the order of enum verdict_ceiling, from 1.
+static const char *const class_ceiling_names[] = {"default",  "observe",    "ticket",
+                                                  "restrict", "quarantine", NULL};
 
 #define CLASS(m) offsetof(struct settings_class, m)
 
@@ -59,9 +62,11 @@ static const struct conf_key class_keys[] = {
     {.name = "ceiling",
      .type = CONF_ENUM,
      .offset = CLASS(rule.ceiling),
-     .def = "quarantine",
-     .names = ceiling_names,
-     .help = "How far the feed may go at most on a verdict of this class."},
+     .def = "default",
+     .names = class_ceiling_names,
+     .help = "How far the feed may go at most on a verdict of this class; default: as far as the "
+             "class goes by "
+             "itself."},
     {.name = NULL},
 };
 
@@ -329,6 +334,7 @@ struct policy_class settings_class_rule(const struct settings *s, unsigned class
     for (size_t i = 0; i < s->classes.count; i++) {
         if (list[i].class_ == (int)class_) {
             struct policy_class rule = list[i].rule;
+            rule.ceiling = rule.ceiling == 0 ? ceilings[class_] : rule.ceiling - 1;
             if (class_ == VERDICT_PROXY_ABUSE && rule.ceiling > VERDICT_TICKET)
                 rule.ceiling = VERDICT_TICKET;
             return rule;
@@ -346,43 +352,4 @@ double settings_limit_factor(const struct settings *s, const char *network_class
             return list[i].limit_factor;
     }
     return 1;
-}
-
-int settings_check(const struct settings *s, char error[static 200])
-{
-    const struct exempt_entry *exemptions = s->exemptions.item;
-    for (size_t i = 0; i < s->exemptions.count; i++) {
-        const char *wrong = exempt_check(&exemptions[i]);
-        if (wrong) {
-            snprintf(error, 200, "analysis.exemptions, entry %zu: %s", i + 1, wrong);
-            return -EINVAL;
-        }
-    }
-    const struct settings_class *classes = s->classes.item;
-    for (size_t i = 0; i < s->classes.count; i++) {
-        if (classes[i].rule.close > classes[i].rule.open) {
-            snprintf(error, 200, "analysis.classes, entry %zu: close is above open; lower it",
-                     i + 1);
-            return -EINVAL;
-        }
-    }
-    if (s->provisional_ceiling == VERDICT_QUARANTINE) {
-        snprintf(error, 200,
-                 "analysis.provisional_ceiling: quarantine is not allowed, the address "
-                 "may be somebody else's by now; use restrict or ticket");
-        return -EINVAL;
-    }
-    for (size_t i = 0; i < s->detectors_off.count; i++) {
-        size_t d = 0;
-        while (detectors[d] && strcmp(detectors[d]->name, s->detectors_off.item[i]) != 0)
-            d++;
-        if (!detectors[d]) {
-            snprintf(error, 200,
-                     "analysis.detectors_off: there is no detector %.40s; see "
-                     "postern-analysis(8)",
-                     s->detectors_off.item[i]);
-            return -EINVAL;
-        }
-    }
-    return 0;
 }

@@ -44,5 +44,9 @@ bool settings_detector_on(const struct settings *s, size_t index);
 struct policy_class settings_class_rule(const struct settings *s, unsigned class_);
 double settings_limit_factor(const struct settings *s, const char *network_class);
 
-// What the table cannot express. 0, or a line in `error`.
-int settings_check(const struct settings *s, char error[static 200]);
+// What the table cannot express. 0, or a line in `error` with the place in the file `path` (NULL: none).
+#define SETTINGS_ERROR 640
+int settings_check(const struct settings *s, const char *path, char error[static SETTINGS_ERROR]);
+
+// Says in the log what may be meant but rarely is: exemptions that have ended or are very wide.
+void settings_warn(const struct settings *s, const char *path, int64_t now_ms);

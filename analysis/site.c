@@ -1,13 +1,20 @@
 // Failure, sight and coverage of the site. See site.h.
 #include "site.h"
 
+#include <math.h>
+#include <string.h>
+
 #include "detector.h"
+#include "hash.h"
 
 #define MINUTE_MS      60000
 #define HOLD_MINUTES   2
 #define AVERAGE_WEIGHT (1.0 / 60)
 #define JUMPED_WEIGHT  (1.0 / 1440) // a state that lasts a day is the new normal
-#define PAYLOAD_ENOUGH 65536        // octets a minute that make "one direction only" believable
+#define SIGHT_MINUTES  15           // a sensor silent for so long is not counted on
+#define SIGHT_HALF_MIN 5.0          // what a sensor saw counts half after so many minutes
+#define PAYLOAD_ENOUGH 65536        // octets, seen and missing, before they tell of directions
+#define FLOWS_ENOUGH   20
 
 void site_init(struct site *s, const struct site_rule *rule)
 {
@@ -38,16 +45,11 @@ bool site_failing(const struct site *s, int64_t now_ms)
     return minute >= s->failing_since && minute <= s->failing_until && s->failing_until > 0;
 }
 
-static uint32_t sight_of(const struct coverage_minute *c)
+static uint32_t declared_sight(const struct coverage *d)
 {
-    const struct coverage *d = &c->sum;
     uint32_t seen = 0;
     if (d->port25 != COVERAGE_PORT25_BLOCKED_BEFORE)
         seen |= DETECTOR_PORT25;
-    // A mirror of nothing but unanswered SYNs shows one direction too, and rightly: the alarm is
-    // believed when there was payload to be answered.
-    if (!(c->alarms & COVERAGE_ONE_DIRECTION) || d->seen_octets < PAYLOAD_ENOUGH)
-        seen |= DETECTOR_ANSWERS;
     if (d->tier != COVERAGE_TIER_C)
         seen |= DETECTOR_HANDSHAKES;
     if (d->sampling <= 1)
@@ -57,6 +59,93 @@ static uint32_t sight_of(const struct coverage_minute *c)
     if (d->profile != COVERAGE_FLOW_ONLY)
         seen |= DETECTOR_OWN_DIALOGUE;
     return seen;
+}
+
+// Known by name and process; a table that is full forgets the one that was silent longest.
+static struct site_sensor *sensor_of(struct site *s, const struct coverage *c)
+{
+    uint64_t id = hash_octets(c->sensor, strnlen(c->sensor, sizeof c->sensor), c->process);
+    struct site_sensor *oldest = &s->sensor[0];
+    for (size_t i = 0; i < SITE_SENSORS; i++) {
+        struct site_sensor *n = &s->sensor[i];
+        if (n->stamp != 0 && n->id == id)
+            return n;
+        if (n->stamp < oldest->stamp)
+            oldest = n;
+    }
+    *oldest = (struct site_sensor){.id = id};
+    return oldest;
+}
+
+// Which directions it shows, by what it saw of late. A mirror of both has hardly a flow that was answered
+// unseen; one of a single direction misses about as many octets as it sees. Between the two, and with
+// little traffic, stays what was: unanswered SYNs show one direction too, and rightly.
+static uint8_t direction_of(const struct site_sensor *n)
+{
+    double all = n->octets + n->missing;
+    if (all < PAYLOAD_ENOUGH)
+        return n->direction;
+    bool flows = n->flows >= FLOWS_ENOUGH;
+    bool most = flows && n->one_sided >= 0.6 * n->flows;
+    bool many = flows && n->one_sided >= 0.25 * n->flows && n->missing * 3 >= all;
+    if (most || many || n->alarmed >= 0.8 * all)
+        return SITE_ONE_DIRECTION;
+    bool few = n->one_sided < 0.05 * n->flows || n->one_sided < 1;
+    return few && n->missing < 0.05 * all && n->alarmed < 0.2 * all ? SITE_BOTH_DIRECTIONS
+                                                                    : n->direction;
+}
+
+static void learn_direction(struct site_sensor *n, const struct coverage_minute *c, uint32_t stamp)
+{
+    if (stamp > n->stamp && n->stamp != 0) {
+        double kept = exp2(-(double)(stamp - n->stamp) / SIGHT_HALF_MIN);
+        n->octets *= kept;
+        n->missing *= kept;
+        n->alarmed *= kept;
+        n->flows *= kept;
+        n->one_sided *= kept;
+    }
+    double octets = (double)c->sum.seen_octets, missing = (double)c->sum.missing_octets;
+    n->octets += octets;
+    n->missing += missing;
+    n->flows += (double)c->sum.tcp_flows;
+    n->one_sided += (double)c->sum.one_sided_flows;
+    if (c->alarms & COVERAGE_ONE_DIRECTION)
+        n->alarmed += octets + missing;
+    n->direction = direction_of(n);
+}
+
+// What the site sees is what one of the sensors sees that are there.
+static void unite(struct site *s)
+{
+    uint32_t latest = 0, seen = 0;
+    bool one = false, both = false;
+    for (size_t i = 0; i < SITE_SENSORS; i++)
+        latest = s->sensor[i].stamp > latest ? s->sensor[i].stamp : latest;
+    for (size_t i = 0; i < SITE_SENSORS; i++) {
+        const struct site_sensor *n = &s->sensor[i];
+        if (n->stamp == 0 || latest - n->stamp >= SIGHT_MINUTES)
+            continue;
+        seen |= n->declared;
+        one |= n->direction == SITE_ONE_DIRECTION;
+        both |= n->direction == SITE_BOTH_DIRECTIONS;
+    }
+    s->one_direction = one && !both;
+    s->needs_seen = seen | (s->one_direction ? 0 : DETECTOR_ANSWERS);
+    s->flow_only = !(seen & DETECTOR_OWN_DIALOGUE);
+    s->sampled = !(seen & DETECTOR_UNSAMPLED);
+}
+
+static void note_sight(struct site *s, const struct coverage_minute *c)
+{
+    uint32_t stamp = (uint32_t)c->minute + 1;
+    struct site_sensor *n = sensor_of(s, &c->sum);
+    learn_direction(n, c, stamp);
+    if (stamp >= n->stamp) {
+        n->declared = declared_sight(&c->sum);
+        n->stamp = stamp;
+    }
+    unite(s);
 }
 
 // One more minute of the hour was watched.
@@ -76,15 +165,10 @@ void site_coverage(struct site *s, const struct coverage_minute *c)
 {
     if (c->closed_by_timeout && c->seconds == 0)
         return;
-    s->covered = true;
-    s->needs_seen |= sight_of(c);
-    s->one_direction = !(s->needs_seen & DETECTOR_ANSWERS);
-    s->flow_only = !(s->needs_seen & DETECTOR_OWN_DIALOGUE);
-    if (c->sum.sampling > s->sampling)
-        s->sampling = c->sum.sampling;
-    s->sampled = !(s->needs_seen & DETECTOR_UNSAMPLED);
     if (c->minute < 0 || c->minute >= UINT32_MAX)
         return;
+    s->covered = true;
+    note_sight(s, c);
     size_t place = (size_t)(c->minute % SITE_MINUTES);
     uint32_t stamp = (uint32_t)c->minute + 1;
     if (stamp < s->watched_minute[place])

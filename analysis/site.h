@@ -2,9 +2,10 @@
 // when they watched.
 //
 // Failure: the share of parties whose MX contacts mostly fail (minute_site) is held against its own
-// average; while it is far above, failures say nothing of one party. Sight: the union over sensors of
-// what their coverage declares. With no coverage at all (a journal made by hand) everything counts as
-// seen.
+// average; while it is far above, failures say nothing of one party. Sight: the union over the sensors of
+// the last quarter of an hour of what their coverage declares, and whether one of them shows both
+// directions, by what they saw of late. With no coverage at all (a journal made by hand) everything counts
+// as seen, and so do both directions before there was traffic enough to tell.
 #pragma once
 
 #include "common/daemon.h"
@@ -19,18 +20,33 @@ struct site_rule {
 #define SITE_MINUTES 1440
 #define SITE_HOURS   1008 // six weeks
 
+#define SITE_SENSORS 32 // processes
+
+enum site_direction { SITE_DIRECTION_UNKNOWN, SITE_BOTH_DIRECTIONS, SITE_ONE_DIRECTION };
+
+// One sensor process.
+struct site_sensor {
+    uint64_t id;
+    uint32_t stamp;    // minute + 1 of its latest coverage; 0: none
+    uint32_t declared; // enum detector_need, without the answers
+    uint8_t direction; // enum site_direction
+    // Counters of its coverage, faded: see SIGHT_HALF_MIN. `alarmed`: octets of minutes with the alarm "one
+    // direction".
+    double octets, missing, alarmed, flows, one_sided;
+};
+
 struct site {
     struct site_rule rule;
     double average;        // of the share of failing parties; negative: not known yet
     int64_t failing_since; // minute; 0: not failing
     int64_t failing_until; // minute, exclusive: the state holds two minutes beyond the last bad one
     uint64_t failing_minutes;
+    struct site_sensor sensor[SITE_SENSORS];
     uint32_t needs_seen; // enum detector_need, union over sensors
     bool covered;        // a coverage minute was seen
-    bool one_direction;  // every sensor says so
+    bool one_direction;  // of those that can tell, every sensor says so
     bool sampled;
     bool flow_only;
-    uint32_t sampling;                     // largest
     uint32_t watched_minute[SITE_MINUTES]; // minute + 1
     uint8_t watched_s[SITE_MINUTES];
     uint32_t hour[SITE_HOURS]; // hours since 1970, + 1

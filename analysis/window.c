@@ -274,6 +274,17 @@ int64_t window_first(const struct window *w, enum feature feature, int64_t now_m
     return feature_first(&w->features, feature, now_ms, window_s);
 }
 
+int64_t window_last(const struct window *w, enum feature feature, int64_t now_ms)
+{
+    return feature_last(&w->features, feature, now_ms);
+}
+
+int64_t window_last_contact(const struct window *w, int64_t now_ms)
+{
+    int64_t last_ms = providers_last(&w->providers, now_ms);
+    return last_ms > 0 ? last_ms : window_last(w, FEATURE_MX_CONNECTIONS, now_ms);
+}
+
 double window_providers(const struct window *w, int64_t now_ms, int32_t window_s, int64_t *first_ms)
 {
     double listed = providers_within(&w->providers, now_ms, (int64_t)window_s * 1000, first_ms);

@@ -62,6 +62,12 @@ uint64_t window_sum(const struct window *w, enum feature feature, int64_t now_ms
 int64_t window_first(const struct window *w, enum feature feature, int64_t now_ms,
                      int32_t window_s);
 
+// When the last event was that the feature counts; `now_ms` when there was none.
+int64_t window_last(const struct window *w, enum feature feature, int64_t now_ms);
+
+// When a mail provider was last contacted, `now_ms` when none was.
+int64_t window_last_contact(const struct window *w, int64_t now_ms);
+
 // Distinct mail providers contacted in the window; `*first_ms` as providers_within has it.
 double window_providers(const struct window *w, int64_t now_ms, int32_t window_s,
                         int64_t *first_ms);

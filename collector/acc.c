@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "log_merge.h"
+
 static int wide_of(enum minute_counter counter)
 {
     switch (counter) {
@@ -129,7 +131,7 @@ void acc_free(struct acc *a, struct acc_limits *limits)
         return;
     clear(a, limits);
     free(a->seconds);
-    free(a->log);
+    log_merge_free(a->log);
     pool_put(ACC_POOL_ACC, a, limits);
 }
 

@@ -287,7 +287,7 @@ static void apply(struct aggregate *g, struct view *v, const struct record_flow 
     }
     count_now(g, v, f, m, n);
     open_sweep(g, v, m, begun, f, n);
-    if (g->reads_logs && v->role == MINUTE_SMARTHOST && v->direction == MINUTE_OUT) {
+    if (v->role == MINUTE_SMARTHOST && v->direction == MINUTE_OUT) {
         bool envelopes = (f->groups & RECORD_HAS_SMTP) &&
                          f->smtp.mail + f->smtp.rcpt + f->smtp.auth > 0;
         if (envelopes && f->end_ms > v->active->envelopes_ms)

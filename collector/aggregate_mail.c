@@ -138,22 +138,25 @@ static void count_client(struct aggregate *g, const struct row *r, const struct 
                 hash_octets(HASH_COUNTRY, span_of_text(e->client_country)), g->part.limits);
 }
 
-static uint64_t session_of(const struct record_mail *e)
-{
-    uint64_t of[3] = {e->server_hash, hash_address(&e->client),
-                      (uint64_t)e->client_port << 16 | e->server_port};
-    uint64_t h = e->mailbox.value;
-    for (unsigned i = 0; i < 3; i++)
-        h = hash_number(HASH_ADDRESS, h ^ of[i]);
-    return h;
-}
-
 static uint64_t first_hash(const struct record_mail *e, enum keyed_hash_kind kind)
 {
     for (unsigned i = 0; i < e->hash_count; i++)
         if (e->hash[i].kind == kind)
             return e->hash[i].value;
     return 0;
+}
+
+// Of a client without a port (Postfix names none by itself) the logins that failed are told apart by the name that was
+// tried: one who guesses shows by how many there are.
+static uint64_t session_of(const struct record_mail *e)
+{
+    uint64_t of[3] = {e->server_hash, hash_address(&e->client),
+                      (uint64_t)e->client_port << 16 | e->server_port};
+    bool guess = e->event == RECORD_MAIL_AUTH && e->auth_failed && e->client_port == 0;
+    uint64_t h = e->mailbox.value ^ (guess ? first_hash(e, KEYED_HASH_AUTH_USER) : 0);
+    for (unsigned i = 0; i < 3; i++)
+        h = hash_number(HASH_ADDRESS, h ^ of[i]);
+    return h;
 }
 
 // A client's session as far as the log tells: one digest for client, port and mailbox.
@@ -231,7 +234,6 @@ static struct active *named(struct aggregate *g, const struct subscriber_key *ke
 
 void aggregate_mail(struct aggregate *g, const struct record_mail *e, int process)
 {
-    g->reads_logs = true;
     // A mailbox is its own party, known for certain.
     struct lease_answer own = {.confidence = IDENTITY_CERTAIN, .port_last = 65535}, lease;
     bool mailbox = e->mailbox.kind == KEYED_HASH_MAILBOX;

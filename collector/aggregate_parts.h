@@ -17,7 +17,6 @@ struct aggregate {
     struct seen *seen;                        // keys that sent
     uint32_t doubts[WATERMARK_PROCESSES_MAX]; // by process
     struct aggregate_stats stats;
-    bool reads_logs; // a mail log's record came
     struct client client[CLIENTS];
 };
 

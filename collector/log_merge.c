@@ -1,4 +1,5 @@
-// See log_merge.h. Memory is taken with the first of either kind and lives as long as the minute is open.
+// See log_merge.h. Memory is taken with the first of either kind and lives as long as the minute is open; that for what
+// the log tells, which is ten times as much, only when it tells something.
 #include "log_merge.h"
 
 #include <stdlib.h>
@@ -45,7 +46,7 @@ struct told {
 
 struct acc_log {
     struct session seen[LOG_MERGE_SESSIONS];
-    struct told told[LOG_MERGE_SESSIONS];
+    struct told *told; // LOG_MERGE_SESSIONS; owned, NULL until the log tells
     unsigned seen_count, told_count;
     bool any, any_envelopes; // seen in packets at all
 };
@@ -55,6 +56,14 @@ static struct acc_log *log_of(struct acc *a, struct acc_limits *limits)
     if (!a->log && !(a->log = calloc(1, sizeof *a->log)))
         limits->out_of_memory++;
     return a->log;
+}
+
+void log_merge_free(struct acc_log *l)
+{
+    if (!l)
+        return;
+    free(l->told);
+    free(l);
 }
 
 void log_merge_packets(struct acc *a, uint16_t own_port, uint16_t server_port, bool envelopes,
@@ -93,6 +102,10 @@ void log_merge_event(struct acc *a, const struct record_mail *e, struct acc_limi
     struct acc_log *l = log_of(a, limits);
     if (!l)
         return;
+    if (!l->told && !(l->told = calloc(LOG_MERGE_SESSIONS, sizeof *l->told))) {
+        limits->out_of_memory++;
+        return;
+    }
     struct told *t = told_of(l, e->client_port, e->server_port);
     bool whole = e->recipients_4xx + e->recipients_5xx == 0;
     a->dirty = true;

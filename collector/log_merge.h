@@ -3,13 +3,16 @@
 //
 // Sessions are matched by the client's port, when the log has it; without, packets that saw any envelope of the
 // line's in that minute are believed to have seen all. What the log says waits until the minute's row is
-// closed, since the packets' record of a session often comes after the log's.
+// closed, since the packets' record of a session often comes after the log's. What packets saw is kept for the same
+// time whether or not a log was heard of yet: the first word of a log may be of a session that was seen before it.
 #pragma once
 
 #include "acc.h"
 #include "common/record.h"
 
 #define LOG_MERGE_SESSIONS 32
+
+void log_merge_free(struct acc_log *l);
 
 // Packets saw a session of this line with one of our servers; `envelopes`: its commands too.
 void log_merge_packets(struct acc *a, uint16_t own_port, uint16_t server_port, bool envelopes,

@@ -17,6 +17,7 @@
 #define SUM           16
 
 #define VENDOR_DSL_FORUM 3561
+#define IPV6_PREFIX_MIN  16 // shorter is no line's; the least of site.subscriber_len_v6
 
 enum attribute {
     USER_NAME = 1,
@@ -112,6 +113,15 @@ static struct ip_addr address(uint8_t family, struct span s)
     return addr;
 }
 
+// 0.0.0.0, ::, ::/0: what access routers write where a session has no address of the kind. Nobody's lease.
+static bool is_unspecified(struct span v)
+{
+    for (size_t i = 0; i < v.len; i++)
+        if (v.data[i] != 0)
+            return false;
+    return true;
+}
+
 static bool framed_ipv4(struct radius_accounting *a, struct span v)
 {
     static const uint8_t user_chooses[] = {255, 255, 255, 255},
@@ -120,6 +130,8 @@ static bool framed_ipv4(struct radius_accounting *a, struct span v)
         return false;
     if (memcmp(v.data, user_chooses, 4) == 0 || memcmp(v.data, nas_chooses, 4) == 0)
         return true; // RFC 2865: no address, but who is to choose it
+    if (is_unspecified(v))
+        return true;
     struct ip_addr addr = address(IP_V4, v);
     return put_prefix(a, &addr, 32);
 }
@@ -129,7 +141,12 @@ static bool ipv6_prefix(struct radius_accounting *a, struct span v)
 {
     if (v.len < 2 || v.len > 18 || v.data[1] > 128 || 8 * (v.len - 2) < v.data[1])
         return false;
-    struct ip_addr addr = address(IP_V6, span_cut(v, 2, v.len));
+    struct span octets = span_cut(v, 2, v.len);
+    if (is_unspecified(octets))
+        return true;
+    if (v.data[1] < IPV6_PREFIX_MIN)
+        return false;
+    struct ip_addr addr = address(IP_V6, octets);
     return put_prefix(a, &addr, v.data[1]);
 }
 
@@ -137,6 +154,8 @@ static bool ipv6_address(struct radius_accounting *a, struct span v)
 {
     if (v.len != 16)
         return false;
+    if (is_unspecified(v))
+        return true;
     struct ip_addr addr = address(IP_V6, v);
     return put_prefix(a, &addr, 128);
 }

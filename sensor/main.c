@@ -74,7 +74,8 @@ static int check_conf(struct daemon *d)
         int needs = mail_check_live(d), spool = sensor_conf_check_spool(d);
         mail = mail ? mail : needs ? needs : spool;
     }
-    return rc ? rc : live ? live : mail;
+    int places = asked ? mail_check_places(d) : 0;
+    return rc ? rc : live ? live : mail ? mail : places;
 }
 
 static int open_job(struct daemon *d)

@@ -228,7 +228,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.supports = f.defines = DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
     f.evidence.conclusive = true;
     f.evidence.first_ms = window_first(w, FEATURE_LOGIN_FAILED, now, HOUR_S);
-    f.evidence.last_ms = now;
+    f.evidence.last_ms = window_last(w, FEATURE_LOGIN_FAILED, now);
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
              "%.0f of %.0f logins failed in an hour, over %.0f %s; forgotten passwords stay below "
              "%.0f.",

@@ -96,6 +96,7 @@ struct backconnect_state {
         paired;    // in which the long flow changed its pace; in which the other side followed
     float last_up; // of the minute before
     int64_t faded_ms, first_ms;
+    uint32_t last_s; // when the latest destination was opened, or SOCKS was served
 };
 
 static void fade(struct backconnect_state *s, int64_t now_ms)
@@ -110,6 +111,12 @@ static void fade(struct backconnect_state *s, int64_t now_ms)
     if (s->opened < 0.5f)
         s->first_ms = 0;
     s->faded_ms = now_ms;
+}
+
+static void note_last(struct backconnect_state *s, int64_t t_ms)
+{
+    if (t_ms > s->last_s * 1000LL)
+        s->last_s = (uint32_t)((t_ms + 999) / 1000);
 }
 
 static void match(struct match *m, uint64_t a, uint64_t b)
@@ -166,6 +173,8 @@ static void observe(void *state, const struct window *w, const struct minute_row
     uint64_t tunnel_up = 0, tunnel_down = 0, up = 0, down = 0;
     fade(s, ctx->now_ms);
     s->reverse += (float)r->gauge[MINUTE_socks_reverse];
+    if (r->gauge[MINUTE_socks_reverse] > 0)
+        note_last(s, ctx->now_ms);
     uint32_t by = carrier(r, c->long_ms);
     if (by == NOTHING)
         return;
@@ -184,6 +193,7 @@ static void observe(void *state, const struct window *w, const struct minute_row
         if (!(d->flags & MINUTE_DIGEST_START))
             continue;
         s->opened++;
+        note_last(s, r->minute * 60000 + d->start_ms);
         if (s->first_ms == 0)
             s->first_ms = r->minute * 60000 + d->start_ms;
     }
@@ -229,7 +239,8 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.ceiling = VERDICT_TICKET;
     f.evidence.conclusive = true;
     f.evidence.first_ms = s.first_ms ? s.first_ms : ctx->now_ms;
-    f.evidence.last_ms = ctx->now_ms;
+    int64_t last_ms = s.last_s * 1000LL;
+    f.evidence.last_ms = last_ms > 0 && last_ms < ctx->now_ms ? last_ms : ctx->now_ms;
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
              "Opened about %.0f destinations in an hour beside a long flow%s; %.0f %% of the "
              "octets of both "

@@ -76,7 +76,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.supports = f.defines = DETECTOR_CLASS(VERDICT_BACKSCATTER);
     f.evidence.conclusive = true;
     f.evidence.first_ms = first_ms;
-    f.evidence.last_ms = now;
+    f.evidence.last_ms = window_last(w, FEATURE_MX_NULL_SENDER, now);
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
              "Sent %.0f bounces to %.0f mail providers in an hour, %.0f %% of all its mail; a mail "
              "server stays below %.0f.",

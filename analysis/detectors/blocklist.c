@@ -85,9 +85,10 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
                                                     DAY_S, weight);
     f.supports = detector_classes_of(w, ctx->now_ms);
     f.defines = exploit > 0 ? f.supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT) : 0;
-    f.evidence.last_ms = ctx->now_ms;
     static const enum feature listed[] = {FEATURE_LISTED_EXPLOIT, FEATURE_LISTED_POLICY,
                                           FEATURE_LISTED_UNKNOWN};
+    f.evidence.last_ms = exploit > 0 ? detector_last(w, listed, 1, ctx->now_ms, DAY_S)
+                                     : detector_last(w, listed + 1, 2, ctx->now_ms, DAY_S);
     f.evidence.first_ms = exploit > 0 ? detector_first(w, listed, 1, ctx->now_ms, DAY_S)
                                       : detector_first(w, listed + 1, 2, ctx->now_ms, DAY_S);
     const char *many = measured == 1 ? "y" : "ies";

@@ -53,7 +53,7 @@ static const struct conf_key keys[] = {
     COUNT("campaign_hours", campaign_hours, 2, 24, "6", "hours",
           "So many hours then: a newsletter is sent within one or two."),
     COUNT("volume", volume, 10, 60000, "300", "sessions",
-          "Sessions in a day with ten providers and more that no household begins."),
+          "Sessions in a day with four providers and more that no household begins."),
     COUNT("volume_hours", volume_hours, 2, 24, "3", "hours", "In so many hours at least."),
     COUNT("rate", rate, 60, 60000, "600", "sessions",
           "Sessions in an hour with three providers and more that neither a household nor a probe "
@@ -195,12 +195,29 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.ceiling = VERDICT_TICKET;
     f.evidence.conclusive = whole;
     f.evidence.first_ms = window_first(w, FEATURE_MX_CONNECTIONS, now, DAY_S);
-    f.evidence.last_ms = now;
+    f.evidence.last_ms = window_last(w, FEATURE_MX_CONNECTIONS, now);
+    char passed[80];
+    const struct {
+        bool holds;
+        double limit;
+        const char *text;
+    } kinds[] = {
+        {!whole, many, "providers with two hours of the night are a sign"},
+        {patient, limit, "providers by day and night are the limit"},
+        {busy, many, "providers by day and night are the limit"},
+        {volume, (double)c->volume * ctx->factor, "sessions in a day are the limit"},
+        {fast, (double)c->rate * ctx->factor, "sessions in an hour are the limit"},
+        {true, (double)c->campaign * ctx->factor, "providers in a day are the limit"},
+    };
+    size_t kind = 0;
+    while (!kinds[kind].holds)
+        kind++;
+    snprintf(passed, sizeof passed, "%.0f %s", kinds[kind].limit, kinds[kind].text);
     snprintf(
         f.evidence.sentence, sizeof f.evidence.sentence,
         "Began %.0f sessions with %.0f mail providers on port 25 in %u hours of the last day, %u "
-        "of them between two and six; nobody writes to this line, and people sleep.",
-        sessions, providers, h.all, h.night);
+        "of them between two and six; nobody writes to this line, people sleep, and %s.",
+        sessions, providers, h.all, h.night, passed);
     out[0] = f;
     return 1;
 }

@@ -156,7 +156,7 @@ static struct detector_finding finding(const struct window *w, const struct dete
     f.defines = f.supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
     f.rests_on_silence = window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms, e->window_s) == 0;
     f.evidence.first_ms = e->first_ms;
-    f.evidence.last_ms = ctx->now_ms;
+    f.evidence.last_ms = window_last_contact(w, ctx->now_ms);
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
              "Contacted %.0f mail providers on port 25 in %s; %s%s is limited to %.0f.",
              e->measured, detector_span(e->window_s, span), detector_role_text(ctx->role),
@@ -225,6 +225,21 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     return 2;
 }
 
+static const char *check(const void *conf, const char **key)
+{
+    const struct fan_out_conf *c = conf;
+    *key = "limit_10min";
+    if (c->limit_10min > c->limit_hour)
+        return "is above limit_hour, so it says nothing; lower it";
+    *key = "limit_hour";
+    if (c->limit_hour > c->limit_day)
+        return "is above limit_day, so it says nothing; lower it";
+    *key = "blocked_hour";
+    if (c->blocked_hour > c->blocked_day)
+        return "is above blocked_day, so it says nothing; lower it";
+    return NULL;
+}
+
 const struct detector_descriptor detector_fan_out = {
     .name = "fan-out",
     .section = "fan_out",
@@ -234,4 +249,5 @@ const struct detector_descriptor detector_fan_out = {
     .keys = keys,
     .conf_size = sizeof(struct fan_out_conf),
     .evaluate = evaluate,
+    .check = check,
 };

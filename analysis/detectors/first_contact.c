@@ -403,6 +403,21 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     return 1;
 }
 
+static const char *check(const void *conf, const char **key)
+{
+    const struct first_contact_conf *c = conf;
+    *key = "theta1";
+    if (c->theta1 >= c->theta0)
+        return "is not below theta0, so failures would speak for the party; lower it";
+    *key = "steady1";
+    if (c->steady1 >= c->steady0)
+        return "is not below steady0, so failures would speak for the party; lower it";
+    *key = "retry_dead";
+    if (c->retry_dead <= c->retry_innocent)
+        return "is not above retry_innocent, so failures would speak for the party; raise it";
+    return NULL;
+}
+
 const struct detector_descriptor detector_first_contact = {
     .name = "first-contact",
     .section = "first_contact",
@@ -414,4 +429,5 @@ const struct detector_descriptor detector_first_contact = {
     .state_size = sizeof(struct first_contact_state),
     .observe = observe,
     .evaluate = evaluate,
+    .check = check,
 };

@@ -64,7 +64,7 @@ static struct detector_finding finding(const struct window *w, enum feature coun
     f.supports = f.defines = DETECTOR_CLASS(VERDICT_HARVESTER);
     f.evidence.conclusive = true;
     f.evidence.first_ms = window_first(w, counted, now_ms, HOUR_S);
-    f.evidence.last_ms = now_ms;
+    f.evidence.last_ms = window_last(w, counted, now_ms);
     return f;
 }
 

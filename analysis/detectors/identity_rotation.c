@@ -21,6 +21,7 @@ extern const struct detector_descriptor detector_identity_rotation;
 #define AT_LIMIT     4.0
 #define PER_DOUBLING 2.0
 #define NAMES_MAX    24
+#define USERS        0 // index of the kind: mail accounts
 #define SENDERS      2 // index of the kind that one account can show
 #define DOMAINS_MANY 3 // in a minute
 
@@ -121,6 +122,16 @@ static double names_within(const struct names *n, int64_t now_ms, int64_t window
     return count;
 }
 
+static int64_t names_last_ms(const struct names *n, int64_t now_ms)
+{
+    int64_t last_s = 0;
+    for (size_t k = 0; k < NAMES_MAX; k++) {
+        int64_t t_s = recent_s(n->base_s, n->seen[k]);
+        last_s = t_s > last_s ? t_s : last_s;
+    }
+    return last_s * 1000 < now_ms ? last_s * 1000 : now_ms;
+}
+
 static void observe(void *state, const struct window *w, const struct minute_row *r,
                     const struct window_contacts *contacts, const struct detector_ctx *ctx)
 {
@@ -160,12 +171,12 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         {set > users ? set : users, (double)c->auth_users, "users", "mail accounts in an hour",
          HOUR_S, FEATURE_AUTH_USERS},
         {(double)window_sum(w, FEATURE_SENDER_DOMAINS, ctx->now_ms, HOUR_S),
-         (double)c->sender_domains, "domains", "sender domains in a minute", HOUR_S,
-         FEATURE_SENDER_DOMAINS},
+         (double)c->sender_domains, "domains", "sender domains in a minute of the last hour",
+         HOUR_S, FEATURE_SENDER_DOMAINS},
         {senders, (double)(of_one ? c->senders_of_one : c->senders_day), "senders",
          "sender addresses of several domains in a day", DAY_S, FEATURE_SENDER_DOMAINS},
         {(double)window_sum(w, FEATURE_HELO_NAMES, ctx->now_ms, HOUR_S), (double)c->helo_names,
-         "names", "HELO names in a minute", HOUR_S, FEATURE_HELO_NAMES},
+         "names", "HELO names in a minute of the last hour", HOUR_S, FEATURE_HELO_NAMES},
     };
     size_t best = 0;
     double weight = 0;
@@ -188,9 +199,16 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.defines = best == 0 ? DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT)
                           : DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST);
     f.evidence.first_ms = window_first(w, kinds[best].feature, ctx->now_ms, kinds[best].window_s);
-    f.evidence.last_ms = ctx->now_ms;
-    snprintf(f.evidence.sentence, sizeof f.evidence.sentence, "Used %.0f %s; %.0f are the limit.",
-             kinds[best].measured, kinds[best].text, limit);
+    f.evidence.last_ms = best == SENDERS ? names_last_ms(&s->senders, ctx->now_ms)
+                         : best == USERS && users > 0
+                             ? names_last_ms(&s->users, ctx->now_ms)
+                             : window_last(w, kinds[best].feature, ctx->now_ms);
+    // A full list says no more than that it is full.
+    bool more_than_held = best == SENDERS || (best == USERS && users >= set);
+    snprintf(f.evidence.sentence, sizeof f.evidence.sentence, "Used %.0f %s%s; %.0f are the limit.",
+             kinds[best].measured,
+             more_than_held && kinds[best].measured >= NAMES_MAX ? "and more " : "",
+             kinds[best].text, limit);
     out[0] = f;
     double more = detector_excess(senders, (double)c->senders_of_one * ctx->factor, AT_LIMIT,
                                   PER_DOUBLING, c->ticket_cap);

@@ -120,6 +120,14 @@ static size_t seen(const struct place *held, size_t count, int64_t since_s)
     return n;
 }
 
+static uint32_t latest(const struct place *held, size_t count)
+{
+    uint32_t t_s = 0;
+    for (size_t k = 0; k < count; k++)
+        t_s = held[k].seen_s > t_s ? held[k].seen_s : t_s;
+    return t_s;
+}
+
 // When the first of those came that came one after another, less than an hour between two: the thief's places.
 // The owner's, in use for longer, are not among them.
 static int64_t burst_began(const struct place *held, size_t count, int64_t since_s)
@@ -198,7 +206,8 @@ static bool find_places(const struct mailbox_state *s, const struct window *w,
     out->evidence.family = VERDICT_FAMILY_IDENTITY;
     out->evidence.conclusive = true;
     out->evidence.first_ms = burst_began(place, held, since_s) * 1000;
-    out->evidence.last_ms = ctx->now_ms;
+    int64_t last_ms = latest(place, held) * 1000LL;
+    out->evidence.last_ms = last_ms < ctx->now_ms ? last_ms : ctx->now_ms;
     snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
              "Logged in from %.0f %s%s in an hour and sent to %.0f recipients; a person is in %.0f "
              "at most.",
@@ -211,15 +220,20 @@ static bool find_filtered(const struct mailbox_state *s, const struct window *w,
                           const struct detector_ctx *ctx, struct detector_finding *out)
 {
     const struct mailbox_conf *c = ctx->conf;
-    static const enum feature kinds[] = {FEATURE_FILTERED, FEATURE_REFUSED_THERE};
+    static const enum feature kinds[] = {FEATURE_FILTERED, FEATURE_REFUSED_THERE,
+                                         FEATURE_PUT_OFF_THERE};
     double stopped = (double)window_sum(w, FEATURE_FILTERED, ctx->now_ms, HOUR_S);
     double refused = (double)window_sum(w, FEATURE_REFUSED_THERE, ctx->now_ms, HOUR_S);
     double put_off = (double)window_sum(w, FEATURE_PUT_OFF_THERE, ctx->now_ms, HOUR_S);
     double sent = (double)window_sum(w, FEATURE_OWN_MESSAGES, ctx->now_ms, HOUR_S);
+    double asked = (double)window_sum(w, FEATURE_OWN_RCPT_OK, ctx->now_ms, HOUR_S);
     double bad = stopped + refused, limit = (double)c->filtered * ctx->factor;
     bad += put_off / PUT_OFF_SHARE < bad ? put_off / PUT_OFF_SHARE : bad;
     double weight = detector_excess(bad, limit, FILTER_LEAST, PER_DOUBLING, c->cap);
-    if (weight <= 0 || bad < c->share * (sent + stopped))
+    // Filters stop messages, destinations refuse recipients: these count as the messages they would fill.
+    double of_one = sent > 0 && asked > sent ? asked / sent : 1;
+    double messages = stopped + (bad - stopped) / of_one;
+    if (weight <= 0 || messages < c->share * (sent + stopped))
         return false;
     *out = detector_finding_of(&detector_mailbox, bad, limit, "messages", HOUR_S, weight);
     out->supports = DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT) |
@@ -227,7 +241,7 @@ static bool find_filtered(const struct mailbox_state *s, const struct window *w,
     out->defines = s->is_mailbox ? DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT)
                                  : DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST);
     out->evidence.first_ms = detector_first(w, kinds, 2, ctx->now_ms, HOUR_S);
-    out->evidence.last_ms = ctx->now_ms;
+    out->evidence.last_ms = detector_last(w, kinds, 3, ctx->now_ms, HOUR_S);
     snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
              "Our filters stopped %.0f messages in an hour, the recipients' servers refused %.0f "
              "and put off %.0f; more than %.0f are too many, of those put off a quarter counts.",

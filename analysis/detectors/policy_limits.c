@@ -107,7 +107,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         f.evidence.conclusive = true;
         f.evidence.first_ms = detector_first(w, rules[i].features, 3, ctx->now_ms,
                                              rules[i].window_s);
-        f.evidence.last_ms = ctx->now_ms;
+        f.evidence.last_ms = detector_last(w, rules[i].features, 3, ctx->now_ms, rules[i].window_s);
         char span[DETECTOR_SPAN_MAX];
         snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
                  "Sent %.0f %s in %s; its contract allows %.0f.", measured, rules[i].unit,

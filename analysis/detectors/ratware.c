@@ -126,7 +126,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         out->supports = detector_classes_of(w, now);
         out->defines = out->supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
         out->evidence.first_ms = first_ms;
-        out->evidence.last_ms = now;
+        out->evidence.last_ms = window_last(w, FEATURE_MX_ESTABLISHED, now);
         snprintf(
             out->evidence.sentence, sizeof out->evidence.sentence,
             "%.0f sessions with %.0f mail providers sent %.0f octets each on average within an "
@@ -151,11 +151,14 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     double weight = 0, most = 0, most_of = 1;
     const char *text = NULL;
     double best = 0;
+    enum feature shown_by[sizeof signs / sizeof signs[0]];
+    size_t shown_count = 0;
     for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
         double shown = (double)window_sum(w, signs[i].feature, now, HOUR_S);
         if (signs[i].of < (double)c->providers_min || shown < c->share * signs[i].of)
             continue;
         weight += signs[i].weight;
+        shown_by[shown_count++] = signs[i].feature;
         if (signs[i].weight > best) {
             best = signs[i].weight;
             most = shown;
@@ -172,7 +175,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.supports = detector_classes_of(w, now);
     f.defines = f.supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
     f.evidence.first_ms = first_ms;
-    f.evidence.last_ms = now;
+    f.evidence.last_ms = detector_last(w, shown_by, shown_count, now, HOUR_S);
     snprintf(
         f.evidence.sentence, sizeof f.evidence.sentence,
         "%.0f of %.0f sessions with %.0f mail providers %s within an hour; mail servers do not "

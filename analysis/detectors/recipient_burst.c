@@ -113,7 +113,7 @@ static bool find(const struct window *w, const struct detector_ctx *ctx, const s
                     DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT);
     out->ceiling = m->ceiling;
     out->evidence.first_ms = detector_first(w, m->feature, 2, ctx->now_ms, window_s);
-    out->evidence.last_ms = ctx->now_ms;
+    out->evidence.last_ms = detector_last(w, m->feature, 2, ctx->now_ms, window_s);
     char span[DETECTOR_SPAN_MAX];
     snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
              "Sent %s %.0f %s through mail services in %s; %.0f are the limit.", m->text, measured,
@@ -145,6 +145,24 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     return n;
 }
 
+static const char *check(const void *conf, const char **key)
+{
+    const struct burst_conf *c = conf;
+    *key = "limit_10min";
+    if (c->limit_10min > c->limit_hour)
+        return "is above limit_hour, so it says nothing; lower it";
+    *key = "limit_hour";
+    if (c->limit_hour > c->limit_day)
+        return "is above limit_day, so it says nothing; lower it";
+    *key = "messages_10min";
+    if (c->messages_10min > c->messages_hour)
+        return "is above messages_hour, so it says nothing; lower it";
+    *key = "messages_hour";
+    if (c->messages_hour > c->messages_day)
+        return "is above messages_day, so it says nothing; lower it";
+    return NULL;
+}
+
 const struct detector_descriptor detector_recipient_burst = {
     .name = "recipient-burst",
     .section = "recipient_burst",
@@ -154,4 +172,5 @@ const struct detector_descriptor detector_recipient_burst = {
     .keys = keys,
     .conf_size = sizeof(struct burst_conf),
     .evaluate = evaluate,
+    .check = check,
 };

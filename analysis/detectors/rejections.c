@@ -89,6 +89,7 @@ static const struct conf_key keys[] = {
 struct rejections_state {
     struct sprt direct;    // at anybody's servers
     struct sprt smarthost; // at ours
+    bool is_mailbox;
 };
 
 #define HOUR_S 3600
@@ -155,6 +156,7 @@ static void observe(void *state, const struct window *w, const struct minute_row
     (void)contacts;
     const struct rejections_conf *c = ctx->conf;
     struct rejections_state *s = state;
+    s->is_mailbox = r->key.kind == SUBSCRIBER_MAILBOX;
     struct sprt_rule rule = sprt_rule(c->theta0, c->theta1, c->alpha, c->beta);
     try_row(&s->direct, &rule, r, MINUTE_MX, c);
     try_row(&s->smarthost, &rule, r, MINUTE_SMARTHOST, c);
@@ -200,12 +202,24 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         n++;
     }
     if (find(&s->smarthost, c, ctx, "The smarthost", &out[n])) {
-        out[n].supports = DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST) |
-                          DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT);
-        out[n].defines = DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST);
+        // A mailbox is no line: what stops it is its lock.
+        out[n].supports = DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT);
+        if (!s->is_mailbox)
+            out[n].supports |= DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST);
+        out[n].defines = s->is_mailbox ? DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT)
+                                       : DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST);
         n++;
     }
     return n;
+}
+
+static const char *check(const void *conf, const char **key)
+{
+    const struct rejections_conf *c = conf;
+    *key = "theta1";
+    if (c->theta1 >= c->theta0)
+        return "is not below theta0, so refusals would speak for the party; lower it";
+    return NULL;
 }
 
 const struct detector_descriptor detector_rejections = {
@@ -219,4 +233,5 @@ const struct detector_descriptor detector_rejections = {
     .state_size = sizeof(struct rejections_state),
     .observe = observe,
     .evaluate = evaluate,
+    .check = check,
 };

@@ -92,7 +92,7 @@ struct socks_state {
     struct side side[SIDES_MAX];
     float granted, matched;         // decay by the hour
     float opaque, accounts, chance; // pairs to mail servers, to servers of accounts, backwards
-    int64_t decayed_ms, first_ms;
+    int64_t decayed_ms, first_ms, last_ms; // latest: a session began, or a pair ended
 };
 
 static bool is_socks(const struct minute_digest *d)
@@ -131,10 +131,17 @@ static struct side *place_of(struct socks_state *s, uint32_t flow, uint32_t star
     return place;
 }
 
-static void began(struct socks_state *s, float count, int64_t start_ms)
+static void began(struct socks_state *s, float count, int64_t start_ms, int64_t last_ms)
 {
     if (s->first_ms == 0 || count < 1.5f)
         s->first_ms = start_ms;
+    if (last_ms > s->last_ms)
+        s->last_ms = last_ms;
+}
+
+static int64_t last_of(const struct socks_state *s, int64_t now_ms)
+{
+    return s->last_ms > 0 && s->last_ms < now_ms ? s->last_ms : now_ms;
 }
 
 // A session counts once, however many rows tell of it.
@@ -146,7 +153,7 @@ static void grant(struct socks_state *s, int64_t start_ms, const struct minute_d
     at->kind = SIDE_GRANT;
     at->end = short_of(d->relay_first);
     s->granted++;
-    began(s, s->granted, start_ms);
+    began(s, s->granted, start_ms, start_ms);
 }
 
 static void match(struct socks_state *s, int64_t start_ms, const struct minute_digest *d)
@@ -201,7 +208,8 @@ static void pair(struct socks_state *s, struct side *a, int64_t now_ms)
         } else if (later >= 0 && later <= FOLLOWS_MS && !in->matched && !out->matched) {
             in->matched = out->matched = true;
             *(out->kind == SIDE_OUT ? &s->opaque : &s->accounts) += 1;
-            began(s, s->opaque + s->accounts, now_ms - (int32_t)((uint32_t)now_ms - in->start));
+            began(s, s->opaque + s->accounts, now_ms - (int32_t)((uint32_t)now_ms - in->start),
+                  now_ms);
             return;
         }
     }
@@ -287,7 +295,7 @@ static size_t find_opaque(const struct socks_state *s, const struct detector_ctx
                                                     HOUR_S, weight);
     f.supports = f.defines = DETECTOR_CLASS(mail ? VERDICT_SOCKS_RELAY : VERDICT_PROXY_ABUSE);
     f.evidence.first_ms = s->first_ms;
-    f.evidence.last_ms = ctx->now_ms;
+    f.evidence.last_ms = last_of(s, ctx->now_ms);
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
              "About %.0f connections from outside and as many to %s began and ended together in an "
              "hour, with the same octets; what comes in goes out%s.",
@@ -328,7 +336,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.supports = f.defines = DETECTOR_CLASS(VERDICT_SOCKS_RELAY);
     f.evidence.conclusive = sure;
     f.evidence.first_ms = s.first_ms;
-    f.evidence.last_ms = ctx->now_ms;
+    f.evidence.last_ms = last_of(&s, ctx->now_ms);
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
              "Granted about %.0f SOCKS sessions from outside to mail servers in an hour, and "
              "made %.0f mail connections right behind them; %.0f are the limit.",

@@ -142,6 +142,12 @@ static void observe(void *state, const struct window *w, const struct minute_row
     }
 }
 
+static int64_t last_of(const struct spread_state *s, int64_t now_ms)
+{
+    int64_t last_ms = s->latest_s * 1000LL;
+    return last_ms > 0 && last_ms < now_ms ? last_ms : now_ms;
+}
+
 // Far more providers than anybody has accounts with.
 static bool find_extreme(const struct spread_state *state, const struct detector_ctx *ctx,
                          double all, double held, struct detector_finding *out)
@@ -170,7 +176,7 @@ static bool find_extreme(const struct spread_state *state, const struct detector
     out->evidence.conclusive = true;
     int64_t from_ms = ctx->now_ms - HOUR_S * 1000LL, since_ms = s.since_s * 1000LL;
     out->evidence.first_ms = since_ms > from_ms ? since_ms : from_ms;
-    out->evidence.last_ms = ctx->now_ms;
+    out->evidence.last_ms = last_of(&s, ctx->now_ms);
     snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
              "Contacted submission and mailbox servers of %.0f%s mail providers in an hour, %s; "
              "nobody has accounts with more than %.0f.",
@@ -203,7 +209,7 @@ static bool find_volume(const struct window *w, const struct spread_state *state
     out->ceiling = VERDICT_TICKET;
     out->evidence.conclusive = true;
     out->evidence.first_ms = window_first(w, FEATURE_PROVIDERS_OTHER, ctx->now_ms, HOUR_S);
-    out->evidence.last_ms = ctx->now_ms;
+    out->evidence.last_ms = last_of(&s, ctx->now_ms);
     snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
              "Began about %.0f sessions with submission servers of %.0f mail providers in an hour, "
              "%s; a person stays below %.0f.",
@@ -231,7 +237,7 @@ static bool find_many(const struct window *w, const struct spread_state *state,
     out->ceiling = VERDICT_TICKET;
     out->evidence.conclusive = true;
     out->evidence.first_ms = window_first(w, FEATURE_PROVIDERS_OTHER, ctx->now_ms, HOUR_S);
-    out->evidence.last_ms = ctx->now_ms;
+    out->evidence.last_ms = last_of(&s, ctx->now_ms);
     snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
              "Sent mail through the submission servers of %.0f mail providers in an hour, about "
              "%.0f times; nobody has accounts with more than %.0f.",
@@ -266,7 +272,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
                  DETECTOR_CLASS(VERDICT_AUTH_GUESSING) | DETECTOR_CLASS(VERDICT_SOCKS_RELAY);
     f.defines = DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT);
     f.evidence.first_ms = window_first(w, FEATURE_PROVIDERS_OTHER, ctx->now_ms, HOUR_S);
-    f.evidence.last_ms = ctx->now_ms;
+    f.evidence.last_ms = window_last(w, FEATURE_PROVIDERS_OTHER, ctx->now_ms);
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
              "Contacted the submission servers of %.0f mail providers in an hour; a person has "
              "accounts with fewer than %.0f.",

@@ -256,7 +256,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     int64_t from_ms = (int64_t)s->first_s * 1000;
     int64_t first_ms = detector_first(w, counted, 3, ctx->now_ms, HOUR_S);
     f.evidence.first_ms = first_ms > from_ms ? first_ms : from_ms;
-    f.evidence.last_ms = ctx->now_ms;
+    f.evidence.last_ms = detector_last(w, counted, 3, ctx->now_ms, HOUR_S);
     if (rises)
         snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
                  "Its days have been busier than they used to be, and ever more so: %.1f doublings "

@@ -52,7 +52,9 @@ static enum decap_result decode(struct decap_run *r)
         return decap_lacks(r, 4);
     uint16_t flags = be16(r->at), type = be16(r->at + 2);
     unsigned version = flags & 7;
-    if (version > 1)
+    bool eoip = version == 1 && type == TYPE_EOIP;
+    // Version 1 without a key (RFC 2637, 4.1: it must have one) says no length.
+    if (version > 1 || (version == 1 && !eoip && !(flags & KEY)))
         return decap_broken(r, DECAP_BAD_VERSION);
     uint32_t octets = 4, key_at = 4 + (flags & (CHECKSUM | ROUTING) ? 4u : 0);
     octets += flags & (CHECKSUM | ROUTING) ? 4u : 0;
@@ -60,8 +62,10 @@ static enum decap_result decode(struct decap_run *r)
     octets += flags & SEQUENCE ? 4u : 0;
     octets += version == 1 && (flags & ACK) ? 4u : 0;
     // EoIP states version 1 and has the key field only, whatever its flags say.
-    if (version == 1 && type == TYPE_EOIP)
+    if (eoip) {
+        key_at = 4;
         octets = 8;
+    }
     if (r->cap < octets)
         return decap_lacks(r, octets);
     r->hint = 0;
@@ -75,7 +79,7 @@ static enum decap_result decode(struct decap_run *r)
         if (result != DECAP_NEXT)
             return result;
     }
-    if (version == 1 && type != TYPE_EOIP) {
+    if (version == 1 && !eoip) {
         // The key's upper half is the length of the payload. None: an acknowledgement alone.
         uint32_t length = r->hint >> 16;
         if (length == 0 || !(flags & SEQUENCE))

@@ -3,6 +3,8 @@
 
 #include "common/conf.h"
 
+#define MAIL_STATE_DEFAULT "/var/lib/postern/mail-log.json"
+
 struct mail_conf {
     struct conf_strings files;
     int format; // enum mail_log_format

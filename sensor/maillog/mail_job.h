@@ -21,5 +21,6 @@ int mail_setup_open(struct daemon *d, uint8_t profile, bool wait, int64_t now_ms
                     struct mail_setup *out);
 void mail_setup_close(struct mail_setup *m);
 
-// The file job: -r FILE ..., plain or compressed by gzip, in the order given; - is standard input.
+// The file job: -r FILE ..., plain or compressed by gzip, in the order of their first stamps; - is standard input, and with
+// it the order is the given one. A file named twice is read once.
 int mail_job(struct daemon *d);

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 #define HOUR_MS  INT64_C(3600000)
-#define MONTH_MS (INT64_C(31) * 24 * HOUR_MS)
+#define DAY_MS   (24 * HOUR_MS)
+#define MONTH_MS (31 * DAY_MS)
 
 static bool digit(uint8_t c)
 {
@@ -129,6 +130,11 @@ static int month_of(struct span s)
     return 0;
 }
 
+int mail_line_month(struct span text)
+{
+    return text.len >= 4 && text.data[3] == ' ' ? month_of(text) : 0;
+}
+
 static int year_of(int64_t t_ms)
 {
     time_t t = (time_t)(t_ms / 1000);
@@ -136,16 +142,25 @@ static int year_of(int64_t t_ms)
     return localtime_r(&t, &tm) ? tm.tm_year + 1900 : 1970;
 }
 
-// The year in which the stamp lies nearest to what is known.
-static int64_t nearest(int month, int day, int hour, int64_t within_ms, int64_t known_ms)
+// The stamp's hour in a year that fits. Of the first line: the latest that does not lie ahead of now. Then years begin
+// when the months begin anew, however quiet the weeks between, but none that lies ahead of now; only a late line of
+// December is of the year before.
+static int64_t fitting(const struct mail_clock *c, int month, int day, int hour, int64_t within_ms)
 {
-    int year = year_of(known_ms);
+    int64_t known_ms = c->last_ms ? c->last_ms : c->now_ms, end_ms = c->now_ms + DAY_MS;
+    int year = c->last_ms == 0 && c->year ? c->year : year_of(known_ms);
     int64_t t = local_ms(year, month, day, hour, within_ms, known_ms);
-    if (t > known_ms + MONTH_MS)
+    if (c->last_ms == 0 && c->year)
+        return t;
+    bool ahead = c->last_ms == 0 ? t > end_ms : t > known_ms + 11 * MONTH_MS;
+    // A log that is not of now goes on: what it says of its own time is better than nothing.
+    ahead |= known_ms <= end_ms && t > end_ms;
+    if (ahead)
         return local_ms(year - 1, month, day, hour, within_ms, known_ms);
-    if (t < known_ms - 11 * MONTH_MS)
-        return local_ms(year + 1, month, day, hour, within_ms, known_ms);
-    return t;
+    if (t >= known_ms - MONTH_MS)
+        return t;
+    int64_t next = local_ms(year + 1, month, day, hour, within_ms, known_ms);
+    return next <= end_ms || known_ms > end_ms ? next : t;
 }
 
 static size_t old_stamp(struct mail_clock *c, struct span s, int64_t *t_ms)
@@ -161,7 +176,7 @@ static size_t old_stamp(struct mail_clock *c, struct span s, int64_t *t_ms)
     // The clock was set back an hour within the text's hour: worked out again.
     if (!cached || c->hour_ms + within + HOUR_MS / 2 < c->last_ms) {
         memcpy(c->hour_text, s.data, sizeof c->hour_text);
-        c->hour_ms = nearest(month, day, hour, within, c->last_ms ? c->last_ms : c->now_ms);
+        c->hour_ms = fitting(c, month, day, hour, within);
     }
     *t_ms = c->hour_ms + within;
     return len;

@@ -32,6 +32,7 @@ struct live {
     struct mail_journal *journal;
     struct followed *file;
     size_t files;
+    uint64_t repeated; // names of a file that is followed already
     int64_t saved_ms;
     int save_error;
     bool ended_well; // the one before this
@@ -78,7 +79,13 @@ static int open_files(struct live *l)
     for (size_t i = 0; i < names->count; i++) {
         struct mail_position at;
         bool known = mail_state_get(l->state, names->item[i], &at);
-        struct followed *f = &l->file[i];
+        struct followed *f = &l->file[l->files];
+        if (mail_check_repeats(names, i) < i) {
+            l->repeated++;
+            log_warning("%s: is the same file as %s; it is followed once", names->item[i],
+                        names->item[mail_check_repeats(names, i)]);
+            continue;
+        }
         f->path = names->item[i];
         int rc = mail_follow_open(f->path, known ? &at : NULL, true, (size_t)conf_of(l)->warm_up,
                                   on_line, l->setup.log, &f->follow);
@@ -284,6 +291,10 @@ void mail_live_status(struct daemon *d, struct control_status *out)
         lost += mail_follow_lost(f->follow);
     }
     control_status_counter(out, "rotations", rotations);
+    control_status_counter(out, "logs_repeated", l->repeated);
+    if (l->repeated > 0)
+        control_status_problem(out, 1, "same-log", "a log is named twice, and followed once",
+                               "name it once in sensor.mail_log.files");
     control_status_counter(out, "truncations", truncations);
     control_status_counter(out, "positions_lost", lost);
     if (l->journal) {

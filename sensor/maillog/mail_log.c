@@ -22,6 +22,8 @@ struct mail_log {
     struct mail_event event;
     struct mail_note note;
     int64_t latest_ms, advanced_ms;
+    int64_t here_ms;  // the latest stamp of this file
+    int64_t first_ms; // its first, when its stamps have no year; 0: not known
     int64_t wall_ms;  // this machine's clock; 0: not asked
     struct span line; // that is being read
     // A line that is far ahead of those before it waits for the next, which tells whether the time is the log's
@@ -96,6 +98,27 @@ static void move(struct mail_log *l, int64_t t_ms)
 void mail_log_clock(struct mail_log *l, int64_t now_ms)
 {
     l->wall_ms = now_ms;
+    l->clock.now_ms = now_ms;
+}
+
+// The file before may be of another year.
+void mail_log_begin(struct mail_log *l, int64_t first_ms, int64_t ref_ms)
+{
+    l->here_ms = 0;
+    l->first_ms = first_ms;
+    l->clock.now_ms = ref_ms;
+    if (first_ms > 0)
+        l->clock = (struct mail_clock){.now_ms = ref_ms, .last_ms = first_ms};
+}
+
+int64_t mail_log_latest(const struct mail_log *l)
+{
+    return l->latest_ms;
+}
+
+int64_t mail_log_latest_here(const struct mail_log *l)
+{
+    return l->here_ms;
 }
 
 static void read_line(struct mail_log *l, struct span text);
@@ -103,6 +126,7 @@ static void read_line(struct mail_log *l, struct span text);
 // Names the year of stamps without one: a time that is not believed must not.
 static void forget_stamp(struct mail_log *l, int64_t known_ms)
 {
+    known_ms = known_ms > l->first_ms ? known_ms : l->first_ms;
     if (l->clock.last_ms > known_ms)
         l->clock.last_ms = known_ms;
 }
@@ -115,6 +139,7 @@ static void settle(struct mail_log *l, bool believed, int64_t t_ms)
     l->settled = true;
     l->settled_ms = believed ? 0 : t_ms;
     l->stats.clock_ahead += !believed;
+    forget_stamp(l, l->latest_ms); // the line behind it was looked at already
     read_line(l, text);
     l->settled = false;
     if (!believed)
@@ -143,6 +168,7 @@ static void settle_last(struct mail_log *l)
 static bool judge(struct mail_log *l, int64_t *t_ms)
 {
     int64_t own_ms = *t_ms;
+    l->here_ms = own_ms > l->here_ms ? own_ms : l->here_ms;
     if (l->settled) {
         *t_ms = l->settled_ms ? l->settled_ms : own_ms;
         return true;

@@ -43,6 +43,12 @@ struct mail_log;
 struct mail_log *mail_log_new(const struct mail_log_config *config); // NULL: out of memory
 void mail_log_free(struct mail_log *l);
 
+// A file begins. `first_ms` is its first line's time when its stamps have no year, 0: they have, or it is not known; none
+// of its lines is later than `ref_ms` by more than a day.
+void mail_log_begin(struct mail_log *l, int64_t first_ms, int64_t ref_ms);
+// The latest time of all lines, and of those of this file as they are stamped; 0: none yet.
+int64_t mail_log_latest(const struct mail_log *l);
+int64_t mail_log_latest_here(const struct mail_log *l);
 void mail_log_line(struct mail_log *l, struct span line);
 // Until told otherwise lines are joined and nothing is told: what was told before a restart.
 void mail_log_quiet(struct mail_log *l, bool quiet);

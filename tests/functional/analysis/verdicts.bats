@@ -50,6 +50,46 @@ why() { "$POSTERN_BIN/postern-analysis" -c site.yaml -j journal --why "$@" 2>/de
     [ "$(jq length early)" -eq 0 ]
 }
 
+@test "nearest to a verdict is a class that what was found could open" {
+    cat >near.yaml <<'YAML'
+scenario:
+  name: near
+  start: 2026-03-02T00:00:00Z
+  lasts: 22h
+  network: {v6_share: 0}
+  parties:
+    bot_direct: [{name: bot, per_minute: 20, lasts: 10m, blocked: silent}]
+    household: [{name: home, count: 5}]
+YAML
+    generate -s near.yaml --seed 5
+    journal
+    # Its verdict is closed by then, and the spread of a day supports relays as much as the bot that it is.
+    why line:bot --at 2026-03-02T21:30:00Z >explained
+    jq -e '.open_verdicts == [] and (.sentence | test("nearest is spambot-direct: the score is"))' explained >/dev/null || {
+        cat explained
+        false
+    }
+}
+
+@test "a mirror of one direction is told, and what rests on answers is off" {
+    local direction
+    for direction in both out in; do
+        sed "s/^scenario:/&\n  mirror: {direction: $direction}/" \
+            "$POSTERN_SOURCE_DIR/tests/generator/scenarios/hour.yaml" >cut.yaml
+        rm -rf journal
+        generate -s cut.yaml --seed 5
+        journal
+        why line:bot --at 2026-03-02T10:59:00Z >explained
+        jq -e --arg direction "$direction" 'if $direction == "both" then .not_visible == [] else
+            (.not_visible | map(.detector) | contains(["first-contact", "rejections", "blocklist"]))
+            and (.not_visible | all(.why | test("one direction only"))) end' explained >/dev/null || {
+            echo "$direction"
+            cat explained
+            false
+        }
+    done
+}
+
 @test "a bot's kin is known by the TLS client of those that were confirmed" {
     cat >kin.yaml <<'YAML'
 scenario:

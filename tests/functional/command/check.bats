@@ -140,6 +140,24 @@ END
         with "mailbox_domain: $domain"
         run -0 --separate-stderr "$postern" check p.yaml
     done
+    # Places that cannot be meant.
+    mkdir -p folder
+    : >mail.log
+    with 'state: gone/state.json' 'mailbox_map: lost/names' 'mailbox_map_key: mailbox.pub'
+    sed -i 's|files: .*|files: [nowhere/mail.log, folder, mail.log, folder/../mail.log, later.log, ./later.log]|' p.yaml
+    run -78 --separate-stderr "$postern" check p.yaml
+    said 'p.yaml:6:13: sensor.mail_log.files[0]: nowhere/mail.log: its folder is not there; correct the path' 1
+    said 'sensor.mail_log.files[1]: folder: is a folder; name the log itself' 1
+    said 'sensor.mail_log.files[3]: folder/../mail.log: is the same file as mail.log; name it once' 1
+    said 'sensor.mail_log.files[5]: ./later.log: is the same file as later.log; name it once' 1
+    said "p.yaml:7:12: sensor.mail_log.state: $PWD/gone/state.json: its folder is not there" 1
+    said "p.yaml:8:18: sensor.mail_log.mailbox_map: $PWD/lost/names: its folder is not there" 1
+    said 'sensor.mail_log.files[2]' 0
+    said 'sensor.mail_log.files[4]' 0
+    with 'mailbox_domain: example.net'
+    sed -i '/files:/d' p.yaml
+    run -78 --separate-stderr "$postern" check p.yaml
+    said 'p.yaml:6:21: sensor.mail_log.mailbox_domain: is of logs, and none is named' 1
     # What a sensor that follows logs cannot do without.
     printf 'sensor:\n  mail_log: {files: [mail.log]}\n' >p.yaml
     run -78 --separate-stderr "$postern" check p.yaml

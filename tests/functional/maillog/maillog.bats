@@ -107,6 +107,83 @@ end() {
     [[ $output == *"nothing.log: No such file"* ]]
     run -64 sensor -r mail.log
     [[ $output == *"nothing to write"* ]]
+    # The network of a client that is nobody's line is found by its name and by an address in it.
+    of_mailbox plain.rec
+    local who
+    for who in client:203.0.113.0/24 203.0.113.9 203.0.113.0/25; do
+        [ "$("$POSTERN_BIN/postern-analysis" -c postern.yaml -j journal --why "$who" 2>/dev/null | jq -r .party)" = \
+            "provisional:client:203.0.113.0/24" ]
+    done
+    for who in client:203.0.112.0/24 192.0.2.9 203.0.112.0/23; do
+        [ "$("$POSTERN_BIN/postern-analysis" -c postern.yaml -j journal --why "$who" 2>/dev/null | jq .known)" = false ]
+    done
+}
+
+# old_line DAYS N: bob's message N, stamped without a year so many days ago
+old_line() {
+    local at
+    at=$(TZ=UTC date -d "-$1 days" '+%b %e %T')
+    printf '%s mx1 postfix/submission/smtpd[7]: A%09X: client=a[203.0.113.5]:4711, sasl_method=PLAIN, sasl_username=bob\n' "$at" "$2"
+    printf '%s mx1 postfix/qmgr[8]: A%09X: from=<bob@example.net>, size=100, nrcpt=2 (queue active)\n' "$at" "$2"
+}
+
+problems() { jq -r '[.problems[]?.code] | sort | join(" ")' "$1"; }
+
+@test "logs as the shell names them: the newest first, and one of them twice" {
+    old_line 3 1 | gzip >mail.log.2.gz
+    old_line 2 2 >mail.log.1
+    old_line 1 3 >mail.log
+    run -0 sensor -r mail.log -r mail.log.1 -r mail.log.2.gz -o one.rec --status status.json
+    [[ $output == *"in the order of their first stamps, from mail.log.2.gz to mail.log"* ]]
+    [ "$(counter messages status.json)" -eq 3 ]
+    [ "$(counter clock_back status.json)" -eq 0 ]
+    [ -z "$(problems status.json)" ]
+    ln -s mail.log same.log
+    run -0 sensor -r mail.log -r ./mail.log -r same.log -o two.rec --status status.json
+    [[ $output == *"same.log: is a log that was read already"* ]]
+    [ "$(of_mailbox two.rec | cut -d' ' -f1)" = 1 ]
+    [ "$(counter logs_repeated status.json)" -eq 2 ]
+    [ "$(problems status.json)" = same-log ]
+    # Where the order is not ours to choose it is said.
+    old_line 1 3 | {
+        run -0 sensor -r - -r mail.log.1 -o three.rec --status status.json
+        [[ $output == *"mail.log.1: all of it lies behind what was read before it"* ]]
+    }
+    [ "$(counter logs_behind status.json)" -eq 1 ]
+    [ "$(problems status.json)" = log-behind ]
+}
+
+@test "what is no log of ours, or not of now, is said" {
+    run -66 sensor -r . -o one.rec
+    [[ $output == *".: is a folder; give the logs in it"* ]]
+    { printf '\324\303\262\241'; seq 200; } >mail.pcap
+    run -0 sensor -r mail.pcap -o one.rec --status status.json
+    [[ $output == *"mail.pcap: is a capture of packets and no log; give it without --mail-log"* ]]
+    [[ $(problems status.json) == *unknown-log* ]]
+    printf '2037-01-01T00:00:0%sZ mx1 postfix/smtpd[7]: connect from a[203.0.113.5]\n' 1 2 3 >ahead.log
+    run -0 sensor -r ahead.log -o one.rec --status status.json
+    [[ $output == *"ahead.log: all of it is stamped ahead of this machine's clock"* ]]
+    [ "$(counter logs_ahead status.json)" -eq 1 ]
+    # Of two years, by the file's own time.
+    printf '%s mx1 postfix/submission/smtpd[%s]: A000000001: client=a[203.0.113.5]:4711, sasl_method=PLAIN, sasl_username=bob\n' \
+        'Dec 31 23:59:50' 1 'Jan  1 00:00:10' 2 >years.log
+    touch -d 2024-03-01 years.log
+    sensor -r years.log -o one.rec
+    of_mailbox one.rec
+    [ "$("$POSTERN_BIN/postern-collector" -j journal --dump 2>/dev/null | jq -r 'select(.kind == "row") | .minute' |
+        sort -u | paste -sd' ')" = "2023-12-31T23:59:00Z 2024-01-01T00:00:00Z" ]
+}
+
+@test "a log that is named twice is followed once" {
+    ln -s mail.log same.log
+    sed -i 's/files: .*/files: [mail.log, same.log, .\/mail.log]/' postern.yaml
+    follow one.rec
+    message 1 >>mail.log
+    settle
+    end
+    grep -q 'same.log: is the same file as mail.log; it is followed once' sensor.err
+    [ "$(of_mailbox one.rec)" = "1 1 1 1" ]
+    [ "$(counter logs_repeated status.json)" -eq 2 ]
 }
 
 @test "followed through growth, both ways of rotation, and a restart: each message once" {

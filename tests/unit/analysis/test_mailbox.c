@@ -14,8 +14,9 @@ struct account {
     uint32_t networks, countries; // by turns, one a row
     uint32_t rcpt, messages;      // of each row
     uint32_t spam, virus, refused, put_off;
-    uint32_t minutes; // between rows; 0: five
-    uint32_t flags;   // 0: from the log
+    uint32_t refused_here; // messages, by our own server
+    uint32_t minutes;      // between rows; 0: five
+    uint32_t flags;        // 0: from the log
     bool line;
 };
 
@@ -45,6 +46,7 @@ static void fill(struct minute_row *row, struct minute_digest *d, const struct a
     c[MINUTE_filter_virus] = a->virus;
     c[MINUTE_destination_5xx] = a->refused;
     c[MINUTE_deferred] = a->put_off;
+    c[MINUTE_messages_5xx] = a->refused_here;
     if (a->flags & MINUTE_FROM_PACKETS) {
         c[MINUTE_connections] = c[MINUTE_established] = 1;
         c[MINUTE_packets_up] = 20;
@@ -194,6 +196,29 @@ static void filters(void **state)
     assert_null(play_account(NULL, &alone, VERDICT_COMPROMISED_ACCOUNT));
 }
 
+// Spam that our own server refuses: a mailbox is stolen, a line has a bot behind it, and neither is called the other.
+static void refused_by_our_own(void **state)
+{
+    (void)state;
+    for (int line = 0; line <= 1; line++) {
+        for (uint32_t bad = 1; bad <= 6;
+             bad += 5) { // beside 3 accepted: the walk climbs above 42 %
+            struct account a = {
+                .networks = 1, .rcpt = 3, .spam = bad, .refused_here = bad, .line = line};
+            int right = line ? VERDICT_SPAMBOT_SMARTHOST : VERDICT_COMPROMISED_ACCOUNT;
+            int wrong = line ? VERDICT_COMPROMISED_ACCOUNT : VERDICT_SPAMBOT_SMARTHOST;
+            struct verdict *v = play_account(NULL, &a, right);
+            assert_int_equal(v != NULL, bad > 1);
+            if (v) {
+                assert_non_null(rig_evidence(v, "rejections"));
+                assert_non_null(rig_evidence(v, "mailbox"));
+            }
+            free(v);
+            assert_null(play_account(NULL, &a, wrong));
+        }
+    }
+}
+
 // What is measured, by hand: stopped + refused, and of what was put off a quarter, at most as much again.
 static void what_others_say(void **state)
 {
@@ -213,6 +238,14 @@ static void what_others_say(void **state)
         // A fifth of all messages: 16 of 80 are, of 88 are not.
         {{.rcpt = 1, .messages = 10, .refused = 2}, 16},
         {{.rcpt = 1, .messages = 11, .refused = 2}, 0},
+        // Recipients are no messages: of 10 each, 16 refused are a fifth of 80, but not of the 160 of 20 each.
+        {{.rcpt = 10, .messages = 1, .refused = 2}, 16},
+        {{.rcpt = 20, .messages = 1, .refused = 2}, 0},
+        {{.rcpt = 20, .messages = 1, .refused = 4}, 32},
+        // What filters stopped stays a share of messages, and both add up.
+        {{.rcpt = 20, .messages = 1, .spam = 1, .refused = 1}, 16},
+        {{.rcpt = 100, .messages = 5, .spam = 1, .refused = 4}, 0},
+        {{.rcpt = 100, .messages = 5, .spam = 1, .refused = 5}, 48},
         // One row an hour: no hour has more than ten.
         {{.rcpt = 1, .spam = 10, .minutes = 66}, 0},
     };
@@ -326,9 +359,13 @@ static void surge_by_mailbox(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(places),           cmocka_unit_test(filters),
-        cmocka_unit_test(what_others_say),  cmocka_unit_test(what_it_rests_on),
-        cmocka_unit_test(surge_by_mailbox), cmocka_unit_test(since_when),
+        cmocka_unit_test(places),
+        cmocka_unit_test(filters),
+        cmocka_unit_test(what_others_say),
+        cmocka_unit_test(what_it_rests_on),
+        cmocka_unit_test(surge_by_mailbox),
+        cmocka_unit_test(since_when),
+        cmocka_unit_test(refused_by_our_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

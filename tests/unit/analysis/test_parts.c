@@ -270,11 +270,85 @@ static void site_sight_and_watch(void **state)
     c.minute = m + 1;
     c.seconds = 60;
     c.sum.profile = COVERAGE_FULL_ENVELOPE;
+    c.sum.process = 1;
     site_coverage(s, &c);
     assert_true(site_sight(s, SITE_PORT25_OPEN) & DETECTOR_ENVELOPE);
     assert_false(s->one_direction || s->flow_only);
     assert_int_equal(site_watched(s, T0, T0 + 2 * MINUTE_MS), 100);
     assert_int_equal(site_watched(s, T0 - 2 * MINUTE_MS, T0 + 2 * MINUTE_MS), 100);
+    free(s);
+}
+
+// Minutes of one sensor, `kilo` octets seen in each; `half`: as many are missing, and two flows of five were
+// answered unseen.
+static void watch(struct site *s, int64_t *minute, int n, uint64_t kilo, bool half)
+{
+    for (int i = 0; i < n; i++) {
+        struct coverage_minute c = {.minute = (*minute)++,
+                                    .seconds = 60,
+                                    .sum = {.sampling = 1,
+                                            .profile = COVERAGE_FULL_ENVELOPE,
+                                            .seen_octets = kilo * 1000,
+                                            .missing_octets = half ? kilo * 1000 : 0,
+                                            .tcp_flows = kilo,
+                                            .one_sided_flows = half ? kilo * 2 / 5 : 0}};
+        site_coverage(s, &c);
+    }
+}
+
+static void site_sight_is_of_late(void **state)
+{
+    (void)state;
+    static const struct {
+        int minutes;
+        uint64_t kilo;
+        bool half, one_direction;
+    } steps[] = {
+        {3, 0, false, false},   // nothing to go by
+        {2, 10, true, false},   // forty thousand octets are too few
+        {2, 10, true, true},    // seventy-odd thousand are not, of minutes below 64 kB each
+        {60, 1, false, true},   // a quiet hour says nothing
+        {30, 50, false, false}, // both
+        {1, 50, true, false},   // one bad minute
+        {15, 50, true, true},   // a leg was lost
+        {60, 1, true, true},    {40, 50, false, false},
+    };
+    static const struct site_rule rule = {.parties_min = 10, .share = 0.5, .jump = 0.3};
+    struct site *s = calloc(1, sizeof *s);
+    int64_t m = T0 / MINUTE_MS;
+    site_init(s, &rule);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        watch(s, &m, steps[i].minutes, steps[i].kilo, steps[i].half);
+        assert_int_equal(s->one_direction, steps[i].one_direction);
+        assert_int_equal((site_sight(s, SITE_PORT25_OPEN) & DETECTOR_ANSWERS) != 0,
+                         !steps[i].one_direction);
+    }
+    // Loss is none of a direction: a third of the octets, of all flows something.
+    struct coverage_minute c = {.seconds = 60,
+                                .sum = {.sampling = 1,
+                                        .profile = COVERAGE_FLOW_ONLY,
+                                        .seen_octets = 200000,
+                                        .missing_octets = 100000,
+                                        .tcp_flows = 100,
+                                        .one_sided_flows = 3}};
+    for (int i = 0; i < 30; i++) {
+        c.minute = m++;
+        site_coverage(s, &c);
+        assert_false(s->one_direction);
+        assert_true(s->flow_only); // at once: the sensor says so
+    }
+    // A sensor that was silent for a quarter of an hour is not counted on.
+    c.sum.process = 1;
+    c.sum.profile = COVERAGE_FULL_ENVELOPE;
+    c.minute = m;
+    site_coverage(s, &c);
+    c.sum.process = 0;
+    c.sum.profile = COVERAGE_FLOW_ONLY;
+    for (int i = 0; i < 20; i++) {
+        c.minute = m + i;
+        site_coverage(s, &c);
+        assert_int_equal(s->flow_only, i >= 15);
+    }
     free(s);
 }
 
@@ -404,6 +478,7 @@ int main(void)
         cmocka_unit_test(roles),
         cmocka_unit_test(site_failure),
         cmocka_unit_test(site_sight_and_watch),
+        cmocka_unit_test(site_sight_is_of_late),
         cmocka_unit_test(policy_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,7 +71,10 @@ static void round_the_clock(void **state)
             print_error("case %zu\n", i);
         assert_int_equal(found, cases[i].found);
         if (found) {
-            assert_non_null(rig_evidence(&v, "direct-mx"));
+            const struct verdict_evidence *e = rig_evidence(&v, "direct-mx");
+            assert_non_null(e);
+            assert_true(strstr(e->sentence, " people sleep, and ") &&
+                        strstr(e->sentence, " are the limit."));
             assert_int_equal(v.ceiling, VERDICT_TICKET);
         }
         free(f);

@@ -54,6 +54,47 @@ static void a_session_seen_twice(void **state)
     }
 }
 
+// Which of both is heard of first does not matter, nor that the session's packets came before the first word of any log.
+static void whichever_comes_first(void **state)
+{
+    for (int packets_first = 0; packets_first <= 1; packets_first++)
+        for (int clear = 0; clear <= 1; clear++)
+            for (int port = 0; port <= 1; port++) {
+                struct fixture *f = fixture_again(state);
+                struct record log[2], seen;
+                log[0] = log[1] = mail_event(T0 + 5000, RECORD_MAIL_CONNECT);
+                log[1].mail.event = RECORD_MAIL_MESSAGE;
+                log[1].mail.recipients = 3;
+                for (int i = 0; i < 2; i++) {
+                    log[i].mail.client = addr(US);
+                    log[i].mail.client_port = port ? 40000 : 0;
+                    log[i].mail.server_port = 25;
+                    log[i].mail.mailbox = (struct keyed_hash){0};
+                }
+                seen = flow(T0 + 900, T0 + 3000, 25, RECORD_HANDSHAKE_ESTABLISHED);
+                seen.flow.responder = addr("192.0.2.10");
+                seen.flow.app = RECORD_APP_SMTP;
+                seen.flow.groups = RECORD_HAS_SMTP;
+                seen.flow.smtp.helo = 1;
+                if (clear) {
+                    seen.flow.smtp.mail = seen.flow.smtp.messages_ok = 1;
+                    seen.flow.smtp.rcpt = seen.flow.smtp.rcpt_ok = 3;
+                }
+                if (packets_first)
+                    fixture_take(f, &seen);
+                fixture_take(f, &log[0]);
+                if (!packets_first)
+                    fixture_take(f, &log[1]);
+                const struct minute_row *row = fixture_one(f, packets_first ? &log[1] : &seen, US);
+                const uint64_t *c = row->counter[MINUTE_SMARTHOST][MINUTE_OUT];
+                if (c[MINUTE_connections] != 1 || c[MINUTE_established] != 1 ||
+                    c[MINUTE_messages_ok] != 1 || c[MINUTE_rcpt_ok] != 3)
+                    fail_msg("packets first %d, clear %d, port %d: %d connections, %d recipients",
+                             packets_first, clear, port, (int)c[MINUTE_connections],
+                             (int)c[MINUTE_rcpt_ok]);
+            }
+}
+
 // Recipients that are told with their delivery, in the session's minute or two behind it: once, from packets when they
 // showed the envelope, by mailbox always from the log.
 static void recipients_of_deliveries(void **state)
@@ -110,10 +151,45 @@ static void recipients_of_deliveries(void **state)
     }
 }
 
+// Who guesses logins shows by the names that were tried, also where the log knows no port of the client's.
+static void names_that_were_tried(void **state)
+{
+    static const struct {
+        uint16_t port;
+        unsigned names;
+        uint32_t digests;
+    } cases[] = {{0, 1, 1}, {0, 6, 6}, {40000, 6, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fixture *f = fixture_again(state);
+        struct record r = mail_event(T0 + 1000, RECORD_MAIL_AUTH);
+        r.mail.client = addr(US);
+        r.mail.client_port = cases[i].port;
+        r.mail.server_port = 587;
+        r.mail.mailbox = (struct keyed_hash){0};
+        r.mail.auth_failed = 1;
+        r.mail.hash_count = 1;
+        for (uint64_t n = 0; n < 12; n++) {
+            r.mail.hash[0] = (struct keyed_hash){
+                .kind = KEYED_HASH_AUTH_USER, .key_id = 1, .value = 1000 + n % cases[i].names};
+            if (n < 11)
+                fixture_take(f, &r);
+        }
+        const struct minute_row *row = fixture_one(f, &r, US);
+        assert_int_equal(row->counter[MINUTE_SMARTHOST][MINUTE_OUT][MINUTE_auth_failed], 12);
+        assert_int_equal(row->digest_count, cases[i].digests);
+        for (uint32_t k = 0; k < row->digest_count; k++) {
+            assert_true(row->digest[k].flags & MINUTE_DIGEST_AUTH_FAILED);
+            assert_in_range(row->digest[k].user, 1000, 1000 + cases[i].names - 1);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_session_seen_twice, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(whichever_comes_first, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(names_that_were_tried, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(recipients_of_deliveries, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

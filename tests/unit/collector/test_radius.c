@@ -266,7 +266,13 @@ static void impossible_values(void **state)
         {41, 2, {1, 2}, RADIUS_REFUSED_VALUE},
         {40, 3, {0, 0, 1}, RADIUS_REFUSED_VALUE},
         {26, 3, {0, 0, 1}, RADIUS_REFUSED_VALUE},
+        {123, 4, {0, 3, 0x20, 0}, RADIUS_REFUSED_VALUE}, // all of the internet is nobody's line
+        {97, 4, {0, 15, 0x20, 1}, RADIUS_REFUSED_VALUE},
         {8, 4, {255, 255, 255, 254}, RADIUS_TAKEN}, // no address yet: counted, answered
+        {8, 4, {0}, RADIUS_TAKEN},                  // none of this kind
+        {123, 2, {0}, RADIUS_TAKEN},
+        {123, 18, {0, 56}, RADIUS_TAKEN}, // whatever its length
+        {168, 16, {0}, RADIUS_TAKEN},
         {26, 8, {0, 0, 13, 233, 1, 4, 'c', '1'}, RADIUS_TAKEN},
         {26, 8, {0, 0, 13, 233, 1, 9, 'c', '1'}, RADIUS_REFUSED_VALUE},
     };

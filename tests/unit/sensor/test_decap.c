@@ -315,6 +315,7 @@ static void test_named(void **state)
         {1, "eth:8864 x:210000010002 x:0021", "broken pppoes: bad version 1"},
         {1, "eth:86dd ip6:0 x:06ff000000000000", "broken ipv6: bad length 1"},
         {1, "eth:0800 ip4:47 x:00020800", "broken gre: bad version 1"},
+        {1, "eth:0800 ip4:47 x:0001880b", "broken gre: bad version 1"}, // no key
         {1, "eth:0800 ip4:47 x:100088be00000001 x:3001000100000000",
          "broken erspan: bad version 1"},
         {1, "eth:0800 ip4:47 x:2001640000ff0001", "broken eoip: bad length 1"},

@@ -88,6 +88,7 @@ static void test_stray_year(void **state)
     assert_int_equal(mail_log_stats(l)->clock_ahead, 1);
     assert_int_equal(mail_log_stats(l)->clock_back, 0);
     assert_int_equal(coverages, 64); // a minute, and the patience at the end
+    assert_int_equal(mail_log_latest(l), EPOCH_MS + 60000);
     mail_log_free(l);
 }
 

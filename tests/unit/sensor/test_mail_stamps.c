@@ -1,13 +1,17 @@
 // Lines of logs: octets into lines, stamps with and without a year and a zone, heads.
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "common/timefmt.h"
+#include "maillog/mail_input.h"
 #include "maillog/mail_lines.h"
+#include "scratch.h"
 
 // ---- Octets into lines.
 
@@ -127,6 +131,20 @@ static void test_local_time(void **state)
         {1767322000000, // 2026-01-02: a line of last year
          {"Dec 30 12:00:00", "Jan  2 01:00:00"},
          {"2025-12-30T11:00:00Z", "2026-01-02T00:00:00Z"}},
+        {1767322000000, // 2026-01-02: nothing of this year is so late
+         {"Jan  3 02:00:00", "Jan  3 04:00:00"},
+         {"2026-01-03T01:00:00Z", "2025-01-03T03:00:00Z"}},
+        {1767222000000, // 2025-12-31T23:00Z, its clock a little ahead
+         {"Jan  1 00:30:00"},
+         {"2025-12-31T23:30:00Z"}},
+        {1795330000000, // 2026-11-22: quiet weeks, a late line of December, a quiet spring
+         {"Dec 10 12:00:00", "Jan 20 12:00:00", "Dec 31 12:00:00", "Jan 21 12:00:00",
+          "Mar 30 12:00:00", "Nov 22 12:00:00"},
+         {"2025-12-10T11:00:00Z", "2026-01-20T11:00:00Z", "2025-12-31T11:00:00Z",
+          "2026-01-21T11:00:00Z", "2026-03-30T10:00:00Z", "2026-11-22T11:00:00Z"}},
+        {1795330000000, // what would lie ahead does not begin a year
+         {"Nov 21 12:00:00", "Mar  1 12:00:00", "Nov 22 12:00:00"},
+         {"2026-11-21T11:00:00Z", "2026-03-01T11:00:00Z", "2026-11-22T11:00:00Z"}},
         {1792900000000, // 2026-10-25, the night that is an hour longer
          {"Oct 25 01:59:59", "Oct 25 02:30:00", "Oct 25 02:59:59", "Oct 25 02:00:00",
           "Oct 25 02:30:00", "Oct 25 03:00:00"},
@@ -149,13 +167,85 @@ static void test_local_time(void **state)
     }
 }
 
+// ---- Files, before they are read.
+
+// Years are counted backwards from the file's own time, or from now when that is later.
+static void test_years(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *lines, *file_time, *first;
+        int year;
+    } cases[] = {
+        {"Nov 20 09:00:00 a b: c\n", "2026-11-22T00:00:00Z", "2026-11-20T08:00:00Z", 2026},
+        {"Nov 20 09:00:00 a b: c\n", "2024-11-22T00:00:00Z", "2024-11-20T08:00:00Z", 2024},
+        {"Nov 20 09:00:00 a b: c\n", "2024-11-02T00:00:00Z", "2023-11-20T08:00:00Z", 2023},
+        {"Nov 20 09:00:00 a b: c\n", "2036-11-02T00:00:00Z", "2026-11-20T08:00:00Z", 2026},
+        {"\n<22>Nov 20 09:00:00 a b: c\nJan  2 01:00:00 a b: c\nDec 31 01:00:00 a b: late\n"
+         "no stamp\nJun  1 01:00:00 a b: c\nDec 24 01:00:00 a b: c\nJan 20 00:00:00 a b: c\nFeb  1 "
+         "00:00:00 a b: c",
+         "2026-11-22T00:00:00Z", "2024-11-20T08:00:00Z", 2024},
+        {"2024-11-20T09:00:00Z a b: c\nDec", "2026-11-22T00:00:00Z", "2024-11-20T09:00:00Z", 0},
+        {"2024-11-20 09:00:00 1rXabc-0000AB-Cd Completed\n", "2026-11-22T00:00:00Z",
+         "2024-11-20T08:00:00Z", 0},
+        {"{\"v\":1,\"time\":\"2024-11-20T09:00:00Z\",\"event\":\"message\",\"user\":\"b\"}\n",
+         "2026-11-22T00:00:00Z", "2024-11-20T09:00:00Z", 0},
+        {"nothing\nof the kind", "2026-11-22T00:00:00Z", NULL, 0},
+        {"", "2026-11-22T00:00:00Z", NULL, 0},
+    };
+    setenv("TZ", "Europe/Berlin", 1);
+    tzset();
+    char dir[SCRATCH_MAX], path[SCRATCH_MAX + 8], text[TIME_TEXT_MAX];
+    assert_int_equal(scratch_make(dir), 0);
+    snprintf(path, sizeof path, "%s/log", dir);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        FILE *f = fopen(path, "w");
+        int64_t file_ms;
+        assert_non_null(f);
+        assert_true(fputs(cases[i].lines, f) >= 0 && fclose(f) == 0);
+        assert_int_equal(time_parse(cases[i].file_time, &file_ms), 0);
+        struct timespec times[2] = {{.tv_sec = file_ms / 1000}, {.tv_sec = file_ms / 1000}};
+        assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+        struct mail_look look;
+        mail_look(path, 1795330000000, &look); // 2026-11-22
+        if (look.year != cases[i].year)
+            fail_msg("case %zu: %d", i, look.year);
+        assert_string_equal(look.first_ms ? time_format(look.first_ms, text) : "",
+                            cases[i].first ? cases[i].first : "");
+    }
+    scratch_remove(dir);
+}
+
+static void test_order(void **state)
+{
+    (void)state;
+    struct mail_look look[] = {{.path = "new", .first_ms = 30, .inode = 1},
+                               {.path = "empty", .inode = 2},
+                               {.path = "old", .first_ms = 10, .inode = 3},
+                               {.path = "again", .first_ms = 30, .inode = 1},
+                               {.path = "other disk", .first_ms = 30, .inode = 3, .device = 1},
+                               {.path = "missing", .first_ms = 40},
+                               {.path = "missing too", .first_ms = 40}};
+    static const char *const sorted[] = {"old",        "new",     "empty",      "again",
+                                         "other disk", "missing", "missing too"};
+    struct mail_look piped[] = {
+        {.path = "new", .first_ms = 30}, {.path = "-"}, {.path = "old", .first_ms = 10}};
+    assert_true(mail_look_order(look, 7));
+    for (size_t i = 0; i < 7; i++) {
+        assert_string_equal(look[i].path, sorted[i]);
+        assert_int_equal(mail_look_repeats(look, i), i == 3);
+    }
+    assert_false(mail_look_order(look, 7));
+    assert_false(mail_look_order(piped, 3));
+    assert_string_equal(piped[0].path, "new");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_split),
-        cmocka_unit_test(test_long_line),
-        cmocka_unit_test(test_heads),
-        cmocka_unit_test(test_local_time),
+        cmocka_unit_test(test_split), cmocka_unit_test(test_long_line),
+        cmocka_unit_test(test_heads), cmocka_unit_test(test_local_time),
+        cmocka_unit_test(test_years), cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
