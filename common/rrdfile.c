@@ -41,57 +41,27 @@ static int write_trial(const char *path)
     return code;
 }
 
+// Before each call of librrd.
+static void begin(void)
+{
+    rrd_clear_error();
+    errno = 0;
+}
+
 static int failed(const char *path, int code, char error[static RRDFILE_ERROR_MAX])
 {
+    int system = errno; // of librrd's last system call, when it says nothing itself
     const char *text = rrd_test_error() ? rrd_get_error() : "";
     if (*text && strstr(text, path))
         snprintf(error, RRDFILE_ERROR_MAX, "%s", text);
     else if (*text) // librrd does not always say of which file
         snprintf(error, RRDFILE_ERROR_MAX, "%.120s: %s", path, text);
     else {
-        int why = write_trial(path);
+        int why = system ? system : write_trial(path);
         snprintf(error, RRDFILE_ERROR_MAX, "%.120s: %s", path,
                  why ? strerror(why) : "librrd gives no reason");
     }
     rrd_clear_error();
-    return code;
-}
-
-// librrd believes the counts of a file's head, and crashes on wrong ones. So they are looked at first. A file
-// that cannot be opened or is too short is left to librrd, which says so.
-static bool head_is_sound(const char *path)
-{
-    // Octets of librrd's format, as of this machine.
-    enum { FIXED = 128, EACH = 120, LIVE = 16, SOURCE_STATE = 112, ROW_STATE = 80 };
-    enum { MOST = ARCHIVES + FORECAST_ARCHIVES, WORD = 8 };
-    enum { DEFINED = FIXED + (SERIES_SOURCES + MOST) * EACH };
-    char head[DEFINED];
-    uint64_t count[3], rows[2], at[MOST];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return true;
-    bool sound = true;
-    if (pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head && memcmp(head, "RRD", 4) == 0) {
-        memcpy(count, head + 24, sizeof count);
-        sound = count[0] == SERIES_SOURCES && (count[1] == ARCHIVES || count[1] == MOST) &&
-                count[2] == SERIES_STEP_S;
-        size_t n = sound ? (size_t)count[1] : 0;
-        off_t where = (off_t)(FIXED + (SERIES_SOURCES + n) * EACH + LIVE +
-                              SERIES_SOURCES * SOURCE_STATE + SERIES_SOURCES * n * ROW_STATE);
-        bool placed = n && pread(fd, at, n * WORD, where) == (ssize_t)(n * WORD);
-        for (size_t a = 0; a < n; a++) {
-            memcpy(rows, head + FIXED + (SERIES_SOURCES + a) * EACH + 24, sizeof rows);
-            sound = sound && rows[0] > 0 && rows[0] <= 100000 && rows[1] > 0 &&
-                    rows[1] <= DAY_MINUTES && (!placed || at[a] < rows[0]);
-        }
-    }
-    close(fd);
-    return sound;
-}
-
-static int unsound(const char *path, int code, char error[static RRDFILE_ERROR_MAX])
-{
-    snprintf(error, RRDFILE_ERROR_MAX, "%.120s: another layout, or its head is damaged", path);
     return code;
 }
 
@@ -155,7 +125,7 @@ static int widen(const char *path, char error[static RRDFILE_ERROR_MAX])
         return -ENOMEM;
     char words[][12] = {"tune", "--deltapos", "4", "--deltaneg", "4"};
     char *argv[] = {words[0], copy, words[1], words[2], words[3], words[4]};
-    rrd_clear_error();
+    begin();
     int rc = rrd_tune((int)(sizeof argv / sizeof argv[0]), argv) != 0 ? failed(path, -EIO, error)
                                                                       : 0;
     free(copy);
@@ -171,7 +141,7 @@ int rrdfile_create(const char *path, struct rrdfile_shape shape, int64_t start_s
     }
     struct arguments a;
     put_arguments(&a, shape);
-    rrd_clear_error();
+    begin();
     if (rrd_create_r(path, SERIES_STEP_S, (time_t)start_s, a.argc, a.argv) != 0) {
         unlink(path);
         return failed(path, -EIO, error);
@@ -219,15 +189,15 @@ int rrdfile_update(const char *path, const struct rrdfile_update *update, size_t
     enum { BATCH = 64 };
     char text[BATCH][RRDFILE_UPDATE_TEXT_MAX];
     const char *argv[BATCH];
-    if (!head_is_sound(path))
-        return unsound(path, -EIO, error);
+    if (rrdhead_check(path, error) != 0)
+        return -EIO;
     for (size_t done = 0; done < count;) {
         int argc = 0;
         for (; argc < BATCH && done < count; argc++, done++) {
             rrdfile_update_text(&update[done], text[argc]);
             argv[argc] = text[argc];
         }
-        rrd_clear_error();
+        begin();
         if (rrd_update_r(path, NULL, argc, argv) != 0)
             return failed(path, -EIO, error);
     }
@@ -242,9 +212,9 @@ int rrdfile_fetch(const char *path, enum rrdfile_cf cf, int64_t start_s, int64_t
     unsigned long step = (unsigned long)step_s, sources = 0;
     char **names = NULL;
     rrd_value_t *data = NULL;
-    if (!head_is_sound(path))
-        return unsound(path, -EIO, error);
-    rrd_clear_error();
+    if (rrdhead_check(path, error) != 0)
+        return -EIO;
+    begin();
     if (rrd_fetch_r(path, cfs[cf], &start, &end, &step, &sources, &names, &data) != 0)
         return failed(path, access(path, F_OK) != 0 ? -ENOENT : -EIO, error);
     int rc = 0;
@@ -279,9 +249,9 @@ int rrdfile_last(const char *path, int64_t *out_s, char error[static RRDFILE_ERR
                  errno == ENOENT ? "no such series" : strerror(errno));
         return -errno;
     }
-    if (!head_is_sound(path))
-        return unsound(path, -EIO, error);
-    rrd_clear_error();
+    if (rrdhead_check(path, error) != 0)
+        return -EIO;
+    begin();
     time_t last = rrd_last_r(path);
     if (last == (time_t)-1)
         return failed(path, -EIO, error);
@@ -291,11 +261,12 @@ int rrdfile_last(const char *path, int64_t *out_s, char error[static RRDFILE_ERR
 
 int rrdfile_reach(const char *path, unsigned archive, int64_t *out_s)
 {
-    if (!head_is_sound(path))
+    char error[RRDFILE_ERROR_MAX];
+    if (rrdhead_check(path, error) != 0)
         return -EIO;
     rrd_clear_error();
     time_t first = rrd_first_r(path, (int)archive);
-    rrd_clear_error();
+    begin();
     if (first == (time_t)-1)
         return -EIO;
     *out_s = (int64_t)first - series_archives[SERIES_FULL][archive].step_s;
@@ -345,9 +316,9 @@ static struct rrdfile_found found_in(const char *path, const rrd_info_t *info, u
 int rrdfile_check(const char *path, struct rrdfile_shape *out, struct rrdfile_found *found,
                   char error[static RRDFILE_ERROR_MAX])
 {
-    if (!head_is_sound(path))
-        return unsound(path, -EPROTO, error);
-    rrd_clear_error();
+    if (rrdhead_check(path, error) != 0)
+        return -EPROTO;
+    begin();
     rrd_info_t *info = rrd_info_r(path);
     if (!info)
         return failed(path, access(path, F_OK) != 0 ? -ENOENT : -EPROTO, error);

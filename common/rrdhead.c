@@ -1,4 +1,4 @@
-// Offsets of a file's parts, and reads and writes at them.
+// Offsets of a file's parts, reads and writes at them, and what of a head librrd can be given.
 #include "common/rrdhead.h"
 
 #include <errno.h>
@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ARCHIVES_MAX = 16, PIECE = 65536 };
+enum { ARCHIVES_MAX = 16, PIECE = 65536, ROWS_MAX = 100000, ROW_MINUTES_MAX = 1440 };
+
+#define TIME_MAX_S 4102444800LL // 2100: the journal takes none from then on
 
 // Sources and archives as they stand in the file, one behind the other.
 struct head {
@@ -72,6 +74,96 @@ static int read_head(int fd, struct head *h)
 static bool is_plain(const rra_def_t *a)
 {
     return strcmp(a->cf_nam, "AVERAGE") == 0 || strcmp(a->cf_nam, "MAX") == 0;
+}
+
+// Is it librrd's own format, of this machine? What is not, and what a later librrd made, librrd refuses in its own
+// words before it believes a count.
+static bool is_librrds(int fd)
+{
+    stat_head_t s;
+    if (read_at(fd, &s, sizeof s, 0) != 0 || memcmp(s.cookie, RRD_COOKIE, sizeof s.cookie) != 0 ||
+        !float_cookie(s.float_cookie))
+        return false;
+    bool number = strspn(s.version, "0123456789") == 4 && s.version[4] == '\0';
+    return !number || strcmp(s.version, RRD_VERSION5) <= 0;
+}
+
+static bool is_word(const char *text, size_t size)
+{
+    return text[0] && memchr(text, '\0', size);
+}
+
+// Forecasts refer to one another by number, and failures are kept in a pad of so many octets.
+static bool refers_within(const struct head *h, const rra_def_t *a)
+{
+    unsigned long other = a->par[RRA_dependent_rra_idx].u_cnt;
+    if (is_plain(a))
+        return true;
+    if (strcmp(a->cf_nam, "FAILURES") == 0 &&
+        (a->par[RRA_window_len].u_cnt == 0 ||
+         a->par[RRA_window_len].u_cnt > MAX_FAILURES_WINDOW_LEN))
+        return false;
+    return other < h->stat.rra_cnt && !is_plain(&h->def.archive[other]);
+}
+
+static bool archives_are_sound(const struct head *h, const rra_ptr_t *place, uint64_t *rows)
+{
+    bool sound = true;
+    *rows = 0;
+    for (size_t i = 0; sound && i < h->stat.rra_cnt; i++)
+        sound = is_word(h->def.archive[i].cf_nam, CF_NAM_SIZE);
+    for (size_t i = 0; sound && i < h->stat.rra_cnt; i++) {
+        const rra_def_t *a = &h->def.archive[i];
+        sound = a->row_cnt > 0 && a->row_cnt <= ROWS_MAX && a->pdp_cnt > 0 &&
+                a->pdp_cnt <= ROW_MINUTES_MAX && place[i].cur_row < a->row_cnt &&
+                refers_within(h, a);
+        *rows += a->row_cnt;
+    }
+    return sound;
+}
+
+static int check(int fd)
+{
+    struct head h;
+    rra_ptr_t place[ARCHIVES_MAX];
+    live_head_t live;
+    pdp_prep_t source[SERIES_SOURCES];
+    struct stat st;
+    uint64_t rows;
+    int rc = read_head(fd, &h);
+    if (rc == 0)
+        rc = read_at(fd, &live, sizeof live, h.live);
+    if (rc == 0)
+        rc = read_at(fd, source, sizeof source, h.pdp);
+    if (rc == 0)
+        rc = read_at(fd, place, h.stat.rra_cnt * sizeof place[0], h.place);
+    if (rc == 0 && fstat(fd, &st) != 0)
+        rc = -errno;
+    if (rc != 0)
+        return rc;
+    bool sound = strcmp(h.stat.version, RRD_VERSION5) <= 0 && live.last_up >= 0 &&
+                 live.last_up <= TIME_MAX_S && archives_are_sound(&h, place, &rows);
+    rows = sound ? rows : 0;
+    for (size_t i = 0; sound && i < SERIES_SOURCES; i++)
+        sound = is_word(h.def.source[i].ds_nam, DS_NAM_SIZE) &&
+                is_word(h.def.source[i].dst, DST_SIZE) &&
+                memchr(source[i].last_ds, '\0', LAST_DS_LEN);
+    uint64_t end = (uint64_t)h.rows + rows * SERIES_SOURCES * sizeof(rrd_value_t);
+    return sound && (uint64_t)st.st_size >= end ? 0 : -EPROTO;
+}
+
+int rrdhead_check(const char *path, char error[static RRDFILE_ERROR_MAX])
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    int rc = is_librrds(fd) ? check(fd) : 0;
+    close(fd);
+    if (rc == -EPROTO)
+        snprintf(error, RRDFILE_ERROR_MAX, "%.120s: another layout, or its head is damaged", path);
+    else if (rc != 0)
+        failed(path, rc, error);
+    return rc;
 }
 
 int rrdhead_renew(const char *path, uint64_t identity, char error[static RRDFILE_ERROR_MAX])

@@ -106,11 +106,17 @@ struct series_range {
 // The values of a range, as they are now known: rows of the file, amendments that came after, zero
 // where somebody watched and nothing was written, unknown where nobody did.
 // On success `*out` is an array of `*count` samples, oldest first, which the caller frees.
-// -ENOENT: no series of this name. A file of another layout: -EPROTO.
+// -ENOENT: there never was a series of this name; -ENODATA: its file is gone; -EIO, -EPROTO: it is damaged, or of
+// another layout.
 int series_fetch(const char *rrd_dir, enum series_kind kind, const char *name,
                  struct series_range *range, struct series_sample **out, size_t *count);
 
-// When the file last took a value; 0: none. -ENOENT.
+// Such a code in a sentence: the file below the folder, what is wrong, and what mends it.
+#define SERIES_EXPLAIN_MAX 320
+const char *series_explain(enum series_kind kind, const char *name, int code,
+                           char out[static SERIES_EXPLAIN_MAX]);
+
+// When the file last took a value; 0: none. -ENOENT, -ENODATA as above.
 int series_last(const char *rrd_dir, enum series_kind kind, const char *name, int64_t *out_s);
 
 // Whose a key was, as far as the journal said; oldest first. No file, no lease: none.

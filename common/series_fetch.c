@@ -304,6 +304,24 @@ static void hide_others(struct rows *rows)
     }
 }
 
+// What is beside a series that there once was: notes of a subscriber, the name of a POP, class or sensor.
+static bool was_there(const char *rrd_dir, enum series_kind kind, const char *name)
+{
+    struct series_notes notes;
+    char **names;
+    size_t count;
+    bool was = false;
+    if (kind == SERIES_SUBSCRIBER && series_notes_read(rrd_dir, kind, name, &notes) == 0) {
+        was = notes.leases > 0 || notes.sights > 0 || notes.amendments > 0 || notes.lost_before > 0;
+        series_notes_free(&notes);
+    } else if (kind >= SERIES_POP && series_names(rrd_dir, kind, &names, &count) == 0) {
+        for (size_t i = 0; i < count; i++)
+            was = was || strcmp(names[i], name) == 0;
+        free(names);
+    }
+    return was;
+}
+
 static int open_request(struct request *q, const char *rrd_dir, enum series_kind kind,
                         const char *name)
 {
@@ -313,7 +331,27 @@ static int open_request(struct request *q, const char *rrd_dir, enum series_kind
         .rrd_dir = rrd_dir, .kind = kind, .name = name, .halves_until_s = NOT_ASKED};
     if (snprintf(q->path, sizeof q->path, "%s/%s", rrd_dir, relative) >= (int)sizeof q->path)
         return -ENAMETOOLONG;
-    return rrdfile_last(q->path, &q->last_s, q->error);
+    int rc = rrdfile_last(q->path, &q->last_s, q->error);
+    return rc == -ENOENT && was_there(rrd_dir, kind, name) ? -ENODATA : rc;
+}
+
+const char *series_explain(enum series_kind kind, const char *name, int code,
+                           char out[static SERIES_EXPLAIN_MAX])
+{
+    char path[SERIES_PATH_MAX];
+    series_path(kind, name, path);
+    if (code == -ENOENT)
+        snprintf(out, SERIES_EXPLAIN_MAX, "no traffic of this name has been recorded");
+    else if (code != -ENODATA && code != -EIO && code != -EPROTO)
+        snprintf(out, SERIES_EXPLAIN_MAX, "%.100s: %s", path, strerror(-code));
+    else
+        snprintf(out, SERIES_EXPLAIN_MAX,
+                 "%.100s is %s; postern series %srebuild %s%s%s--key %.48s", path,
+                 code == -ENODATA ? "gone" : "damaged", code == -ENODATA ? "" : "fsck says how, ",
+                 kind == SERIES_SUBSCRIBER ? "" : "--kind ",
+                 kind == SERIES_SUBSCRIBER ? "" : series_kind_name(kind),
+                 kind == SERIES_SUBSCRIBER ? "" : " ", name);
+    return out;
 }
 
 int series_fetch(const char *rrd_dir, enum series_kind kind, const char *name,

@@ -8,6 +8,9 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/timefmt.h"
+
+#define CLOCK_MS (2 * 86400000LL) // no sensor's reports come that late
 
 enum { PLACES = 1024, ENTRIES_A_STEP = 512, KEYS_A_STEP = 256, MINUTE_MS = 60000 };
 
@@ -32,6 +35,8 @@ struct follower {
     struct journal_cursor end;
     uint64_t errors_before;
     bool in_round;
+    int64_t jump_ms; // the journal's time went on to here by more than CLOCK_MS; 0: it did not
+    char clock[FOLLOWER_CLOCK_MAX];
 };
 
 static void note_place(struct follower *f, int64_t mark_ms)
@@ -46,6 +51,19 @@ static void note_place(struct follower *f, int64_t mark_ms)
         f->places = kept;
     }
     f->place[f->places++] = (struct place){journal_reader_cursor(f->reader), mark_ms};
+}
+
+// Time that jumps ahead and comes back is a wrong clock's: files hold so much time behind their newest row, and what
+// lies further back has left them.
+static void note_time(struct follower *f, int64_t t_ms)
+{
+    char ahead[TIME_TEXT_MAX], back[TIME_TEXT_MAX];
+    if (f->jump_ms == 0 || t_ms >= f->jump_ms - CLOCK_MS || f->clock[0])
+        return;
+    snprintf(f->clock, sizeof f->clock,
+             "the journal goes on to %s and then comes back to %s: earlier time has left the files",
+             time_format(f->jump_ms, ahead), time_format(t_ms, back));
+    log_warning("%s; %s", f->clock, follower_clock_fix);
 }
 
 static int save_cursor(const char *path, const struct journal_cursor *from,
@@ -157,6 +175,8 @@ int follower_open(const char *journal, const char *rrd_dir, struct series_writer
     }
     // Without a cursor, as far as everybody's series goes was given before: nothing counts twice.
     int64_t last_s;
+    if (f->repeating && series_last(rrd_dir, SERIES_SITE, SERIES_SITE_NAME, &last_s) == 0)
+        f->jump_ms = last_s * 1000;
     if (!f->repeating && series_last(rrd_dir, SERIES_SITE, SERIES_SITE_NAME, &last_s) == 0) {
         f->repeating = true;
         f->repeated_until_ms = last_s * 1000;
@@ -179,6 +199,9 @@ static int end_round(struct follower *f, bool stops_on_error)
 
 static void on_mark(struct follower *f, int64_t mark_ms)
 {
+    note_time(f, mark_ms);
+    if (f->mark_ms > 0 && mark_ms > f->mark_ms + CLOCK_MS)
+        f->jump_ms = mark_ms;
     f->mark_ms = mark_ms;
     note_place(f, mark_ms);
     f->errors_before = series_writer_stats(f->writer)->errors;
@@ -220,6 +243,8 @@ int follower_step(struct follower *f, bool stops_on_error)
         if (rc <= 0)
             return rc < 0 ? rc : FOLLOWER_AT_END;
         if (e->kind == JOURNAL_ROW)
+            note_time(f, e->row.minute * MINUTE_MS);
+        if (e->kind == JOURNAL_ROW)
             rc = series_writer_row(f->writer, &e->row);
         else if (e->kind == JOURNAL_COVERAGE)
             rc = series_writer_coverage(f->writer, &e->coverage);
@@ -242,6 +267,11 @@ void follower_finish(struct follower *f)
 int64_t follower_mark_ms(const struct follower *f)
 {
     return f->mark_ms;
+}
+
+const char *follower_clock(const struct follower *f)
+{
+    return f->clock;
 }
 
 const struct journal_stats *follower_journal(const struct follower *f)

@@ -27,6 +27,11 @@ int follower_step(struct follower *f, bool stops_on_error);
 void follower_finish(struct follower *f);
 
 int64_t follower_mark_ms(const struct follower *f); // the last one read; 0: none
+// Of time that jumped ahead and came back, as of a capture or sensor with a wrong clock: when; "": none did.
+#define FOLLOWER_CLOCK_MAX 160
+const char *follower_clock(const struct follower *f);
+static const char follower_clock_fix[] =
+    "take the wrong days out of the journal, then postern series rebuild";
 const struct journal_stats *follower_journal(const struct follower *f);
 // As journal_reader_damage: the next place that was passed over.
 bool follower_damage(struct follower *f, char out[static JOURNAL_DAMAGE_TEXT_MAX]);

@@ -12,104 +12,8 @@
 #include "common/journal.h"
 #include "common/log.h"
 #include "common/rrdcached.h"
+#include "common/series_conf.h"
 #include "series/follower.h"
-
-struct series_conf {
-    char *journal;
-    char *rrd;
-    int64_t settle_ms;
-    int64_t creations_a_minute;
-    int64_t burst_connections;
-    int64_t waiting_minutes;
-    int64_t waiting_total;
-    int64_t keys;
-    int layout;
-    char *rrdcached;
-    int64_t poll_ms;
-};
-
-static const char *const layouts[] = {"full", "reduced", NULL};
-
-#define AT(member) offsetof(struct series_conf, member)
-static const struct conf_key series_keys_table[] = {
-    {.name = "journal",
-     .type = CONF_PATH,
-     .offset = AT(journal),
-     .def = "/var/lib/postern/journal",
-     .help = "folder of the minute journal"},
-    {.name = "rrd",
-     .type = CONF_PATH,
-     .offset = AT(rrd),
-     .def = "/var/lib/postern/rrd",
-     .help = "folder of the RRD files"},
-    {.name = "settle",
-     .type = CONF_DURATION,
-     .offset = AT(settle_ms),
-     .max = 3600e3,
-     .def = "2m",
-     .help = "a minute is written this long after its end, so that late rows still count"},
-    {.name = "creations",
-     .type = CONF_INT,
-     .offset = AT(creations_a_minute),
-     .min = 1,
-     .max = 100000,
-     .def = "300",
-     .unit = "files a minute",
-     .help = "new files at most, so that a spoofed scan cannot fill a disk"},
-    {.name = "burst",
-     .type = CONF_INT,
-     .offset = AT(burst_connections),
-     .min = 1,
-     .max = 100000,
-     .def = "3",
-     .unit = "connections a minute",
-     .help = "attempts that earn a file without an established session"},
-    {.name = "waiting_minutes",
-     .type = CONF_INT,
-     .offset = AT(waiting_minutes),
-     .min = 1,
-     .max = 1440,
-     .def = "60",
-     .unit = "minutes",
-     .help = "minutes kept for a subscriber that has no file yet"},
-    {.name = "keys",
-     .type = CONF_INT,
-     .offset = AT(keys),
-     .min = 16,
-     .max = 4e9,
-     .def = "2000000",
-     .unit = "subscribers",
-     .help = "series known at most"},
-    {.name = "waiting_total",
-     .type = CONF_INT,
-     .offset = AT(waiting_total),
-     .min = 1000,
-     .max = 1e9,
-     .def = "1000000",
-     .unit = "minutes",
-     .help = "minutes kept for all subscribers without a file together; beyond, one each"},
-    {.name = "layout",
-     .type = CONF_ENUM,
-     .offset = AT(layout),
-     .names = layouts,
-     .def = "full",
-     .help = "rows of a subscriber's file: full is 371 kB, reduced is 150 kB"},
-    {.name = "rrdcached",
-     .type = CONF_STRING,
-     .offset = AT(rrdcached),
-     .optional = true,
-     .help =
-         "socket of rrdcached (unix:/run/rrdcached.sock), which writes subscribers' files; absent: "
-         "written directly"},
-    {.name = "poll",
-     .type = CONF_DURATION,
-     .offset = AT(poll_ms),
-     .min = 100,
-     .max = 60e3,
-     .def = "1s",
-     .help = "how often the journal is looked at"},
-    {0},
-};
 
 enum {
     TOGETHER = 32,         // a file job writes so many minutes of a file at once
@@ -239,6 +143,8 @@ static void put_problems(const struct state *s, struct control_status *status)
         control_status_problem(status, 1, "times-refused",
                                "the journal has minutes before 1981 or after 2099",
                                "set the clock of the sensor, or correct the capture's times");
+    if (follower_clock(s->follower)[0])
+        control_status_problem(status, 1, "clock", follower_clock(s->follower), follower_clock_fix);
     if (w->keys_refused > 0)
         control_status_problem(status, 1, "series-table-full", "more subscribers than series.keys",
                                "raise series.keys");
@@ -429,7 +335,7 @@ int main(int argc, char **argv)
         .synopsis = "[-c FILE] [-j JOURNAL-DIR -d RRD-DIR] [--status FILE]",
         .options = options,
         .section = "series",
-        .keys = series_keys_table,
+        .keys = series_conf_keys,
         .conf_size = sizeof(struct series_conf),
         .run = series_run,
         .check = series_check,

@@ -5,17 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "command/command.h"
 #include "command/series_parts.h"
+#include "common/daemon.h"
 #include "common/json.h"
+#include "common/rrdcached.h"
+#include "common/series_conf.h"
 #include "common/series_coverage.h"
 #include "common/timefmt.h"
 
 static const struct command_option options[] = {
     {'d', "rrd", "DIR", "folder of the RRD files (default: /var/lib/postern/rrd)"},
     {'j', "journal", "DIR", "rebuild: the journal (default: /var/lib/postern/journal)"},
-    {'c', "config", "FILE", "rebuild: configuration for postern-series"},
+    {'c', "config", "FILE",
+     "export: where the files are, and rrdcached; rebuild: configuration for postern-series"},
     {0, "key", "NAME", "rebuild: this series alone"},
     {0, "faulty", NULL, "rebuild: those alone that fsck finds faults in"},
     {0, "kind", "KIND", "export, rebuild --key: subscriber (default), site, pop, class or sensor"},
@@ -93,13 +98,13 @@ static int print_json(enum series_kind kind, const struct series_sample *s, size
     return 0;
 }
 
-static int parse_range(const struct command_args *a, struct series_range *r)
+static int parse_range(const struct command_args *a, const char *rrd, struct series_range *r)
 {
     int64_t now_s;
-    int rc = series_coverage_end(series_value_or(a, "rrd", series_default_rrd), &now_s);
+    int rc = series_coverage_end(rrd, &now_s);
     if (rc != 0) {
-        fprintf(stderr, "postern series: %s/coverage: %s; name the folder with --rrd\n",
-                series_value_or(a, "rrd", series_default_rrd), strerror(-rc));
+        fprintf(stderr, "postern series: %s/coverage: %s; name the folder with --rrd\n", rrd,
+                strerror(-rc));
         return EX_NOINPUT;
     }
     const char *from = series_value_or(a, "from", "now-24h"), *to = series_value_or(a, "to", "now");
@@ -114,9 +119,38 @@ static int parse_range(const struct command_args *a, struct series_range *r)
     return 0;
 }
 
-static int run_export(const struct command_args *a)
+// Are these two the same folder?
+static bool is_same(const char *one, const char *other)
 {
-    const char *rrd = series_value_or(a, "rrd", series_default_rrd);
+    char *a = realpath(one, NULL), *b = realpath(other, NULL);
+    bool same = a && b && strcmp(a, b) == 0;
+    free(a);
+    free(b);
+    return same;
+}
+
+// What rrdcached holds of a series is in no file yet, and would read as zero. False after a line that says why it
+// could not be asked.
+static bool flush(const char *socket, const char *rrd, enum series_kind kind, const char *name)
+{
+    enum { PATIENCE_MS = 5000 };
+    struct rrdcached *cached;
+    int rc = rrdcached_open(socket, PATIENCE_MS, &cached);
+    if (rc == 0) {
+        rc = rrdcached_flush_series(cached, rrd, kind, name);
+        rrdcached_close(cached);
+    }
+    if (rc != 0)
+        fprintf(
+            stderr,
+            "postern series: rrdcached at %s: %s; the minutes it holds are missing, and read as "
+            "zero: start it, or correct series.rrdcached\n",
+            socket, strerror(-rc));
+    return rc == 0;
+}
+
+static int print_series(const struct command_args *a, const char *rrd, const char *socket)
+{
     int kind = series_kind_of(a);
     const char *name = kind == SERIES_SITE    ? SERIES_SITE_NAME
                        : a->operand_count > 1 ? a->operands[1]
@@ -130,15 +164,18 @@ static int run_export(const struct command_args *a)
         fprintf(stderr, "postern series: export whom? postern series export 192.0.2.7\n");
         return EX_USAGE;
     }
-    int code = parse_range(a, &r);
+    int code = parse_range(a, rrd, &r);
     if (code != 0)
         return code;
+    bool whole = !socket || flush(socket, rrd, (enum series_kind)kind, name);
     int rc = series_fetch(rrd, (enum series_kind)kind, name, &r, &s, &count);
     if (rc == -EINVAL)
         return series_wrong("step", series_value_or(a, "step", ""), "use 60, 600, 3600 or 86400");
     if (rc != 0) {
+        char text[SERIES_EXPLAIN_MAX];
         fprintf(stderr, "postern series: %s of %s: %s\n", name, rrd,
-                rc == -ENOENT ? "no such series" : strerror(-rc));
+                rc == -ENOENT ? "no such series"
+                              : series_explain((enum series_kind)kind, name, rc, text));
         return rc == -ENOENT ? EX_NOINPUT : EX_IOERR;
     }
     if (command_has(a, "json"))
@@ -146,6 +183,24 @@ static int run_export(const struct command_args *a)
     else
         print_csv((enum series_kind)kind, s, count);
     free(s);
+    return code == 0 && !whole ? EX_UNAVAILABLE : code;
+}
+
+// The folder and rrdcached's socket stand in the configuration. One that nobody named counts for its own folder
+// alone.
+static int run_export(const struct command_args *a)
+{
+    struct series_conf conf;
+    const struct conf_section section = {.name = "series", .keys = series_conf_keys, .out = &conf};
+    const char *file = command_value(a, "config");
+    if (!file && access(DAEMON_CONFIG_DEFAULT, R_OK) == 0)
+        file = DAEMON_CONFIG_DEFAULT;
+    if (conf_load(file, &section, 1, stderr) != 0)
+        return EX_CONFIG;
+    const char *rrd = series_value_or(a, "rrd", conf.rrd);
+    bool meant = command_has(a, "config") || is_same(rrd, conf.rrd);
+    int code = print_series(a, rrd, meant ? conf.rrdcached : NULL);
+    conf_free(series_conf_keys, &conf);
     return code;
 }
 
@@ -180,7 +235,7 @@ static int run(const struct command_args *a)
         const char *options; // that mean something to it
         int (*run)(const struct command_args *a);
     } verbs[] = {{"fsck", 1, " rrd ", series_fsck_run},
-                 {"export", 2, " rrd kind from to step json ", run_export},
+                 {"export", 2, " rrd config kind from to step json ", run_export},
                  {"rebuild", 1, " rrd journal config key faulty kind ", series_rebuild_run}};
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         if (strcmp(a->operands[0], verbs[i].name) != 0)

@@ -2,7 +2,7 @@
 //   /api/v1/tickets?state=open&class=C&subscriber=S&before=N&limit=N
 //   /api/v1/tickets/N
 //   /api/v1/feed?after=N&limit=N            changes in order: what a walled garden reads
-//   /api/v1/series/KIND?name=S&range=day    or from=, to=
+//   /api/v1/series/KIND?name=S&range=day    or from=, to=; step=60|600|3600|86400
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -10,6 +10,8 @@
 
 #include "common/timefmt.h"
 #include "web/web.h"
+
+enum { STEPS_MAX = 1500 }; // as many as a range has when it chooses for itself
 
 static void put_json(struct http_answer *a, json_t *value)
 {
@@ -161,8 +163,22 @@ static void series(const struct web *w, const struct http_request *r, const char
         problem(a, 400, "Bad range", error);
         return;
     }
+    int64_t step_s = number_in(r, "step", INT32_MAX, 0);
+    bool is_step = step_s == 0 && !http_query(r, "step");
+    for (size_t i = 0; i < SERIES_ARCHIVES; i++)
+        is_step = is_step || step_s == series_archives[SERIES_FULL][i].step_s;
+    if (!is_step) {
+        problem(a, 400, "Bad parameter", "step: use 60, 600, 3600 or 86400");
+        return;
+    }
+    if (step_s > 0 && (range.end_s - range.start_s) / step_s > STEPS_MAX) {
+        problem(a, 400, "Bad parameter",
+                "step: too many intervals in this range; use a longer one");
+        return;
+    }
     struct series_range sr = {.start_s = range.start_s,
                               .end_s = range.end_s,
+                              .step_s = (int32_t)step_s,
                               .own_start_s = number_in(r, "own_from", INT64_MAX, 0),
                               .own_end_s = number_in(r, "own_to", INT64_MAX, 0)};
     if (sr.own_start_s < 0 || sr.own_end_s < 0) {
@@ -171,11 +187,12 @@ static void series(const struct web *w, const struct http_request *r, const char
     }
     struct series_sample *samples;
     size_t count;
-    int rc = web_fetch(w, (enum series_kind)kind, name, &sr, &samples, &count);
+    char why[SERIES_EXPLAIN_MAX];
+    int rc = web_fetch(w, (enum series_kind)kind, name, &sr, r->now_ms, &samples, &count, why);
     if (rc == -ENOENT) {
         problem(a, 404, "No such series", "No traffic of this name has been recorded.");
     } else if (rc != 0) {
-        problem(a, 500, "Series", strerror(-rc));
+        problem(a, 500, "The series cannot be read", why);
     } else {
         put_json(a, series_json((enum series_kind)kind, &sr, samples, count));
         free(samples);

@@ -13,114 +13,7 @@
 #include "web/graph_axis.h"
 #include "web/graph_legend.h"
 #include "web/graph_scratch.h"
-
-enum { LINES_MAX = 3 };
-
-// A source of a picture: its label, its shade, whether it lies on the one before, or below zero.
-struct line {
-    uint8_t source;
-    uint8_t shade;
-    bool stacked, below;
-    const char *label;
-};
-
-struct view {
-    const char *name, *title, *unit;
-    bool sensor;
-    unsigned lines;
-    struct line line[LINES_MAX];
-};
-
-static const struct view views[GRAPH_VIEWS] = {
-    [GRAPH_CONNECTIONS] = {"connections",
-                           "Mail connections by outcome",
-                           "a minute",
-                           false,
-                           3,
-                           {{SERIES_ESTABLISHED, 0, false, false, "established"},
-                            {SERIES_REFUSED, 1, true, false, "refused"},
-                            {SERIES_UNANSWERED, 2, true, false, "unanswered"}}},
-    [GRAPH_PEERS] = {"peers",
-                     "Distinct mail servers",
-                     "a minute",
-                     false,
-                     1,
-                     {{SERIES_PEERS, 3, false, false, "servers"}}},
-    [GRAPH_MAIL] = {"mail",
-                    "Messages and recipients",
-                    "a minute",
-                    false,
-                    2,
-                    {{SERIES_RECIPIENTS, 1, false, false, "recipients"},
-                     {SERIES_MESSAGES, 3, false, false, "messages"}}},
-    [GRAPH_SOCKS] = {"socks",
-                     "SOCKS sessions, in above and out below",
-                     "a minute",
-                     false,
-                     2,
-                     {{SERIES_SOCKS_IN, 2, false, false, "in"},
-                      {SERIES_SOCKS_OUT, 3, false, true, "out"}}},
-    [GRAPH_PACKETS] = {"packets",
-                       "Packets of the mirror",
-                       "a minute",
-                       true,
-                       2,
-                       {{SERIES_SENSOR_PACKETS, 3, false, false, "packets"},
-                        {SERIES_SENSOR_DROPPED, 2, false, false, "dropped"}}},
-    [GRAPH_FLOWS] = {"flows",
-                     "TCP flows",
-                     "a minute",
-                     true,
-                     3,
-                     {{SERIES_SENSOR_SUBSCRIBER_FLOWS, 1, false, false, "any protocol"},
-                      {SERIES_SENSOR_TCP_FLOWS, 3, false, false, "TCP"},
-                      {SERIES_SENSOR_MAIL_FLOWS, 0, false, false, "mail"}}},
-    [GRAPH_LOSS] = {"loss",
-                    "Loss of the capture",
-                    "in a million",
-                    true,
-                    1,
-                    {{SERIES_SENSOR_LOSS_PPM, 2, false, false, "loss"}}},
-};
-
-const char *graph_view_name(unsigned view)
-{
-    return view < GRAPH_VIEWS ? views[view].name : NULL;
-}
-
-const char *graph_view_title(unsigned view)
-{
-    return view < GRAPH_VIEWS ? views[view].title : NULL;
-}
-
-int graph_view_parse(const char *name)
-{
-    for (int v = 0; v < GRAPH_VIEWS; v++)
-        if (strcmp(name, views[v].name) == 0)
-            return v;
-    return -EINVAL;
-}
-
-bool graph_view_fits(unsigned view, enum series_kind kind)
-{
-    return view < GRAPH_VIEWS && views[view].sensor == (kind == SERIES_SENSOR);
-}
-
-struct shade {
-    const char *fill, *line;
-};
-
-// Colours that differ in lightness too, so that they can be told apart without seeing hue.
-static const struct shade shades[2][4] = {
-    {{"#8fbf9f", "#2f6b45"},
-     {"#e8bd7f", "#9a5b13"},
-     {"#d0605e", "#8c1c1a"},
-     {"#9bbce4", "#1f4e8c"}},
-    {{"#4f8f68", "#9fe0b8"},
-     {"#b87a2c", "#f2c078"},
-     {"#b5403d", "#f59a98"},
-     {"#3f6fae", "#a9cbf5"}},
-};
+#include "web/graph_view.h"
 
 struct band {
     const char *source, *label;
@@ -136,7 +29,7 @@ static const struct band bands[] = {
 static const char *const other_colour[2] = {"#5b7fa638", "#7fa3cc30"};
 
 // How far below zero the picture goes; some air, so that no line lies on the frame.
-static double lowest(const struct view *v, const struct graph_data *d)
+static double lowest(const struct graph_viewing *v, const struct graph_data *d)
 {
     double most = 0;
     for (unsigned l = 0; l < v->lines; l++)
@@ -166,7 +59,7 @@ static bool is_narrow(const struct graph_request *q)
 static void common_args(struct graph_args *a, const struct graph_request *q,
                         const struct graph_data *d)
 {
-    const struct view *v = &views[q->view];
+    const struct graph_viewing *v = &graph_views[q->view];
     graph_arg(a, "graph");
     graph_arg(a, "-");
     graph_arg(a, "--imgformat=%s", q->format == GRAPH_SVG ? "SVG" : "PNG");
@@ -196,6 +89,8 @@ static void common_args(struct graph_args *a, const struct graph_request *q,
         graph_arg(a, "--units-exponent=0");
     graph_arg(a, "--font=DEFAULT:8:DejaVu Sans Mono");
     graph_arg(a, "--font=TITLE:%d:DejaVu Sans", is_narrow(q) ? 9 : 10);
+    if (is_narrow(q)) // a title as wide as the plot would lie on the arrows of its axes
+        graph_arg(a, "--color=ARROW#00000000");
     if (q->dark) {
         graph_arg(a, "--color=BACK#16191d");
         graph_arg(a, "--color=CANVAS#1d2126");
@@ -203,7 +98,8 @@ static void common_args(struct graph_args *a, const struct graph_request *q,
         graph_arg(a, "--color=GRID#3a414a80");
         graph_arg(a, "--color=MGRID#59626e80");
         graph_arg(a, "--color=AXIS#9aa4b0");
-        graph_arg(a, "--color=ARROW#9aa4b0");
+        if (!is_narrow(q))
+            graph_arg(a, "--color=ARROW#9aa4b0");
         graph_arg(a, "--color=FRAME#9aa4b0");
     } else {
         graph_arg(a, "--color=BACK#ffffff");
@@ -253,32 +149,53 @@ static void draw_bands(struct graph_args *a, const struct graph_request *q,
     full_height(a, "bars", condition, q->dark ? "#6b728060" : "#9aa0a660", below);
 }
 
-static void draw_line(struct graph_args *a, const struct line *l, const struct graph_request *q,
-                      const char *file)
+// `sm`: the maximum as it is drawn. On a stack it lies on those below it, and where it is nothing it is left out:
+// there its line would hide the one beneath.
+static void define_line(struct graph_args *a, const struct graph_viewing *v, unsigned at,
+                        const char *file)
 {
-    const struct shade *shade = &shades[q->dark][l->shade];
+    const struct graph_line *l = &v->line[at];
     const char *sign = l->below ? "-1" : "1";
     graph_arg(a, "DEF:a%d=%s:a%d:AVERAGE", l->source, file, l->source);
     graph_arg(a, "DEF:m%d=%s:m%d:AVERAGE:reduce=MAX", l->source, file, l->source);
     graph_arg(a, "CDEF:sa%d=a%d,%s,*", l->source, l->source, sign);
-    graph_arg(a, "CDEF:sm%d=m%d,%s,*", l->source, l->source, sign);
-    graph_arg(a, "AREA:sa%d%s%s%s", l->source, shade->fill, q->view == GRAPH_MAIL ? "d0" : "",
-              l->stacked ? "::STACK" : "");
+    if (!l->stacked) {
+        graph_arg(a, "CDEF:top%d=m%d,%s,*", l->source, l->source, sign);
+        graph_arg(a, "CDEF:sm%d=top%d", l->source, l->source);
+    } else {
+        graph_arg(a, "CDEF:top%d=m%d,top%d,+", l->source, l->source, v->line[at - 1].source);
+        graph_arg(a, "CDEF:sm%d=m%d,0,GT,top%d,UNKN,IF", l->source, l->source, l->source);
+    }
+    graph_arg(a, "CDEF:st%d=lone,0,GT,m%d,%s,*,UNKN,IF", l->source, l->source, sign);
 }
 
-// After all areas, so that none hides a line.
-static void draw_maximum(struct graph_args *a, const struct line *l, const struct graph_request *q,
-                         const struct graph_data *d)
+static void draw_area(struct graph_args *a, const struct graph_line *l,
+                      const struct graph_request *q)
 {
-    // A minute is its own maximum; on a stack its line would only lie inside other areas.
-    bool each_minute = d->step_s == SERIES_STEP_S && d->count <= (size_t)q->width;
-    if (each_minute && views[q->view].line[1].stacked)
-        return;
-    graph_arg(a, "LINE1:sm%d%s", l->source, shades[q->dark][l->shade].line);
+    graph_arg(a, "AREA:sa%d%s%s%s", l->source, graph_shades[q->dark][l->shade].fill,
+              q->view == GRAPH_MAIL ? "d0" : "", l->stacked ? "::STACK" : "");
 }
 
-static void put_numbers(struct graph_args *a, const struct line *l, const struct graph_request *q,
-                        const struct graph_data *d)
+// A time that stands alone and is some pixels wide: from zero to its maximum, else that is a speck in the air.
+static void draw_stem(struct graph_args *a, const struct graph_line *l,
+                      const struct graph_request *q)
+{
+    graph_arg(a, "AREA:st%d%s%s%s", l->source, graph_shades[q->dark][l->shade].line,
+              graph_is_stacked(q->view) ? "" : "c0", l->stacked ? "::STACK" : "");
+}
+
+// After all areas, so that none hides a line. Of equal lines the later is broken, and shows the earlier.
+static void draw_maximum(struct graph_args *a, unsigned at, const struct graph_request *q)
+{
+    static const char *const dashes[GRAPH_LINES_MAX] = {"", "::dashes=3,3", "::dashes=1,3"};
+    const struct graph_line *l = &graph_views[q->view].line[at];
+    bool together = !l->stacked && !l->below;
+    graph_arg(a, "LINE1:sm%d%s%s", l->source, graph_shades[q->dark][l->shade].line,
+              together ? dashes[at] : "");
+}
+
+static void put_numbers(struct graph_args *a, const struct graph_line *l,
+                        const struct graph_request *q, const struct graph_data *d)
 {
     struct graph_numbers n;
     char now[GRAPH_NUMBER_MAX], average[GRAPH_NUMBER_MAX], maximum[GRAPH_NUMBER_MAX],
@@ -297,7 +214,7 @@ static void put_numbers(struct graph_args *a, const struct line *l, const struct
         snprintf(text, sizeof text, "%9s%9s%14s", average, maximum, total);
     else
         snprintf(text, sizeof text, "%11s%11s%11s%11s%17s", now, average, maximum, p95, total);
-    graph_arg(a, "AREA:none%s:%-13s", shades[q->dark][l->shade].fill, l->label);
+    graph_arg(a, "AREA:none%s:%-13s", graph_shades[q->dark][l->shade].fill, l->label);
     graph_comment(a, text, "\\l");
 }
 
@@ -326,8 +243,9 @@ static void put_range(struct graph_args *a, const struct graph_request *q, const
     char text[GRAPH_ARG_MAX];
     if (is_narrow(q))
         graph_comment(a, range, "\\l");
-    snprintf(text, sizeof text, "%.60s%sy %s. Area: average, line: maximum.",
-             is_narrow(q) ? "" : range, is_narrow(q) ? "B" : ", b", step);
+    snprintf(text, sizeof text, "%.60s%sy %s. Area: average, line: maximum%s.",
+             is_narrow(q) ? "" : range, is_narrow(q) ? "B" : ", b", step,
+             graph_is_stacked(q->view) ? ", stacked" : "");
     graph_comment(a, text, "\\l");
 }
 
@@ -337,7 +255,7 @@ static void put_share(struct graph_args *a, const struct graph_request *q,
 {
     char text[GRAPH_ARG_MAX], share[SERIES_SHARE_MAX];
     struct series_total t = series_sum(d->sample, d->count, d->step_s,
-                                       views[q->view].line[0].source, q->end_s);
+                                       graph_views[q->view].line[0].source, q->end_s);
     series_share(&t, share);
     if (strcmp(share, "all") == 0)
         snprintf(text, sizeof text, "Watched: all of this time.");
@@ -354,7 +272,7 @@ static void put_share(struct graph_args *a, const struct graph_request *q,
 static void put_legend(struct graph_args *a, const struct graph_request *q,
                        const struct graph_data *d)
 {
-    const struct view *v = &views[q->view];
+    const struct graph_viewing *v = &graph_views[q->view];
     char text[GRAPH_ARG_MAX], from[32], to[32];
     graph_arg(a, "CDEF:none=obs,UN,UNKN,UNKN,IF");
     const char *total = q->view == GRAPH_LOSS ? "" : "total";
@@ -416,12 +334,17 @@ static void draw_leases(struct graph_args *a, const struct graph_request *q,
 static void view_args(struct graph_args *a, const struct graph_request *q,
                       const struct graph_data *d, const char *file)
 {
-    const struct view *v = &views[q->view];
+    const struct graph_viewing *v = &graph_views[q->view];
     draw_bands(a, q, d, file);
+    graph_arg(a, "DEF:lone=%s:lone:AVERAGE:reduce=MAX", file);
     for (unsigned i = 0; i < v->lines; i++)
-        draw_line(a, &v->line[i], q, file);
-    for (unsigned i = v->lines; i > 0; i--) // the first is what is looked for: on top
-        draw_maximum(a, &v->line[i - 1], q, d);
+        define_line(a, v, i, file);
+    for (unsigned i = 0; i < v->lines; i++)
+        draw_area(a, &v->line[i], q);
+    for (unsigned i = 0; i < v->lines; i++)
+        draw_stem(a, &v->line[i], q);
+    for (unsigned i = 0; i < v->lines; i++)
+        draw_maximum(a, i, q);
     if (q->view == GRAPH_SOCKS)
         graph_arg(a, "HRULE:0#808080");
     draw_leases(a, q, d);
@@ -465,12 +388,13 @@ int graph_draw(const struct graph_request *q, const char *rrd_dir, const char *s
     struct graph_data d;
     int rc = graph_data_get(q, rrd_dir, &d);
     if (rc != 0) {
-        snprintf(error, 160, "%.100s: %s", q->name, strerror(-rc));
+        char why[SERIES_EXPLAIN_MAX];
+        snprintf(error, 160, "%.159s", series_explain(q->kind, q->name, rc, why));
         return rc;
     }
     unsigned sources = 0;
-    for (unsigned i = 0; i < views[q->view].lines; i++)
-        sources |= 1u << views[q->view].line[i].source;
+    for (unsigned i = 0; i < graph_views[q->view].lines; i++)
+        sources |= 1u << graph_views[q->view].line[i].source;
     char file[256];
     int n = snprintf(file, sizeof file, "%s/graph.%ld.rrd", scratch, (long)getpid());
     if (n >= (int)sizeof file || !is_safe_path(file)) {

@@ -184,6 +184,7 @@ static void give(struct web *w, struct web_pending *p, int status, struct span i
         error_picture(&a, 503, dark, error);
     } else {
         error_picture(&a, 500, dark, error);
+        web_series_failed(w, error, p->asked_ms);
     }
     p->id = 0;
     http_finish(p->exchange, &a);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BANDS = 6, SOURCES_MAX = 2 * SERIES_SOURCES + BANDS, LOSS_PPM = 1000 };
+enum { LONE_PIXELS = 3, BANDS = 7, SOURCES_MAX = 2 * SERIES_SOURCES + BANDS, LOSS_PPM = 1000 };
 
 static int mark_odd(const struct graph_request *q, const char *rrd_dir, struct graph_data *d)
 {
@@ -92,9 +92,44 @@ bool graph_data_is_partial(const struct graph_data *d, size_t row)
     return s->observed && !s->others && s->minutes * SERIES_STEP_S < (uint32_t)d->step_s;
 }
 
+static bool is_known(const struct graph_data *d, size_t row)
+{
+    for (unsigned v = 0; v < SERIES_SOURCES; v++)
+        if (!isnan(d->sample[row].maximum[v]))
+            return true;
+    return false;
+}
+
+void graph_data_widen(const struct graph_data *d, int32_t width, size_t *from, bool *lone)
+{
+    size_t wide = (LONE_PIXELS * d->count + (size_t)width - 1) / (size_t)width; // in rows
+    for (size_t row = 0; row < d->count; row++) {
+        from[row] = row;
+        lone[row] = false;
+    }
+    for (size_t first = 0, end; first < d->count; first = end) {
+        end = first + 1;
+        if (!is_known(d, first))
+            continue;
+        while (end < d->count && is_known(d, end))
+            end++;
+        if (end - first >= wide)
+            continue;
+        size_t last = end - 1;
+        // To the right while nothing is there, and to the left when that does not do.
+        while (end < d->count && end - first < wide && !is_known(d, end))
+            from[end++] = last;
+        size_t begin = first;
+        while (begin > 0 && end - begin < wide && !is_known(d, begin - 1) &&
+               from[begin - 1] == begin - 1)
+            from[--begin] = first;
+        memset(lone + begin, true, end - begin);
+    }
+}
+
 static int create(const char *path, const struct graph_data *d, unsigned sources)
 {
-    static const char *const bands[BANDS] = {"obs", "loss", "tick", "odd", "other", "part"};
+    static const char *const bands[BANDS] = {"obs", "loss", "tick", "odd", "other", "part", "lone"};
     char text[SOURCES_MAX + 1][64];
     const char *argv[SOURCES_MAX + 1];
     int argc = 0;
@@ -123,27 +158,33 @@ static int fill(const char *path, const struct graph_data *d, const struct graph
 {
     enum { LINE = 40 + SOURCES_MAX * 20, BATCH = 256 };
     char(*line)[LINE] = malloc(BATCH * sizeof *line);
+    size_t *from = calloc(d->count, sizeof *from);
+    bool *lone = calloc(d->count, sizeof *lone);
     const char *argv[BATCH];
-    int rc = line ? 0 : -1;
+    int rc = line && from && lone ? 0 : -1;
+    if (rc == 0)
+        graph_data_widen(d, q->width, from, lone);
     for (size_t row = 0; rc == 0 && row < d->count;) {
         int n = 0;
         for (; n < BATCH && row < d->count; n++, row++) {
-            const struct series_sample *s = &d->sample[row];
+            const struct series_sample *s = &d->sample[row], *drawn = &d->sample[from[row]];
             size_t at = (size_t)snprintf(line[n], LINE, "%lld", (long long)s->t_s);
             for (unsigned v = 0; v < SERIES_SOURCES; v++) {
                 if (!(sources >> v & 1))
                     continue;
-                at += put_number(line[n] + at, LINE - at, s->average[v]);
-                at += put_number(line[n] + at, LINE - at, s->maximum[v]);
+                at += put_number(line[n] + at, LINE - at, drawn->average[v]);
+                at += put_number(line[n] + at, LINE - at, drawn->maximum[v]);
             }
-            snprintf(line[n] + at, LINE - at, ":%d:%d:%d:%d:%d:%d", s->observed || s->others,
+            snprintf(line[n] + at, LINE - at, ":%d:%d:%d:%d:%d:%d:%d", s->observed || s->others,
                      graph_data_has_loss(d, row), graph_data_has_ticket(d, q, row), d->odd[row],
-                     graph_data_is_others(d, row), graph_data_is_partial(d, row));
+                     graph_data_is_others(d, row), graph_data_is_partial(d, row), lone[row]);
             argv[n] = line[n];
         }
         rc = rrd_update_r(path, NULL, n, argv);
     }
     free(line);
+    free(from);
+    free(lone);
     return rc;
 }
 

@@ -29,6 +29,11 @@ bool graph_data_is_others(const struct graph_data *d, size_t row);
 // Watched for some of its minutes.
 bool graph_data_is_partial(const struct graph_data *d, size_t row);
 
+// Known rows with nothing beside them, in all narrower than three pixels: `from[row]` is the row whose values are
+// drawn there (itself, else the lone one beside it, which so becomes wide enough to be seen), and `lone[row]` says
+// that it belongs to such a one. Both have d->count places.
+void graph_data_widen(const struct graph_data *d, int32_t width, size_t *from, bool *lone);
+
 // Writes the sources with their bit in `sources`. librrd's words in `error`: -EIO.
 int graph_scratch_write(const char *path, const struct graph_data *d, const struct graph_request *q,
                         unsigned sources, char error[static 160]);

@@ -196,27 +196,11 @@ static bool is_framed(struct MHD_Connection *connection)
 
 static void add_headers(struct MHD_Response *r, const struct http_answer *a, const char *etag)
 {
-    char cache[48];
-    if (a->max_age_s > 0)
-        snprintf(cache, sizeof cache, "private, max-age=%d", a->max_age_s);
-    else
-        snprintf(cache, sizeof cache, a->max_age_s < 0 ? "private, no-cache" : "no-store");
-    MHD_add_response_header(r, "Content-Type", a->type);
-    MHD_add_response_header(r, "Cache-Control", cache);
-    MHD_add_response_header(r, "ETag", etag);
-    // An SVG opened by itself is a document whose colours stand in its style attributes: without them it is
-    // black. It gets those and nothing else.
-    bool svg = strcmp(a->type, "image/svg+xml") == 0;
-    MHD_add_response_header(r, "Content-Security-Policy",
-                            svg ? "default-src 'none'; style-src 'unsafe-inline'; "
-                                  "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-                                : "default-src 'none'; img-src 'self'; style-src 'self'; "
-                                  "script-src 'self'; connect-src 'self'; "
-                                  "form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
-    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
-    MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
-    MHD_add_response_header(r, "Cross-Origin-Resource-Policy", "same-origin");
-    MHD_add_response_header(r, "Cross-Origin-Opener-Policy", "same-origin");
+    char cache[HTTP_HEAD_CACHE_MAX];
+    struct http_field field[HTTP_HEAD_FIELDS];
+    http_head_answer(a->type, a->max_age_s, etag, cache, field);
+    for (size_t i = 0; i < HTTP_HEAD_FIELDS; i++)
+        MHD_add_response_header(r, field[i].name, field[i].value);
 }
 
 static void make_response(struct http_exchange *x, const struct http_answer *a)

@@ -43,3 +43,31 @@ bool http_head_is_ours(const char *host, const struct ip_addr *address, uint16_t
     }
     return false;
 }
+
+void http_head_answer(const char *type, int max_age_s, const char *etag,
+                      char cache[static HTTP_HEAD_CACHE_MAX],
+                      struct http_field out[static HTTP_HEAD_FIELDS])
+{
+    // An SVG opened by itself is a document whose colours stand in its style attributes: without them it is
+    // black. It gets those and nothing else.
+    static const char of_svg[] = "default-src 'none'; style-src 'unsafe-inline'; "
+                                 "form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+                      of_page[] = "default-src 'none'; img-src 'self'; style-src 'self'; "
+                                  "script-src 'self'; connect-src 'self'; "
+                                  "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    if (max_age_s > 0)
+        snprintf(cache, HTTP_HEAD_CACHE_MAX, "private, max-age=%d", max_age_s);
+    else
+        snprintf(cache, HTTP_HEAD_CACHE_MAX, max_age_s < 0 ? "private, no-cache" : "no-store");
+    const struct http_field fields[HTTP_HEAD_FIELDS] = {
+        {"Content-Type", type},
+        {"Cache-Control", cache},
+        {"ETag", etag},
+        {"Content-Security-Policy", strcmp(type, "image/svg+xml") == 0 ? of_svg : of_page},
+        {"X-Content-Type-Options", "nosniff"},
+        {"Referrer-Policy", "no-referrer"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
+        {"Cross-Origin-Opener-Policy", "same-origin"},
+    };
+    memcpy(out, fields, sizeof fields);
+}

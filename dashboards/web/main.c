@@ -62,6 +62,7 @@ struct state {
     struct web web;
     struct http_server *server;
     char *tickets, *rrd; // paths in force
+    struct web_said said;
 };
 
 // What the table cannot express, each with its place.
@@ -113,6 +114,7 @@ static int open_state(struct daemon *d)
     s->web.site = d->site->name;
     s->web.rrd_dir = s->rrd;
     s->web.clock_is_data = dir != NULL;
+    s->web.said = &s->said;
     s->web.cache = graph_cache_new();
     if (!s->web.cache)
         return EX_OSERR;

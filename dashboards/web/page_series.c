@@ -30,10 +30,12 @@ void page_series(const struct web *w, const struct http_request *r, enum series_
     struct series_range sr = {.start_s = range.start_s, .end_s = range.end_s};
     struct series_sample *samples;
     size_t count;
-    int rc = web_fetch(w, kind, name, &sr, &samples, &count);
+    char why[SERIES_EXPLAIN_MAX];
+    int rc = web_fetch(w, kind, name, &sr, r->now_ms, &samples, &count, why);
     if (rc != 0) {
-        page_error(w, a, rc == -ENOENT ? 404 : 500, "No such series",
-                   rc == -ENOENT ? "No traffic of this name has been recorded." : strerror(-rc));
+        page_error(w, a, rc == -ENOENT ? 404 : 500,
+                   rc == -ENOENT ? "No such series" : "The series cannot be read",
+                   rc == -ENOENT ? "No traffic of this name has been recorded." : why);
         return;
     }
     snprintf(title, sizeof title, "%s %s", title_of(kind), name);

@@ -128,7 +128,7 @@ static void choose_lease(const struct web *w, const struct http_request *r, cons
 }
 
 static void traffic(const struct web *w, const char *name, const struct web_range *range,
-                    const struct page_own *own, struct http_answer *a)
+                    const struct page_own *own, int64_t now_ms, struct http_answer *a)
 {
     struct series_range sr = {.start_s = range->start_s,
                               .end_s = range->end_s,
@@ -136,13 +136,14 @@ static void traffic(const struct web *w, const char *name, const struct web_rang
                               .own_end_s = own->end_s};
     struct series_sample *samples;
     size_t count;
-    int rc = web_fetch(w, SERIES_SUBSCRIBER, name, &sr, &samples, &count);
+    char why[SERIES_EXPLAIN_MAX];
+    int rc = web_fetch(w, SERIES_SUBSCRIBER, name, &sr, now_ms, &samples, &count, why);
     if (rc == -ENOENT) {
         a->status = 404;
         html(&a->body, "<p>No mail traffic of this subscriber has been recorded.</p>\n", NULL);
     } else if (rc != 0) {
         a->status = 500;
-        html(&a->body, "<p>The series could not be read: {}</p>\n", strerror(-rc), NULL);
+        html(&a->body, "<p>The series cannot be read: {}</p>\n", why, NULL);
     } else {
         page_graphs(&a->body, SERIES_SUBSCRIBER, name, range, own);
         page_chart(&a->body, SERIES_SUBSCRIBER, name, range, own);
@@ -169,6 +170,11 @@ void page_subscriber(const struct web *w, const struct http_request *r, const ch
         page_error(w, a, 400, "Which range?", error);
         return;
     }
+    const char *lease = http_query(r, "lease");
+    if (lease && strcmp(lease, "all") != 0 && web_number(lease) < 0) {
+        page_error(w, a, 400, "Which lease?", "lease: write the epoch that it starts at, or all.");
+        return;
+    }
     subscriber_key_format(&key, text);
     snprintf(base, sizeof base, "/subscribers/%s", url_word(text, word, sizeof word));
     page_open(w, &a->body, text);
@@ -182,6 +188,6 @@ void page_subscriber(const struct web *w, const struct http_request *r, const ch
     char chosen[LEASE_TEXT] = "";
     choose_lease(w, r, text, base, &range, &a->body, &own, chosen);
     page_ranges(&a->body, base, &range, chosen);
-    traffic(w, text, &range, &own, a);
+    traffic(w, text, &range, &own, r->now_ms, a);
     page_close(w, &a->body);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "common/series_coverage.h"
 
 int64_t web_now_s(const struct web *w, int64_t now_ms)
@@ -69,10 +70,25 @@ bool web_ticket_state(const char *text, bool *open_only)
     return true;
 }
 
+void web_series_failed(const struct web *w, const char *text, int64_t now_ms)
+{
+    enum { EVERY_MS = 60000 };
+    if (w->said->at_ms != 0 && now_ms >= w->said->at_ms && now_ms - w->said->at_ms < EVERY_MS)
+        return;
+    w->said->at_ms = now_ms;
+    log_warning("%s: %s", w->rrd_dir, text);
+}
+
 int web_fetch(const struct web *w, enum series_kind kind, const char *name,
-              struct series_range *range, struct series_sample **out, size_t *count)
+              struct series_range *range, int64_t now_ms, struct series_sample **out, size_t *count,
+              char error[static SERIES_EXPLAIN_MAX])
 {
     if (w->cached) // when it does not answer, what the file has is shown
         rrdcached_flush_series(w->cached, w->rrd_dir, kind, name);
-    return series_fetch(w->rrd_dir, kind, name, range, out, count);
+    int rc = series_fetch(w->rrd_dir, kind, name, range, out, count);
+    if (rc != 0)
+        series_explain(kind, name, rc, error);
+    if (rc != 0 && rc != -ENOENT && rc != -EINVAL)
+        web_series_failed(w, error, now_ms);
+    return rc;
 }

@@ -19,6 +19,7 @@ struct web {
     struct workers *workers;
     struct graph_cache *cache;
     struct rrdcached *cached; // writes a file before it is read; NULL: files are written directly
+    struct web_said *said;    // of a series that cannot be read, so that it is said once a minute
     bool ending;              // no more pictures are begun
     uint32_t next_id;
     struct web_pending { // exchanges that wait for a picture
@@ -83,9 +84,16 @@ void page_chart(struct buf *out, enum series_kind kind, const char *name,
 // The series as a table, below its totals up to `until_s`.
 void page_numbers(struct buf *out, enum series_kind kind, const struct series_range *range,
                   const struct series_sample *s, size_t count, int64_t until_s);
-// series_fetch for a page: asks rrdcached first where there is one.
+// series_fetch for a page: asks rrdcached first where there is one. What is wrong with a file is logged, and stands
+// in `error` with what mends it.
 int web_fetch(const struct web *w, enum series_kind kind, const char *name,
-              struct series_range *range, struct series_sample **out, size_t *count);
+              struct series_range *range, int64_t now_ms, struct series_sample **out, size_t *count,
+              char error[static SERIES_EXPLAIN_MAX]);
+// Logs it, not more than once a minute.
+void web_series_failed(const struct web *w, const char *text, int64_t now_ms);
+struct web_said {
+    int64_t at_ms;
+};
 // A table row a ticket, below a head.
 void page_ticket_rows(const struct web *w, const struct ticket_query *q, struct buf *out);
 

@@ -5,6 +5,9 @@
 
 (() => {
   const colours = ['#2f6b45', '#9a5b13', '#b5403d', '#3f6fae'];
+  // Of equal lines, zeros above all, the later is broken and shows the earlier through its gaps.
+  const breaks = [[], [10, 6], [4, 8], [2, 12]];
+  const breaksOfMaximum = [[4, 3], [3, 7], [2, 10], [1, 13]];
   const place = document.getElementById('chart');
   if (!place || typeof uPlot === 'undefined') return;
 
@@ -71,12 +74,12 @@
       : new Date(t * 1000).toISOString().slice(0, 16).replace('T', ' ') + inPart(i)) }];
     at.forEach((source, i) => {
       data.push(answer.samples.map((s) => s.average[source]));
-      series.push({ label: view.sources[i], stroke: colours[i], width: 1.5, points: { show: false },
+      series.push({ label: view.sources[i], stroke: colours[i], width: 1.5, dash: breaks[i], points: { show: false },
         paths: uPlot.paths.stepped({ align: 1 }), value: (u, v) => whole(v) });
       if (answer.step_s > 60) {
         data.push(answer.samples.map((s) => s.maximum[source]));
         series.push({ label: `${view.sources[i]}, maximum`, stroke: colours[i], width: 1,
-          dash: [4, 3], points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }),
+          dash: breaksOfMaximum[i], points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }),
           value: (u, v) => whole(v) });
       }
     });
@@ -99,7 +102,7 @@
       },
     }, data, box);
     box.querySelector('.u-over').addEventListener('dblclick', () => ask(range.from, range.to));
-    note.textContent = `${totals(view, at)} Intervals of ${answer.step_s / 60} min. Drag to zoom, double click to go back.`;
+    note.textContent = `${totals(view, at)} Intervals of ${answer.step_s / 60} min.${at.length > 1 ? ' Where lines are equal, the broken one lies on the whole one.' : ''} Drag to zoom, double click to go back.`;
     place.dataset.shown = `${times[0]}-${times[times.length - 1] + answer.step_s}`;
   };
 

@@ -382,6 +382,107 @@ hour() {
     [ "$(head -n 1 values | tr , '\n' | sort | uniq -d | wc -l)" -eq 0 ]
 }
 
+# What rrdcached holds is in no file yet: it would read as zero.
+@test "export asks rrdcached for the minutes it holds, and says when it cannot" {
+    mkdir cached
+    rrdcached -g -l "unix:$PWD/socket" -p "$PWD/pid" -j "$PWD/cached" -w 1800 -z 1800 -f 7200 2>cached.log &
+    daemon=$!
+    for _ in $(seq 100); do
+        [ ! -S socket ] || break
+        sleep 0.05
+    done
+    printf 'series:\n  journal: %s\n  rrd: %s\n  rrdcached: unix:%s\n' "$PWD/journal" "$PWD/rrd" "$PWD/socket" >cached.yaml
+    "$series" -c cached.yaml -j journal -d rrd
+    "$series" -j journal -d plain
+    file=$(grep -l sight -r plain/subscriber | LC_ALL=C sort | head -n 1)
+    name=$(basename "$file" .notes)
+    range=(--from 2026-03-02T10:00:00Z --to 2026-03-02T11:00:00Z)
+    "$postern" series export "${name//_//}" -d plain "${range[@]}" >want
+    # Without being asked it has written nothing of them yet.
+    "$postern" series export "${name//_//}" -d rrd "${range[@]}" >held
+    ! cmp -s want held
+    "$postern" series export "${name//_//}" -c cached.yaml "${range[@]}" >got
+    cmp want got
+    kill "$daemon"
+    wait "$daemon" || true
+    daemon=
+    run -69 --separate-stderr "$postern" series export "${name//_//}" -c cached.yaml "${range[@]}"
+    [[ $stderr == *"rrdcached at unix:$PWD/socket: "*"read as zero"* ]]
+    run -78 "$postern" series export "${name//_//}" -c nowhere.yaml
+}
+
+@test "a capture with a wrong clock between others is said, and a rebuild without it mends" {
+    pcap=$BATS_FILE_TMPDIR/x.pcap
+    "$series" -j journal -d whole
+    rm -r journal
+    editcap -B '2026-03-02 10:20:00Z' "$pcap" 1.pcap
+    editcap -A '2026-03-02 10:20:00Z' -B '2026-03-02 10:40:00Z' "$pcap" middle.pcap
+    editcap -t 157766400 middle.pcap 2.pcap
+    editcap -A '2026-03-02 10:40:00Z' "$pcap" 3.pcap
+    for part in 1 2 3; do
+        "$POSTERN_BIN/postern-sensor" -c "$BATS_FILE_TMPDIR/postern.yaml" -r $part.pcap -o records.$part
+        "$POSTERN_BIN/postern-collector" -c "$BATS_FILE_TMPDIR/postern.yaml" -r records.$part -j journal
+        run --separate-stderr "$series" -j journal -d rrd --status status.json
+        [ "$part" -eq 3 ] || [ "$(jq '.problems | length' status.json)" -eq 0 ]
+    done
+    [[ $stderr == *"goes on to 2031-"*"comes back to 2026-03-02T10:"* ]]
+    [ "$(jq -r '.problems[0].code' status.json)" = clock ]
+    # In one go it is the same.
+    run -0 --separate-stderr "$series" -j journal -d once --status status.json
+    [ "$(jq -r '.problems[0].code' status.json)" = clock ]
+    rm journal/2031*
+    run -0 "$postern" series rebuild -d rrd -j journal
+    "$series" -j journal -d rrd --status status.json
+    [ "$(jq '.problems | length' status.json)" -eq 0 ]
+    run -0 "$postern" series fsck -d rrd
+    "$postern" series export --kind site -d rrd --from 2026-03-02T10:00:00Z --to 2026-03-02T10:15:00Z >got
+    "$postern" series export --kind site -d whole --from 2026-03-02T10:00:00Z --to 2026-03-02T10:15:00Z >want
+    cmp got want
+}
+
+# status PATH: of the answer, whose body is in `body`
+status() {
+    curl -s -o body -w '%{http_code}' "http://127.0.0.1:$port$1"
+}
+
+@test "pages name the file that is gone or damaged beneath them, and what mends it" {
+    mkdir state
+    "$postern" replay "$BATS_FILE_TMPDIR/x.pcap" --config "$BATS_FILE_TMPDIR/postern.yaml" --state state >replayed
+    mapfile -t notes < <(find state/rrd/subscriber -name '*.notes' ! -name '*[:_]*' | LC_ALL=C sort)
+    gone=$(basename "${notes[0]}" .notes)
+    short=$(basename "${notes[1]}" .notes)
+    port=$((20000 + RANDOM % 20000))
+    "$POSTERN_BIN/postern-web" --state state -l "127.0.0.1:$port" 2>log &
+    daemon=$!
+    for _ in $(seq 100); do
+        ! curl -s -o body "http://127.0.0.1:$port/" || break
+        sleep 0.1
+    done
+    series_of=/api/v1/series/subscriber?name=
+    [ "$(status "$series_of$gone")" = 200 ]
+    rm "${notes[0]%notes}rrd"
+    truncate -s 1000 "${notes[1]%notes}rrd"
+    for path in "$series_of" "/graph/subscriber/peers.svg?range=week&name=" /subscribers/; do
+        [ "$(status "$path$gone")" = 500 ]
+        grep -q "subscriber/.*$gone.rrd is gone; postern series rebuild --key $gone" body
+        [ "$(status "$path$short")" = 500 ]
+        grep -q "subscriber/.*$short.rrd is damaged; postern series fsck says how, rebuild --key $short" body
+        [ "$(status "${path}203.0.113.9")" = 404 ]
+    done
+    # Said once a minute, not once an answer.
+    [ "$(grep -c "$gone.rrd is gone" log)" -eq 1 ]
+    # A step that there is not, and a lease that is none.
+    for step in nonsense 61 -60 0 60x ""; do
+        [ "$(status "${series_of}10.0.0.1&step=$step")" = 400 ]
+    done
+    name=$(basename "${notes[2]}" .notes)
+    [ "$(status "$series_of$name&step=600")" = 200 ]
+    [ "$(jq .step_s body)" -eq 600 ]
+    [ "$(status "$series_of$name&step=60&range=month")" = 400 ]
+    [ "$(status "/subscribers/$name?lease=xyz")" = 400 ]
+    [ "$(status "/subscribers/$name?lease=all")" = 200 ]
+}
+
 @test "export says what it cannot do" {
     "$series" -j journal -d rrd
     run -66 "$postern" series export 203.0.113.9 -d rrd
