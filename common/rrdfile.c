@@ -57,7 +57,8 @@ static int failed(const char *path, int code, char error[static RRDFILE_ERROR_MA
     else if (*text) // librrd does not always say of which file
         snprintf(error, RRDFILE_ERROR_MAX, "%.120s: %s", path, text);
     else {
-        int why = system ? system : write_trial(path);
+        int why = write_trial(path);
+        why = why ? why : system;
         snprintf(error, RRDFILE_ERROR_MAX, "%.120s: %s", path,
                  why ? strerror(why) : "librrd gives no reason");
     }

@@ -400,7 +400,7 @@ hour() {
     "$postern" series export "${name//_//}" -d plain "${range[@]}" >want
     # Without being asked it has written nothing of them yet.
     "$postern" series export "${name//_//}" -d rrd "${range[@]}" >held
-    ! cmp -s want held
+    run ! cmp -s want held
     "$postern" series export "${name//_//}" -c cached.yaml "${range[@]}" >got
     cmp want got
     kill "$daemon"
@@ -458,7 +458,7 @@ status() {
         ! curl -s -o body "http://127.0.0.1:$port/" || break
         sleep 0.1
     done
-    series_of=/api/v1/series/subscriber?name=
+    series_of="/api/v1/series/subscriber?name="
     [ "$(status "$series_of$gone")" = 200 ]
     rm "${notes[0]%notes}rrd"
     truncate -s 1000 "${notes[1]%notes}rrd"
