@@ -384,27 +384,38 @@ hour() {
 
 # What rrdcached holds is in no file yet: it would read as zero.
 @test "export asks rrdcached for the minutes it holds, and says when it cannot" {
-    mkdir cached
+    mkdir cached run
     rrdcached -g -l "unix:$PWD/socket" -p "$PWD/pid" -j "$PWD/cached" -w 1800 -z 1800 -f 7200 2>cached.log &
-    daemon=$!
+    cached=$!
     for _ in $(seq 100); do
         [ ! -S socket ] || break
         sleep 0.05
     done
-    printf 'series:\n  journal: %s\n  rrd: %s\n  rrdcached: unix:%s\n' "$PWD/journal" "$PWD/rrd" "$PWD/socket" >cached.yaml
-    "$series" -c cached.yaml -j journal -d rrd
+    printf 'site:\n  run_directory: %s\nseries:\n  journal: %s\n  rrd: %s\n  rrdcached: unix:%s\n  poll: 100ms\n' \
+        "$PWD/run" "$PWD/journal" "$PWD/rrd" "$PWD/socket" >cached.yaml
+    # A job writes files itself; the daemon writes through rrdcached.
+    "$series" -c cached.yaml 2>log &
+    daemon=$!
+    for _ in $(seq 200); do
+        ! grep -q 'caught up' log || break
+        sleep 0.1
+    done
+    kill "$daemon"
+    wait "$daemon"
+    daemon=$cached
     "$series" -j journal -d plain
     file=$(grep -l sight -r plain/subscriber | LC_ALL=C sort | head -n 1)
     name=$(basename "$file" .notes)
-    range=(--from 2026-03-02T10:00:00Z --to 2026-03-02T11:00:00Z)
+    # Before the minutes that the daemon had not settled.
+    range=(--from 2026-03-02T10:00:00Z --to 2026-03-02T10:45:00Z)
     "$postern" series export "${name//_//}" -d plain "${range[@]}" >want
     # Without being asked it has written nothing of them yet.
     "$postern" series export "${name//_//}" -d rrd "${range[@]}" >held
     run ! cmp -s want held
     "$postern" series export "${name//_//}" -c cached.yaml "${range[@]}" >got
     cmp want got
-    kill "$daemon"
-    wait "$daemon" || true
+    kill "$cached"
+    wait "$cached" || true
     daemon=
     run -69 --separate-stderr "$postern" series export "${name//_//}" -c cached.yaml "${range[@]}"
     [[ $stderr == *"rrdcached at unix:$PWD/socket: "*"read as zero"* ]]
