@@ -387,19 +387,13 @@ hour() {
     mkdir cached run
     rrdcached -g -l "unix:$PWD/socket" -p "$PWD/pid" -j "$PWD/cached" -w 1800 -z 1800 -f 7200 2>cached.log &
     cached=$!
-    for _ in $(seq 100); do
-        [ ! -S socket ] || break
-        sleep 0.05
-    done
+    for _ in $(seq 100); do [ ! -S socket ] || break; sleep 0.05; done
     printf 'site:\n  run_directory: %s\nseries:\n  journal: %s\n  rrd: %s\n  rrdcached: unix:%s\n  poll: 100ms\n' \
         "$PWD/run" "$PWD/journal" "$PWD/rrd" "$PWD/socket" >cached.yaml
     # A job writes files itself; the daemon writes through rrdcached.
     "$series" -c cached.yaml 2>log &
     daemon=$!
-    for _ in $(seq 200); do
-        ! grep -q 'caught up' log || break
-        sleep 0.1
-    done
+    for _ in $(seq 200); do ! grep -q 'caught up' log || break; sleep 0.1; done
     kill "$daemon"
     wait "$daemon"
     daemon=$cached
