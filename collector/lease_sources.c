@@ -7,6 +7,7 @@
 
 #include "cgnat.h"
 #include "common/log.h"
+#include "common/utf8.h"
 #include "dhcp_follow.h"
 #include "file_watch.h"
 #include "lease_conf.h"
@@ -78,6 +79,14 @@ static enum radius_party radius_party(int party)
     }
 }
 
+// What look-ups name as the place: the file as configured, or when that is too long its name alone.
+static const char *place_of(const char *path, const char *kind)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *place = strlen(path) < LEASE_NAME_MAX ? path : name;
+    return strlen(place) < LEASE_NAME_MAX && utf8_is_clean(place) ? place : kind;
+}
+
 static int open_follow(struct lease_sources *s, const struct lease_source_conf *c, FILE *errors)
 {
     bool kea = c->kind == LEASE_KIND_KEA;
@@ -86,7 +95,7 @@ static int open_follow(struct lease_sources *s, const struct lease_source_conf *
                                  .realm = realm_of(c->realm),
                                  .pop = c->pop,
                                  .network_class = c->network_class,
-                                 .server = kea ? "kea" : "isc"};
+                                 .server = place_of(c->path, kea ? "kea" : "isc")};
     struct dhcp_follow *f = dhcp_follow_new(c->path, kea ? DHCP_KEA : DHCP_ISC, &naming, &s->store,
                                             &s->dhcp);
     if (!f)

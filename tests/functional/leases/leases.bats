@@ -138,6 +138,27 @@ CASES
     [[ "$output" != *"line:early"* ]]
 }
 
+@test "who claims an address together is named, and nobody may be cut off for it" {
+    cat >claims.csv <<'CSV'
+,10.0.0.9,,,line:first,2026-01-01T00:00:00Z,,2026-01-01T12:00:00Z,,,,,,,
+,10.0.0.9,,,line:second,2026-01-01T00:00:00Z,,2026-01-01T12:00:00Z,,,,,,,
+,10.0.0.10,,,line:static,2026-01-01T00:00:00Z,2027-01-01T00:00:00Z,,,,,,,,,csv
+,10.0.0.10,,,line:dialled,2026-01-01T10:00:00Z,,2026-01-01T12:00:00Z,,,,,,,,radius
+CSV
+    run postern lookup 10.0.0.9@2026-01-01T12:00:00Z -l claims.csv --purpose test
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"provisional:10.0.0.9, ambiguous"*"no quarantine"*"two leases claim the address"* ]]
+    [[ "$output" == *"line:first"* && "$output" == *"line:second"* ]]
+    run postern lookup 10.0.0.10@2026-01-01T12:00:00Z -l claims.csv --purpose test
+    [[ "$output" == *"provisional:10.0.0.10, ambiguous"*"line:static"* && "$output" == *"line:dialled"* ]]
+    # Before the session the static line is alone.
+    run postern lookup 10.0.0.10@2026-01-01T09:00:00Z -l claims.csv --purpose test
+    [[ "$output" == *"line:static, certain"* ]]
+    # A DHCP server's lease is told by the file it stands in.
+    run postern lookup 10.0.0.2@2026-01-01T10:30:00Z -c postern.yaml --purpose test
+    [[ "$output" == *"told by"*"kea"*"kea.csv"* ]]
+}
+
 teardown() {
     [ ! -f pid ] || kill "$(cat pid)" 2>/dev/null || true
 }
