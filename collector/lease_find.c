@@ -187,8 +187,9 @@ struct lease_answer leases_find(const struct leases *l, const struct realm *real
     }
     // The row is of the outside block, the party of the inside address.
     struct lease_answer a = find_direct(l, &in.realm, &in.addr, 0, t_ms);
-    if (in.near_change) {
-        a.doubts |= IDENTITY_NEAR_CHANGE;
+    if (in.near_change || in.overlap) {
+        a.doubts |= in.near_change ? IDENTITY_NEAR_CHANGE : 0;
+        a.doubts |= in.overlap ? IDENTITY_OVERLAP : 0;
         a.confidence = IDENTITY_AMBIGUOUS;
     }
     a.port_first = in.port_first;
@@ -258,25 +259,44 @@ static int window_of_group(const struct leases *l, const struct group *g, int64_
     return 0;
 }
 
-int leases_window(const struct leases *l, const struct realm *realm, const struct ip_addr *addr,
-                  uint16_t port, int64_t from_ms, int64_t to_ms, leases_fn fn, void *ctx)
+static int window_of_place(const struct leases *l, const struct realm *realm,
+                           const struct ip_addr *addr, uint16_t port, int64_t from_ms,
+                           int64_t to_ms, leases_fn fn, void *ctx)
 {
     struct span_key place = {0};
-    struct cgnat_inside in = {.realm = *realm, .addr = *addr};
-    if (l->cgnat && cgnat_find(l->cgnat, realm, addr, port, to_ms, &in) == CGNAT_INSIDE)
-        port = 0;
-    else
-        in = (struct cgnat_inside){.realm = *realm, .addr = *addr};
-    if (!strings_find(l->strings, in.realm.name, &place.realm))
+    if (!strings_find(l->strings, realm->name, &place.realm))
         return 0;
-    int six = in.addr.family == IP_V6, rc = 0;
+    int six = addr->family == IP_V6, rc = 0;
     for (size_t i = 0; i < l->length_count[six] && rc == 0; i++) {
-        place.prefix = prefix_of(&in.addr, l->lengths[six][i]);
+        place.prefix = prefix_of(addr, l->lengths[six][i]);
         uint32_t g = l->place[place_hash(&place) & l->place_mask];
         for (g = of_place(l, g, &place); g && rc == 0; g = of_place(l, l->group[g].next, &place))
             if (holds_port(&l->group[g], port))
                 rc = window_of_group(l, &l->group[g], from_ms, to_ms, fn, ctx);
     }
+    return rc;
+}
+
+struct inside_window {
+    const struct leases *leases;
+    leases_fn fn;
+    void *ctx;
+};
+
+static int window_inside(const struct realm *realm, const struct ip_addr *addr, int64_t from_ms,
+                         int64_t to_ms, void *ctx)
+{
+    const struct inside_window *w = ctx;
+    return window_of_place(w->leases, realm, addr, 0, from_ms, to_ms, w->fn, w->ctx);
+}
+
+int leases_window(const struct leases *l, const struct realm *realm, const struct ip_addr *addr,
+                  uint16_t port, int64_t from_ms, int64_t to_ms, leases_fn fn, void *ctx)
+{
+    struct inside_window w = {l, fn, ctx};
+    int rc = window_of_place(l, realm, addr, port, from_ms, to_ms, fn, ctx);
+    if (rc >= 0 && l->cgnat)
+        rc = cgnat_window(l->cgnat, realm, addr, port, from_ms, to_ms, window_inside, &w);
     return rc;
 }
 
