@@ -60,8 +60,8 @@ send() {
 }
 
 verify() { postern journal verify -c live.yaml "$1"; }
-rows() { cat "$@" | jq -c 'select(.kind == "row")' | sort; }
 dump() { postern-collector -j "$1" --dump 2>/dev/null; }
+rows() { dump "$1" | jq -c 'select(.kind == "row")' | sort; }
 
 # problem CODE: within a few seconds the status names it
 problem() {
@@ -112,7 +112,7 @@ problem() {
     collector
     send one.pcap && send two.pcap && send three.pcap
     stop
-    dump journal | rows >right
+    rows journal >right
     [ "$(wc -l <right)" -gt 100 ]
     rm -r journal intake spool-*
     # The folder is moved: a new one is made, and the two together are the whole.
@@ -134,7 +134,7 @@ problem() {
     mv kept.pj "$newest"
     mv moved/*.pj journal/
     run -0 verify journal
-    dump journal | rows >brought
+    rows journal >brought
     diff right brought
 }
 
