@@ -11,7 +11,7 @@
 #define REFUSALS(X)                                                                             \
     X(value, "refused_value", "a value that cannot be")                                         \
     X(domain, "refused_domain", "more sensor processes than the table holds")                   \
-    X(time, "refused_time", "a time before 2000 or after 2099")                                 \
+    X(time, "refused_time", "a time before 1990 or after 2099")                                 \
     X(future, "refused_future", "further ahead of its sensor's time than collector.future_max") \
     X(late, "refused_late", "further behind than collector.late_max")
 
@@ -22,8 +22,8 @@ enum refusal {
         REFUSALS_N
 };
 
-// 2000-01-01 and 2100-01-01: outside, a clock was never set or has run over.
-#define TIME_MIN_MS INT64_C(946684800000)
+// 1990-01-01 and 2100-01-01: outside, a clock was never set or has run over. Public captures begin in 1998.
+#define TIME_MIN_MS INT64_C(631152000000)
 #define TIME_MAX_MS INT64_C(4102444800000)
 
 struct blame { // what was refused of a process
