@@ -78,7 +78,7 @@ extern const struct detector_descriptor *const detectors[];
 #define DETECTORS_MAX 32
 
 // All detectors' states together are at most so large: with the rest of a party, 8 kB (party.c).
-#define DETECTOR_STATES_MAX 2784
+#define DETECTOR_STATES_MAX 2768
 
 // Octets of all detectors' states together, and where one's begins.
 size_t detector_state_size(void);

@@ -150,6 +150,7 @@ struct contact providers_end(struct providers *p, uint32_t hash, int64_t t_ms,
     struct provider *e = get(p, hash, t_ms, memory_ms, &is_new);
     struct contact c = {.t_ms = t_ms,
                         .start_ms = p->base_ms + e->first,
+                        .provider = hash,
                         .kind = CONTACT_NEUTRAL,
                         .answered_since = e->answered > 0};
     bool first = e->state == PROVIDER_PENDING;

@@ -139,8 +139,12 @@ static void add_contacts(struct window *w, const struct minute_row *r,
                 feature_add(&w->features, t_ms, FEATURE_FIRST_CONTACTS, 1);
             continue;
         }
-        struct contact c = providers_end(&w->providers, provider, t_ms, end_of(d, &turned_away),
-                                         options->memory_ms);
+        enum provider_end end = end_of(d, &turned_away);
+        bool failed = end == PROVIDER_FAILED;
+        if (failed && options->site_failing)
+            end = PROVIDER_UNDECIDED;
+        struct contact c = providers_end(&w->providers, provider, t_ms, end, options->memory_ms);
+        c.failed = failed;
         c.silent = d->outcome == MINUTE_OUTCOME_UNANSWERED || d->outcome == MINUTE_OUTCOME_ICMP;
         c.refused = d->outcome == MINUTE_OUTCOME_REFUSED;
         if (out->count < WINDOW_CONTACTS_MAX)

@@ -345,11 +345,9 @@ void rig_play(struct rig *r, const struct rig_who *who, const struct rig_flow *f
     free(p.digest_of);
 }
 
-void rig_site(struct rig *r, int64_t minute, uint32_t parties, uint32_t failing)
+void rig_site(struct rig *r, int64_t minute)
 {
-    struct minute_site m = {.minute = RIG_EPOCH_MS / MINUTE_MS + minute,
-                            .parties_mx = parties,
-                            .parties_mx_failing = failing};
+    struct minute_site m = {.minute = RIG_EPOCH_MS / MINUTE_MS + minute};
     engine_site(r->engine, &m);
 }
 

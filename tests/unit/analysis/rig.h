@@ -68,8 +68,8 @@ struct rig_who {
 
 void rig_play(struct rig *r, const struct rig_who *who, const struct rig_flow *flows, size_t count);
 
-// A site minute: `failing` of `parties` that send mail.
-void rig_site(struct rig *r, int64_t minute, uint32_t parties, uint32_t failing);
+// The site's minute is over.
+void rig_site(struct rig *r, int64_t minute);
 
 // Time passes.
 void rig_mark(struct rig *r, int64_t ms);

@@ -1,5 +1,5 @@
 // The parts that detectors stand on, by hand-computed cases: the sequential test, counts over windows,
-// the memory of providers, roles, the site's failure and sight, exemptions, the policy's sums.
+// the memory of providers, roles, the site's sight, exemptions, the policy's sums.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -208,45 +208,11 @@ static void roles(void **state)
     free(r);
 }
 
-static void site_failure(void **state)
-{
-    (void)state;
-    static const struct site_rule rule = {.parties_min = 10, .share = 0.5, .jump = 0.3};
-    struct site *s = calloc(1, sizeof *s);
-    int64_t m = T0 / MINUTE_MS;
-    site_init(s, &rule);
-    for (int64_t i = 0; i < 60; i++)
-        site_minute(
-            s, &(struct minute_site){.minute = m + i, .parties_mx = 20, .parties_mx_failing = 3});
-    assert_false(site_failing(s, T0 + HOUR_MS));
-    // A few failing bots among few senders are no site failure; nor is one POP's row.
-    site_minute(s,
-                &(struct minute_site){.minute = m + 60, .parties_mx = 9, .parties_mx_failing = 9});
-    site_minute(s,
-                &(struct minute_site){
-                    .minute = m + 60, .pop = "north", .parties_mx = 20, .parties_mx_failing = 20});
-    assert_false(site_failing(s, T0 + HOUR_MS + 30000));
-    site_minute(
-        s, &(struct minute_site){.minute = m + 61, .parties_mx = 20, .parties_mx_failing = 10});
-    assert_true(site_failing(s, T0 + 61 * MINUTE_MS));
-    assert_true(site_failing(s, T0 + 63 * MINUTE_MS));
-    assert_false(site_failing(s, T0 + 60 * MINUTE_MS - 1));
-    assert_false(site_failing(s, T0 + 66 * MINUTE_MS));
-    // A state that lasts becomes the normal one.
-    for (int64_t i = 62; i < 62 + 3 * 1440; i++)
-        site_minute(
-            s, &(struct minute_site){.minute = m + i, .parties_mx = 20, .parties_mx_failing = 14});
-    assert_false(site_failing(s, T0 + (62 + 3 * 1440) * MINUTE_MS));
-    free(s);
-}
-
 static void site_sight_and_watch(void **state)
 {
     (void)state;
-    static const struct site_rule rule = {.parties_min = 10, .share = 0.5, .jump = 0.3};
     struct site *s = calloc(1, sizeof *s);
     int64_t m = T0 / MINUTE_MS;
-    site_init(s, &rule);
     assert_int_equal(site_sight(s, SITE_PORT25_OPEN), UINT32_MAX);
     assert_int_equal(site_watched(s, T0, T0 + 90000), 90);
     struct coverage_minute c = {.minute = m,
@@ -260,7 +226,6 @@ static void site_sight_and_watch(void **state)
     assert_false(site_sight(s, SITE_PORT25_BLOCKED_BEFORE) & DETECTOR_PORT25);
     free(s);
     s = calloc(1, sizeof *s);
-    site_init(s, &rule);
     c.sum.seen_octets = 1 << 20;
     site_coverage(s, &c);
     assert_false(site_sight(s, SITE_PORT25_OPEN) & DETECTOR_ANSWERS);
@@ -313,10 +278,8 @@ static void site_sight_is_of_late(void **state)
         {15, 50, true, true},   // a leg was lost
         {60, 1, true, true},    {40, 50, false, false},
     };
-    static const struct site_rule rule = {.parties_min = 10, .share = 0.5, .jump = 0.3};
     struct site *s = calloc(1, sizeof *s);
     int64_t m = T0 / MINUTE_MS;
-    site_init(s, &rule);
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         watch(s, &m, steps[i].minutes, steps[i].kilo, steps[i].half);
         assert_int_equal(s->one_direction, steps[i].one_direction);
@@ -476,7 +439,6 @@ int main(void)
         cmocka_unit_test(first_events),
         cmocka_unit_test(memory_of_providers),
         cmocka_unit_test(roles),
-        cmocka_unit_test(site_failure),
         cmocka_unit_test(site_sight_and_watch),
         cmocka_unit_test(site_sight_is_of_late),
         cmocka_unit_test(policy_sums),
