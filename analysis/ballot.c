@@ -15,8 +15,7 @@ bool ballot_trusts(const struct window *w, int64_t now_ms, bool household)
 {
     if (window_scans(w, now_ms))
         return false;
-    return !household ||
-           window_sum(w, FEATURE_FIRST_CONTACTS, now_ms, HOUR_S) <= NEW_PROVIDERS_MAX;
+    return !household || window_sum(w, FEATURE_FIRST_CONTACTS, now_ms, HOUR_S) <= NEW_PROVIDERS_MAX;
 }
 
 static bool is_live(uint32_t stamp, uint32_t now)

@@ -220,6 +220,11 @@ uint32_t providers_dead(const struct providers *p, int64_t now_ms, int64_t windo
     return n;
 }
 
+uint32_t providers_failed(const struct providers *p, int64_t now_ms, int64_t window_ms)
+{
+    return providers_dead(p, now_ms, window_ms, 1);
+}
+
 uint32_t providers_hash(const struct minute_digest *d)
 {
     if (d->provider_kind != MINUTE_PROVIDER_NONE)

@@ -81,6 +81,9 @@ int64_t providers_last(const struct providers *p, int64_t now_ms);
 uint32_t providers_within(const struct providers *p, int64_t now_ms, int64_t window_ms,
                           int64_t *first_ms);
 
+// Of these, the ones that failed and never answered.
+uint32_t providers_failed(const struct providers *p, int64_t now_ms, int64_t window_ms);
+
 // Of these, never answered and failed at least `failed_min` times.
 uint32_t providers_dead(const struct providers *p, int64_t now_ms, int64_t window_ms,
                         uint8_t failed_min);

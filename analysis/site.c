@@ -8,9 +8,9 @@
 #include "hash.h"
 
 #define MINUTE_MS      60000
-#define SIGHT_MINUTES  15           // a sensor silent for so long is not counted on
-#define SIGHT_HALF_MIN 5.0          // what a sensor saw counts half after so many minutes
-#define PAYLOAD_ENOUGH 65536        // octets, seen and missing, before they tell of directions
+#define SIGHT_MINUTES  15    // a sensor silent for so long is not counted on
+#define SIGHT_HALF_MIN 5.0   // what a sensor saw counts half after so many minutes
+#define PAYLOAD_ENOUGH 65536 // octets, seen and missing, before they tell of directions
 #define FLOWS_ENOUGH   20
 
 static uint32_t declared_sight(const struct coverage *d)

@@ -116,10 +116,15 @@ struct header {
 
 static uint64_t layout(const struct engine *e)
 {
-    const uint64_t parts[] = {sizeof(struct header),  party_octets(e->parties),
-                              sizeof(struct window),  sizeof(struct party_verdict),
-                              sizeof(struct verdict), detector_state_size(),
-                              sizeof(struct site),    sizeof(struct ballot), offsetof(struct party_state, window)};
+    const uint64_t parts[] = {sizeof(struct header),
+                              party_octets(e->parties),
+                              sizeof(struct window),
+                              sizeof(struct party_verdict),
+                              sizeof(struct verdict),
+                              detector_state_size(),
+                              sizeof(struct site),
+                              sizeof(struct ballot),
+                              offsetof(struct party_state, window)};
     uint64_t h = hash_octets(parts, sizeof parts, SNAPSHOT_VERSION);
     for (size_t i = 0; detectors[i]; i++)
         h = hash_octets(detectors[i]->name, strlen(detectors[i]->name), h);

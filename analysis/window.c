@@ -128,7 +128,11 @@ static void add_contacts(struct window *w, const struct minute_row *r,
                          const struct window_options *options, struct window_contacts *out)
 {
     struct event events[WINDOW_CONTACTS_MAX * 2];
-    uint64_t turned_away = r->counter[MINUTE_MX][MINUTE_OUT][MINUTE_banner_5xx];
+    // A greeting that names a blocklist speaks of that, and is no failed contact besides.
+    const uint64_t *mx = r->counter[MINUTE_MX][MINUTE_OUT];
+    uint64_t named = mx[MINUTE_blocklist_exploit] + mx[MINUTE_blocklist_unknown];
+    uint64_t turned_away = mx[MINUTE_banner_5xx];
+    turned_away -= named < turned_away ? named : turned_away;
     size_t n = events_of(r, options, events);
     for (size_t i = 0; i < n; i++) {
         const struct minute_digest *d = &r->digest[events[i].index];

@@ -10,6 +10,7 @@
 #include "sprt.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct guessing_conf {
     int64_t accounts, providers;
@@ -180,6 +181,7 @@ static size_t find_list(const struct guessing_state *state, const struct detecto
                                100.0 * s.failures / (s.failures + s.successes), 100 * (1 - THETA0),
                                "percent failed", (int32_t)window_s, weight);
     out->supports = out->defines = DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
+    out->raw = DETECTOR_RAW_SERVICES;
     out->ceiling = VERDICT_TICKET;
     out->evidence.conclusive = true;
     out->evidence.first_ms = s.first_ms;
@@ -221,11 +223,14 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         limit = other;
         unit = "providers";
     }
+    bool by_providers = strcmp(unit, "providers") == 0;
     if (weight <= 0)
         return find_list(s, ctx, out);
     struct detector_finding f = detector_finding_of(&detector_auth_guessing, measured, limit, unit,
                                                     HOUR_S, weight);
     f.supports = f.defines = DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
+    if (by_providers)
+        f.raw = DETECTOR_RAW_SERVICES;
     f.evidence.conclusive = true;
     f.evidence.first_ms = window_first(w, FEATURE_LOGIN_FAILED, now, HOUR_S);
     f.evidence.last_ms = window_last(w, FEATURE_LOGIN_FAILED, now);
@@ -243,6 +248,7 @@ const struct detector_descriptor detector_auth_guessing = {
     .help = "Failed logins over many mail accounts or providers.",
     .family = VERDICT_FAMILY_LOGIN,
     .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_UNSAMPLED,
+    .raw = DETECTOR_RAW_ACCOUNTS,
     .keys = keys,
     .conf_size = sizeof(struct guessing_conf),
     .state_size = sizeof(struct guessing_state),

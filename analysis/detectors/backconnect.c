@@ -256,6 +256,7 @@ const struct detector_descriptor detector_backconnect = {
     .help = "A residential proxy that dials out.",
     .family = VERDICT_FAMILY_RELAY,
     .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_UNSAMPLED,
+    .raw = DETECTOR_RAW_LONG_FLOW,
     .keys = keys,
     .conf_size = sizeof(struct backconnect_conf),
     .state_size = sizeof(struct backconnect_state),

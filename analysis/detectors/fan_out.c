@@ -8,6 +8,7 @@
 // docs/detectors/fan-out.md.
 #include "detector.h"
 
+#include <math.h>
 #include <stdio.h>
 
 struct fan_out_conf {
@@ -117,6 +118,7 @@ static const struct conf_key keys[] = {
 // The window that is exceeded most.
 struct excess {
     double weight, measured, limit;
+    double failed; // of the list
     int64_t first_ms;
     int32_t window_s;
 };
@@ -124,7 +126,8 @@ struct excess {
 struct scale {
     int64_t limit[3];
     double factor, at_limit, per_doubling, cap;
-    bool listed; // by the list of contacts alone, which leaves out what may yet turn out a scan
+    bool listed;  // by the list of contacts alone, which leaves out what may yet turn out a scan
+    bool reached; // without those that failed and never answered
 };
 
 static struct excess worst(const struct window *w, int64_t now_ms, const struct scale *scale)
@@ -138,6 +141,11 @@ static struct excess worst(const struct window *w, int64_t now_ms, const struct 
             e.measured = providers_within(&w->providers, now_ms, windows[i] * 1000LL, &e.first_ms);
         else
             e.measured = window_providers(w, now_ms, windows[i], &e.first_ms);
+        double held = providers_within(&w->providers, now_ms, windows[i] * 1000LL, NULL);
+        e.failed = providers_failed(&w->providers, now_ms, windows[i] * 1000LL);
+        // Of a full list the share holds for all.
+        if (scale->reached && held > 0)
+            e.measured = floor(e.measured * (held - e.failed) / held);
         e.weight = detector_excess(e.measured, e.limit, scale->at_limit, scale->per_doubling,
                                    scale->cap);
         if (e.weight > worst.weight)
@@ -154,6 +162,7 @@ static struct detector_finding finding(const struct window *w, const struct dete
     char span[DETECTOR_SPAN_MAX];
     f.supports = detector_classes_of(w, ctx->now_ms);
     f.defines = f.supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
+    f.raw = DETECTOR_RAW_REACHED | (e->failed > 0 ? DETECTOR_RAW_FAILED : 0);
     f.rests_on_silence = window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms, e->window_s) == 0;
     f.evidence.first_ms = e->first_ms;
     f.evidence.last_ms = window_last_contact(w, ctx->now_ms);
@@ -186,6 +195,24 @@ static size_t find_blocked(const struct window *w, const struct detector_ctx *ct
     return 1;
 }
 
+// The same without those that failed: beside first-contact, which has heard of these.
+static size_t find_reached(const struct window *w, const struct detector_ctx *ctx,
+                           struct scale scale, struct detector_finding *out)
+{
+    scale.reached = true;
+    struct excess e = worst(w, ctx->now_ms, &scale);
+    if (e.weight <= 0 || e.failed == 0)
+        return 0;
+    char span[DETECTOR_SPAN_MAX];
+    *out = finding(w, ctx, &e, false);
+    out->raw = DETECTOR_RAW_REACHED;
+    snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
+             "Reached %.0f mail providers on port 25 in %s, besides those that failed; %s is "
+             "limited to %.0f.",
+             e.measured, detector_span(e.window_s, span), detector_role_text(ctx->role), e.limit);
+    return 1;
+}
+
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX])
 {
@@ -207,9 +234,11 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     struct excess e = worst(w, ctx->now_ms, &scale);
     if (e.weight <= 0)
         return 0;
+    size_t n = 1;
     out[0] = finding(w, ctx, &e, false);
+    n += find_reached(w, ctx, scale, &out[n]);
     if (ctx->role != ROLE_HOUSEHOLD)
-        return 1;
+        return n;
     scale.at_limit = TICKET_AT_LIMIT;
     scale.per_doubling = TICKET_PER_DOUBLING;
     scale.cap = c->ticket_cap;
@@ -217,12 +246,14 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     bool extreme = c->extreme > 0 && e.measured > e.limit * (double)c->extreme;
     if (extreme)
         e.weight = BLOCKED_CAP;
-    if (e.weight <= out[0].evidence.log_odds)
-        return 1;
-    out[1] = finding(w, ctx, &e, false);
-    out[1].evidence.conclusive = extreme;
-    out[1].ceiling = VERDICT_TICKET;
-    return 2;
+    if (e.weight > out[0].evidence.log_odds) {
+        out[n] = finding(w, ctx, &e, false);
+        out[n].evidence.conclusive = extreme;
+        out[n++].ceiling = VERDICT_TICKET;
+    }
+    if (find_reached(w, ctx, scale, &out[n]))
+        out[n++].ceiling = VERDICT_TICKET;
+    return n;
 }
 
 static const char *check(const void *conf, const char **key)
@@ -246,6 +277,7 @@ const struct detector_descriptor detector_fan_out = {
     .help = "More mail providers contacted on port 25 than a party of its role needs.",
     .family = VERDICT_FAMILY_SPREAD,
     .needs = DETECTOR_PORT25,
+    .raw = DETECTOR_RAW_FAILED | DETECTOR_RAW_REACHED,
     .keys = keys,
     .conf_size = sizeof(struct fan_out_conf),
     .evaluate = evaluate,

@@ -124,6 +124,7 @@ const struct detector_descriptor detector_policy_limits = {
     .help = "The site's own limits of messages and recipients.",
     .family = VERDICT_FAMILY_VOLUME,
     .needs = DETECTOR_OWN_DIALOGUE,
+    .raw = DETECTOR_RAW_VOLUME,
     .keys = keys,
     .conf_size = sizeof(struct limits_conf),
     .evaluate = evaluate,

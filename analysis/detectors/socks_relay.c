@@ -351,6 +351,7 @@ const struct detector_descriptor detector_socks_relay = {
     .help = "Others send mail through a SOCKS server at the subscriber.",
     .family = VERDICT_FAMILY_RELAY,
     .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_UNSAMPLED,
+    .raw = DETECTOR_RAW_RELAYED,
     .keys = keys,
     .conf_size = sizeof(struct socks_conf),
     .state_size = sizeof(struct socks_state),

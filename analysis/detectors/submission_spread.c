@@ -287,6 +287,7 @@ const struct detector_descriptor detector_submission_spread = {
     .help = "Submission servers of many unrelated providers.",
     .family = VERDICT_FAMILY_SPREAD,
     .needs = 0,
+    .raw = DETECTOR_RAW_SERVICES,
     .keys = keys,
     .conf_size = sizeof(struct spread_conf),
     .state_size = sizeof(struct spread_state),

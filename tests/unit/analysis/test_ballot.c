@@ -185,9 +185,9 @@ static void border_goes_down(void **state)
             for (int64_t m = 0; m < 80; m++) {
                 for (unsigned k = 0; k < LINES - 2; k++)
                     play_minute(&r, k, m,
-                                night ? m >= 60 && down ? BORDER_FAIL : BORDER_WELL
-                                : m >= 60 && down       ? KNOWN_FAIL
-                                                        : WELL);
+                                night             ? m >= 60 && down ? BORDER_FAIL : BORDER_WELL
+                                : m >= 60 && down ? KNOWN_FAIL
+                                                  : WELL);
                 play_minute(&r, 22, m, NEW_FAIL);
                 play_minute(&r, 23, m, m < 62 ? IDLE : NEW_FAIL);
                 rig_site(&r, m);

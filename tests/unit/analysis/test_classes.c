@@ -255,6 +255,53 @@ static void submission_spread(void **state)
     }
 }
 
+// A hundred and thirty-four messages to forty providers' submission servers: one cause, one ticket, and not a word of
+// a smarthost that is not there.
+static void one_cause_one_ticket(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct rig_flow f[134] = {0};
+    rig_init(&r, NULL);
+    for (uint32_t k = 0; k < 134; k++)
+        f[k] = (struct rig_flow){.start_ms = k * 20000,
+                                 .provider = 1 + k % 40,
+                                 .port = 587,
+                                 .role = MINUTE_SUBMISSION,
+                                 .outcome = MINUTE_OUTCOME_GREETED,
+                                 .octets_up = 6000,
+                                 .lasts_ms = 3000,
+                                 .auth = 1,
+                                 .user = 1 + k % 40,
+                                 .sender = (uint64_t)(1 + k % 40) << 40,
+                                 .digest_flags = MINUTE_DIGEST_AUTH,
+                                 .mail = 1,
+                                 .rcpt_ok = 12,
+                                 .messages_ok = 1};
+    rig_play(&r, &play_somebody, f, 134);
+    const struct verdict *v = rig_verdict(&r, VERDICT_COMPROMISED_ACCOUNT, VERDICT_OPENED, 0);
+    assert_non_null(v);
+    for (size_t i = 0; i < r.verdicts; i++) {
+        char sentence[VERDICT_SENTENCE_MAX];
+        verdict_sentence(&r.verdict[i], sentence);
+        assert_int_equal(r.verdict[i].class_, VERDICT_COMPROMISED_ACCOUNT);
+        assert_null(strstr(sentence, "smarthost"));
+    }
+    assert_null(rig_verdict(&r, VERDICT_COMPROMISED_ACCOUNT, VERDICT_OPENED, 1));
+    rig_fini(&r);
+    // The same through the smarthost is its class.
+    rig_init(&r, NULL);
+    for (uint32_t k = 0; k < 134; k++) {
+        f[k].role = MINUTE_SMARTHOST;
+        f[k].provider = 1;
+        f[k].user = 1;
+    }
+    rig_play(&r, &play_somebody, f, 134);
+    assert_non_null(rig_verdict(&r, VERDICT_SPAMBOT_SMARTHOST, VERDICT_OPENED, 0));
+    assert_null(rig_verdict(&r, VERDICT_COMPROMISED_ACCOUNT, VERDICT_OPENED, 0));
+    rig_fini(&r);
+}
+
 static void policy_limits(void **state)
 {
     (void)state;
@@ -328,6 +375,7 @@ int main(void)
         cmocka_unit_test(socks_relay),
         cmocka_unit_test(backconnect),
         cmocka_unit_test(auth_guessing),
+        cmocka_unit_test(one_cause_one_ticket),
         cmocka_unit_test(stolen_accounts),
         cmocka_unit_test(bot_at_the_smarthost),
         cmocka_unit_test(submission_spread),

@@ -431,6 +431,59 @@ static void policy_sums(void **state)
     assert_int_equal(j.ceiling, Q);
 }
 
+// Whatever two detectors of different families share is one witness: the heavier counts, and nothing but a ticket comes
+// of it. That holds for all that say in their descriptor on what they rest, and each has to.
+static void one_fact_one_witness(void **state)
+{
+    (void)state;
+    const struct policy_class rule = {0.99, 0.5, HOUR_MS, VERDICT_QUARANTINE};
+    const struct policy_priors priors = {{0.001, 0.0005, 0.0001}, 0.5};
+    const struct policy_facts facts = {.source_validated = true};
+    size_t clashes = 0, pairs = 0;
+    for (size_t a = 0; detectors[a]; a++) {
+        assert_int_not_equal(detectors[a]->raw, 0);
+        for (size_t b = 0; detectors[b]; b++) {
+            struct judgement j;
+            struct detector_finding f[2];
+            if (detectors[a]->family == detectors[b]->family ||
+                detectors[a]->family == VERDICT_FAMILY_BASELINE ||
+                detectors[b]->family == VERDICT_FAMILY_BASELINE)
+                continue;
+            for (size_t k = 0; k < 2; k++) {
+                f[k] = detector_finding_of(detectors[k == 0 ? a : b], 1, 0, "x", 60,
+                                           k == 0 ? 12 : 8);
+                f[k].supports = f[k].defines = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
+            }
+            policy_judge(VERDICT_SPAMBOT_DIRECT, &rule, &priors, &facts, f, 2, &j);
+            bool shared = (detectors[a]->raw & detectors[b]->raw) != 0;
+            assert_true(j.found);
+            assert_near(j.log_odds - j.prior, shared ? 12 : 20, 1e-9);
+            assert_int_equal(j.ceiling, shared ? VERDICT_TICKET : VERDICT_QUARANTINE);
+            assert_int_equal(j.count, 2); // what is not counted is shown
+            clashes += shared;
+            pairs++;
+        }
+    }
+    assert_true(clashes > 0 && pairs > 200);
+    // Of a family that says two things, the one that rests on others' facts gives way to the one that does not.
+    struct detector_finding f[3] = {
+        {.evidence = {.family = VERDICT_FAMILY_SPREAD, .log_odds = 7},
+         .raw = DETECTOR_RAW_FAILED | DETECTOR_RAW_REACHED},
+        {.evidence = {.family = VERDICT_FAMILY_SPREAD, .log_odds = 5}, .raw = DETECTOR_RAW_REACHED},
+        {.evidence = {.family = VERDICT_FAMILY_CONTACT, .log_odds = 6},
+         .raw = DETECTOR_RAW_FAILED}};
+    for (size_t k = 0; k < 3; k++) {
+        f[k].supports = f[k].defines = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
+        f[k].ceiling = VERDICT_QUARANTINE;
+    }
+    struct judgement j;
+    policy_judge(VERDICT_SPAMBOT_DIRECT, &rule, &priors, &facts, f, 3, &j);
+    assert_near(j.log_odds - j.prior, 11, 1e-9);
+    f[1].evidence.log_odds = 0.5; // then the whole spread weighs more than the two
+    policy_judge(VERDICT_SPAMBOT_DIRECT, &rule, &priors, &facts, f, 3, &j);
+    assert_near(j.log_odds - j.prior, 7, 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -442,6 +495,7 @@ int main(void)
         cmocka_unit_test(site_sight_and_watch),
         cmocka_unit_test(site_sight_is_of_late),
         cmocka_unit_test(policy_sums),
+        cmocka_unit_test(one_fact_one_witness),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
