@@ -198,6 +198,10 @@ void window_add(struct window *w, const struct minute_row *r, const struct windo
     feature_add(&w->features, r->minute * MINUTE_MS, FEATURE_MX_OCTETS,
                 (r->counter[MINUTE_MX][MINUTE_OUT][MINUTE_octets_up] + FEATURE_OCTETS_UNIT - 1) /
                     FEATURE_OCTETS_UNIT);
+    for (uint32_t i = 0; i < r->digest_count; i++) {
+        if (role_is_delivery(&r->digest[i]))
+            feature_add(&w->features, r->minute * MINUTE_MS, FEATURE_IN25_DELIVERED, 1);
+    }
     role_observe(&w->role, r, options->named_server);
     if (is_scan(w, r))
         w->scan_ms = r->cut_ms;

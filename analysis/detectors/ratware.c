@@ -91,7 +91,7 @@ static double short_weight(const struct window *w, const struct ratware_conf *c,
 {
     bool lasted = ctx->now_ms - w->first_ms >= c->long_ms;
     bool written_to = ctx->role != ROLE_HOUSEHOLD ||
-                      window_sum(w, FEATURE_IN25_ANSWERED, ctx->now_ms, HOUR_S) > 0;
+                      window_sum(w, FEATURE_IN25_DELIVERED, ctx->now_ms, HOUR_S) > 0;
     bool returns = sessions > REVISITS_MAX * providers;
     return lasted && !written_to && !returns ? c->tls_short_long : c->tls_short;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exempt.h"
 #include "policy.h"
 #include "providers.h"
 #include "site.h"
@@ -183,12 +184,36 @@ static void roles(void **state)
             d[i] = (struct minute_digest){.direction = MINUTE_IN,
                                           .role = MINUTE_MX,
                                           .outcome = MINUTE_OUTCOME_GREETED,
+                                          .messages_ok = 1,
                                           .peer = ip_from_v4((const uint8_t[4]){198, 51, i, 1})};
         }
         assert_int_equal(role_of(&s, T0 + day * DAY_MS), day ? ROLE_UNKNOWN : ROLE_HOUSEHOLD);
         role_observe(&s, r, false);
     }
     assert_int_equal(role_of(&s, T0 + 3 * DAY_MS), ROLE_MAIL_SERVER);
+    // Scanners are greeted, and deliver nothing: by no number of days or networks.
+    s = (struct role_state){0};
+    for (uint8_t day = 0; day < 30; day++) {
+        r->minute = (T0 + day * DAY_MS) / MINUTE_MS;
+        for (uint8_t i = 0; i < 3; i++) {
+            d[i].messages_ok = 0;
+            d[i].flags = MINUTE_DIGEST_TLS;
+            d[i].octets_up = 4000;
+            d[i].octets_down = 2999; // a handshake and a farewell
+        }
+        role_observe(&s, r, false);
+        assert_int_equal(role_of(&s, r->minute * MINUTE_MS), ROLE_HOUSEHOLD);
+    }
+    // Of one network that delivers, no more than of none; two on a day may be a server's first.
+    for (uint8_t networks = 1; networks <= 2; networks++) {
+        s = (struct role_state){0};
+        for (uint8_t i = 0; i < networks; i++)
+            d[i].octets_down = 3000;
+        role_observe(&s, r, false);
+        assert_int_equal(role_of(&s, r->minute * MINUTE_MS),
+                         networks == 1 ? ROLE_HOUSEHOLD : ROLE_UNKNOWN);
+        assert_int_equal(role_of(&s, r->minute * MINUTE_MS + 3 * DAY_MS), ROLE_HOUSEHOLD);
+    }
     // What it sends teaches nothing, however long; nor do refused or unanswered calls from outside.
     s = (struct role_state){0};
     for (uint8_t day = 0; day < 30; day++) {
@@ -431,6 +456,40 @@ static void policy_sums(void **state)
     assert_int_equal(j.ceiling, Q);
 }
 
+// Private ranges repeat: an exemption of an address is of one realm, or says that it is of all.
+static void exempt_in_its_realm(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *subject, *key;
+        bool exempt;
+    } cases[] = {
+        {"192.0.2.7", "192.0.2.7", true},
+        {"192.0.2.7", "vlan:101/192.0.2.7", false},
+        {"192.0.2.0/24", "192.0.2.7", true},
+        {"192.0.2.0/24", "vlan:101/192.0.2.7", false},
+        {"vlan:101/192.0.2.0/24", "vlan:101/192.0.2.7", true},
+        {"vlan:101/192.0.2.0/24", "vlan:102/192.0.2.7", false},
+        {"vlan:101/192.0.2.0/24", "192.0.2.7", false},
+        {"*/192.0.2.0/24", "vlan:102/192.0.2.7", true},
+        {"*/192.0.2.0/24", "192.0.2.7", true},
+        {"*/192.0.2.0/24", "192.0.3.7", false},
+        {"*/2001:db8::/32", "vlan:7/2001:db8:1::/56", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char subject[64], class_[] = "all", owner[] = "desk", reason[] = "x",
+                          expires[] = "2027-01-01T00:00:00Z";
+        snprintf(subject, sizeof subject, "%s", cases[i].subject);
+        struct exempt_entry e = {class_, subject, owner, reason, expires};
+        struct conf_list list = {.item = &e, .count = 1};
+        struct subscriber_key key;
+        assert_null(exempt_check(&e));
+        assert_int_equal(subscriber_key_parse(cases[i].key, &key), 0);
+        struct party party = party_provisional(&key);
+        assert_int_equal(exempt_find(&list, 0, &party, &key, T0) != NULL, cases[i].exempt);
+    }
+}
+
 // Whatever two detectors of different families share is one witness: the heavier counts, and nothing but a ticket comes
 // of it. That holds for all that say in their descriptor on what they rest, and each has to.
 static void one_fact_one_witness(void **state)
@@ -496,6 +555,7 @@ int main(void)
         cmocka_unit_test(site_sight_is_of_late),
         cmocka_unit_test(policy_sums),
         cmocka_unit_test(one_fact_one_witness),
+        cmocka_unit_test(exempt_in_its_realm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
