@@ -16,6 +16,7 @@ enum detector_need {
     DETECTOR_ENVELOPE = 1 << 3,     // the dialogue with anybody's server (legal profile)
     DETECTOR_OWN_DIALOGUE = 1 << 4, // the dialogue with our own smarthost
     DETECTOR_UNSAMPLED = 1 << 5,
+    DETECTOR_OTHER_PORTS = 1 << 6, // what flows on ports of no mail, not its ends alone (tier B)
 };
 
 #define DETECTOR_CLASS(c) (1u << (c))

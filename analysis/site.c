@@ -20,6 +20,8 @@ static uint32_t declared_sight(const struct coverage *d)
         seen |= DETECTOR_PORT25;
     if (d->tier != COVERAGE_TIER_C)
         seen |= DETECTOR_HANDSHAKES;
+    if (d->tier == COVERAGE_TIER_B)
+        seen |= DETECTOR_OTHER_PORTS;
     if (d->sampling <= 1)
         seen |= DETECTOR_UNSAMPLED;
     if (d->profile == COVERAGE_FULL_ENVELOPE)
@@ -168,6 +170,8 @@ const char *site_why(uint32_t missing)
         return "the mirror shows one direction only, so answers are not seen";
     if (missing & DETECTOR_HANDSHAKES)
         return "a router's flow export (tier C) says nothing of handshakes";
+    if (missing & DETECTOR_OTHER_PORTS)
+        return "of ports of no mail only the ends of connections reach the mirror (tier A)";
     if (missing & DETECTOR_UNSAMPLED)
         return "packets are sampled, so most handshakes are missed";
     if (missing & DETECTOR_OWN_DIALOGUE)

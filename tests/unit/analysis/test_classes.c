@@ -126,31 +126,60 @@ static void auth_guessing(void **state)
 {
     (void)state;
     static const struct {
-        uint32_t accounts, providers, failing;
-        bool found;
+        const char *what;
+        uint32_t n, step_s, accounts, providers, failing;
+        int ceiling; // -1: nothing
     } cases[] = {
-        {19, 1, 100, false}, {20, 1, 100, true}, {1, 9, 100, false},
-        {1, 10, 100, true},  {1, 1, 100, false}, // a telephone with an old password
-        {60, 2, 3, false},                       // a migration of mailboxes
+        {"nineteen accounts in an hour", 60, 20, 19, 1, 100, VERDICT_TICKET},
+        {"twenty", 60, 20, 20, 1, 100, VERDICT_QUARANTINE},
+        {"an account at nine providers", 60, 20, 1, 9, 100, -1},
+        {"at ten", 60, 20, 1, 10, 100, VERDICT_QUARANTINE},
+        {"a telephone with an old password, every twenty seconds", 400, 20, 1, 1, 100, -1},
+        {"the same as fast as it can", 1000, 3, 1, 1, 100, -1},
+        {"a migration of mailboxes", 120, 20, 60, 2, 3, -1},
+        {"ninety tries in an hour, two accounts", 90, 30, 2, 1, 100, -1},
+        {"ninety-one", 91, 30, 2, 1, 100, VERDICT_TICKET},
+        {"a hundred and fifty at four providers", 150, 24, 4, 4, 100, VERDICT_TICKET},
+        {"the same account at two of them", 91, 30, 1, 2, 100, VERDICT_TICKET},
+        {"every fifth succeeds", 200, 15, 4, 4, 75, -1},
+        {"twelve accounts of one server in a day", 24, 3000, 12, 1, 100, -1},
+        {"thirteen", 26, 3000, 13, 1, 100, VERDICT_TICKET},
+        {"thirteen, of which a third succeed", 26, 3000, 13, 1, 65, -1},
+        {"thirteen in two days", 26, 8640, 13, 1, 100, -1},
+        {"two telephones with old passwords", 400, 100, 2, 2, 100, -1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct verdict v;
-        struct rig_flow *f = calloc(120, sizeof *f);
-        for (uint32_t k = 0; k < 120; k++) {
+        struct rig_flow *f = calloc(cases[i].n, sizeof *f);
+        assert_non_null(f);
+        for (uint32_t k = 0; k < cases[i].n; k++) {
             bool fails = pick(k, 100) < cases[i].failing;
-            f[k] = (struct rig_flow){.start_ms = k * 20000,
+            // Each account once before any again, or one after the other, where it takes days.
+            uint32_t user = cases[i].step_s > 5000 ? k / 2 : k % cases[i].accounts;
+            f[k] = (struct rig_flow){.start_ms = (int64_t)k * cases[i].step_s * 1000,
                                      .provider = 1 + k % cases[i].providers,
                                      .port = 993,
                                      .role = MINUTE_ACCESS,
                                      .outcome = MINUTE_OUTCOME_ESTABLISHED,
-                                     .user = 100 + k % cases[i].accounts,
+                                     .user = 100 + user,
                                      .auth = 1,
                                      .auth_failed = fails,
                                      .digest_flags = fails ? MINUTE_DIGEST_AUTH_FAILED
                                                            : MINUTE_DIGEST_AUTH};
         }
-        assert_int_equal(plays_as(NULL, &play_somebody, f, 120, VERDICT_AUTH_GUESSING, &v),
-                         cases[i].found);
+        int ceiling = -1;
+        struct rig r;
+        rig_init(&r, "site:\n  source_validated: true\n");
+        rig_play(&r, &play_somebody, f, cases[i].n);
+        for (size_t k = 0; k < r.verdicts; k++) {
+            v = r.verdict[k];
+            if (v.class_ == VERDICT_AUTH_GUESSING && v.ceiling > ceiling)
+                ceiling = v.ceiling;
+        }
+        rig_fini(&r);
+        if (ceiling != cases[i].ceiling)
+            print_error("%s: %d\n", cases[i].what, ceiling);
+        assert_int_equal(ceiling, cases[i].ceiling);
         free(f);
     }
 }
