@@ -228,7 +228,8 @@ static bool is_repeated(const struct detector_finding *findings, size_t count, u
     const struct verdict_evidence *e = &findings[i].evidence;
     for (size_t k = 0; k < count; k++) {
         const struct verdict_evidence *other = &findings[k].evidence;
-        if (k != i && (counted & (uint64_t)1 << k) && !(counted & (uint64_t)1 << i) &&
+        bool first = (counted & (uint64_t)1 << k) || (k < i && !(counted & (uint64_t)1 << i));
+        if (k != i && first && !(counted & (uint64_t)1 << i) &&
             strcmp(other->sentence, e->sentence) == 0 && strcmp(other->detector, e->detector) == 0)
             return true;
     }
