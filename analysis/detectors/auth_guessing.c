@@ -60,7 +60,7 @@ static const struct conf_key keys[] = {
      .max = 22,
      .def = "12",
      .unit = "accounts",
-     .help = "Accounts that fail in a day, of one server too: a ticket."},
+     .help = "Accounts of one provider that fail in a day: a ticket."},
     {.name = "share",
      .type = CONF_REAL,
      .offset = FIELD(share),
@@ -237,6 +237,31 @@ static size_t find_list(const struct guessing_state *state, const struct detecto
     return 1;
 }
 
+// The most accounts that failed at one and the same provider in a day: a school forgets passwords at many.
+static int64_t count_at_one(const struct guessing_state *s, int64_t now_ms, double *accounts)
+{
+    int64_t since_s = now_ms / 1000 - DAY_S, first_s = now_ms / 1000;
+    *accounts = 0;
+    for (size_t k = 0; k < TRIES_MAX; k++) {
+        double here = 0;
+        int64_t begin_s = now_ms / 1000;
+        // Each pair stands once, so the pairs of a provider are its accounts.
+        for (size_t i = 0; i < TRIES_MAX && s->seen[k] != 0; i++) {
+            int64_t seen_s = recent_s(s->base_s, s->seen[i]);
+            if (s->seen[i] == 0 || seen_s < since_s || s->user[i] == 0 ||
+                s->provider[i] != s->provider[k])
+                continue;
+            here++;
+            begin_s = seen_s < begin_s ? seen_s : begin_s;
+        }
+        if (here > *accounts) {
+            *accounts = here;
+            first_s = begin_s;
+        }
+    }
+    return first_s * 1000;
+}
+
 // Fewer accounts than a list has, and more tries than a program makes that has forgotten one password; or a list worked
 // off so slowly that no hour shows it. One account at one provider is neither, however often it fails.
 static size_t find_slow(const struct window *w, const struct guessing_state *state,
@@ -261,18 +286,18 @@ static size_t find_slow(const struct window *w, const struct guessing_state *sta
     } else {
         fade(&s, (uint32_t)(now / 1000));
         limit = (double)c->accounts_day * ctx->factor;
-        int64_t first_ms = count(&s, now, DAY_S, &accounts, &providers);
+        int64_t first_ms = count_at_one(&s, now, &accounts);
         weight = detector_excess(accounts, limit, AT_LIMIT, PER_DOUBLING, c->cap);
         if (weight <= 0 || (double)s.failed < c->share * (double)s.tries)
             return 0;
         *out = detector_finding_of(&detector_auth_guessing, accounts, limit, "accounts", DAY_S,
                                    weight);
         out->evidence.first_ms = first_ms;
-        snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
-                 "Logins of %.0f%s accounts failed in a day at %.0f provider%s, nearly none "
-                 "succeeded; forgotten passwords stay below %.0f.",
-                 accounts, accounts >= TRIES_MAX ? " and more" : "", providers,
-                 providers == 1 ? "" : "s", limit);
+        snprintf(
+            out->evidence.sentence, sizeof out->evidence.sentence,
+            "Logins of %.0f%s accounts of one provider failed in a day, nearly none succeeded; "
+            "forgotten passwords stay below %.0f.",
+            accounts, accounts >= TRIES_MAX ? " and more" : "", limit);
     }
     out->supports = out->defines = DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
     out->ceiling = VERDICT_TICKET;

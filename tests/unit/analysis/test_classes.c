@@ -145,6 +145,7 @@ static void auth_guessing(void **state)
         {"twelve accounts of one server in a day", 24, 3000, 12, 1, 100, -1},
         {"thirteen", 26, 3000, 13, 1, 100, VERDICT_TICKET},
         {"thirteen, of which a third succeed", 26, 3000, 13, 1, 65, -1},
+        {"twelve of each of two", 24, 3000, 24, 2, 100, -1},
         {"thirteen in two days", 26, 8640, 13, 1, 100, -1},
         {"two telephones with old passwords", 400, 100, 2, 2, 100, -1},
     };

@@ -4,24 +4,6 @@
 
 #include "engine_parts.h"
 
-// What the detector says of the party that was played, the most of it; 0: nothing.
-static double said(struct rig *r, const char *detector)
-{
-    struct judge_view views[VERDICT_CLASSES];
-    struct party_state *p = party_older(r->engine->parties, NULL);
-    double most = 0;
-    assert_non_null(p);
-    size_t n = judge_look(r->engine, p, p->window.last_ms, views);
-    for (size_t i = 0; i < n; i++) {
-        for (uint32_t k = 0; k < views[i].judgement.count; k++) {
-            const struct verdict_evidence *e = &views[i].judgement.evidence[k];
-            if (strcmp(e->detector, detector) == 0 && e->log_odds > most)
-                most = e->log_odds;
-        }
-    }
-    return most;
-}
-
 static void assert_weight(double weight, double expected)
 {
     assert_true(weight > expected - 0.001 && weight < expected + 0.001);
@@ -32,7 +14,7 @@ static double plays(const char *detector, const struct rig_flow *f, size_t n)
     struct rig r;
     rig_init(&r, NULL);
     rig_play(&r, &play_somebody, f, n);
-    double weight = said(&r, detector);
+    double weight = rig_weight(&r, detector);
     rig_fini(&r);
     return weight;
 }
