@@ -4,7 +4,7 @@
 // as visible as a fast one. It cannot convict alone (a newsletter contacts as many), except where
 // port 25 is blocked: there failing says nothing, the block itself is the remedy, and a ticket is all
 // that is left to do. For a ticket the same spread weighs more than for a quarantine when the line has
-// never been answered on port 25: hardly anybody but a bot goes to many mail providers from there.
+// never taken mail on port 25: hardly anybody but a bot goes to many mail providers from there.
 // docs/detectors/fan-out.md.
 #include "detector.h"
 #include "site.h"
@@ -23,7 +23,7 @@ struct fan_out_conf {
 #define FIELD(m)     offsetof(struct fan_out_conf, m)
 #define AT_LIMIT     2.3 // one over the limit: ten to one
 #define PER_DOUBLING 2.0
-// The same for a ticket, where the line was never answered on port 25.
+// The same for a ticket, where the line takes no mail on port 25.
 #define TICKET_AT_LIMIT     4.0
 #define TICKET_PER_DOUBLING 3.0
 // Behind a block: twice the limit suffices with a household's prior.
@@ -84,7 +84,7 @@ static const struct conf_key keys[] = {
      .min = 1,
      .max = 100000,
      .def = "10",
-     .help = "Times the limits for a line that was answered on port 25 and is no known mail server "
+     .help = "Times the limits for a line that takes mail on port 25 and is no known mail server "
              "yet."},
     {.name = "mail_server_factor",
      .type = CONF_REAL,

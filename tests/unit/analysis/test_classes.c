@@ -218,6 +218,42 @@ static void stolen_accounts(void **state)
     }
 }
 
+// Sixty people behind one address: a ticket, unless the operator says that the line is an office's.
+static void office_behind_one_address(void **state)
+{
+    (void)state;
+    static const char yaml[] =
+        "analysis:\n  profiles:\n    - {network_class: business, limit_factor: 20}\n";
+    struct rig_flow *f = calloc(240, sizeof *f);
+    assert_non_null(f);
+    for (uint32_t k = 0; k < 240; k++)
+        f[k] = (struct rig_flow){.start_ms = k * 14000,
+                                 .provider = 1,
+                                 .port = 587,
+                                 .role = MINUTE_SMARTHOST,
+                                 .outcome = MINUTE_OUTCOME_GREETED,
+                                 .user = 1 + k % 60,
+                                 .sender = (uint64_t)(1 + k % 60) << 8,
+                                 .digest_flags = MINUTE_DIGEST_AUTH,
+                                 .auth = 1,
+                                 .rcpt_ok = 2,
+                                 .messages_ok = 1};
+    for (int named = 0; named <= 1; named++) {
+        struct rig r;
+        struct rig_who who = {.host = 9, .line = named, .network_class = named ? "business" : NULL};
+        rig_init(&r, yaml);
+        rig_play(&r, &who, f, 240);
+        assert_int_equal(r.verdicts == 0, named);
+        for (size_t i = 0; i < r.verdicts; i++) {
+            assert_int_equal(r.verdict[i].class_, VERDICT_COMPROMISED_ACCOUNT);
+            assert_int_equal(r.verdict[i].ceiling, VERDICT_TICKET);
+            assert_true(r.verdict[i].limitations & VERDICT_PROVISIONAL);
+        }
+        rig_fini(&r);
+    }
+    free(f);
+}
+
 static void bot_at_the_smarthost(void **state)
 {
     (void)state;
@@ -405,6 +441,7 @@ int main(void)
         cmocka_unit_test(socks_relay),
         cmocka_unit_test(backconnect),
         cmocka_unit_test(auth_guessing),
+        cmocka_unit_test(office_behind_one_address),
         cmocka_unit_test(one_cause_one_ticket),
         cmocka_unit_test(stolen_accounts),
         cmocka_unit_test(bot_at_the_smarthost),
