@@ -140,26 +140,24 @@ static size_t messages_day(size_t n, struct rig_flow *f)
     return submit(n, 200000, MINUTE_SMARTHOST, f);
 }
 
-static size_t names(size_t n, size_t domains, size_t senders, size_t helos, struct rig_flow *f)
-{
-    for (size_t k = 0; k < n; k++) {
-        f[k] = at(k, 1000, MINUTE_SMARTHOST, 1);
-        f[k].rcpt_ok = 1;
-        f[k].sender = domains + senders ? (uint64_t)(1 + k % (domains ? domains : senders)) << 40
-                                        : 0;
-        f[k].helo = helos ? 1 + k % helos : 0;
-    }
-    return n;
-}
-
 static size_t helo_names(size_t n, struct rig_flow *f)
 {
-    return names(20, 0, 0, n, f);
+    for (size_t k = 0; k < 20; k++) {
+        f[k] = at(k, 1000, MINUTE_SMARTHOST, 1);
+        f[k].rcpt_ok = 1;
+        f[k].helo = 1 + k % n;
+    }
+    return 20;
 }
 
 static size_t sender_domains(size_t n, struct rig_flow *f)
 {
-    return names(30, n, 0, 0, f);
+    for (size_t k = 0; k < 30; k++) {
+        f[k] = at(k, 1000, MINUTE_SMARTHOST, 1);
+        f[k].rcpt_ok = 1;
+        f[k].sender = (uint64_t)(1 + k % n) << 40;
+    }
+    return 30;
 }
 
 // Three a minute, hour after hour: the day's senders, not the minute's domains.
