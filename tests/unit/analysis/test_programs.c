@@ -95,7 +95,7 @@ static void write_config(const char *text)
     assert_int_equal(fclose(f), 0);
 }
 
-// Line 7 is a bot for ten minutes, line 8 a newsletter.
+// Line 7 is a bot for ten minutes that reaches a third (so two witnesses), line 8 a newsletter.
 static void write_journal(void)
 {
     struct rig r;
@@ -104,15 +104,12 @@ static void write_journal(void)
     const uint8_t reached = MINUTE_OUTCOME_GREETED, silent = MINUTE_OUTCOME_UNANSWERED;
     rig_init(&r, NULL);
     assert_int_equal(journal_writer_open("journal", &options, &r.journal), 0);
-    // A third is reached: whom it reaches and whom it does not are two witnesses.
     for (uint32_t i = 0; i < 200; i++)
         f[i] = (struct rig_flow){i * 3000, .provider = i % 120 + 1,
                                  .outcome = i % 3 == 2 ? reached : silent};
     rig_play(&r, &(struct rig_who){.host = 7, .line = true}, f, 200);
-    for (uint32_t i = 0; i < 200; i++) {
-        f[i].outcome = reached;
-        f[i].provider = i + 1;
-    }
+    for (uint32_t i = 0; i < 200; i++)
+        f[i] = (struct rig_flow){i * 3000, .provider = i + 1, .outcome = reached};
     rig_play(&r, &(struct rig_who){.host = 8, .line = true}, f, 200);
     // Long silence closes what is open.
     assert_int_equal(journal_commit(r.journal, RIG_EPOCH_MS + 8 * 3600000LL), 0);
