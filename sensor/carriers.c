@@ -144,11 +144,38 @@ void carriers_data(struct flow *f, int64_t t_us)
     f->down.tick = tick_of(t_us);
 }
 
+// Octets of a /24 or /48.
+static size_t network_octets(const uint8_t *addr)
+{
+    return is_v4(addr) ? 15 : 6;
+}
+
+static const uint8_t *peer_of(const struct flow *f)
+{
+    return f->key.addr[flow_end(f, 1)];
+}
+
+static bool same_network(const uint8_t *a, const uint8_t *b)
+{
+    return memcmp(a, b, network_octets(a)) == 0;
+}
+
+// Several flows to one network are one carrier: proxies open a few side by side and spread over them. The
+// first of them tells for all.
+static struct slot *leader(const struct flow_table *t, struct entry *e, const struct flow *f)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        if (e->slot[i].flow != 0 &&
+            same_network(peer_of(&t->flow[e->slot[i].flow - 1]), peer_of(f)))
+            return &e->slot[i];
+    return NULL;
+}
+
 // Not keyed: two sensors that see one subscriber must agree.
 static uint64_t network_bit(const uint8_t *addr)
 {
     uint64_t h = 0xcbf29ce484222325u;
-    for (size_t i = 0, n = is_v4(addr) ? 15 : 6; i < n; i++)
+    for (size_t i = 0, n = network_octets(addr); i < n; i++)
         h = (h ^ addr[i]) *
             0x100000001b3u; // FNV-1a, whose last octets have not reached the top yet
     return UINT64_C(1) << ((h ^ h >> 32) * UINT64_C(0x9e3779b97f4a7c15) >> 58);
@@ -161,7 +188,7 @@ static bool is_name_port(uint16_t port)
 
 void carriers_opened(struct flow_table *t, const struct flow *f)
 {
-    const uint8_t *to = f->key.addr[flow_end(f, 1)];
+    const uint8_t *to = peer_of(f);
     int64_t now_us = f->start_us;
     if (!(f->side & RECORD_SIDE_INITIATOR) || is_name_port(flow_port(f, 1)))
         return;
@@ -169,20 +196,24 @@ void carriers_opened(struct flow_table *t, const struct flow *f)
     if (!e)
         return;
     bool counts = ms_of(now_us) - e->trial_ms >= TRIAL_MS;
-    for (size_t i = 0; i < SLOTS; i++) {
+    unsigned behind = 0; // bits of slots that lead
+    for (unsigned i = 0; i < SLOTS; i++) {
+        if (e->slot[i].flow == 0)
+            continue;
+        const struct flow *by = &t->flow[e->slot[i].flow - 1];
+        if (ticks_since(by, now_us) <= CARRIERS_BEHIND_TICKS && now_us - by->last_us < RECENT_US)
+            behind |= 1u << (leader(t, e, by) - e->slot);
+    }
+    for (unsigned i = 0; i < SLOTS; i++) {
         struct slot *s = &e->slot[i];
-        if (s->flow == 0)
+        if (s->flow == 0 || same_network(to, peer_of(&t->flow[s->flow - 1])) ||
+            leader(t, e, &t->flow[s->flow - 1]) != s)
             continue;
-        const struct flow *by = &t->flow[s->flow - 1];
-        if (memcmp(by->key.addr[flow_end(by, 1)], to, 16) == 0)
-            continue;
-        bool behind = ticks_since(by, now_us) <= CARRIERS_BEHIND_TICKS &&
-                      now_us - by->last_us < RECENT_US;
-        if (behind)
+        if (behind >> i & 1)
             s->networks |= network_bit(to);
         if (counts && s->opened < OPENED_MAX) {
             s->opened++;
-            s->behind = (uint16_t)(s->behind + behind);
+            s->behind = (uint16_t)(s->behind + (behind >> i & 1));
         }
     }
     if (counts)
@@ -289,7 +320,7 @@ void carriers_minute(struct flow_table *t, struct flow *f, int64_t t_us)
     if (!s)
         return;
     e->seen_s = now_s;
-    s->covered += f->down.covered;
+    leader(t, e, f)->covered += f->down.covered;
     f->down.covered = 0;
     if (ticks_since(f, t_us) > TICKS_OLD)
         f->down.tick = (uint16_t)(tick_of(t_us) - TICKS_OLD);

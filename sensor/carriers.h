@@ -3,9 +3,9 @@
 //
 // A flow that a subscriber began, a minute old and no mere download, is watched: of each of its packets the
 // flow itself keeps when octets last came down and how much of the time lay within BEHIND of such. When
-// the same subscriber (an IPv4 address, or the /64 of an IPv6 one, in its realm) opens a flow to anybody else,
-// it is counted for each of its watched flows, and how many of them had octets come down just then. At
-// most one a second counts, since a page opens dozens for one click. Port 53 and 853 never do.
+// the same subscriber (an IPv4 address, or the /64 of an IPv6 one, in its realm) opens a flow to another network,
+// it is counted for each of its watched flows, and whether octets had come down that just then. Flows to one
+// network (/24, /48) are one: the first tells for all. At most one opened a second counts, since a page opens dozens for one click. Port 53 and 853 never do.
 //
 // Packets of flows that are not watched cost nothing here. Bounded: an entry of 128 octets for every 16 places
 // of the flow table, four flows each. Who fills an entry's bucket pushes out what was silent longest. Workers

@@ -302,6 +302,45 @@ static void test_four(void **state)
     end();
 }
 
+// Three flows side by side, to servers of one network, take turns: one carrier.
+static void test_side_by_side(void **state)
+{
+    struct line l[3];
+    (void)state;
+    begin();
+    for (unsigned i = 0; i < 3; i++)
+        dial(&l[i], 100 * i, 1, (uint16_t)(41000 + i));
+    tunnel = l[0]; // which is told of first, is the first
+    for (unsigned i = 0; i < 3; i++) {
+        send_on(&l[i], MINUTE + 30000, 'c', A, 100);
+        send_on(&l[i], MINUTE + 30000, 's', A, 10);
+    }
+    bench_wait(&b, 2 * MINUTE);
+    assert_int_equal(b.stats.carriers, 3);
+    told();
+    for (unsigned i = 0; i < 12; i++) {
+        int64_t t = 2 * MINUTE + 4000 * i;
+        send_on(&l[i % 3], t, 's', A, 50);
+        open_to(t + 40, 1, (uint8_t)i, 443);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        send_on(&l[i], 3 * MINUTE - 1000, 'c', A, 300);
+    told_at_end(); // the others' time may be added behind the first's telling
+    struct record_carrier c = {0};
+    for (unsigned i = 0; i < 12; i++) {
+        int64_t t = 3 * MINUTE + 4000 * i;
+        send_on(&l[i % 3], t, 's', A, 50);
+        open_to(t + 40, 1, (uint8_t)i, 443);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        send_on(&l[i], 4 * MINUTE - 1000, 'c', A, 300);
+    c = told_at_end();
+    assert_int_equal(c.opened, 12);
+    assert_int_equal(c.behind, 12);
+    assert_in_range(c.covered_ms, 12 * 290, 12 * 300 + 600);
+    end();
+}
+
 static void forget_record(void *ctx, struct flow_table *t, struct flow *f, unsigned flags,
                           int64_t t_us)
 {
@@ -375,10 +414,11 @@ static void test_datagrams(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_behind),    cmocka_unit_test(test_what_counts),
-        cmocka_unit_test(test_covered),   cmocka_unit_test(test_told_when),
-        cmocka_unit_test(test_downloads), cmocka_unit_test(test_four),
-        cmocka_unit_test(test_many),      cmocka_unit_test(test_datagrams),
+        cmocka_unit_test(test_behind),       cmocka_unit_test(test_what_counts),
+        cmocka_unit_test(test_covered),      cmocka_unit_test(test_told_when),
+        cmocka_unit_test(test_downloads),    cmocka_unit_test(test_four),
+        cmocka_unit_test(test_side_by_side), cmocka_unit_test(test_many),
+        cmocka_unit_test(test_datagrams),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
