@@ -39,6 +39,10 @@ int collector_finish(struct collector *c);
 struct journal_writer *collector_journal(struct collector *c);
 // The record was taken before; nothing is changed by asking.
 bool collector_knows(const struct collector *c, const struct record_id *id);
+// `count` records from `first` on came and are refused: they are known, and no gap. `lost`: the next coverage of their process
+// counts them.
+void collector_refused(struct collector *c, const struct record_id *first, uint64_t count,
+                       bool lost);
 // After an error of collector_take: the rest of what it had to do. 0: go on with the next record.
 int collector_retry(struct collector *c);
 // Nobody has said anything for collector.silent_after: closes all that is open. Records may follow.

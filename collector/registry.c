@@ -12,24 +12,12 @@
 
 #include "common/control.h"
 #include "own_cert.h"
+#include "permit.h"
 
 #define TOKEN_MS        (INT64_C(24) * 3600 * 1000)
 #define AUTHORITY_DAYS  3650
 #define WARN_MS         (INT64_C(25) * 86400 * 1000) // sensors renew theirs 30 days before
 #define PATH_MAX_OCTETS 512
-
-struct permit {
-    char name[TLS_NAME_MAX];
-    char serial[41]; // "": no certificate
-    char before[41]; // the one that asked for `serial`; "": none
-    char token[33];  // digest; "": none
-    int64_t token_until_ms, not_after_ms;
-    uint32_t domain[REGISTRY_DOMAINS_MAX];
-    size_t domains;      // 0: any
-    json_t *prefix_list; // owned; NULL: any
-    struct prefix_set *prefixes;
-    uint64_t foreign_domain, foreign_prefix;
-};
 
 struct registry {
     char dir[PATH_MAX_OCTETS - 16];
@@ -65,111 +53,7 @@ static struct permit *get(struct registry *r, const char *name)
     return p;
 }
 
-// ---- What a sensor may say
-
-static int parse_domains(const json_t *list, uint32_t *out, size_t *count)
-{
-    size_t n = list ? json_array_size(list) : 0;
-    if ((list && !json_is_array(list)) || n > REGISTRY_DOMAINS_MAX)
-        return -EINVAL;
-    for (size_t i = 0; i < n; i++) {
-        const json_t *v = json_array_get(list, i);
-        json_int_t d = json_integer_value(v);
-        if (!json_is_integer(v) || d < 1 || d > UINT32_MAX)
-            return -EINVAL;
-        out[i] = (uint32_t)d;
-    }
-    *count = n;
-    return 0;
-}
-
-static int parse_prefixes(const json_t *list, struct prefix_set **out)
-{
-    size_t n = list ? json_array_size(list) : 0;
-    if ((list && !json_is_array(list)) || n > REGISTRY_PREFIXES_MAX)
-        return -EINVAL;
-    struct prefix_set *set = NULL;
-    int rc = 0;
-    if (n > 0 && !(set = prefix_set_new()))
-        return -ENOMEM;
-    for (size_t i = 0; i < n && rc == 0; i++) {
-        const char *text = json_string_value(json_array_get(list, i));
-        struct ip_prefix p;
-        rc = text && prefix_parse(text, &p) == 0 ? prefix_set_add(set, &p, 0) : -EINVAL;
-    }
-    if (rc < 0) {
-        prefix_set_free(set);
-        return rc;
-    }
-    if (set)
-        prefix_set_freeze(set);
-    *out = set;
-    return 0;
-}
-
-static int allow(struct permit *p, const json_t *domains, const json_t *prefixes)
-{
-    uint32_t domain[REGISTRY_DOMAINS_MAX];
-    size_t count;
-    struct prefix_set *set = NULL;
-    int rc = parse_domains(domains, domain, &count);
-    if (rc == 0)
-        rc = parse_prefixes(prefixes, &set);
-    if (rc < 0)
-        return rc;
-    memcpy(p->domain, domain, count * sizeof *domain);
-    p->domains = count;
-    prefix_set_free(p->prefixes);
-    json_decref(p->prefix_list);
-    p->prefixes = set;
-    p->prefix_list = set ? json_deep_copy(prefixes) : NULL;
-    return 0;
-}
-
-static bool inside(const struct permit *p, const struct ip_addr *a)
-{
-    return prefix_set_find(p->prefixes, a, NULL);
-}
-
-enum permit_answer permit_check(const struct permit *p, const struct record *r)
-{
-    size_t i = 0;
-    while (i < p->domains && p->domain[i] != r->id.domain)
-        i++;
-    if (p->domains > 0 && i == p->domains)
-        return PERMIT_DOMAIN;
-    if (!p->prefixes || r->kind == RECORD_COVERAGE)
-        return PERMIT_YES;
-    if (r->kind == RECORD_MAIL)
-        return r->mail.client.family == 0 || inside(p, &r->mail.client) ? PERMIT_YES
-                                                                        : PERMIT_PREFIX;
-    const struct record_flow *f = &r->flow;
-    bool a = inside(p, &f->initiator), b = inside(p, &f->responder);
-    switch (f->side) {
-    case RECORD_SIDE_INITIATOR: return a ? PERMIT_YES : PERMIT_PREFIX;
-    case RECORD_SIDE_RESPONDER: return b ? PERMIT_YES : PERMIT_PREFIX;
-    case RECORD_SIDE_BOTH: return a && b ? PERMIT_YES : PERMIT_PREFIX;
-    // The collector will find out by its own prefixes which side is a subscriber: neither may be one
-    // of another sensor.
-    default: return a || b ? PERMIT_YES : PERMIT_PREFIX;
-    }
-}
-
-void permit_count(struct permit *p, enum permit_answer why)
-{
-    p->foreign_domain += why == PERMIT_DOMAIN;
-    p->foreign_prefix += why == PERMIT_PREFIX;
-}
-
-const char *permit_name(const struct permit *p)
-{
-    return p->name;
-}
-
-bool permit_valid(const struct permit *p, const char *serial)
-{
-    return p->serial[0] && (strcmp(p->serial, serial) == 0 || strcmp(p->before, serial) == 0);
-}
+// ---- Who
 
 struct permit *registry_find(struct registry *r, const struct tls_identity *id)
 {
@@ -179,6 +63,22 @@ struct permit *registry_find(struct registry *r, const struct tls_identity *id)
     if (strcmp(p->serial, id->serial) == 0)
         p->not_after_ms = id->not_after_ms;
     return p;
+}
+
+bool registry_knows_source(const struct registry *r, uint64_t source)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (permit_came_from(r->permit[i], source))
+            return true;
+    return false;
+}
+
+size_t registry_count(const struct registry *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->count; i++)
+        n += r->permit[i]->serial[0] != '\0';
+    return n;
 }
 
 // ---- The file
@@ -242,7 +142,7 @@ static int read_permit(struct registry *r, const json_t *item)
     snprintf(p->token, sizeof p->token, "%s", token);
     p->token_until_ms = until;
     p->not_after_ms = not_after;
-    return allow(p, domains, json_is_array(prefixes) ? prefixes : NULL);
+    return permit_allow(p, domains, json_is_array(prefixes) ? prefixes : NULL);
 }
 
 static int load(struct registry *r, char error[static 300])
@@ -317,9 +217,7 @@ void registry_close(struct registry *r)
     if (!r)
         return;
     for (size_t i = 0; i < r->count; i++) {
-        prefix_set_free(r->permit[i]->prefixes);
-        json_decref(r->permit[i]->prefix_list);
-        free(r->permit[i]);
+        permit_free(r->permit[i]);
     }
     free(r->permit);
     free(r);
@@ -363,7 +261,7 @@ int registry_invite(struct registry *r, const char *name, const json_t *domains,
     struct permit *p = rc == 0 ? get(r, name) : NULL;
     if (rc < 0 || !p)
         return rc < 0 ? rc : -ENOMEM;
-    rc = allow(p, domains, prefixes);
+    rc = permit_allow(p, domains, prefixes);
     if (rc < 0) {
         snprintf(error, 160, "domains are numbers from 1, prefixes are ADDRESS/LENGTH");
         return rc;

@@ -27,6 +27,10 @@ struct tls_files registry_files(const struct registry *r);
 
 // Who showed this certificate; NULL: nobody we know, or no longer.
 struct permit *registry_find(struct registry *r, const struct tls_identity *id);
+// It came from there (source_of in sources.h): connections from there find a place when strangers take all others.
+void permit_note_source(struct permit *p, uint64_t source);
+bool registry_knows_source(const struct registry *r, uint64_t source);
+size_t registry_count(const struct registry *r); // sensors with a certificate
 const char *permit_name(const struct permit *p);
 // Is this still the sensor's certificate?
 bool permit_valid(const struct permit *p, const char *serial);

@@ -25,6 +25,7 @@ struct tls_peer {
     int fd;
     unsigned wants;
     bool shaken, failed;
+    enum tls_trouble trouble;
     char error[TLS_TEXT_MAX];
 };
 
@@ -203,10 +204,15 @@ static int judge(struct tls_peer *p, int result)
     p->failed = true;
     long verify = SSL_get_verify_result(p->ssl);
     if (verify != X509_V_OK) {
+        p->trouble = TLS_TROUBLE_CERTIFICATE;
         snprintf(p->error, sizeof p->error, "certificate refused: %s",
                  X509_verify_cert_error_string(verify));
         ERR_clear_error();
     } else {
+        p->trouble = ERR_GET_REASON(ERR_peek_last_error()) ==
+                             SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE
+                         ? TLS_TROUBLE_CERTIFICATE
+                         : TLS_TROUBLE_PROTOCOL;
         snprintf(p->error, sizeof p->error, "TLS: %s", reason());
     }
     return -EACCES;
@@ -273,6 +279,11 @@ bool tls_peer_pending(const struct tls_peer *p)
 const char *tls_peer_error(const struct tls_peer *p)
 {
     return p->error[0] ? p->error : NULL;
+}
+
+enum tls_trouble tls_peer_trouble(const struct tls_peer *p)
+{
+    return p->trouble;
 }
 
 bool tls_peer_identity(const struct tls_peer *p, struct tls_identity *out)

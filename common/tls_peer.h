@@ -54,6 +54,9 @@ unsigned tls_peer_wants(const struct tls_peer *p);
 // True when octets are there that the socket no longer shows.
 bool tls_peer_pending(const struct tls_peer *p);
 const char *tls_peer_error(const struct tls_peer *p);
+// What failed: no good certificate, or no TLS 1.3 at all.
+enum tls_trouble { TLS_TROUBLE_NONE, TLS_TROUBLE_CERTIFICATE, TLS_TROUBLE_PROTOCOL };
+enum tls_trouble tls_peer_trouble(const struct tls_peer *p);
 
 // Of the other side's certificate, after the handshake. False: it showed none.
 struct tls_identity {

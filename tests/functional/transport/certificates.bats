@@ -114,7 +114,9 @@ serial_of() { openssl x509 -in "$1" -noout -serial | cut -d= -f2; }
         wait $! || true
         grep -q 'records wait in the spool' "$folder.log"
     done
-    [ "$(grep -c 'its certificate was revoked' collector.log)" -ge 2 ]
+    grep -q 'its certificate was revoked' collector.log # one line a source and minute
+    status_of
+    [ "$(jq .counters.refused_revoked status.json)" -ge 2 ]
 }
 
 @test "a certificate that was revoked is not renewed, and the sensor says so" {
