@@ -306,6 +306,11 @@ void collector_fetch(const struct collector *c, const struct record *r, size_t c
             actives_fetch_on(c->actives, &hint[i], step);
 }
 
+void collector_of_files(struct collector *c)
+{
+    watermark_of_files(c->watermark);
+}
+
 void collector_ended(struct collector *c, uint32_t domain)
 {
     int process = watermark_process(c->watermark, domain);

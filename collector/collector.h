@@ -29,6 +29,8 @@ int collector_take_checked(struct collector *c, const struct record *r);
 // Records that will be taken next: what they need is asked of the memory, for all of them at once.
 #define COLLECTOR_FETCH_MAX 16
 void collector_fetch(const struct collector *c, const struct record *r, size_t count);
+// What will come is read from files (watermark.h): said before the first record.
+void collector_of_files(struct collector *c);
 // The input of a sensor process came to its end; it holds nothing back any more.
 void collector_ended(struct collector *c, uint32_t domain);
 // No more records: closes all minutes.

@@ -278,9 +278,10 @@ static void sensor_tells(struct rig *r, size_t i, uint32_t domain, uint64_t *seq
         rig_record(r, i, &c, t_ms + 1000);
         if (s % 10 != 5)
             continue;
-        struct record f = own(
-            domain, sequence,
-            flow(t_ms + off_ms, t_ms + off_ms + 300, 25, RECORD_HANDSHAKE_ESTABLISHED));
+        struct record f = flow(t_ms + off_ms, t_ms + off_ms + 300, 25,
+                               RECORD_HANDSHAKE_ESTABLISHED);
+        f.flow.initiator_port = (uint16_t)(40000 + domain); // not one flow that two saw
+        f = own(domain, sequence, f);
         rig_record(r, i, &f, t_ms + 1000);
     }
 }
@@ -371,12 +372,6 @@ static void a_sensor_ahead_is_refused_and_told(void **state)
     }
     assert_int_equal(rig_counter(r, "records_missing"), 0);
     assert_int_equal(rig_counter(r, "gaps"), 0);
-    {
-        struct control_status *s = control_status_new("x");
-        collector_status(r->world->collector, false, s);
-        control_status_write(s, "/dev/stderr");
-        control_status_free(s);
-    }
     rig_end(r); // killed: from the log it is the same
     assert_int_equal(start(r->world), 0);
     assert_int_equal(rig_counter(r, "records_missing"), 0);
