@@ -54,15 +54,19 @@ static char *answer_no(const char *why)
     return asprintf(&text, "NO %s\n", why) < 0 ? NULL : text;
 }
 
-static char *answer_ok(const char *pem, const char *ca_path)
+// Who enrols is told its domains, in a line that stands where PEM readers pass over it.
+static char *answer_ok(const char *pem, const char *ca_path, const struct permit *enrolled)
 {
+    char own[PERMIT_DOMAINS_TEXT], line[PERMIT_DOMAINS_TEXT + 16] = "";
+    if (enrolled && permit_domains(enrolled, own))
+        snprintf(line, sizeof line, "Domains: %s\n", own);
     char ca[8192], *text = NULL;
     FILE *f = fopen(ca_path, "re");
     size_t n = f ? fread(ca, 1, sizeof ca - 1, f) : 0;
     if (f)
         fclose(f);
     ca[n] = '\0';
-    if (n == 0 || asprintf(&text, "OK\n%s%s", pem, ca) < 0)
+    if (n == 0 || asprintf(&text, "OK\n%s%s%s", line, pem, ca) < 0)
         return NULL;
     return text;
 }
@@ -87,7 +91,8 @@ static bool begins(struct span request, const char *hello)
 }
 
 // The token's line, then the certificate request.
-static int redeem(struct registry *r, struct span rest, int days, int64_t now_ms, char **pem)
+static int redeem(struct registry *r, struct span rest, int days, int64_t now_ms, char **pem,
+                  const struct permit **enrolled)
 {
     char token[REGISTRY_TOKEN_MAX];
     const uint8_t *line = memchr(rest.data, '\n', rest.len);
@@ -96,7 +101,8 @@ static int redeem(struct registry *r, struct span rest, int days, int64_t now_ms
         return -EACCES;
     memcpy(token, rest.data, len);
     token[len] = '\0';
-    return registry_redeem(r, token, span_cut(rest, len + 1, rest.len), days, now_ms, pem);
+    return registry_redeem(r, token, span_cut(rest, len + 1, rest.len), days, now_ms, pem,
+                           enrolled);
 }
 
 int enroll_answer(struct registry *r, struct span request, const struct tls_identity *who, int days,
@@ -115,10 +121,11 @@ int enroll_answer(struct registry *r, struct span request, const struct tls_iden
         return *answer ? 1 : -ENOMEM;
     }
     char *pem = NULL;
-    int rc = !renews ? redeem(r, rest, days, now_ms, &pem)
+    const struct permit *enrolled = NULL;
+    int rc = !renews ? redeem(r, rest, days, now_ms, &pem, &enrolled)
              : who   ? registry_renew(r, who, rest, days, now_ms, &pem)
                      : -EACCES;
-    *answer = rc == 0 ? answer_ok(pem, registry_files(r).authority)
+    *answer = rc == 0 ? answer_ok(pem, registry_files(r).authority, enrolled)
                       : answer_no(refusal(rc, renews));
     free(pem);
     return *answer ? 1 : -ENOMEM;

@@ -2,6 +2,7 @@
 #include "permit.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,7 @@ int permit_allow(struct permit *p, const json_t *domains, const json_t *prefixes
         rc = parse_prefixes(prefixes, &set);
     if (rc < 0)
         return rc;
+    p->allotted = 0;
     memcpy(p->domain, domain, count * sizeof *domain);
     p->domains = count;
     prefix_set_free(p->prefixes);
@@ -64,6 +66,57 @@ int permit_allow(struct permit *p, const json_t *domains, const json_t *prefixes
     return 0;
 }
 
+static bool has_domain(const struct permit *p, uint32_t domain)
+{
+    if (p->allotted)
+        return domain - p->allotted < PERMIT_ALLOTTED;
+    size_t i = 0;
+    while (i < p->domains && p->domain[i] != domain)
+        i++;
+    return p->domains == 0 || i < p->domains;
+}
+
+bool permit_overlaps(const struct permit *p, uint32_t first, uint32_t count)
+{
+    if (p->allotted && p->allotted < first + count && first < p->allotted + PERMIT_ALLOTTED)
+        return true;
+    for (size_t i = 0; i < p->domains; i++)
+        if (p->domain[i] - first < count)
+            return true;
+    return false;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return (x > y) - (x < y);
+}
+
+bool permit_domains(const struct permit *p, char text[static PERMIT_DOMAINS_TEXT])
+{
+    uint32_t sorted[REGISTRY_DOMAINS_MAX];
+    size_t at = 0;
+    text[0] = '\0';
+    if (p->allotted) {
+        snprintf(text, PERMIT_DOMAINS_TEXT, "%u-%u", p->allotted,
+                 p->allotted + PERMIT_ALLOTTED - 1);
+        return true;
+    }
+    memcpy(sorted, p->domain, p->domains * sizeof sorted[0]);
+    qsort(sorted, p->domains, sizeof sorted[0], by_number);
+    for (size_t i = 0, n; i < p->domains; i += n) {
+        for (n = 1; i + n < p->domains && sorted[i + n] - sorted[i] <= n; n++)
+            ;
+        at += (size_t)snprintf(text + at, PERMIT_DOMAINS_TEXT - at, "%s%u", i ? "," : "",
+                               sorted[i]);
+        if (sorted[i + n - 1] != sorted[i])
+            at += (size_t)snprintf(text + at, PERMIT_DOMAINS_TEXT - at, "-%u", sorted[i + n - 1]);
+    }
+    return p->domains > 0;
+}
+
 static bool inside(const struct permit *p, const struct ip_addr *a)
 {
     return prefix_set_find(p->prefixes, a, NULL);
@@ -71,10 +124,7 @@ static bool inside(const struct permit *p, const struct ip_addr *a)
 
 enum permit_answer permit_check(const struct permit *p, const struct record *r)
 {
-    size_t i = 0;
-    while (i < p->domains && p->domain[i] != r->id.domain)
-        i++;
-    if (p->domains > 0 && i == p->domains)
+    if (!has_domain(p, r->id.domain))
         return PERMIT_DOMAIN;
     if (!p->prefixes || r->kind == RECORD_COVERAGE)
         return PERMIT_YES;
@@ -93,8 +143,10 @@ enum permit_answer permit_check(const struct permit *p, const struct record *r)
     }
 }
 
-void permit_count(struct permit *p, enum permit_answer why)
+void permit_count(struct permit *p, enum permit_answer why, uint32_t domain)
 {
+    if (why == PERMIT_DOMAIN)
+        p->refused = domain;
     p->foreign_domain += why == PERMIT_DOMAIN;
     p->foreign_prefix += why == PERMIT_PREFIX;
 }

@@ -91,12 +91,12 @@ static json_t *to_json(const struct registry *r)
         json_t *domains = json_array();
         for (size_t d = 0; d < p->domains; d++)
             json_array_append_new(domains, json_integer(p->domain[d]));
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:O?}", "name",
-                                        p->name, "serial", p->serial, "before", p->before, "token",
-                                        p->token, "token_until_ms", (json_int_t)p->token_until_ms,
-                                        "not_after_ms", (json_int_t)p->not_after_ms, "domains",
-                                        domains, "prefixes", p->prefix_list));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:O?}", "name", p->name,
+                            "serial", p->serial, "before", p->before, "token", p->token,
+                            "token_until_ms", (json_int_t)p->token_until_ms, "not_after_ms",
+                            (json_int_t)p->not_after_ms, "allotted", (json_int_t)p->allotted,
+                            "domains", domains, "prefixes", p->prefix_list));
     }
     return json_pack("{s:i, s:o}", "v", 1, "sensors", list);
 }
@@ -127,12 +127,13 @@ static int save(const struct registry *r)
 static int read_permit(struct registry *r, const json_t *item)
 {
     const char *name, *serial, *token, *before = "";
-    json_int_t until, not_after;
+    json_int_t until, not_after, allotted = 0;
     json_t *domains, *prefixes;
-    if (json_unpack((json_t *)item, "{s:s, s:s, s?:s, s:s, s:I, s:I, s:o, s:o}", "name", &name,
-                    "serial", &serial, "before", &before, "token", &token, "token_until_ms", &until,
-                    "not_after_ms", &not_after, "domains", &domains, "prefixes", &prefixes) != 0 ||
-        strlen(name) >= TLS_NAME_MAX)
+    if (json_unpack((json_t *)item, "{s:s, s:s, s?:s, s:s, s:I, s:I, s?:I, s:o, s:o}", "name",
+                    &name, "serial", &serial, "before", &before, "token", &token, "token_until_ms",
+                    &until, "not_after_ms", &not_after, "allotted", &allotted, "domains", &domains,
+                    "prefixes", &prefixes) != 0 ||
+        strlen(name) >= TLS_NAME_MAX || allotted < 0 || allotted > PERMIT_ALLOTTED_TO)
         return -EINVAL;
     struct permit *p = get(r, name);
     if (!p)
@@ -142,7 +143,9 @@ static int read_permit(struct registry *r, const json_t *item)
     snprintf(p->token, sizeof p->token, "%s", token);
     p->token_until_ms = until;
     p->not_after_ms = not_after;
-    return permit_allow(p, domains, json_is_array(prefixes) ? prefixes : NULL);
+    int rc = permit_allow(p, domains, json_is_array(prefixes) ? prefixes : NULL);
+    p->allotted = (uint32_t)allotted;
+    return rc;
 }
 
 static int load(struct registry *r, char error[static 300])
@@ -243,6 +246,43 @@ static void hex(const uint8_t *octet, size_t len, char *out)
         snprintf(out + 2 * i, 3, "%02x", octet[i]);
 }
 
+static uint32_t free_domains(const struct registry *r)
+{
+    for (uint32_t first = PERMIT_ALLOTTED_FROM; first < PERMIT_ALLOTTED_TO;
+         first += PERMIT_ALLOTTED) {
+        size_t i = 0;
+        while (i < r->count && !permit_overlaps(r->permit[i], first, PERMIT_ALLOTTED))
+            i++;
+        if (i == r->count)
+            return first;
+    }
+    return 0;
+}
+
+// What it may say, from the invitation on. Who is enrolled for any domain keeps them until something else is said: its
+// records are under way.
+static int allow(const struct registry *r, struct permit *p, const json_t *domains,
+                 const json_t *prefixes)
+{
+    const char *word = json_string_value(domains);
+    struct permit was = *p;
+    bool keeps = !domains && (p->allotted || p->domains > 0 || p->serial[0]);
+    if (word && strcmp(word, "any") != 0 && strcmp(word, "auto") != 0)
+        return -EINVAL;
+    int rc = permit_allow(p, word ? NULL : domains, prefixes);
+    if (rc < 0)
+        return rc;
+    if (keeps || (word && was.allotted && strcmp(word, "auto") == 0)) {
+        memcpy(p->domain, was.domain, sizeof p->domain);
+        p->domains = was.domains;
+        p->allotted = was.allotted;
+    } else if (!domains || (word && strcmp(word, "auto") == 0)) {
+        p->allotted = free_domains(r);
+        return p->allotted ? 0 : -ENOSPC;
+    }
+    return 0;
+}
+
 int registry_invite(struct registry *r, const char *name, const json_t *domains,
                     const json_t *prefixes, int64_t now_ms, char token[static REGISTRY_TOKEN_MAX],
                     char error[static 160])
@@ -261,9 +301,10 @@ int registry_invite(struct registry *r, const char *name, const json_t *domains,
     struct permit *p = rc == 0 ? get(r, name) : NULL;
     if (rc < 0 || !p)
         return rc < 0 ? rc : -ENOMEM;
-    rc = permit_allow(p, domains, prefixes);
+    rc = allow(r, p, domains, prefixes);
     if (rc < 0) {
-        snprintf(error, 160, "domains are numbers from 1, prefixes are ADDRESS/LENGTH");
+        snprintf(error, 160,
+                 "domains are numbers from 1, or any, or auto; prefixes are ADDRESS/LENGTH");
         return rc;
     }
     hex(secret, sizeof secret, secret_text);
@@ -287,7 +328,7 @@ static int give(struct registry *r, struct permit *p, const struct permit *was, 
 }
 
 int registry_redeem(struct registry *r, const char *token, struct span request, int days,
-                    int64_t now_ms, char **pem)
+                    int64_t now_ms, char **pem, const struct permit **who)
 {
     char digest[33], serial[41], *text = NULL;
     struct permit *p = NULL;
@@ -305,11 +346,13 @@ int registry_redeem(struct registry *r, const char *token, struct span request, 
     struct permit was = *p;
     p->token[0] = p->before[0] = '\0';
     rc = give(r, p, &was, serial, days, now_ms);
-    if (rc < 0)
+    if (rc < 0) {
         free(text);
-    else
-        *pem = text;
-    return rc;
+        return rc;
+    }
+    *pem = text;
+    *who = p;
+    return 0;
 }
 
 int registry_renew(struct registry *r, const struct tls_identity *who, struct span request,
@@ -330,6 +373,14 @@ int registry_renew(struct registry *r, const struct tls_identity *who, struct sp
     else
         *pem = text;
     return rc;
+}
+
+bool registry_domains(const struct registry *r, const char *name,
+                      char text[static PERMIT_DOMAINS_TEXT])
+{
+    const struct permit *p = find(r, name);
+    text[0] = '\0';
+    return p && permit_domains(p, text);
 }
 
 int registry_revoke(struct registry *r, const char *name)
@@ -353,9 +404,12 @@ void registry_status(const struct registry *r, struct control_status *s, int day
         domain += p->foreign_domain;
         prefix += p->foreign_prefix;
         if (p->foreign_domain + p->foreign_prefix > 0) {
+            char last[40] = "";
+            if (p->foreign_domain > 0)
+                snprintf(last, sizeof last, " (the last was %u)", p->refused);
             snprintf(text, sizeof text,
-                     "sensor %s sent %llu records of a domain and %llu of prefixes not its own",
-                     p->name, (unsigned long long)p->foreign_domain,
+                     "sensor %s sent %llu records of a domain%s and %llu of prefixes not its own",
+                     p->name, (unsigned long long)p->foreign_domain, last,
                      (unsigned long long)p->foreign_prefix);
             control_status_problem(
                 s, 1, "foreign-records", text,

@@ -28,7 +28,9 @@ static json_t *enroll_command(struct registry *r, const json_t *request, int64_t
         return fail(error, rc == -EINVAL ? "bad-argument" : "failed", why,
                     rc == -EINVAL ? "correct it" : "see whether collector.ca can be written");
     log_info("sensor %s was invited", name);
-    return json_pack("{s:s, s:s, s:i}", "name", name, "token", token, "valid_s", 86400);
+    char own[PERMIT_DOMAINS_TEXT];
+    return json_pack("{s:s, s:s, s:i, s:s}", "name", name, "token", token, "valid_s", 86400,
+                     "domains", registry_domains(r, name, own) ? own : "any");
 }
 
 static json_t *revoke_command(struct registry *r, struct sessions *s, const json_t *request,

@@ -32,22 +32,33 @@ static void owe(struct session *s, const struct record_id *id)
         s->owed[i].sequence = id->sequence;
 }
 
+static void tell_foreign(const struct session *s, enum permit_answer why, uint32_t domain)
+{
+    char line[240], own[PERMIT_DOMAINS_TEXT];
+    permit_domains(s->who.permit, own);
+    if (why == PERMIT_DOMAIN)
+        snprintf(line, sizeof line,
+                 "records of domain %u are refused: it was enrolled for %.60s; leave sensor.domain "
+                 "out, or enrol it with --domains %u",
+                 domain, own, domain);
+    else
+        snprintf(line, sizeof line,
+                 "a record of a prefix not its own is refused; more are counted");
+    sources_tell(s->room->sources, s->peer, line, s->heard_ms);
+}
+
 static bool permitted(struct session *s, const struct record *r, enum permit_answer *why)
 {
     struct permit *p = s->who.permit;
     *why = p ? permit_check(p, r) : PERMIT_YES;
     if (*why == PERMIT_YES)
         return true;
-    permit_count(p, *why);
+    permit_count(p, *why, r->id.domain);
     s->room->totals.foreign_domain += *why == PERMIT_DOMAIN;
     s->room->totals.foreign_prefix += *why == PERMIT_PREFIX;
     s->foreign++;
     if (!s->warned)
-        sources_tell(s->room->sources, s->peer,
-                     *why == PERMIT_DOMAIN
-                         ? "a record of another sensor's domain is refused; more are counted"
-                         : "a record of a prefix not its own is refused; more are counted",
-                     s->heard_ms);
+        tell_foreign(s, *why, r->id.domain);
     s->warned = true;
     return false;
 }

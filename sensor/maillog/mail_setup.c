@@ -62,8 +62,9 @@ int mail_setup_open(struct daemon *d, uint8_t profile, bool wait, int64_t now_ms
     // Stamps without a zone are the site's.
     setenv("TZ", d->site->timezone, 1);
     tzset();
-    domain_settle(d, d->conf, daemon_has(d->args, "output") || !c->spool);
-    int rc = setup_sets(d->site, &out->job.subscribers, &out->job.smarthosts);
+    int rc = domain_settle(d, d->conf, daemon_has(d->args, "output") || !c->spool);
+    if (rc == 0)
+        rc = setup_sets(d->site, &out->job.subscribers, &out->job.smarthosts);
     if (rc == 0)
         rc = setup_key(d, &out->key);
     if (rc == 0 && network_file_load(d->site->provider_file, stderr, &out->networks) != 0)
