@@ -41,6 +41,17 @@ static struct sockaddr_in address(uint32_t host, uint16_t port)
     return a;
 }
 
+static long number(const char *text, long most)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+    if (end == text || *end != '\0' || n < 1 || n > most) {
+        fprintf(stderr, "%s: no number from 1 to %ld\n", text, most);
+        exit(64);
+    }
+    return n;
+}
+
 static void open_one(struct crowd *c, int i)
 {
     char noise[300];
@@ -82,12 +93,12 @@ int main(int argc, char **argv)
     struct rlimit files = {COUNT_MAX + 100, COUNT_MAX + 100};
     if (argc != 6)
         return 64;
-    c.port = (uint16_t)atoi(argv[1]);
-    c.count = atoi(argv[2]) < COUNT_MAX ? atoi(argv[2]) : COUNT_MAX;
+    c.port = (uint16_t)number(argv[1], 65535);
+    c.count = (int)number(argv[2], COUNT_MAX);
     c.garbage = strcmp(argv[4], "garbage") == 0;
     c.many = strcmp(argv[5], "many") == 0;
     setrlimit(RLIMIT_NOFILE, &files);
-    int64_t until_ms = now_ms() + 1000LL * atoi(argv[3]);
+    int64_t until_ms = now_ms() + 1000 * number(argv[3], 60);
     for (int i = 0; i < c.count; i++) {
         c.fd[i] = -1;
         open_one(&c, i);
