@@ -394,6 +394,8 @@ struct journal_stats {
     uint64_t blocks, rows, coverages, sites, octets, octets_raw;
     uint64_t bad_blocks; // checksum or decoding failed: passed over (common/journal.h says where)
     uint64_t shredded;   // segments whose day's key was deleted: passed over
+    uint64_t segments;   // read from their beginning
+    uint64_t unchained;  // of these, of versions that do not name the segment before them
     bool torn;           // the last block is not whole (a writer at work, or a crash)
 };
 
