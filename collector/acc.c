@@ -20,23 +20,21 @@ static const size_t pool_size[ACC_POOLS] = {
     [ACC_POOL_ACC] = sizeof(struct acc),
     [ACC_POOL_BLOCK] = sizeof(struct acc_block),
     [ACC_POOL_SETS] = MINUTE_SET_N * sizeof(struct distinct),
+    [ACC_POOL_SECONDS] = sizeof(struct acc_seconds),
 };
-
-static void *get(size_t size, struct acc_limits *limits)
-{
-    void *p = calloc(1, size);
-    limits->out_of_memory += !p;
-    return p;
-}
 
 // Minutes come and go with the same few sizes: what one gives back the next one takes. The link to the next
 // free one stands in its first octets.
 static void *pool_get(enum acc_pool pool, struct acc_limits *limits)
 {
     void *p = limits->free[pool];
-    if (!p)
-        return get(pool_size[pool], limits);
-    memcpy(&limits->free[pool], p, sizeof(void *));
+    if (p) {
+        memcpy(&limits->free[pool], p, sizeof(void *));
+        __builtin_prefetch(limits->free[pool], 1); // the next to be taken
+    } else if (!(p = chunks_get(&limits->chunks, pool_size[pool]))) {
+        limits->out_of_memory++;
+        return NULL;
+    }
     return memset(p, 0, pool_size[pool]);
 }
 
@@ -48,23 +46,22 @@ static void pool_put(enum acc_pool pool, void *p, struct acc_limits *limits)
     limits->free[pool] = p;
 }
 
-static void free_all(void *first)
+static void *more(void *ctx, size_t size)
 {
-    for (void *p = first, *next; p; p = next) {
-        memcpy(&next, p, sizeof next);
-        free(p);
-    }
+    return chunks_get(ctx, size);
+}
+
+void acc_limits_init(struct acc_limits *limits, uint32_t digests_max, size_t sketches_max)
+{
+    *limits = (struct acc_limits){
+        .digests_max = digests_max,
+        .budget = {.sketches_max = sketches_max, .more = more, .ctx = &limits->chunks}};
 }
 
 void acc_limits_fini(struct acc_limits *limits)
 {
-    for (unsigned pool = 0; pool < ACC_POOLS; pool++)
-        free_all(limits->free[pool]);
-    for (unsigned size = 0; size < ACC_DIGEST_SIZES; size++)
-        free_all(limits->free_digests[size]);
-    memset(limits->free, 0, sizeof limits->free);
-    memset(limits->free_digests, 0, sizeof limits->free_digests);
-    distinct_budget_fini(&limits->budget);
+    chunks_fini(&limits->chunks);
+    *limits = (struct acc_limits){0};
 }
 
 // Arrays of digests: `cap` is a power of two.
@@ -78,8 +75,9 @@ static struct acc_digest *digests_new(unsigned cap, struct acc_limits *limits)
     void **pool = digest_pool(limits, cap);
     struct acc_digest *array = *pool;
     if (!array)
-        return malloc(cap * sizeof *array);
+        return chunks_get(&limits->chunks, cap * sizeof *array);
     memcpy(pool, array, sizeof *pool);
+    __builtin_prefetch(*pool, 1);
     return array;
 }
 
@@ -130,7 +128,7 @@ void acc_free(struct acc *a, struct acc_limits *limits)
     if (!a)
         return;
     clear(a, limits);
-    free(a->seconds);
+    pool_put(ACC_POOL_SECONDS, a->seconds, limits);
     log_merge_free(a->log);
     pool_put(ACC_POOL_ACC, a, limits);
 }
@@ -182,7 +180,7 @@ void acc_set(struct acc *a, enum minute_set set, uint8_t key_id, uint64_t value,
 void acc_sweep(struct acc *a, enum acc_sweep sweep, bool end, int64_t t_ms,
                struct acc_limits *limits)
 {
-    if (!a->seconds && !(a->seconds = get(sizeof *a->seconds, limits)))
+    if (!a->seconds && !(a->seconds = pool_get(ACC_POOL_SECONDS, limits)))
         return;
     int64_t s = (t_ms - a->minute * 60000) / 1000;
     s = s < 0 ? 0 : s > 59 ? 59 : s;

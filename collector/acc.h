@@ -2,6 +2,7 @@
 // memory. A row is cut from it (acc_cut) once, or several times while the minute is open.
 #pragma once
 
+#include "chunks.h"
 #include "common/minute.h"
 
 // Counters that do not fit 32 bits stand aside.
@@ -61,11 +62,12 @@ struct acc {
     struct acc_log *log; // owned, NULL until used: log_merge.h
 };
 
-enum acc_pool { ACC_POOL_ACC, ACC_POOL_BLOCK, ACC_POOL_SETS, ACC_POOLS };
+enum acc_pool { ACC_POOL_ACC, ACC_POOL_BLOCK, ACC_POOL_SETS, ACC_POOL_SECONDS, ACC_POOLS };
 
 // What accumulators share. `free` holds what was given back, for the next minute.
 #define ACC_DIGEST_SIZES 16 // of arrays: 2, 4, 8, ...
 struct acc_limits {
+    struct chunks chunks; // of all of it
     void *free[ACC_POOLS];
     void *free_digests[ACC_DIGEST_SIZES];
     uint32_t digests_max;
@@ -74,6 +76,8 @@ struct acc_limits {
     uint64_t out_of_memory; // additions lost
 };
 
+// Where it stands it stays: its budget of sets refers to it.
+void acc_limits_init(struct acc_limits *limits, uint32_t digests_max, size_t sketches_max);
 void acc_limits_fini(struct acc_limits *limits); // after the last accumulator
 
 struct acc *acc_new(struct acc_limits *limits); // NULL: out of memory

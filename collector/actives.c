@@ -7,6 +7,8 @@
 #define HASH_SEED 0x706f737465726e00u
 
 struct actives {
+    struct chunks chunks; // of the entries
+    struct active *free;  // dropped ones, by `chain`
     struct active **bucket;
     size_t mask, count, max;
     struct active *newest, *oldest;
@@ -83,7 +85,8 @@ static void drop(struct actives *t, struct active *a)
     *link = a->chain;
     age_unlink(t, a);
     destinations_clear(&a->destinations);
-    free(a);
+    a->chain = t->free;
+    t->free = a;
     t->count--;
 }
 
@@ -103,7 +106,18 @@ void actives_free(struct actives *t, struct acc_limits *limits)
         drop(t, a);
     }
     free(t->bucket);
+    chunks_fini(&t->chunks);
     free(t);
+}
+
+static struct active *new_entry(struct actives *t)
+{
+    struct active *a = t->free;
+    if (a)
+        t->free = a->chain;
+    else
+        a = chunks_get(&t->chunks, sizeof *a);
+    return a ? memset(a, 0, sizeof *a) : NULL;
 }
 
 // How many of the oldest are looked at for one that can go, before a newcomer is refused.
@@ -171,7 +185,7 @@ struct active *actives_get(struct actives *t, const struct subscriber_key *key,
     }
     if (t->count > t->mask)
         grow(t);
-    a = calloc(1, sizeof *a);
+    a = new_entry(t);
     if (!a) {
         t->refused++;
         return NULL;
