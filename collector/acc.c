@@ -1,7 +1,7 @@
 // Accumulators of minutes: blocks of counters, sets and digests come into being with their first use.
 #include "acc.h"
 
-#include <stdlib.h>
+#include <stddef.h>
 
 #include "log_merge.h"
 
@@ -131,6 +131,31 @@ void acc_free(struct acc *a, struct acc_limits *limits)
     pool_put(ACC_POOL_SECONDS, a->seconds, limits);
     log_merge_free(a->log);
     pool_put(ACC_POOL_ACC, a, limits);
+}
+
+static void fetch(const void *from, size_t size)
+{
+    const char *at = from;
+    for (size_t i = 0; at && i < size; i += 64)
+        __builtin_prefetch(at + i, 1);
+}
+
+void acc_fetch(const struct acc *a)
+{
+    for (unsigned role = 0; role < MINUTE_ROLES; role++)
+        for (unsigned d = 0; d < MINUTE_DIRECTIONS; d++)
+            fetch(a->block[role][d], sizeof(struct acc_block));
+    fetch(a->set, MINUTE_SET_N * sizeof *a->set);
+    // Digests that are there are read when the row is cut; the next is written.
+    unsigned upto = a->digest_count < a->digest_cap ? a->digest_count + 1u : a->digest_count;
+    fetch(a->digest, upto * sizeof *a->digest);
+}
+
+void acc_fetch_sets(const struct acc *a)
+{
+    for (unsigned s = 0; a->set && s < MINUTE_SET_N; s++)
+        if (a->set[s].store && !a->set[s].is_hll)
+            __builtin_prefetch(a->set[s].store, 1);
 }
 
 // ---- Adding
@@ -263,8 +288,10 @@ static void cut_counters(const struct acc *a, struct minute_row *r)
     for (unsigned role = 0; role < MINUTE_ROLES; role++)
         for (unsigned d = 0; d < MINUTE_DIRECTIONS; d++) {
             const struct acc_block *b = a->block[role][d];
-            if (!b)
+            if (!b) {
+                r->unused |= (uint16_t)(1u << (role * MINUTE_DIRECTIONS + d));
                 continue;
+            }
             for (unsigned c = 0; c < MINUTE_COUNTER_N; c++)
                 r->counter[role][d][c] = b->n[c];
 #define X(name) r->counter[role][d][MINUTE_##name] = b->wide[ACC_##name];
@@ -282,12 +309,14 @@ static void cut_digests(struct acc *a, struct minute_row *r, struct acc_limits *
     r->digests_cut = a->digests_cut;
     if (a->digest_count == 0)
         return;
-    r->digest = calloc(a->digest_count, sizeof *r->digest);
-    if (!r->digest) {
+    if (!limits->cut)
+        limits->cut = chunks_get(&limits->chunks, limits->digests_max * sizeof *limits->cut);
+    if (!limits->cut) {
         limits->out_of_memory++;
         r->digests_cut += a->digest_count;
         return;
     }
+    r->digest = limits->cut;
     for (unsigned i = 0; i < a->digest_count; i++) {
         unsigned at = i;
         while (at > 0 && r->digest[at - 1].start_ms > a->digest[i].digest.start_ms) {
@@ -309,4 +338,17 @@ void acc_cut(struct acc *a, struct minute_row *r, struct acc_limits *limits)
         a->set = NULL;
     }
     clear(a, limits);
+}
+
+void acc_cut_clear(struct minute_row *r, struct acc_limits *limits)
+{
+    for (unsigned s = 0; s < MINUTE_SET_N; s++)
+        if (r->set[s].store)
+            distinct_clear(&r->set[s], &limits->budget);
+    for (unsigned role = 0; role < MINUTE_ROLES; role++)
+        for (unsigned d = 0; d < MINUTE_DIRECTIONS; d++)
+            if (!(r->unused >> (role * MINUTE_DIRECTIONS + d) & 1))
+                memset(r->counter[role][d], 0, sizeof r->counter[role][d]);
+    memset(r, 0, offsetof(struct minute_row, counter));
+    memset(r->gauge, 0, sizeof *r - offsetof(struct minute_row, gauge));
 }

@@ -217,16 +217,6 @@ void actives_fetch(const struct actives *t, const struct subscriber_key *key,
     __builtin_prefetch(&t->bucket[hint->hash & t->mask]);
 }
 
-static void fetch_acc(const struct acc *acc)
-{
-    for (unsigned role = 0; role < MINUTE_ROLES; role++)
-        for (unsigned d = 0; d < MINUTE_DIRECTIONS; d++)
-            fetch(acc->block[role][d], sizeof(struct acc_block));
-    fetch(acc->set, MINUTE_SET_N * sizeof *acc->set);
-    if (acc->digest_count < acc->digest_cap)
-        fetch(&acc->digest[acc->digest_count], sizeof *acc->digest);
-}
-
 void actives_fetch_on(const struct actives *t, struct actives_hint *hint, unsigned step)
 {
     if (step == 1) {
@@ -240,11 +230,26 @@ void actives_fetch_on(const struct actives *t, struct actives_hint *hint, unsign
     if (!hint->at || !hint->at->acc)
         return;
     if (step == 3) {
-        fetch_acc(hint->at->acc);
+        acc_fetch(hint->at->acc);
+        return;
+    }
+    if (step == 4) {
+        acc_fetch_sets(hint->at->acc);
         return;
     }
     fetch(hint->at->acc, sizeof *hint->at->acc);
     fetch(hint->at->destinations.slot, 64);
+}
+
+void actives_fetch_row(const struct acc *acc)
+{
+    const struct acc *next = acc->of_minute;
+    acc_fetch_sets(acc);
+    if (!next)
+        return;
+    acc_fetch(next);
+    fetch(next->active, sizeof *next->active);
+    fetch(next->of_minute, sizeof *next);
 }
 
 void actives_expire(struct actives *t, int64_t before_ms)
