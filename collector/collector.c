@@ -58,9 +58,7 @@ static int make_tables(struct collector *c, const struct conf_site *site)
                                           .subscriber_len_v6 = site->subscriber_len_v6,
                                           .long_flow_ms = conf->long_flow,
                                           .log_envelopes = conf->log_envelopes};
-    c->limits = (struct acc_limits){
-        .digests_max = (uint32_t)conf->digests,
-        .budget = {.sketches_max = (size_t)conf->sketches, .keeps_spare = true}};
+    acc_limits_init(&c->limits, (uint32_t)conf->digests, (size_t)conf->sketches);
     c->watermark = watermark_new(conf->silent_after, conf->future_max);
     c->sequence = sequence_new();
     c->actives = actives_new((size_t)conf->subscribers);

@@ -264,6 +264,8 @@ struct minute_row {
     char sensor[MINUTE_SENSORS_MAX][COVERAGE_NAME_MAX];
     uint8_t observed_s; // seconds of the minute that were watched, over all sensors of the key
     uint32_t loss_ppm;  // worst of the sensors
+    // For who writes it: bit role * MINUTE_DIRECTIONS + direction says that those counters are all zero; 0 says nothing.
+    uint16_t unused;
     uint64_t counter[MINUTE_ROLES][MINUTE_DIRECTIONS][MINUTE_COUNTER_N];
     uint64_t gauge[MINUTE_GAUGE_N];
     struct distinct set[MINUTE_SET_N];
