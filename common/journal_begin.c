@@ -59,6 +59,18 @@ static int leave(struct journal_writer *w, int fd, uint64_t size)
     return 1;
 }
 
+// Cut by somebody, exactly behind a block: the next segment names what there was.
+static bool was_longer(struct journal_writer *w, uint64_t size)
+{
+    struct journal_link last;
+    if (w->size != size || !journal_last_read(w->dir, &last) || last.day != w->segment.day ||
+        last.number != w->segment.number || last.octets <= size)
+        return false;
+    journal_damage_add(&w->damage, JOURNAL_FAULT_CUT, last.day, last.number, size);
+    w->before = last;
+    return true;
+}
+
 static int cut_back(struct journal_writer *w, int fd, uint64_t size)
 {
     w->size = whole_end(w, fd, size);
@@ -108,13 +120,27 @@ static int take_up(struct journal_writer *w, int fd, uint64_t size)
     }
     if (rc == 0)
         rc = cut_back(w, fd, size);
-    if (rc < 0) {
+    if (rc < 0 || was_longer(w, size)) {
         close(fd);
-        return rc;
+        return rc < 0 ? rc : 1;
     }
     w->digest = journal_digest_segment(fd, w->size);
     w->fd = fd;
     return 1;
+}
+
+// Behind the newest there was another: numbers go on behind that, and the next segment names it.
+static void find_missing(struct journal_writer *w, uint64_t newest)
+{
+    struct journal_link last;
+    if (!journal_last_read(w->dir, &last) || ((uint64_t)last.day << 32 | last.number) <= newest)
+        return;
+    journal_damage_add(&w->damage, JOURNAL_FAULT_MISSING, last.day, last.number, 0);
+    if (w->fd >= 0)
+        close(w->fd);
+    w->fd = -1;
+    w->before = last;
+    w->segment = (struct journal_segment){.day = last.day, .number = last.number};
 }
 
 // The newest name decides which number comes next, whatever is behind it.
@@ -155,6 +181,7 @@ static int find_newest(struct journal_writer *w)
     if (w->fd < 0)
         w->segment = (struct journal_segment){.day = (uint32_t)(newest >> 32),
                                               .number = (uint32_t)newest};
+    find_missing(w, newest);
     return 0;
 }
 

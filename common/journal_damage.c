@@ -43,11 +43,11 @@ static const char *const texts[] = {
         "give it its name back",
     [JOURNAL_FAULT_COPY] = "a copy of another segment of this folder, passed over; move it away",
     [JOURNAL_FAULT_MISSING] =
-        "missing, though the segment behind it was written behind it and retention did not "
-        "remove it; restore it from a copy, or accept the gap",
+        "missing, though it was written and retention did not remove it; restore it from a copy, "
+        "or accept the gap",
     [JOURNAL_FAULT_CUT] =
-        "the file ends here, and was longer when the next was begun; restore it from a copy, or "
-        "accept the gap",
+        "the file ends here, and was longer when the last block was written to it; restore it from "
+        "a copy, or accept the gap",
     [JOURNAL_FAULT_LONGER] =
         "the file is longer than it was when the next was begun; restore it from a copy",
     [JOURNAL_FAULT_CHANGED] =

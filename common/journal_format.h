@@ -182,6 +182,14 @@ int journal_first_write(int dir, uint32_t day, uint32_t number, bool sync);
 int journal_first_make(int dir); // does nothing when it is there
 bool journal_is_retired(int dir, uint32_t day, uint32_t number);
 
+// What was written last: behind each synced block, and at the end of a job. It says no more than there is.
+#define JOURNAL_LAST "LAST"
+int journal_last_write(int dir, const struct journal_link *l);
+bool journal_last_read(int dir, struct journal_link *out); // false: none, or not whole
+// At the whole end of the newest segment: was there more? How many faults, as journal_link_check.
+unsigned journal_end_check(int dir, uint32_t day, uint32_t number, int fd,
+                           struct journal_damage *d);
+
 // ---- Entries of a block: kind, length, body
 
 struct journal_row {  // one to be written

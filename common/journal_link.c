@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -103,6 +104,56 @@ bool journal_is_retired(int dir, uint32_t day, uint32_t number)
     return strcmp(text, want) == 0 && place_of(day, number) < place_of(first_day, first);
 }
 
+// ---- The last that was written
+
+#define LAST_SIZE \
+    75 // "last 20261122.000001 ", 20 digits, a blank, 16 and 16 hexadecimal ones, each with what follows it
+
+static void last_text(const struct journal_link *l, char out[static LAST_SIZE + 1])
+{
+    char name[JOURNAL_NAME_MAX];
+    snprintf(out, LAST_SIZE + 1, "last %.15s %020llu %016llx ",
+             journal_segment_name(l->day, l->number, name), (unsigned long long)l->octets,
+             (unsigned long long)l->digest);
+    size_t len = strlen(out);
+    snprintf(out + len, LAST_SIZE + 1 - len, "%016llx\n",
+             (unsigned long long)journal_sum(span_of(out, len)));
+}
+
+int journal_last_write(int dir, const struct journal_link *l)
+{
+    char text[LAST_SIZE + 1];
+    last_text(l, text);
+    size_t len = strlen(text);
+    int fd = openat(dir, JOURNAL_LAST, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return -errno;
+    ssize_t n = pwrite(fd, text, len, 0);
+    int rc = n == (ssize_t)len ? 0 : n < 0 ? -errno : -ENOSPC;
+    close(fd);
+    return rc;
+}
+
+bool journal_last_read(int dir, struct journal_link *out)
+{
+    char text[LAST_SIZE + 1] = "", want[LAST_SIZE + 1], name[JOURNAL_NAME_MAX];
+    int fd = openat(dir, JOURNAL_LAST, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : pread(fd, text, LAST_SIZE, 0);
+    if (fd >= 0)
+        close(fd);
+    struct journal_link l;
+    snprintf(name, sizeof name, "%.15s.pj", n > 5 ? text + 5 : "");
+    if (n < 60 || journal_segment_parse(name, &l.day, &l.number) < 0)
+        return false;
+    l.octets = strtoull(text + 21, NULL, 10);
+    l.digest = strtoull(text + 42, NULL, 16);
+    last_text(&l, want);
+    if (strcmp(text, want) != 0)
+        return false;
+    *out = l;
+    return true;
+}
+
 // ---- Links
 
 // Is there a segment of that name, and does its header say that it is this one? -1: no such file; 0: no.
@@ -190,5 +241,19 @@ unsigned journal_link_check(int dir, uint32_t day, uint32_t number, const struct
     } else {
         check_before(dir, day, number, &s->before, passed, &f);
     }
+    return f.count;
+}
+
+unsigned journal_end_check(int dir, uint32_t day, uint32_t number, int fd, struct journal_damage *d)
+{
+    struct journal_link last;
+    struct stat st;
+    struct finding f = {.damage = d};
+    if (!journal_last_read(dir, &last) || fstat(fd, &st) < 0) // in this order: a writer adds first
+        return 0;
+    if (place_of(last.day, last.number) > place_of(day, number))
+        find(&f, JOURNAL_FAULT_MISSING, last.day, last.number, 0);
+    else if (is_link(&last, day, number) && (uint64_t)st.st_size < last.octets)
+        find(&f, JOURNAL_FAULT_CUT, day, number, (uint64_t)st.st_size);
     return f.count;
 }

@@ -22,6 +22,7 @@ struct journal_reader {
     bool whole;                // read from its beginning, no damage so far: `digest` is of it
     uint64_t digest, digested; // up to there
     struct journal_passed passed;
+    bool end_said; // that there was more behind the newest segment's end
     struct journal_key key;
     struct journal_chain *chain;
     struct journal_cursor at;
@@ -227,6 +228,12 @@ static int pass_end(struct journal_reader *r, bool begun, uint64_t size)
     struct stat st;
     if (!later_segment(r)) {
         r->stats.torn = r->stats.torn || !begun;
+        if (begun && !r->segment_bad && !r->end_said) {
+            unsigned faults = journal_end_check(r->dir, r->at.day, r->at.segment, r->fd,
+                                                &r->damage);
+            r->stats.bad_blocks += faults;
+            r->end_said = faults > 0;
+        }
         // A writer removes what was begun and has no header, and may give the name again.
         if (begun || fstat(r->fd, &st) < 0 || st.st_nlink > 0)
             return 0;

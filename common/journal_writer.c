@@ -229,6 +229,14 @@ static int write_pending(struct journal_writer *w, struct journal_block *b)
     return rc;
 }
 
+// What a reader holds the end against. When it cannot be written (a full disk) it says less: no harm.
+static void say_last(const struct journal_writer *w)
+{
+    const struct journal_link last = {w->segment.day, w->segment.number, w->size, w->digest};
+    if (w->fd >= 0)
+        journal_last_write(w->dir, &last);
+}
+
 // Durable is what stands where the journal is: a block that went into a segment that was taken away meanwhile is
 // written again.
 static int write_in_place(struct journal_writer *w, struct journal_block *b)
@@ -240,8 +248,11 @@ static int write_in_place(struct journal_writer *w, struct journal_block *b)
         rc = write_pending(w, b);
         if (rc == 0)
             rc = w->sync ? journal_place_look(w) : 1;
-        if (rc == 1)
+        if (rc == 1) {
+            if (w->sync)
+                say_last(w);
             return 0;
+        }
     }
     return rc < 0 ? rc : -ESTALE;
 }
@@ -308,6 +319,8 @@ int journal_writer_close(struct journal_writer *w)
     int rc = 0;
     if (w->fd >= 0 && w->sync && fdatasync(w->fd) < 0)
         rc = -errno;
+    if (rc == 0)
+        say_last(w);
     writer_free(w);
     return rc;
 }

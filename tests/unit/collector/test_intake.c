@@ -93,7 +93,10 @@ static void test_torn_journal(void **state)
     closedir(d);
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
+    char last[400];
+    snprintf(last, sizeof last, "%s/LAST", w->journal);
     for (off_t cut = st.st_size; cut > 0; cut -= cut / 9 + 1) {
+        unlink(last); // what a crash tears is not said to be written
         assert_int_equal(truncate(path, cut), 0);
         assert_int_equal(start(w), 0);
         end(w);

@@ -122,3 +122,11 @@ static inline off_t size_of(const char *path)
     assert_int_equal(stat(path, &st), 0);
     return st.st_size;
 }
+
+// As if a writer had been killed before it said what it wrote last.
+static inline void forget_last(const char *dir)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s/" JOURNAL_LAST, dir);
+    unlink(path);
+}

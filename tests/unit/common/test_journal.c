@@ -127,6 +127,7 @@ static void torn_at_every_octet(void **state)
     assert_int_equal(read(fd, octets, (size_t)whole), whole);
 
     for (off_t len = 0; len < whole; len++) {
+        forget_last(f->dir); // a crash comes before it is said what was written
         assert_int_equal(ftruncate(fd, 0), 0);
         assert_int_equal(pwrite(fd, octets, (size_t)len, 0), len);
         struct journal_reader *r = reader(f->dir, NULL, NULL);
