@@ -20,6 +20,8 @@ static void clean(void)
         snprintf(path, sizeof path, "%s/20260101.%06u.pj", dir, n);
         unlink(path);
     }
+    snprintf(path, sizeof path, "%s/" JOURNAL_LAST, dir);
+    unlink(path);
 }
 
 static void leave(void)
