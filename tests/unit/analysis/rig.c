@@ -170,6 +170,15 @@ static void put_long(struct player *p, int64_t cut_ms)
         uint64_t times = 1 + (uint64_t)(cut_ms / 60000 % 3) * f->row_swing;
         d->octets_up = f->row_up * times;
         d->octets_down = f->row_down * times;
+        int64_t minute = p->row->minute - RIG_EPOCH_MS / 60000;
+        if (f->tells_every == 0 || minute % f->tells_every != 0)
+            continue;
+        d->carrier_opened = f->tells_opened;
+        d->carrier_behind = f->tells_behind;
+        d->carrier_chance = f->tells_chance;
+        for (unsigned n = 0; n < 3; n++)
+            d->carrier_networks |= UINT64_C(1)
+                                   << (minute / f->tells_every * 3 + n) % f->tells_networks;
     }
 }
 

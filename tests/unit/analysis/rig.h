@@ -35,6 +35,9 @@ struct rig_flow {
     uint64_t row_up, row_down;       // of a long flow, in each row while it lasts
     uint32_t row_swing; // so many times more in the minutes that leave 1 over 3, twice for 2
     uint64_t relay_first;
+    // Of a long flow, told in the rows whose minute is a multiple of `tells_every`; 0: never. So many networks in all.
+    uint32_t tells_every, tells_networks;
+    uint16_t tells_opened, tells_behind, tells_chance;
 };
 
 #define RIG_VERDICTS_MAX 64
