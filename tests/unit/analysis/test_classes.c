@@ -128,7 +128,8 @@ static void auth_guessing(void **state)
     static const struct {
         const char *what;
         uint32_t n, step_s, accounts, providers, failing;
-        int ceiling; // -1: nothing
+        int ceiling;   // -1: nothing
+        bool in_turns; // every second session is read under TLS
     } cases[] = {
         {"nineteen accounts in an hour", 60, 20, 19, 1, 100, VERDICT_TICKET},
         {"twenty", 60, 20, 20, 1, 100, VERDICT_QUARANTINE},
@@ -146,6 +147,7 @@ static void auth_guessing(void **state)
         {"thirteen", 26, 3000, 13, 1, 100, VERDICT_TICKET},
         {"thirteen, of which a third succeed", 26, 3000, 13, 1, 65, -1},
         {"twelve of each of two", 24, 3000, 24, 2, 100, -1},
+        {"thirteen, beside mail read under TLS", 52, 1500, 13, 1, 100, -1, true},
         {"thirteen in two days", 26, 8640, 13, 1, 100, -1},
         {"two telephones with old passwords", 400, 100, 2, 2, 100, -1},
     };
@@ -167,6 +169,10 @@ static void auth_guessing(void **state)
                                      .auth_failed = fails,
                                      .digest_flags = fails ? MINUTE_DIGEST_AUTH_FAILED
                                                            : MINUTE_DIGEST_AUTH};
+        }
+        for (uint32_t k = 0; k < cases[i].n && cases[i].in_turns; k += 2) {
+            f[k].auth = f[k].auth_failed = 0;
+            f[k].digest_flags = MINUTE_DIGEST_TLS;
         }
         int ceiling = -1;
         struct rig r;
