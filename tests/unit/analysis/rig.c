@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine_parts.h"
 #include "hash.h"
 
 #define MINUTE_MS 60000
@@ -240,6 +241,7 @@ static void count_outcome(struct player *p, const struct rig_flow *f)
     c[MINUTE_unoffered_pipelining] += f->pipelining;
     c[MINUTE_helo_literal] += f->helo_odd;
     c[MINUTE_sessions_550_no_data] += f->no_data;
+    c[MINUTE_vrfy_expn] += f->vrfy;
     c[MINUTE_quit_missing] += f->no_quit;
 }
 
@@ -252,6 +254,8 @@ static void count_sets(struct player *p, const struct rig_flow *f, const struct 
         distinct_add(&p->row->set[MINUTE_SET_providers_mx], 0, d->provider, &p->budget);
     if (f->sender) // each of a domain of its own
         distinct_add(&p->row->set[MINUTE_SET_sender_domains], 1, f->sender, &p->budget);
+    if (f->helo)
+        distinct_add(&p->row->set[MINUTE_SET_helo_names], 1, f->helo, &p->budget);
     if (role == MINUTE_SUBMISSION)
         distinct_add(&p->row->set[MINUTE_SET_providers_submission], 0, d->provider, &p->budget);
     if (f->auth) {
@@ -354,11 +358,9 @@ void rig_play(struct rig *r, const struct rig_who *who, const struct rig_flow *f
     free(p.digest_of);
 }
 
-void rig_site(struct rig *r, int64_t minute, uint32_t parties, uint32_t failing)
+void rig_site(struct rig *r, int64_t minute)
 {
-    struct minute_site m = {.minute = RIG_EPOCH_MS / MINUTE_MS + minute,
-                            .parties_mx = parties,
-                            .parties_mx_failing = failing};
+    struct minute_site m = {.minute = RIG_EPOCH_MS / MINUTE_MS + minute};
     engine_site(r->engine, &m);
 }
 
@@ -384,6 +386,23 @@ const struct verdict_evidence *rig_evidence(const struct verdict *v, const char 
             return &v->evidence[i];
     }
     return NULL;
+}
+
+double rig_weight(const struct rig *r, const char *detector)
+{
+    struct judge_view views[VERDICT_CLASSES];
+    struct party_state *p = party_older(r->engine->parties, NULL);
+    double most = 0;
+    assert_non_null(p);
+    size_t n = judge_look(r->engine, p, p->window.last_ms, views);
+    for (size_t i = 0; i < n; i++) {
+        for (uint32_t k = 0; k < views[i].judgement.count; k++) {
+            const struct verdict_evidence *e = &views[i].judgement.evidence[k];
+            if (strcmp(e->detector, detector) == 0 && e->log_odds > most)
+                most = e->log_odds;
+        }
+    }
+    return most;
 }
 
 void rig_assert_innocent(const struct rig *r)
