@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-// 2000-01-01 and 2100-01-01: outside, a clock was never set or has run over.
-#define TIME_MIN_MS INT64_C(946684800000)
+// 1990-01-01 and 2100-01-01: outside, a clock was never set or has run over. Public captures begin in 1998.
+#define TIME_MIN_MS INT64_C(631152000000)
 #define TIME_MAX_MS INT64_C(4102444800000)
 
 static int add_prefixes(struct prefix_set **set, const struct conf_prefixes *p)

@@ -9,7 +9,7 @@
 #define REFUSALS(X)                                                                             \
     X(value, "refused_value", "a value that cannot be")                                         \
     X(domain, "refused_domain", "more sensor processes than the table holds")                   \
-    X(time, "refused_time", "a time before 2000 or after 2099")                                 \
+    X(time, "refused_time", "a time before 1990 or after 2099")                                 \
     X(future, "refused_future", "further ahead of its sensor's time than collector.future_max") \
     X(late, "refused_late", "further behind than collector.late_max")
 
