@@ -266,22 +266,22 @@ static const struct ipfix_place *put_stretch(struct out *o, const struct ipfix_s
     uint64_t over = 0;
     assert(o->len + t->octets <= sizeof o->octet);
     for (unsigned n = t->count[IPFIX_STEP_1_1]; n > 0; n--, p++)
-        to[p->to] = from[p->from];
+        to[p->wire] = from[p->record];
     for (unsigned n = t->count[IPFIX_STEP_2_2]; n > 0; n--, p++)
-        store_be(to + p->to, load_number(from + p->from, 2), 2);
+        store_be(to + p->wire, load_number(from + p->record, 2), 2);
     for (unsigned n = t->count[IPFIX_STEP_4_4]; n > 0; n--, p++)
-        store_be(to + p->to, load_number(from + p->from, 4), 4);
+        store_be(to + p->wire, load_number(from + p->record, 4), 4);
     for (unsigned n = t->count[IPFIX_STEP_8_8]; n > 0; n--, p++)
-        store_be(to + p->to, load_number(from + p->from, 8), 8);
+        store_be(to + p->wire, load_number(from + p->record, 8), 8);
     for (unsigned n = t->count[IPFIX_STEP_4_2]; n > 0; n--, p++) {
-        uint64_t v = load_number(from + p->from, 4);
+        uint64_t v = load_number(from + p->record, 4);
         over |= v >> 16;
-        store_be(to + p->to, v, 2);
+        store_be(to + p->wire, v, 2);
     }
     for (unsigned n = t->count[IPFIX_STEP_8_4]; n > 0; n--, p++) {
-        uint64_t v = load_number(from + p->from, 8);
+        uint64_t v = load_number(from + p->record, 8);
         over |= v >> 32;
-        store_be(to + p->to, v, 4);
+        store_be(to + p->wire, v, 4);
     }
     o->overflow |= over;
     o->len += t->octets;

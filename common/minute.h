@@ -226,6 +226,11 @@ struct minute_digest {
     uint64_t sender;        // hash of the first sender; 0: none
     uint64_t tls_client;    // hash of the JA4; 0: none
     uint64_t relay_first;   // hash of the first octets relayed or sent, for matching in and out
+    // Of a long flow, what struct record_carrier tells: flows opened elsewhere beside it, of these behind its
+    // data, how much of the time lay behind such data, and networks opened so. 0 opened: not told.
+    uint16_t carrier_opened, carrier_behind;
+    uint16_t carrier_chance; // per mille
+    uint64_t carrier_networks;
 };
 
 #define MINUTE_DIGESTS_DEFAULT 64
@@ -259,6 +264,8 @@ struct minute_row {
     char sensor[MINUTE_SENSORS_MAX][COVERAGE_NAME_MAX];
     uint8_t observed_s; // seconds of the minute that were watched, over all sensors of the key
     uint32_t loss_ppm;  // worst of the sensors
+    // For who writes it: bit role * MINUTE_DIRECTIONS + direction says that those counters are all zero; 0 says nothing.
+    uint16_t unused;
     uint64_t counter[MINUTE_ROLES][MINUTE_DIRECTIONS][MINUTE_COUNTER_N];
     uint64_t gauge[MINUTE_GAUGE_N];
     struct distinct set[MINUTE_SET_N];
@@ -389,6 +396,8 @@ struct journal_stats {
     uint64_t blocks, rows, coverages, sites, octets, octets_raw;
     uint64_t bad_blocks; // checksum or decoding failed: passed over (common/journal.h says where)
     uint64_t shredded;   // segments whose day's key was deleted: passed over
+    uint64_t segments;   // read from their beginning
+    uint64_t unchained;  // of these, of versions that do not name the segment before them
     bool torn;           // the last block is not whole (a writer at work, or a crash)
 };
 
@@ -420,8 +429,7 @@ void journal_reader_close(struct journal_reader *r);
 // surge              counter connections, rcpt, messages_ok by hour of week; observed_s, loss_ppm
 // socks-relay        gauge socks_in*, concurrent_socks; digest SOCKS_GRANTED, socks_port, socks_inner,
 //                    start/end, octets, relay_first, both directions
-// backconnect        digest HOSTING, start/end, first_down_ms, octets; gauge new_destinations,
-//                    socks_reverse
+// backconnect        digest HOSTING, START, start, octets, direction, carrier_*; gauge socks_reverse
 // backscatter        counter null_sender, mail, rcpt; set providers_mx; digest NULL_SENDER
 // open-relay         digest recipient, AUTH, direction both ways; counter mx/in messages_ok
 // auth-guessing      counter auth, auth_failed by role; set providers_login, auth_users, login_users

@@ -22,10 +22,25 @@ static bool time_fits(int64_t t_ms)
     return t_ms >= 0 && t_ms <= TIME_MAX_MS;
 }
 
+#define EACH(octet) (UINT64_C(0x0101010101010101) * (octet))
+
+// Are all eight octets printable ASCII? Taking 0x20 from one leaves its highest bit, set before, when it is no less; adding
+// 1 sets it only in 0x7f.
+static bool eight_print(const char *text)
+{
+    uint64_t w;
+    memcpy(&w, text, sizeof w);
+    return (((w + EACH(0x01)) | w) & EACH(0x80)) == 0 &&
+           (((w | EACH(0x80)) - EACH(0x20)) & EACH(0x80)) == EACH(0x80);
+}
+
 // Terminated, printable ASCII.
 static bool text_fits(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
+    size_t at = 0;
+    while (size - at >= 8 && eight_print(text + at))
+        at += 8;
+    for (size_t i = at; i < size; i++) {
         if (text[i] == 0)
             return true;
         if (text[i] < 0x20 || text[i] > 0x7e)
@@ -87,6 +102,10 @@ static const char *check_groups(const struct record_flow *f)
         CHECK(f->l2.mpls_label < 1u << 20, "mpls");
         CHECK(f->l2.vni < 1u << 24, "vni");
     }
+    if (f->groups & RECORD_HAS_CARRIER) {
+        CHECK(f->carrier.behind <= f->carrier.opened, "carrier-behind");
+        CHECK(f->carrier.covered_ms <= f->carrier.watched_ms, "carrier-covered");
+    }
     return NULL;
 }
 
@@ -114,7 +133,7 @@ static const char *check_flow(const struct record_flow *f)
     CHECK(!(f->flags & RECORD_OUTCOME) || f->handshake != RECORD_HANDSHAKE_PENDING, "outcome");
     CHECK(f->app < RECORD_APP_N, "app");
     CHECK(f->app_source <= RECORD_APP_BY_PARENT, "app-source");
-    CHECK(f->groups < RECORD_HAS_L2 << 1, "groups");
+    CHECK(f->groups < RECORD_HAS_CARRIER << 1, "groups");
     CHECK(f->incomplete < RECORD_FLOW_ONLY << 1, "incomplete");
     CHECK(!(f->incomplete & RECORD_ONLY_INITIATOR) || !(f->incomplete & RECORD_ONLY_RESPONDER),
           "one-sided");

@@ -57,21 +57,24 @@ static inline void count(struct flow_table *t, struct flow *f, const struct pack
     f->ttl_max = most > f->ttl_max ? most : f->ttl_max;
 }
 
-static void overflowing(struct flow_table *t, struct flow *f, int64_t t_us)
+static void look_closer(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
 {
+    if (f->watch && dir == 1 && p->payload_wire > 0)
+        carriers_data(f, p->t_us);
     if (f->octets[0] >= TELL_OCTETS || f->octets[1] >= TELL_OCTETS ||
         f->retransmissions[0] >= TELL_EVENTS || f->retransmissions[1] >= TELL_EVENTS ||
         f->duplicates >= TELL_EVENTS || f->syn_count >= TELL_EVENTS)
-        t->report(t->report_ctx, t, f, 0, t_us);
+        t->report(t->report_ctx, t, f, 0, p->t_us);
 }
 
-static inline void tell_before_overflow(struct flow_table *t, struct flow *f, int64_t t_us)
+static inline void tell_before_overflow(struct flow_table *t, struct flow *f,
+                                        const struct packet *p, unsigned dir)
 {
     // Coarser, and one comparison each: what passes it is looked at again.
     unsigned events = (unsigned)f->retransmissions[0] | f->retransmissions[1] | f->duplicates |
-                      f->syn_count;
-    if ((f->octets[0] | f->octets[1]) >= TELL_OCTETS || events >= 1u << 15)
-        overflowing(t, f, t_us);
+                      f->syn_count | f->watch;
+    if ((f->octets[0] | f->octets[1]) >= TELL_OCTETS || events >= FLOW_WATCHED)
+        look_closer(t, f, p, dir);
 }
 
 // Facts of a new flow that hold until its end.
@@ -118,7 +121,7 @@ static void tcp_packet(struct flow_table *t, const struct packet *p, const struc
         counted(t, f, p, dir);
         if (f->dialogue ? !flow_tcp_talk(t, f, p, dir) : !flow_tcp_pass(t, f, p, dir))
             flow_tcp(t, f, p, dir);
-        tell_before_overflow(t, f, p->t_us);
+        tell_before_overflow(t, f, p, dir);
         return;
     }
     if (f) {
@@ -147,11 +150,13 @@ static void tcp_packet(struct flow_table *t, const struct packet *p, const struc
             f->flags |= FLOW_MAIL;
             t->stats->mail_flows++;
         }
+        if (f->handshake == RECORD_HANDSHAKE_PENDING && flow_end(f, swapped) == 0)
+            carriers_opened(t, f);
     }
     unsigned dir = flow_end(f, swapped);
     counted(t, f, p, dir);
     flow_tcp(t, f, p, dir);
-    tell_before_overflow(t, f, p->t_us);
+    tell_before_overflow(t, f, p, dir);
 }
 
 static void datagram(struct flow_table *t, const struct packet *p, const struct flow_place *at)
@@ -173,13 +178,15 @@ static void datagram(struct flow_table *t, const struct packet *p, const struct 
         t->stats->udp_flows++;
         describe(t, f, p, answers ? 1 : 0);
         flow_arm(t, f);
+        if (!answers)
+            carriers_opened(t, f);
     }
     unsigned dir = flow_end(f, swapped);
     t->stats->udp_packets += p->ip_packets;
     count(t, f, p, dir);
     if (flow_port(f, 1) == 53)
         dialogue_datagram(t, f, p, dir);
-    tell_before_overflow(t, f, p->t_us);
+    tell_before_overflow(t, f, p, dir);
 }
 
 // Destination unreachable, and prohibited: the attempt is over. (Time exceeded is not: a loop may heal.)
