@@ -41,13 +41,18 @@ YAML
     "$build/bin/postern-collector" -c bench.yaml 2>collector.log &
     collector=$!
     for _ in $(seq 100); do [ -S postern-collector.sock ] || sleep 0.05; done
-    token=$("$build/bin/postern" sensor enroll bench --socket postern-collector.sock | sed -n 's/.*--enroll \([^@]*\)@.*/\1/p')
+    token=$("$build/bin/postern" sensor enroll bench --domains 1 --socket postern-collector.sock | sed -n 's/.*--enroll \([^@]*\)@.*/\1/p')
     "$build/bin/postern-sensor" -c bench.yaml --enroll "$token@127.0.0.1:$((port + 1))" 2>/dev/null
     # Each subscriber thrice a minute, but at least 300,000 and at most 1,000,000 records a minute.
     flows=$((n * 3 < 300000 ? 300000 : n * 3 > 1000000 ? 1000000 : n * 3))
     "$build/tests/bench_feed" "127.0.0.1:$port" tls "$n" 5 "$flows" "$collector" | tee -a results.txt
     kill "$collector"
     wait "$collector" || true
+    if [ "$(du -sk journal | cut -f1)" -lt 1000 ]; then
+        echo "ingest.sh: nothing was counted" >&2
+        cat collector.log >&2
+        exit 1
+    fi
     collector=
 done
 [ -z "$plot" ] || node "$here/plot.mjs" results.txt "$plot"
