@@ -190,7 +190,9 @@ const struct conf_key collector_conf_keys[] = {
      .max = 4096,
      .def = "256",
      .unit = "connections",
-     .help = "Connections of sensors and exporters at once."},
+     .help =
+         "Connections of sensors and exporters at once; an enrolled sensor that has none finds a "
+         "place beyond."},
     {.name = "session_rate",
      .type = CONF_INT,
      .offset = AT(session_rate),

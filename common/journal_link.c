@@ -11,6 +11,7 @@
 #include "common/journal_format.h"
 
 #define DIGEST_SIZE 8
+#define FIRST_WORD  6  // "first "
 #define FIRST_NAME  21 // "first 20261122.000001"
 #define FIRST_SIZE  35 // a blank, 12 digits, newline
 
@@ -89,12 +90,14 @@ int journal_first_make(int dir)
 bool journal_is_retired(int dir, uint32_t day, uint32_t number)
 {
     char text[FIRST_SIZE + 1] = "", want[FIRST_SIZE + 1];
-    unsigned first_day, first;
+    uint32_t first_day, first;
     int fd = openat(dir, JOURNAL_FIRST, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : pread(fd, text, FIRST_SIZE, 0);
     if (fd >= 0)
         close(fd);
-    if (n <= 0 || sscanf(text, "first %8u.%6u ", &first_day, &first) != 2)
+    char name[JOURNAL_NAME_MAX];
+    snprintf(name, sizeof name, "%.15s.pj", n > FIRST_WORD ? text + FIRST_WORD : "");
+    if (journal_segment_parse(name, &first_day, &first) < 0)
         return false;
     first_text(first_day, first, want);
     return strcmp(text, want) == 0 && place_of(day, number) < place_of(first_day, first);

@@ -18,6 +18,7 @@ collector:
   journal: journal
   intake: intake
   segment_size: 65536
+  journal_days: 3650
   listen: ["unix:$PWD/in.sock"]
 sensor:
   domain: 1
@@ -60,8 +61,8 @@ send() {
 }
 
 verify() { postern journal verify -c live.yaml "$1"; }
-rows() { cat "$@" | jq -c 'select(.kind == "row")' | sort; }
 dump() { postern-collector -j "$1" --dump 2>/dev/null; }
+rows() { dump "$1" | jq -c 'select(.kind == "row")' | sort; }
 
 # problem CODE: within a few seconds the status names it
 problem() {
@@ -74,13 +75,43 @@ problem() {
     return 1
 }
 
-@test "what is missing, empty or copied is said by verify and stat, and no row counts twice" {
+# three_days: a journal of three minutes of each of three days
+three_days() {
+    local day records=()
     for day in 22 23 24; do
         capture "2026-11-${day}T10:00:00Z" $day.pcap
         postern-sensor -c live.yaml -r $day.pcap -o $day.rec 2>/dev/null
+        records+=(-r "$day.rec")
     done
     sed '/^  listen/d' live.yaml >file.yaml
-    postern-collector -c file.yaml -j journal -r 22.rec -r 23.rec -r 24.rec 2>/dev/null
+    postern-collector -c file.yaml -j journal "${records[@]}" 2>/dev/null
+}
+
+@test "dump by time and subscriber, stat by day, retention by size" {
+    three_days
+    rows journal >all.jsonl
+    day=2026-11-23
+    postern journal dump journal --from ${day}T00:00:00Z --to 2026-11-24T00:00:00Z | jq -c 'select(.kind == "row")' | sort >day.jsonl
+    jq -c "select(.minute | startswith(\"$day\"))" all.jsonl | diff - day.jsonl
+    [ "$(wc -l <day.jsonl)" -gt 20 ]
+    who=$(jq -r .subscriber day.jsonl | sort | uniq -c | sort -n | tail -1 | awk '{ print $2 }')
+    postern journal dump journal --key "$who" | jq -c 'select(.kind == "row")' | sort >who.jsonl
+    jq -c "select(.subscriber == \"$who\")" all.jsonl | diff - who.jsonl
+    run -0 postern journal stat journal
+    [ "$(awk '$1 == "20261123" { print $2 }' <<<"$output")" -eq "$(wc -l <day.jsonl)" ]
+    [ "$(awk '$1 == "all" { print $2 }' <<<"$output")" -eq "$(wc -l <all.jsonl)" ]
+    # Larger than it may be: the oldest days go, and are not called missing.
+    sed 's/^  journal_days.*/&\n  journal_size: 1k/' live.yaml >small.yaml
+    mv small.yaml live.yaml
+    collector
+    stop
+    [ "$(find journal -name '*.pj' | wc -l)" -eq 1 ]
+    run -0 verify journal
+    rows journal | diff - <(jq -c 'select(.minute | startswith("2026-11-24"))' all.jsonl)
+}
+
+@test "what is missing, empty or copied is said by verify and stat, and no row counts twice" {
+    three_days
     run -0 verify journal
     [[ $output == *" 0 damaged"* && $output != *unchained* ]]
     mapfile -t segments < <(cd journal && find . -name '*.pj' -printf '%P\n' | LC_ALL=C sort)
@@ -112,7 +143,7 @@ problem() {
     collector
     send one.pcap && send two.pcap && send three.pcap
     stop
-    dump journal | rows >right
+    rows journal >right
     [ "$(wc -l <right)" -gt 100 ]
     rm -r journal intake spool-*
     # The folder is moved: a new one is made, and the two together are the whole.
@@ -134,7 +165,7 @@ problem() {
     mv kept.pj "$newest"
     mv moved/*.pj journal/
     run -0 verify journal
-    dump journal | rows >brought
+    rows journal >brought
     diff right brought
 }
 

@@ -86,6 +86,26 @@ party() {
     [[ "$(party 198.51.100.0@2026-01-01T10:30:00Z)" == *ambiguous ]]
 }
 
+@test "a dated map of prefixes: static products, and networks before and after a renumbering" {
+    cat >map.csv <<'CSV'
+,10.80.0.0/28,,,line:school,2026-01-01T00:00:00Z,2026-06-01T03:00:00Z,,,,,,,west,business
+,10.81.0.0/28,,,line:school,2026-06-01T03:00:00Z,,,,,,,,west,business
+,10.80.0.0/28,,,line:clinic,2026-06-01T03:00:00Z,,,,,,,,west,business
+CSV
+    echo '    - {kind: prefix-map, path: map.csv}' >>postern.yaml
+    while read -r asked expected; do
+        said=$(party "$asked")
+        [ "$said" = "$expected" ] || { echo "$asked: $said, not $expected"; return 1; }
+    done <<'CASES'
+10.80.0.7@2026-05-31T12:00:00Z line:school certain
+10.81.0.7@2026-05-31T12:00:00Z provisional:10.81.0.7 unknown
+10.80.0.7@2026-06-01T02:59:00Z provisional:10.80.0.7 ambiguous
+10.80.0.7@2026-06-01T03:02:01Z line:clinic certain
+10.81.0.7@2027-06-01T12:00:00Z line:school certain
+10.80.0.16@2026-05-31T12:00:00Z provisional:10.80.0.16 unknown
+CASES
+}
+
 @test "what a lease source lacks is said with its entry" {
     printf 'collector:\n  lease_sources:\n    - {kind: radius, party: client-id}\n    - {kind: kea}\n' >bad.yaml
     run postern-collector -c bad.yaml --check

@@ -235,11 +235,13 @@ static void port_blocks_by_formula(void **state)
     cgnat_free(c);
 }
 
+#define NAMES_SIZE 64
+
 static int add_name(const struct lease *lease, void *ctx)
 {
     char *names = ctx;
-    strcat(names, lease->party.id);
-    strcat(names, " ");
+    size_t len = strlen(names);
+    snprintf(names + len, NAMES_SIZE - len, "%s ", lease->party.id);
     return 0;
 }
 
@@ -275,7 +277,7 @@ static void port_blocks_by_table(void **state)
     assert_int_equal(find(l, "198.51.100.1", 4000, 10).confidence, IDENTITY_AMBIGUOUS);
     assert_int_equal(find(l, "198.51.100.1", 4000, 10).doubts, IDENTITY_OVERLAP);
     struct ip_addr outside;
-    char names[64] = "";
+    char names[NAMES_SIZE] = "";
     assert_int_equal(ip_parse("198.51.100.1", &outside), 0);
     leases_window(l, &realm, &outside, 4000, T0, T0 + 20 * MIN, add_name, names);
     assert_string_equal(names, "one three ");
@@ -305,7 +307,8 @@ static void a_large_table_in_slices(void **state)
     struct cgnat_reading *r;
     for (unsigned table = 0; table < 2; table++) {
         unsigned lines = table ? 5000 : 9973, slices = 0;
-        FILE *f = fdopen(mkstemp(strcpy(path, "/tmp/test_cgnat.XXXXXX")), "w");
+        snprintf(path, sizeof path, "/tmp/test_cgnat.XXXXXX");
+        FILE *f = fdopen(mkstemp(path), "w");
         for (unsigned i = 0; i < lines; i++) {
             unsigned n = i * 7919 % lines;
             fprintf(f, "198.51.%u.%u,%u,%u,100.%u.%u.%u,,\n", n / 40 / 256, n / 40 % 256,

@@ -229,7 +229,7 @@ static void many_within_one(void **state)
     x.key.kind = SUBSCRIBER_ADDRESS;
     x.key.port_last = 65535;
     prefix_parse("10.2.0.1", &x.key.prefix);
-    strcpy(x.party.id, "office");
+    snprintf(x.party.id, sizeof x.party.id, "office");
     x.start_ms = x.last_seen_ms = at("2026-01-01T00:00:00Z");
     x.end_ms = at("2027-01-01T00:00:00Z");
     assert_int_equal(leases_put(l, &x), 0);
