@@ -16,6 +16,8 @@ skip() {
 for command in systemd-nspawn dbus-daemon ip curl nsenter; do
     command -v "$command" >/dev/null || skip "$command is not installed (scripts/setup installs it)"
 done
+# In a chroot the root is no mount of its own.
+unshare --mount --propagation private true 2>/dev/null || skip "no name space for mounts can be made here (a chroot?)"
 if [ -z "${POSTERN_BOOT:-}" ]; then # all mounts below end with this name space
     POSTERN_BOOT=1 exec unshare --mount --propagation private -- "$0" "$@"
 fi
