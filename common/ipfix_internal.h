@@ -104,22 +104,30 @@ struct ipfix_step ipfix_step_of(const struct ipfix_field *f, unsigned wire);
 
 #define IPFIX_PART_FIELDS_MAX 64
 
-// The fields of a part, in stretches: numbers whose places are known ahead, and behind them one field that
-// is none, or the part's end. A stretch is written size by size, not in the order of the wire.
+// The fields of a part, in stretches: fields whose places are known ahead, and behind them one that is not as long
+// in every record, or the part's end. Of a stretch numbers are written size by size, not in the order of the
+// wire, then its other fields.
 struct ipfix_place {
     uint16_t from, to; // in the record; behind the stretch's beginning
 };
 
+struct ipfix_fixed {
+    const struct ipfix_field *field;
+    uint16_t to, wire;
+};
+
 struct ipfix_stretch {
     uint8_t count[IPFIX_STEP_CODES]; // places of each size, one size after another
+    uint8_t fixed;                   // fields of fixed length that are no numbers
     uint16_t octets;                 // of all its places
     const struct ipfix_field *other; // NULL: none
     uint16_t wire;                   // of `other`
 };
 
 struct ipfix_layout {
-    size_t places, stretches;
+    size_t places, fixed, stretches;
     struct ipfix_place place[IPFIX_PART_FIELDS_MAX];
+    struct ipfix_fixed fixed_field[IPFIX_PART_FIELDS_MAX];
     struct ipfix_stretch stretch[IPFIX_PART_FIELDS_MAX + 1];
 };
 

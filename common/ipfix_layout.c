@@ -4,6 +4,37 @@
 
 #include "common/ipfix_internal.h"
 
+// No number, and of the same length in every record.
+static bool is_fixed(const struct ipfix_step *s)
+{
+    return s->code == IPFIX_STEP_OTHER && s->wire != IPFIX_VARIABLE &&
+           s->field->how != IPFIX_NUMBER;
+}
+
+// The fields of `step` that have places known ahead, from the first on.
+static void fill_stretch(struct ipfix_layout *l, struct ipfix_stretch *t,
+                         const struct ipfix_step *step, size_t count)
+{
+    for (uint8_t code = IPFIX_STEP_1_1; code < IPFIX_STEP_CODES; code++) {
+        uint16_t to = 0;
+        for (size_t i = 0; i < count; to = (uint16_t)(to + step[i++].wire)) {
+            if (step[i].code != code)
+                continue;
+            l->place[l->places++] = (struct ipfix_place){.from = step[i].offset, .to = to};
+            t->count[code]++;
+        }
+        t->octets = to;
+    }
+    uint16_t to = 0;
+    for (size_t i = 0; i < count; to = (uint16_t)(to + step[i++].wire)) {
+        if (!is_fixed(&step[i]))
+            continue;
+        l->fixed_field[l->fixed++] = (struct ipfix_fixed){
+            .field = step[i].field, .to = to, .wire = step[i].wire};
+        t->fixed++;
+    }
+}
+
 void ipfix_layout_fill(struct ipfix_layout *l, enum ipfix_part part, bool wide)
 {
     const struct ipfix_run run = ipfix_part_fields(part);
@@ -18,18 +49,9 @@ void ipfix_layout_fill(struct ipfix_layout *l, enum ipfix_part part, bool wide)
     for (size_t at = 0; at < count;) {
         struct ipfix_stretch *t = &l->stretch[l->stretches++];
         size_t end = at;
-        while (end < count && step[end].code != IPFIX_STEP_OTHER)
+        while (end < count && (step[end].code != IPFIX_STEP_OTHER || is_fixed(&step[end])))
             end++;
-        for (uint8_t code = IPFIX_STEP_1_1; code < IPFIX_STEP_CODES; code++) {
-            uint16_t to = 0;
-            for (size_t i = at; i < end; to = (uint16_t)(to + step[i++].wire)) {
-                if (step[i].code != code)
-                    continue;
-                l->place[l->places++] = (struct ipfix_place){.from = step[i].offset, .to = to};
-                t->count[code]++;
-            }
-            t->octets = to;
-        }
+        fill_stretch(l, t, step + at, end - at);
         if (end < count) {
             t->other = step[end].field;
             t->wire = step[end].wire;
