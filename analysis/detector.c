@@ -54,6 +54,23 @@ uint32_t detector_classes_of(const struct window *w, int64_t now_ms)
     }
 }
 
+uint32_t detector_class_of_mail(const struct window *w, int64_t now_ms)
+{
+    enum { DAY_S = 86400 };
+    uint64_t own = window_sum(w, FEATURE_OWN_RCPT_OK, now_ms, DAY_S) +
+                   window_sum(w, FEATURE_OWN_MESSAGES, now_ms, DAY_S);
+    uint64_t other = window_sum(w, FEATURE_OTHER_RCPT_OK, now_ms, DAY_S) +
+                     window_sum(w, FEATURE_OTHER_MESSAGES, now_ms, DAY_S);
+    uint64_t direct = window_sum(w, FEATURE_MX_RCPT_OK, now_ms, DAY_S) +
+                      window_sum(w, FEATURE_MX_MESSAGES, now_ms, DAY_S);
+    if (own + other + direct == 0)
+        return 0;
+    if (own >= other && own >= direct)
+        return DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST);
+    return other >= direct ? DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT)
+                           : DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
+}
+
 const char *detector_role_text(enum role role)
 {
     switch (role) {
@@ -102,7 +119,7 @@ struct detector_finding detector_finding_of(const struct detector_descriptor *d,
                                             double limit, const char *unit, int32_t window_s,
                                             double log_odds)
 {
-    struct detector_finding f = {.ceiling = VERDICT_QUARANTINE};
+    struct detector_finding f = {.ceiling = VERDICT_QUARANTINE, .raw = d->raw};
     struct verdict_evidence *e = &f.evidence;
     snprintf(e->detector, sizeof e->detector, "%s", d->name);
     snprintf(e->unit, sizeof e->unit, "%s", unit);

@@ -16,9 +16,35 @@ enum detector_need {
     DETECTOR_ENVELOPE = 1 << 3,     // the dialogue with anybody's server (legal profile)
     DETECTOR_OWN_DIALOGUE = 1 << 4, // the dialogue with our own smarthost
     DETECTOR_UNSAMPLED = 1 << 5,
+    DETECTOR_OTHER_PORTS = 1 << 6, // what flows on ports of no mail, not its ends alone (tier B)
 };
 
 #define DETECTOR_CLASS(c) (1u << (c))
+
+// What evidence rests on: facts that one and the same event makes once. Two findings that share one are one witness,
+// whatever their families (docs/detectors/evidence.md).
+enum detector_raw {
+    DETECTOR_RAW_FAILED = 1 << 0,   // providers on port 25 that did not answer, or turned it away
+    DETECTOR_RAW_REACHED = 1 << 1,  // those that did
+    DETECTOR_RAW_HOURS = 1 << 2,    // when there was mail
+    DETECTOR_RAW_REFUSALS = 1 << 3, // 5xx for recipients and messages that name no blocklist
+    DETECTOR_RAW_LISTINGS = 1 << 4, // replies that name one
+    DETECTOR_RAW_SPEECH = 1 << 5,   // how the client speaks
+    DETECTOR_RAW_SIZES = 1 << 6,    // what a session on port 25 carries
+    DETECTOR_RAW_TLS_CLIENT = 1 << 7,
+    DETECTOR_RAW_NULL_SENDERS = 1 << 8,
+    DETECTOR_RAW_VOLUME = 1 << 9,    // recipients and messages through mail services
+    DETECTOR_RAW_NAMES = 1 << 10,    // senders, domains, HELO names
+    DETECTOR_RAW_ACCOUNTS = 1 << 11, // users that log in or try to
+    DETECTOR_RAW_SERVICES = 1 << 12, // providers of submission and mailboxes
+    DETECTOR_RAW_SERVICE_SESSIONS = 1 << 13,
+    DETECTOR_RAW_RELAYED = 1 << 14, // in matched with out
+    DETECTOR_RAW_LONG_FLOW = 1 << 15,
+    DETECTOR_RAW_PAST = 1 << 16,     // the party's own, which makes no witness
+    DETECTOR_RAW_PLACES = 1 << 17,   // from where an account is used
+    DETECTOR_RAW_FILTERED = 1 << 18, // what filters and destinations made of its mail
+    DETECTOR_RAW_TRIES = 1 << 19,    // failed logins, counted
+};
 
 struct calendar;
 struct prints;
@@ -46,9 +72,10 @@ struct detector_finding {
     uint8_t ceiling;       // what may be done on this alone (enum verdict_ceiling)
     uint32_t limitations;  // enum verdict_limitation
     bool rests_on_silence; // nothing that came back is part of it
+    uint32_t raw;          // enum detector_raw
 };
 
-#define DETECTOR_FINDINGS_MAX 3
+#define DETECTOR_FINDINGS_MAX 4
 
 struct detector_descriptor {
     const char *name;    // "fan-out"
@@ -56,6 +83,7 @@ struct detector_descriptor {
     const char *help;
     uint8_t family; // enum verdict_family
     uint32_t needs; // enum detector_need, all of them
+    uint32_t raw;   // enum detector_raw of its findings, unless one says otherwise
     const struct conf_key *keys;
     size_t conf_size;
     size_t state_size; // octets of own state a party; zeroed is valid
@@ -78,7 +106,7 @@ extern const struct detector_descriptor *const detectors[];
 #define DETECTORS_MAX 32
 
 // All detectors' states together are at most so large: with the rest of a party, 8 kB (party.c).
-#define DETECTOR_STATES_MAX 2784
+#define DETECTOR_STATES_MAX 2768
 
 // Octets of all detectors' states together, and where one's begins.
 size_t detector_state_size(void);
@@ -93,6 +121,10 @@ const char *detector_span(int64_t seconds, char out[static DETECTOR_SPAN_MAX]);
 // Classes that spread and refusals speak for, by what the party does at mail servers. Of these,
 // spambot-direct alone can be opened by them.
 uint32_t detector_classes_of(const struct window *w, int64_t now_ms);
+
+// Which class mail is of that a party sends under many names: of our smarthost's, of others' submission servers, or
+// straight to mail providers, by where most of its accepted recipients of the day went. 0: none was seen to be taken.
+uint32_t detector_class_of_mail(const struct window *w, int64_t now_ms);
 
 // "a household without a mail server", ...: who a limit is for.
 const char *detector_role_text(enum role role);

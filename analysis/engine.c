@@ -43,7 +43,7 @@ static int configure(struct engine *e, const struct engine_options *options)
     e->options = *options;
     snprintf(e->conf_hash, sizeof e->conf_hash, "%s", options->conf_hash);
     e->options.conf_hash = e->conf_hash;
-    e->site.rule = s->site_failure;
+    e->ballot.rule = s->site_failure;
     e->close_ms = 0; // rules of closing may have changed
     for (unsigned c = 0; c < VERDICT_CLASSES; c++)
         e->rules[c] = settings_class_rule(s, c);
@@ -63,7 +63,6 @@ struct engine *engine_new(const struct engine_options *options, engine_verdict_f
         return NULL;
     e->fn = fn;
     e->ctx = ctx;
-    site_init(&e->site, &s->site_failure);
     e->parties = party_table_new((size_t)s->parties_max, detector_state_size());
     e->calendar = calloc(1, sizeof *e->calendar);
     e->prints = calloc(1, sizeof *e->prints);
@@ -116,8 +115,8 @@ struct detector_ctx engine_context(const struct engine *e, const struct party_st
         .role = said ? overrides_role_of(said, &p->party, role, now_ms) : role,
         .factor = settings_limit_factor(e->options.settings, p->network_class) *
                   (p->doubts & IDENTITY_NO_PORT ? SHARED_FACTOR : 1),
-        .site_failing = site_failing(&e->site, now_ms),
-        .site_failing_since_ms = e->site.failing_since * MINUTE_MS,
+        .site_failing = ballot_failing(&e->ballot, now_ms),
+        .site_failing_since_ms = e->ballot.failing_since * MINUTE_MS,
         .port25_blocked = e->options.site->port25 != SITE_PORT25_OPEN,
         .flagged = p->verdicts != NULL,
         .site = &e->site,
@@ -154,6 +153,16 @@ static void update_party(struct party_state *p, const struct minute_row *r,
     }
 }
 
+// Who is under suspicion has no vote, nor who is told of late or by a log.
+static void vote(struct engine *e, struct party_state *p, const struct minute_row *r)
+{
+    if (r->key.kind != SUBSCRIBER_ADDRESS || (r->flags & (MINUTE_AMENDMENT | MINUTE_FROM_LOG)))
+        return;
+    bool household = role_of(&p->window.role, r->cut_ms) == ROLE_HOUSEHOLD;
+    bool may_vote = !p->verdicts && ballot_trusts(&p->window, r->cut_ms, household);
+    ballot_take(&e->ballot, &p->ballot, r, &e->contacts, may_vote);
+}
+
 int engine_row(struct engine *e, const struct minute_row *r, const struct journal_cursor *from,
                const struct journal_cursor *to)
 {
@@ -177,10 +186,12 @@ int engine_row(struct engine *e, const struct minute_row *r, const struct journa
         .memory_ms = e->options.settings->memory_ms,
         .source_validated = e->options.site->source_validated,
         .named_server = is_named_server(e, &r->key),
+        .site_failing = ballot_failing(&e->ballot, r->cut_ms),
     };
     window_add(&p->window, r, &options, &e->contacts);
     if (!window_moves(r))
         return 0;
+    vote(e, p, r);
     struct detector_ctx ctx = engine_context(e, p, r->cut_ms);
     observe(e, p, r, &ctx);
     return window_tells(r) ? judge_party(e, p, &ctx, to) : 0;
@@ -188,19 +199,13 @@ int engine_row(struct engine *e, const struct minute_row *r, const struct journa
 
 void engine_site(struct engine *e, const struct minute_site *m)
 {
-    int64_t since = e->site.failing_since;
-    site_minute(&e->site, m);
-    if (e->site.failing_since == since)
-        return;
-    struct party_state *p = NULL;
-    while ((p = party_older(e->parties, p))) {
-        if (p->verdicts)
-            judge_retract(e, p, e->site.failing_since * MINUTE_MS, (m->minute + 1) * MINUTE_MS);
-    }
+    if (m->pop[0] == '\0')
+        ballot_minute(&e->ballot, m->minute);
 }
 
 void engine_mark(struct engine *e, int64_t mark_ms)
 {
+    e->mark_ms = mark_ms;
     if (e->counters.opened > e->counters.closed && mark_ms >= e->close_ms &&
         mark_ms - e->looked_ms >= LOOK_MS) {
         struct party_state *p = NULL;
@@ -248,8 +253,8 @@ void engine_status(const struct engine *e, struct control_status *out)
         {"verdicts_updated", e->counters.updated},
         {"verdicts_closed", e->counters.closed},
         {"verdicts_exempt", e->counters.exempted},
-        {"verdicts_retracted", e->counters.retracted},
-        {"site_failing_minutes", e->site.failing_minutes},
+        {"verdicts_deferred", e->counters.deferred},
+        {"site_failing_minutes", e->ballot.failing_minutes},
     };
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++)
         control_status_counter(out, counters[i].name, counters[i].value);
@@ -258,6 +263,11 @@ void engine_status(const struct engine *e, struct control_status *out)
         if (engine_why_off(e, i, why))
             control_status_not_visible(out, detectors[i]->name, why);
     }
+    if (ballot_failing(&e->ballot, e->mark_ms))
+        control_status_problem(out, 1, "site-failing",
+                               "parties no longer reach who answered them before: failed contacts "
+                               "are not counted, and verdicts that rest on them are put off",
+                               "look at the border; a block of port 25 belongs into site.port25");
     if (party_evicted(e->parties) > 0)
         control_status_problem(out, 1, "parties-evicted",
                                "the table of parties was full and forgot some",

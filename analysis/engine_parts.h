@@ -1,12 +1,14 @@
 // Inside of the engine: what engine.c (rows in, time passes) and judge.c (verdicts out) share.
 #pragma once
 
+#include "ballot.h"
 #include "engine.h"
 #include "party.h"
 #include "prints.h"
+#include "site.h"
 
 struct engine_counters {
-    uint64_t rows, amendments, opened, updated, closed, exempted, expired, unobserved, retracted,
+    uint64_t rows, amendments, opened, updated, closed, exempted, expired, unobserved, deferred,
         passed_over;
 };
 
@@ -16,6 +18,7 @@ struct engine {
     engine_verdict_fn fn;
     void *ctx;
     struct site site;
+    struct ballot ballot;  // whether mail fails for everybody
     struct prints *prints; // the TLS clients of the site
     struct calendar *calendar;
     struct party_table *parties;
@@ -24,7 +27,7 @@ struct engine {
     bool on[DETECTORS_MAX];
     size_t state_offset[DETECTORS_MAX];
     const void *conf[DETECTORS_MAX];
-    int64_t expired_ms, looked_ms;
+    int64_t expired_ms, looked_ms, mark_ms;
     int64_t close_ms;                // no open verdict can be closed before; 0: not known
     struct window_contacts contacts; // of the row at hand
     struct engine_counters counters;
@@ -47,6 +50,7 @@ struct judge_view {
     struct judgement judgement;
     const struct verdict *verdict; // open; borrowed; NULL: none
     const char *explained_by;      // class that is open and its cause; NULL: none
+    bool deferred; // it would open, and rests on failures while mail fails for the whole site
 };
 
 // All classes that anything is found for, or that are open; changes nothing. How many.
@@ -59,6 +63,3 @@ int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ct
 
 // Closes verdicts that nothing has supported for their quiet time. When the next may be, INT64_MAX: none.
 int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_ms);
-
-// Verdicts made in the minute in which the site broke, before that could be known, are taken back.
-void judge_retract(struct engine *e, struct party_state *p, int64_t since_ms, int64_t now_ms);

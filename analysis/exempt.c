@@ -1,6 +1,7 @@
 // Who is exempt, from what, until when. See exempt.h.
 #include "exempt.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "common/timefmt.h"
@@ -19,7 +20,8 @@ const struct conf_key exempt_keys[] = {
      .offset = FIELD(subject),
      .min = 1,
      .max = 128,
-     .help = "A party (line:4711), an address or a prefix; an address holds in every realm."},
+     .help = "A party (line:4711), or an address or prefix: of the default realm, of another as "
+             "vlan:101/192.0.2.7, of every one as */192.0.2.7."},
     {.name = "owner",
      .type = CONF_STRING,
      .offset = FIELD(owner),
@@ -41,6 +43,29 @@ const struct conf_key exempt_keys[] = {
     {.name = NULL},
 };
 
+#define EVERY_REALM "*/"
+
+// The address that a subject names, and whether in every realm. 0, or -EINVAL.
+static int parse_address(const char *subject, struct subscriber_key *key, bool *everywhere)
+{
+    size_t n = strlen(EVERY_REALM);
+    *everywhere = strncmp(subject, EVERY_REALM, n) == 0;
+    int rc = subscriber_key_parse(subject + (*everywhere ? n : 0), key);
+    bool plain = rc == 0 && key->kind == SUBSCRIBER_ADDRESS && key->port_first == 0 &&
+                 key->port_last == UINT16_MAX;
+    return plain && (!*everywhere || key->realm.name[0] == '\0') ? 0 : -EINVAL;
+}
+
+int exempt_prefix(const char *subject, struct ip_prefix *out)
+{
+    struct subscriber_key key;
+    bool everywhere;
+    if (parse_address(subject, &key, &everywhere) != 0)
+        return -EINVAL;
+    *out = key.prefix;
+    return 0;
+}
+
 static bool is_blank(const char *text)
 {
     return text[strspn(text, " \t\r\n")] == '\0';
@@ -49,12 +74,14 @@ static bool is_blank(const char *text)
 const char *exempt_check(const struct exempt_entry *e)
 {
     struct party party;
-    struct ip_prefix prefix;
+    struct subscriber_key key;
+    bool everywhere;
     int64_t t_ms;
     if (strcmp(e->class_, "all") != 0 && verdict_class_parse(e->class_) < 0)
         return "class is no class of verdicts; use a name such as spambot-direct, or all";
-    if (party_parse(e->subject, &party) != 0 && prefix_parse(e->subject, &prefix) != 0)
-        return "subject is neither a party (line:4711) nor a prefix (192.0.2.0/24)";
+    if (party_parse(e->subject, &party) != 0 && parse_address(e->subject, &key, &everywhere) != 0)
+        return "subject is neither a party (line:4711) nor a prefix (192.0.2.0/24, "
+               "vlan:101/192.0.2.0/24 of a realm, */192.0.2.0/24 of every one)";
     if (is_blank(e->owner) || is_blank(e->reason))
         return "owner and reason may not be blank; say who answers for it, and why";
     if (time_parse(e->expires, &t_ms) != 0)
@@ -66,11 +93,14 @@ static bool is_subject(const struct exempt_entry *e, const struct party *party,
                        const struct subscriber_key *key)
 {
     struct party named;
-    struct ip_prefix prefix;
+    struct subscriber_key said;
+    bool everywhere;
     if (party_parse(e->subject, &named) == 0)
         return named.kind == party->kind && strcmp(named.id, party->id) == 0;
-    return prefix_parse(e->subject, &prefix) == 0 && key->kind == SUBSCRIBER_ADDRESS &&
-           key->prefix.len >= prefix.len && prefix_contains(&prefix, &key->prefix.addr);
+    // Private ranges repeat: the same address is somebody else's in another realm.
+    return parse_address(e->subject, &said, &everywhere) == 0 && key->kind == SUBSCRIBER_ADDRESS &&
+           (everywhere || memcmp(&said.realm, &key->realm, sizeof said.realm) == 0) &&
+           key->prefix.len >= said.prefix.len && prefix_contains(&said.prefix, &key->prefix.addr);
 }
 
 const struct exempt_entry *exempt_find(const struct conf_list *list, unsigned class_,

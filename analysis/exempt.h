@@ -7,8 +7,9 @@
 
 // As the configuration gives it.
 struct exempt_entry {
-    char *class_;  // class name, or "all"
-    char *subject; // party text, or an address or prefix
+    char *class_; // class name, or "all"
+    char
+        *subject; // party text, or an address or prefix: 192.0.2.7, vlan:101/192.0.2.7, */192.0.2.7
     char *owner;
     char *reason;
     char *expires; // RFC 3339
@@ -18,6 +19,9 @@ extern const struct conf_key exempt_keys[];
 
 // What is wrong with an entry: a sentence, or NULL. `entry` is a struct exempt_entry.
 const char *exempt_check(const struct exempt_entry *e);
+
+// The prefix that a subject names, of whatever realm. 0, or -EINVAL: it names a party, or nothing.
+int exempt_prefix(const char *subject, struct ip_prefix *out);
 
 // The first entry of `list` that holds for the class at that time; NULL: none.
 const struct exempt_entry *exempt_find(const struct conf_list *list, unsigned class_,

@@ -62,6 +62,10 @@ static void why_not(const struct judge_view *v, char out[static 200])
     const struct judgement *j = &v->judgement;
     if (v->explained_by)
         snprintf(out, 200, "its cause is named already: %s", v->explained_by);
+    else if (v->deferred)
+        snprintf(out, 200,
+                 "mail fails for many parties now, so it opens by what does not rest on failures "
+                 "alone, or when that is over");
     else if (j->found)
         snprintf(out, 200, "it is found now; the next row opens it");
     else if (!j->defines)

@@ -61,7 +61,7 @@ enum feature_kind {
     X(FILTERED, COUNTER, FEATURE_ANY, MINUTE_OUT, filter_spam, filter_virus)                       \
     X(REFUSED_THERE, COUNTER, FEATURE_ANY, MINUTE_OUT, destination_5xx, destination_5xx)           \
     X(PUT_OFF_THERE, COUNTER, FEATURE_ANY, MINUTE_OUT, deferred, deferred)                         \
-    X(IN25_ANSWERED, COUNTER, FEATURE_MX, MINUTE_IN, banner_ok, tls_sessions)                      \
+    X(IN25_DELIVERED, COMPUTED, FEATURE_MX, MINUTE_IN, messages_ok, messages_ok)                   \
     X(SOCKS_GRANTED, GAUGE, 0, MINUTE_IN, socks_in_granted, socks_in_granted)                      \
     X(SOCKS_MAIL, GAUGE, 0, MINUTE_IN, socks_in_mail, socks_in_mail)                               \
     X(PROVIDERS_OTHER, SET, FEATURE_OTHER, MINUTE_OUT, SET_providers_submission,                   \

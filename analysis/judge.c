@@ -13,6 +13,7 @@
 
 #define FINDINGS_MAX (DETECTORS_MAX * 2)
 #define DAY_S        86400
+#define MINUTE_MS    60000LL
 #define PAUSE_MAX_MS 21600000 // desired actions end after a day unless they are renewed
 #define DOUBTS_HELD                                                                           \
     (IDENTITY_NEAR_CHANGE | IDENTITY_CLOCKS_DIFFER | IDENTITY_BNG_REBOOT | IDENTITY_NO_PORT | \
@@ -252,6 +253,23 @@ static const char *explained_by(struct party_state *p, unsigned class_)
     return NULL;
 }
 
+// Would it open without the contacts that failed? While mail fails for the whole site it has to.
+static bool is_deferred(const struct engine *e, unsigned class_, const struct policy_facts *facts,
+                        const struct detector_finding *findings, size_t count)
+{
+    struct detector_finding rest[FINDINGS_MAX];
+    struct judgement j;
+    size_t n = 0;
+    if (!facts->site_failing)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (findings[i].evidence.family != VERDICT_FAMILY_CONTACT && !findings[i].rests_on_silence)
+            rest[n++] = findings[i];
+    }
+    policy_judge(class_, &e->rules[class_], &e->options.settings->priors, facts, rest, n, &j);
+    return !j.found;
+}
+
 size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
                   struct judge_view out[static VERDICT_CLASSES])
 {
@@ -275,6 +293,7 @@ size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
         facts.exempt = is_exempt(e, p, c, now_ms);
         policy_judge(c, &e->rules[c], &e->options.settings->priors, &facts, findings, n,
                      &v->judgement);
+        v->deferred = !pv && v->judgement.found && is_deferred(e, c, &facts, findings, n);
     }
     return views;
 }
@@ -298,9 +317,15 @@ int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ct
         struct party_verdict *pv = *find_verdict(p, c);
         facts.exempt = is_exempt(e, p, c, ctx->now_ms);
         policy_judge(c, &e->rules[c], &e->options.settings->priors, &facts, findings, n, &j);
-        if (pv)
+        if (pv) {
             go_on(e, p, pv, &j, ctx, to);
-        else if (j.found && !explained_by(p, c) && open_verdict(e, p, c, &j, ctx, to) != 0)
+            continue;
+        }
+        if (!j.found || explained_by(p, c))
+            continue;
+        if (is_deferred(e, c, &facts, findings, n))
+            e->counters.deferred++;
+        else if (open_verdict(e, p, c, &j, ctx, to) != 0)
             return -ENOMEM;
     }
     return 0;
@@ -312,7 +337,10 @@ int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_m
     int64_t next_ms = INT64_MAX;
     while (*at) {
         struct party_verdict *pv = *at;
-        int64_t end_ms = pv->supported_ms + e->rules[pv->verdict.class_].quiet_ms;
+        // While mail fails for all, silence of the evidence is none of the party.
+        int64_t failed_ms = e->ballot.failing_until * MINUTE_MS;
+        int64_t since_ms = failed_ms > pv->supported_ms ? failed_ms : pv->supported_ms;
+        int64_t end_ms = since_ms + e->rules[pv->verdict.class_].quiet_ms;
         if (now_ms < end_ms) {
             if (end_ms < next_ms)
                 next_ms = end_ms;
@@ -325,34 +353,4 @@ int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_m
         free(pv);
     }
     return next_ms;
-}
-
-// Rests on contacts that began to fail when the whole site's did?
-static bool rests_on_failure(const struct verdict *v, int64_t since_ms)
-{
-    for (uint32_t i = 0; i < v->evidence_count; i++) {
-        const struct verdict_evidence *e = &v->evidence[i];
-        if (e->counted && e->family == VERDICT_FAMILY_CONTACT && e->first_ms >= since_ms)
-            return true;
-    }
-    return false;
-}
-
-void judge_retract(struct engine *e, struct party_state *p, int64_t since_ms, int64_t now_ms)
-{
-    struct party_verdict **at = &p->verdicts;
-    while (*at) {
-        struct party_verdict *pv = *at;
-        if (!rests_on_failure(&pv->verdict, since_ms)) {
-            at = &pv->next;
-            continue;
-        }
-        if (now_ms > pv->verdict.made_ms)
-            pv->verdict.made_ms = now_ms;
-        pv->verdict.limitations |= VERDICT_SITE_FAILURE;
-        emit(e, pv, VERDICT_CLOSED);
-        e->counters.retracted++;
-        *at = pv->next;
-        free(pv);
-    }
 }

@@ -4,6 +4,7 @@
 // forgotten last. Each party is one block: its window, then the detectors' states.
 #pragma once
 
+#include "ballot.h"
 #include "common/identity.h"
 #include "common/verdict.h"
 #include "window.h"
@@ -29,6 +30,7 @@ struct party_state {
     int64_t from_ms;
     uint32_t doubts;
     uint8_t confidence;
+    struct ballot_paper ballot;     // its vote on whether mail fails for all
     struct party_verdict *verdicts; // owned
     struct window window;
     // The detectors' states follow: party_detector_state.

@@ -34,63 +34,151 @@ static double confidence(const struct policy_facts *facts)
 // What a set of findings comes to.
 struct sum {
     double log_odds;
-    uint32_t families;
-    unsigned family_count;
+    uint32_t families;     // counted
+    unsigned family_count; // of these, witnesses
+    unsigned heard;        // families that say something, though of the same events
     bool conclusive, defines;
     bool answered;   // some of it rests on what came back
     uint8_t ceiling; // highest that one of them allows
     uint32_t limitations;
 };
 
-// Adds up the strongest of each family, of the findings that allow at least `ceiling_min`. `counted`
-// (may be NULL) gets a bit for each finding that was taken.
+// One finding of each family at most, and none that rests on what another rests on: the choice that weighs most.
+struct choice {
+    const struct detector_finding *findings;
+    size_t family_of[VERDICT_FAMILIES][DETECTOR_FINDINGS_MAX * 2]; // indexes, the strongest first
+    size_t family_n[VERDICT_FAMILIES];
+    uint64_t now, best;
+    double now_weight, best_weight;
+};
+
+static void choose(struct choice *c, unsigned family, uint32_t raw)
+{
+    while (family < VERDICT_FAMILIES && c->family_n[family] == 0)
+        family++;
+    if (family == VERDICT_FAMILIES) {
+        if (c->now_weight > c->best_weight) {
+            c->best_weight = c->now_weight;
+            c->best = c->now;
+        }
+        return;
+    }
+    for (size_t i = 0; i < c->family_n[family]; i++) {
+        const struct detector_finding *f = &c->findings[c->family_of[family][i]];
+        if (f->raw & raw)
+            continue;
+        c->now |= (uint64_t)1 << c->family_of[family][i];
+        c->now_weight += f->evidence.log_odds;
+        choose(c, family + 1, raw | f->raw);
+        c->now &= ~((uint64_t)1 << c->family_of[family][i]);
+        c->now_weight -= f->evidence.log_odds;
+    }
+    // To leave a family out may help another that rests on the same.
+    choose(c, family + 1, raw);
+}
+
+// Do findings of two families share what they rest on? Seldom.
+static bool clashes(const struct choice *c)
+{
+    uint32_t before = 0;
+    for (unsigned family = 0; family < VERDICT_FAMILIES; family++) {
+        uint32_t raw = 0;
+        for (size_t i = 0; i < c->family_n[family]; i++)
+            raw |= c->findings[c->family_of[family][i]].raw;
+        if (raw & before)
+            return true;
+        before |= raw;
+    }
+    return false;
+}
+
+static void choose_strongest(struct choice *c)
+{
+    for (unsigned family = 0; family < VERDICT_FAMILIES; family++) {
+        if (c->family_n[family] > 0)
+            c->best |= (uint64_t)1 << c->family_of[family][0];
+    }
+}
+
+static bool is_of(const struct detector_finding *f, unsigned class_, uint8_t ceiling_min)
+{
+    return (f->supports & DETECTOR_CLASS(class_)) && f->ceiling >= ceiling_min;
+}
+
+// The strongest of each family, in front the first found; those below zero stand for themselves.
+static void sort_in(struct choice *c, size_t i)
+{
+    unsigned family = c->findings[i].evidence.family;
+    size_t *list = c->family_of[family], at = c->family_n[family];
+    if (at == DETECTOR_FINDINGS_MAX * 2)
+        return;
+    c->family_n[family]++;
+    while (at > 0 &&
+           c->findings[list[at - 1]].evidence.log_odds < c->findings[i].evidence.log_odds) {
+        list[at] = list[at - 1];
+        at--;
+    }
+    list[at] = i;
+}
+
+static void take(struct sum *s, const struct detector_finding *f, unsigned class_)
+{
+    s->log_odds += f->evidence.log_odds;
+    if (f->evidence.log_odds > 0) {
+        s->families |= 1u << f->evidence.family;
+        // Its own past raises or lowers; two witnesses it does not make.
+        s->family_count += f->evidence.family != VERDICT_FAMILY_BASELINE;
+    }
+    s->defines |= (f->defines & DETECTOR_CLASS(class_)) != 0;
+    s->answered |= !f->rests_on_silence;
+    s->limitations |= f->limitations;
+    if (f->ceiling > s->ceiling)
+        s->ceiling = f->ceiling;
+}
+
+// Adds up the findings that allow at least `ceiling_min`. `counted` (may be NULL) gets a bit for each that was taken.
 static struct sum add_up(unsigned class_, const struct detector_finding *findings, size_t count,
                          uint8_t ceiling_min, uint64_t *counted)
 {
     struct sum s = {.ceiling = VERDICT_OBSERVE};
-    uint64_t taken = 0;
-    bool conclusive = false;
-    for (size_t i = 0; i < count; i++)
-        conclusive |= findings[i].evidence.conclusive &&
-                      (findings[i].supports & DETECTOR_CLASS(class_));
-    for (unsigned family = 0; family < VERDICT_FAMILIES; family++) {
-        size_t best = count;
-        for (size_t i = 0; i < count; i++) {
-            const struct detector_finding *f = &findings[i];
-            if (f->evidence.family != family || !(f->supports & DETECTOR_CLASS(class_)) ||
-                f->ceiling < ceiling_min)
-                continue;
-            if (best == count || f->evidence.log_odds > findings[best].evidence.log_odds)
-                best = i;
-        }
-        if (best == count)
+    struct choice c = {.findings = findings};
+    bool conclusive = false; // whatever its ceiling
+    for (size_t i = 0; i < count; i++) {
+        const struct detector_finding *f = &findings[i];
+        conclusive |= f->evidence.conclusive && is_of(f, class_, VERDICT_OBSERVE);
+        if (!is_of(f, class_, ceiling_min) || f->evidence.log_odds <= 0)
             continue;
-        const struct detector_finding *f = &findings[best];
-        // What is usual for a party is no excuse for what is conclusive.
-        if (f->evidence.log_odds < 0 && conclusive)
-            continue;
-        taken |= (uint64_t)1 << best;
-        s.log_odds += f->evidence.log_odds;
-        if (f->evidence.log_odds > 0) {
-            s.families |= 1u << family;
-            // Its own past raises or lowers; two witnesses it does not make.
-            s.family_count += family != VERDICT_FAMILY_BASELINE;
-        }
         s.conclusive |= f->evidence.conclusive;
-        s.defines |= (f->defines & DETECTOR_CLASS(class_)) != 0;
-        s.answered |= !f->rests_on_silence;
-        s.limitations |= f->limitations;
-        if (f->ceiling > s.ceiling)
-            s.ceiling = f->ceiling;
+        sort_in(&c, i);
+    }
+    for (unsigned family = 0; family < VERDICT_FAMILIES; family++)
+        s.heard += c.family_n[family] > 0 && family != VERDICT_FAMILY_BASELINE;
+    if (clashes(&c))
+        choose(&c, 0, 0);
+    else
+        choose_strongest(&c);
+    // What is usual for a party is no excuse for what is conclusive.
+    for (size_t i = 0; i < count && !conclusive; i++) {
+        const struct detector_finding *f = &findings[i];
+        if (is_of(f, class_, ceiling_min) && f->evidence.log_odds < 0 &&
+            c.family_n[f->evidence.family] == 0)
+            c.best |= (uint64_t)1 << i;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (c.best & (uint64_t)1 << i)
+            take(&s, &findings[i], class_);
     }
     if (counted)
-        *counted = taken;
+        *counted = c.best;
     return s;
 }
 
-static bool convicts(const struct sum *s, double prior, double threshold)
+// Two witnesses, or one that is beyond doubt. For a ticket, which a person looks at, a second family that looks at the
+// same events confirms the first, though it weighs nothing more; for a remedy it does not.
+static bool convicts(const struct sum *s, double prior, double threshold, uint8_t ceiling)
 {
-    return s->defines && (s->family_count >= 2 || s->conclusive) &&
+    unsigned witnesses = ceiling <= VERDICT_TICKET ? s->heard : s->family_count;
+    return s->defines && (witnesses >= 2 || s->conclusive) &&
            policy_score(prior + s->log_odds) >= threshold;
 }
 
@@ -140,7 +228,8 @@ static bool is_repeated(const struct detector_finding *findings, size_t count, u
     const struct verdict_evidence *e = &findings[i].evidence;
     for (size_t k = 0; k < count; k++) {
         const struct verdict_evidence *other = &findings[k].evidence;
-        if (k != i && (counted & (uint64_t)1 << k) && !(counted & (uint64_t)1 << i) &&
+        bool first = (counted & (uint64_t)1 << k) || (k < i && !(counted & (uint64_t)1 << i));
+        if (k != i && first && !(counted & (uint64_t)1 << i) &&
             strcmp(other->sentence, e->sentence) == 0 && strcmp(other->detector, e->detector) == 0)
             return true;
     }
@@ -198,14 +287,14 @@ void policy_judge(unsigned class_, const struct policy_class *rule,
     out->score = policy_score(out->log_odds);
     out->families = all.families;
     out->defines = all.defines;
-    out->found = convicts(&all, out->prior, rule->open);
+    out->found = convicts(&all, out->prior, rule->open, VERDICT_TICKET);
     out->supported = supports(&all, out->prior, rule->close);
     out->limitations = all.limitations;
     // Evidence that allows little limits the whole, unless the rest suffices without it.
     uint8_t allowed = VERDICT_OBSERVE;
     for (uint8_t c = VERDICT_QUARANTINE; c > VERDICT_OBSERVE && allowed == VERDICT_OBSERVE; c--) {
         struct sum part = add_up(class_, weighed, count, c, NULL);
-        if (!(out->found ? convicts(&part, out->prior, rule->open)
+        if (!(out->found ? convicts(&part, out->prior, rule->open, c)
                          : supports(&part, out->prior, rule->close)))
             continue;
         allowed = c;

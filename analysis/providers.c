@@ -150,6 +150,7 @@ struct contact providers_end(struct providers *p, uint32_t hash, int64_t t_ms,
     struct provider *e = get(p, hash, t_ms, memory_ms, &is_new);
     struct contact c = {.t_ms = t_ms,
                         .start_ms = p->base_ms + e->first,
+                        .provider = hash,
                         .kind = CONTACT_NEUTRAL,
                         .answered_since = e->answered > 0};
     bool first = e->state == PROVIDER_PENDING;
@@ -217,6 +218,11 @@ uint32_t providers_dead(const struct providers *p, int64_t now_ms, int64_t windo
             n++;
     }
     return n;
+}
+
+uint32_t providers_failed(const struct providers *p, int64_t now_ms, int64_t window_ms)
+{
+    return providers_dead(p, now_ms, window_ms, 1);
 }
 
 uint32_t providers_hash(const struct minute_digest *d)

@@ -51,10 +51,12 @@ enum contact_kind {
 struct contact {
     int64_t t_ms;        // when it ended
     int64_t start_ms;    // when the provider was first contacted, as far as the list knows
+    uint32_t provider;   // its hash
     uint8_t kind;        // enum contact_kind
     bool answered_since; // the provider answered at some other time
     bool silent;         // nothing came back at all, or ICMP
     bool refused;        // by a reset
+    bool failed;         // whatever was learnt of it: while the site fails that is nothing
 };
 
 // Notes an attempt. True when it is a first contact.
@@ -78,6 +80,9 @@ int64_t providers_last(const struct providers *p, int64_t now_ms);
 // the earliest contact with any of them within the window that the list still knows.
 uint32_t providers_within(const struct providers *p, int64_t now_ms, int64_t window_ms,
                           int64_t *first_ms);
+
+// Of these, the ones that failed and never answered.
+uint32_t providers_failed(const struct providers *p, int64_t now_ms, int64_t window_ms);
 
 // Of these, never answered and failed at least `failed_min` times.
 uint32_t providers_dead(const struct providers *p, int64_t now_ms, int64_t window_ms,

@@ -5,7 +5,9 @@
 
 #define DAY_MINUTES   1440
 #define ANSWER_OCTETS 300 // headers of a handshake and its end, and a greeting or a command
-#define FORGET_DAYS   30  // without inbound mail a server is none any more
+#define UNREAD_OCTETS \
+    3000               // towards a server: more than a TLS handshake and a farewell, so a message
+#define FORGET_DAYS 30 // without inbound mail a server is none any more
 
 const char *role_name(unsigned role)
 {
@@ -22,15 +24,17 @@ static void enough(struct role_state *s, uint32_t day)
         s->days++;
 }
 
-// Answered, by its greeting; where dialogues may not be read, by octets both ways.
-static bool is_answer(const struct minute_digest *d)
+bool role_is_delivery(const struct minute_digest *d)
 {
-    return d->outcome == MINUTE_OUTCOME_GREETED ||
-           (d->outcome == MINUTE_OUTCOME_ESTABLISHED && d->octets_up >= ANSWER_OCTETS &&
-            d->octets_down >= ANSWER_OCTETS);
+    if (d->direction != MINUTE_IN || d->role != MINUTE_MX)
+        return false;
+    if (d->messages_ok > 0)
+        return true;
+    bool unread = d->outcome == MINUTE_OUTCOME_ESTABLISHED || (d->flags & MINUTE_DIGEST_TLS);
+    return unread && d->octets_up >= ANSWER_OCTETS && d->octets_down >= UNREAD_OCTETS;
 }
 
-static void answered(struct role_state *s, const struct ip_addr *peer)
+static void delivered(struct role_state *s, const struct ip_addr *peer)
 {
     struct ip_prefix network = prefix_of(peer, peer->family == IP_V6 ? 48 : 24);
     uint32_t h = hash_short(
@@ -57,11 +61,14 @@ void role_observe(struct role_state *s, const struct minute_row *r, bool named)
         s->days = 0;
     for (uint32_t i = 0; i < r->digest_count; i++) {
         const struct minute_digest *d = &r->digest[i];
-        if (d->direction == MINUTE_IN && d->role == MINUTE_MX && is_answer(d))
-            answered(s, &d->peer);
+        if (role_is_delivery(d))
+            delivered(s, &d->peer);
     }
-    if (s->networks >= ROLE_NETWORKS ||
-        distinct_count(&r->set[MINUTE_SET_networks_in_25]) >= ROLE_NETWORKS)
+    // What no digest lists: as many networks, and as many messages.
+    bool many = r->digests_cut > 0 &&
+                r->counter[MINUTE_MX][MINUTE_IN][MINUTE_messages_ok] >= ROLE_NETWORKS &&
+                distinct_count(&r->set[MINUTE_SET_networks_in_25]) >= ROLE_NETWORKS;
+    if (s->networks >= ROLE_NETWORKS || many)
         enough(s, day);
 }
 
@@ -70,7 +77,7 @@ enum role role_of(const struct role_state *s, int64_t now_ms)
     if (s->named || s->days >= ROLE_DAYS)
         return ROLE_MAIL_SERVER;
     uint32_t today = (uint32_t)(now_ms / (DAY_MINUTES * 60000LL));
-    if (s->days > 0 || (s->networks > 0 && s->day + 1 >= today))
+    if (s->days > 0 || (s->networks >= ROLE_NEW_NETWORKS && s->day + 1 >= today))
         return ROLE_UNKNOWN;
     return ROLE_HOUSEHOLD;
 }

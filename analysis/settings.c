@@ -127,7 +127,7 @@ static const struct conf_key prior_keys[] = {
     {.name = NULL},
 };
 
-#define SITE(m) offsetof(struct site_rule, m)
+#define SITE(m) offsetof(struct ballot_rule, m)
 
 static const struct conf_key site_keys[] = {
     {.name = "parties_min",
@@ -137,14 +137,16 @@ static const struct conf_key site_keys[] = {
      .max = 1000000,
      .def = "10",
      .unit = "parties",
-     .help = "With so many parties sending mail in a minute the share that fails means something."},
+     .help = "With so many parties that have voted within five minutes the share that fails means "
+             "something."},
     {.name = "share",
      .type = CONF_REAL,
      .offset = SITE(share),
      .min = 0.05,
      .max = 1,
      .def = "0.5",
-     .help = "Share of them that fails when the site is taken to be broken."},
+     .help = "Share of them, whom nobody answers any more that used to, when the site is taken to "
+             "be broken."},
     {.name = "jump",
      .type = CONF_REAL,
      .offset = SITE(jump),

@@ -2,9 +2,9 @@
 // of every detector in the registry.
 #pragma once
 
+#include "ballot.h"
 #include "exempt.h"
 #include "policy.h"
-#include "site.h"
 
 // Limits of one network class, against the defaults.
 struct settings_profile {
@@ -24,7 +24,7 @@ struct settings {
     int64_t history_ms;
     int provisional_ceiling; // enum verdict_ceiling
     struct policy_priors priors;
-    struct site_rule site_failure;
+    struct ballot_rule site_failure;
     struct conf_list classes;    // struct settings_class
     struct conf_list profiles;   // struct settings_profile
     struct conf_list exemptions; // struct exempt_entry

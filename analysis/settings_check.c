@@ -126,7 +126,7 @@ void settings_warn(const struct settings *s, const char *path, int64_t now_ms)
         if (time_parse(list[i].expires, &end_ms) == 0 && end_ms <= now_ms)
             log_warning("%s%s: expired at %s and exempts nobody; remove it, or give it a new end",
                         place, key, list[i].expires);
-        if (prefix_parse(list[i].subject, &prefix) == 0 &&
+        if (exempt_prefix(list[i].subject, &prefix) == 0 &&
             prefix.len < (prefix.addr.family == IP_V6 ? WIDE_V6 : WIDE_V4))
             log_warning("%s%s: %s exempts very many lines; use smaller prefixes, or single parties",
                         place, key, list[i].subject);

@@ -1,4 +1,4 @@
-// Failure, sight and coverage of the site. See site.h.
+// Sight and coverage of the site. See site.h.
 #include "site.h"
 
 #include <math.h>
@@ -8,42 +8,10 @@
 #include "hash.h"
 
 #define MINUTE_MS      60000
-#define HOLD_MINUTES   2
-#define AVERAGE_WEIGHT (1.0 / 60)
-#define JUMPED_WEIGHT  (1.0 / 1440) // a state that lasts a day is the new normal
-#define SIGHT_MINUTES  15           // a sensor silent for so long is not counted on
-#define SIGHT_HALF_MIN 5.0          // what a sensor saw counts half after so many minutes
-#define PAYLOAD_ENOUGH 65536        // octets, seen and missing, before they tell of directions
+#define SIGHT_MINUTES  15    // a sensor silent for so long is not counted on
+#define SIGHT_HALF_MIN 5.0   // what a sensor saw counts half after so many minutes
+#define PAYLOAD_ENOUGH 65536 // octets, seen and missing, before they tell of directions
 #define FLOWS_ENOUGH   20
-
-void site_init(struct site *s, const struct site_rule *rule)
-{
-    *s = (struct site){.rule = *rule, .average = -1};
-}
-
-void site_minute(struct site *s, const struct minute_site *m)
-{
-    if (m->pop[0] != '\0' || m->parties_mx < s->rule.parties_min)
-        return;
-    double share = (double)m->parties_mx_failing / m->parties_mx;
-    if (s->average < 0)
-        s->average = share;
-    bool jumped = share >= s->rule.share && share >= s->average + s->rule.jump;
-    s->average += (share - s->average) * (jumped ? JUMPED_WEIGHT : AVERAGE_WEIGHT);
-    if (!jumped)
-        return;
-    if (m->minute >= s->failing_until)
-        s->failing_since = m->minute;
-    if (m->minute + 1 + HOLD_MINUTES > s->failing_until)
-        s->failing_until = m->minute + 1 + HOLD_MINUTES;
-    s->failing_minutes++;
-}
-
-bool site_failing(const struct site *s, int64_t now_ms)
-{
-    int64_t minute = now_ms / MINUTE_MS;
-    return minute >= s->failing_since && minute <= s->failing_until && s->failing_until > 0;
-}
 
 static uint32_t declared_sight(const struct coverage *d)
 {
@@ -52,6 +20,8 @@ static uint32_t declared_sight(const struct coverage *d)
         seen |= DETECTOR_PORT25;
     if (d->tier != COVERAGE_TIER_C)
         seen |= DETECTOR_HANDSHAKES;
+    if (d->tier == COVERAGE_TIER_B)
+        seen |= DETECTOR_OTHER_PORTS;
     if (d->sampling <= 1)
         seen |= DETECTOR_UNSAMPLED;
     if (d->profile == COVERAGE_FULL_ENVELOPE)
@@ -200,6 +170,8 @@ const char *site_why(uint32_t missing)
         return "the mirror shows one direction only, so answers are not seen";
     if (missing & DETECTOR_HANDSHAKES)
         return "a router's flow export (tier C) says nothing of handshakes";
+    if (missing & DETECTOR_OTHER_PORTS)
+        return "of ports of no mail only the ends of connections reach the mirror (tier A)";
     if (missing & DETECTOR_UNSAMPLED)
         return "packets are sampled, so most handshakes are missed";
     if (missing & DETECTOR_OWN_DIALOGUE)

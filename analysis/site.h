@@ -1,21 +1,13 @@
-// What is true of the whole site: whether mail fails for everybody, what the sensors can see, and
-// when they watched.
+// What is true of the whole site: what the sensors can see, and when they watched. Whether mail fails for
+// everybody, ballot.h says.
 //
-// Failure: the share of parties whose MX contacts mostly fail (minute_site) is held against its own
-// average; while it is far above, failures say nothing of one party. Sight: the union over the sensors of
-// the last quarter of an hour of what their coverage declares, and whether one of them shows both
-// directions, by what they saw of late. With no coverage at all (a journal made by hand) everything counts
-// as seen, and so do both directions before there was traffic enough to tell.
+// Sight: the union over the sensors of the last quarter of an hour of what their coverage declares, and
+// whether one of them shows both directions, by what they saw of late. With no coverage at all (a journal
+// made by hand) everything counts as seen, and so do both directions before there was traffic enough to tell.
 #pragma once
 
 #include "common/daemon.h"
 #include "common/minute.h"
-
-struct site_rule {
-    int64_t parties_min; // with MX contacts, before a share means anything
-    double share;        // of them failing
-    double jump;         // above the average
-};
 
 #define SITE_MINUTES 1440
 #define SITE_HOURS   1008 // six weeks
@@ -35,12 +27,8 @@ struct site_sensor {
     double octets, missing, alarmed, flows, one_sided;
 };
 
+// Zeroed is valid: nothing seen.
 struct site {
-    struct site_rule rule;
-    double average;        // of the share of failing parties; negative: not known yet
-    int64_t failing_since; // minute; 0: not failing
-    int64_t failing_until; // minute, exclusive: the state holds two minutes beyond the last bad one
-    uint64_t failing_minutes;
     struct site_sensor sensor[SITE_SENSORS];
     uint32_t needs_seen; // enum detector_need, union over sensors
     bool covered;        // a coverage minute was seen
@@ -53,12 +41,7 @@ struct site {
     uint8_t hour_minutes[SITE_HOURS];
 };
 
-void site_init(struct site *s, const struct site_rule *rule);
-void site_minute(struct site *s,
-                 const struct minute_site *m); // rows of single POPs are passed over
 void site_coverage(struct site *s, const struct coverage_minute *c);
-
-bool site_failing(const struct site *s, int64_t now_ms);
 
 // enum detector_need: what is seen. `port25`: enum site_port25 of the configuration.
 uint32_t site_sight(const struct site *s, int port25);

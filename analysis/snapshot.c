@@ -108,6 +108,7 @@ struct header {
     uint64_t parties;
     struct snapshot_place place;
     struct site site;
+    struct ballot ballot;
     struct prints prints;
     int64_t expired_ms, looked_ms, close_ms;
     struct engine_counters counters;
@@ -115,10 +116,15 @@ struct header {
 
 static uint64_t layout(const struct engine *e)
 {
-    const uint64_t parts[] = {sizeof(struct header),  party_octets(e->parties),
-                              sizeof(struct window),  sizeof(struct party_verdict),
-                              sizeof(struct verdict), detector_state_size(),
-                              sizeof(struct site),    offsetof(struct party_state, window)};
+    const uint64_t parts[] = {sizeof(struct header),
+                              party_octets(e->parties),
+                              sizeof(struct window),
+                              sizeof(struct party_verdict),
+                              sizeof(struct verdict),
+                              detector_state_size(),
+                              sizeof(struct site),
+                              sizeof(struct ballot),
+                              offsetof(struct party_state, window)};
     uint64_t h = hash_octets(parts, sizeof parts, SNAPSHOT_VERSION);
     for (size_t i = 0; detectors[i]; i++)
         h = hash_octets(detectors[i]->name, strlen(detectors[i]->name), h);
@@ -157,6 +163,7 @@ static void put_all(struct file *f, const struct engine *e, const struct snapsho
         h->parties = party_count(e->parties);
         h->place = *place;
         h->site = e->site;
+        h->ballot = e->ballot;
         h->prints = *e->prints;
         h->expired_ms = e->expired_ms;
         h->looked_ms = e->looked_ms;
@@ -261,10 +268,11 @@ static void get_all(struct file *f, struct engine *e, struct snapshot_place *pla
     if (f->error == 0 && stored != sum)
         f->error = -EBADMSG;
     if (f->error == 0) {
-        struct site_rule rule = e->site.rule; // as configured now
+        struct ballot_rule rule = e->ballot.rule; // as configured now
         e->site = h->site;
+        e->ballot = h->ballot;
         *e->prints = h->prints;
-        e->site.rule = rule;
+        e->ballot.rule = rule;
         e->expired_ms = h->expired_ms;
         e->looked_ms = h->looked_ms;
         e->close_ms = h->close_ms;

@@ -128,7 +128,11 @@ static void add_contacts(struct window *w, const struct minute_row *r,
                          const struct window_options *options, struct window_contacts *out)
 {
     struct event events[WINDOW_CONTACTS_MAX * 2];
-    uint64_t turned_away = r->counter[MINUTE_MX][MINUTE_OUT][MINUTE_banner_5xx];
+    // A greeting that names a blocklist speaks of that, and is no failed contact besides.
+    const uint64_t *mx = r->counter[MINUTE_MX][MINUTE_OUT];
+    uint64_t named = mx[MINUTE_blocklist_exploit] + mx[MINUTE_blocklist_unknown];
+    uint64_t turned_away = mx[MINUTE_banner_5xx];
+    turned_away -= named < turned_away ? named : turned_away;
     size_t n = events_of(r, options, events);
     for (size_t i = 0; i < n; i++) {
         const struct minute_digest *d = &r->digest[events[i].index];
@@ -139,8 +143,12 @@ static void add_contacts(struct window *w, const struct minute_row *r,
                 feature_add(&w->features, t_ms, FEATURE_FIRST_CONTACTS, 1);
             continue;
         }
-        struct contact c = providers_end(&w->providers, provider, t_ms, end_of(d, &turned_away),
-                                         options->memory_ms);
+        enum provider_end end = end_of(d, &turned_away);
+        bool failed = end == PROVIDER_FAILED;
+        if (failed && options->site_failing)
+            end = PROVIDER_UNDECIDED;
+        struct contact c = providers_end(&w->providers, provider, t_ms, end, options->memory_ms);
+        c.failed = failed;
         c.silent = d->outcome == MINUTE_OUTCOME_UNANSWERED || d->outcome == MINUTE_OUTCOME_ICMP;
         c.refused = d->outcome == MINUTE_OUTCOME_REFUSED;
         if (out->count < WINDOW_CONTACTS_MAX)
@@ -190,6 +198,10 @@ void window_add(struct window *w, const struct minute_row *r, const struct windo
     feature_add(&w->features, r->minute * MINUTE_MS, FEATURE_MX_OCTETS,
                 (r->counter[MINUTE_MX][MINUTE_OUT][MINUTE_octets_up] + FEATURE_OCTETS_UNIT - 1) /
                     FEATURE_OCTETS_UNIT);
+    for (uint32_t i = 0; i < r->digest_count; i++) {
+        if (role_is_delivery(&r->digest[i]))
+            feature_add(&w->features, r->minute * MINUTE_MS, FEATURE_IN25_DELIVERED, 1);
+    }
     role_observe(&w->role, r, options->named_server);
     if (is_scan(w, r))
         w->scan_ms = r->cut_ms;

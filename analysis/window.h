@@ -37,6 +37,7 @@ struct window_options {
     int64_t memory_ms;     // how long a contacted provider stays known
     bool source_validated; // suspected spoofing is the subscriber's own
     bool named_server;     // the operator's word for this key
+    bool site_failing;     // mail fails for many: a failed contact is none that one learns from
 };
 
 // Adds a row to the window and says which contacts with mail providers ended in it.

@@ -8,12 +8,17 @@ enum priority { PRIORITY_NONE, PRIORITY_BURST, PRIORITY_LONG, PRIORITY_ACCESS, P
 
 // A long flow to a hosting network carries others until so long after it was last seen.
 #define CARRIER_HOLD_MS (120 * 1000)
+// Behind whose data others are opened, longer: the sensor tells it when it has seen a few.
+#define BEHIND_HOLD_MS (600 * 1000)
 // So does mail, for flows from outside.
 #define MAIL_HOLD_MS (120 * 1000)
 // A long flow elsewhere may carry others when it uploads, and when what comes down is more than acknowledgements: a
 // backup, a camera, a seed of files get no more than a fiftieth back.
 #define CARRIER_OCTETS 2000
 #define CARRIER_BACK   25
+// Or when what the subscriber opens comes behind what comes down: a third of it, and three at least.
+#define BEHIND_MIN  3
+#define BEHIND_PART 3
 
 static enum priority mail_priority(const struct view *v, const struct flow *m)
 {
@@ -25,10 +30,17 @@ static enum priority mail_priority(const struct view *v, const struct flow *m)
     return answered ? PRIORITY_MAIL : PRIORITY_NONE;
 }
 
+static bool opens_behind(const struct view *v, const struct record_flow *f)
+{
+    return v->up == 0 && (f->groups & RECORD_HAS_CARRIER) && f->carrier.behind >= BEHIND_MIN &&
+           f->carrier.behind * BEHIND_PART >= f->carrier.opened;
+}
+
 static bool may_carry(const struct view *v, const struct record_flow *f)
 {
     uint64_t up = f->octets[v->up], down = f->octets[!v->up];
-    return v->hosting || (up >= CARRIER_OCTETS && up * 2 > down * 3 && down * CARRIER_BACK > up);
+    return v->hosting || opens_behind(v, f) ||
+           (up >= CARRIER_OCTETS && up * 2 > down * 3 && down * CARRIER_BACK > up);
 }
 
 // From outside and answered, while mail goes out: perhaps the other half of it.
@@ -53,7 +65,9 @@ static enum priority priority_of(const struct aggregate *g, struct view *v,
     if (v->direction != MINUTE_OUT)
         return inbound_priority(v, f, m);
     if (may_carry(v, f) && f->end_ms - f->flow_start_ms >= g->options.long_flow_ms) {
-        v->active->carrier_until_ms = f->end_ms + CARRIER_HOLD_MS;
+        int64_t until_ms = f->end_ms + (opens_behind(v, f) ? BEHIND_HOLD_MS : CARRIER_HOLD_MS);
+        if (until_ms > v->active->carrier_until_ms)
+            v->active->carrier_until_ms = until_ms;
         return PRIORITY_LONG;
     }
     bool fresh = (f->flags & RECORD_START) && (m->counted & FLOW_NEW_DESTINATION);
@@ -117,6 +131,25 @@ static void first_hashes(struct minute_digest *d, const struct record_flow *f)
     }
 }
 
+static uint16_t at_most(uint64_t n, uint16_t most)
+{
+    return n < most ? (uint16_t)n : most;
+}
+
+// A flow is seldom told of twice in a minute: then the chances count by what was opened.
+static void add_carrier(struct minute_digest *d, const struct record_carrier *c)
+{
+    if (c->opened == 0 || c->watched_ms == 0)
+        return;
+    uint64_t chance = (uint64_t)c->covered_ms * 1000 / c->watched_ms;
+    uint64_t before = d->carrier_opened, both = before + c->opened;
+    chance = (before * d->carrier_chance + c->opened * chance) / both;
+    d->carrier_opened = at_most(both, UINT16_MAX);
+    d->carrier_behind = at_most((uint64_t)d->carrier_behind + c->behind, d->carrier_opened);
+    d->carrier_chance = at_most(chance, 1000);
+    d->carrier_networks |= c->networks;
+}
+
 // What the record adds, in the row that its counters belong to.
 static void add_counts(struct aggregate *g, struct minute_digest *d, const struct view *v,
                        const struct record_flow *f, const struct flow *m)
@@ -139,6 +172,8 @@ static void add_counts(struct aggregate *g, struct minute_digest *d, const struc
     }
     if ((f->groups & RECORD_HAS_TLS) && f->tls.ja4[0])
         d->tls_client = aggregate_ja4(g, f->tls.ja4);
+    if (v->up == 0 && (f->groups & RECORD_HAS_CARRIER))
+        add_carrier(d, &f->carrier);
     if (f->groups & RECORD_HAS_SOCKS) {
         d->socks_port = f->socks.target_port;
         d->socks_inner = f->socks.inner_app;

@@ -1,59 +1,12 @@
 // The way of a record: its identity, its time, its subscriber.
-#include "collector.h"
+#include "collector_parts.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "common/journal.h"
-#include "pairs.h"
-
-// Why records are refused, by name as the status document has it.
-#define REFUSALS(X)                                                                             \
-    X(value, "refused_value", "a value that cannot be")                                         \
-    X(domain, "refused_domain", "more sensor processes than the table holds")                   \
-    X(time, "refused_time", "a time before 2000 or after 2099")                                 \
-    X(future, "refused_future", "further ahead of its sensor's time than collector.future_max") \
-    X(late, "refused_late", "further behind than collector.late_max")
-
-enum refusal {
-#define X(name, counter, text) REFUSED_##name,
-    REFUSALS(X)
-#undef X
-        REFUSALS_N
-};
-
-// 2000-01-01 and 2100-01-01: outside, a clock was never set or has run over.
-#define TIME_MIN_MS INT64_C(946684800000)
+// 1990-01-01 and 2100-01-01: outside, a clock was never set or has run over. Public captures begin in 1998.
+#define TIME_MIN_MS INT64_C(631152000000)
 #define TIME_MAX_MS INT64_C(4102444800000)
-
-struct blame { // what was refused of a process
-    uint64_t count;
-    enum refusal last;
-};
-
-struct collector {
-    const struct collector_conf *conf;
-    struct prefix_set *smarthosts, *hosting, *subscribers;
-    struct network_file *providers;
-    struct lease_sources *sources;
-    struct leases *leases; // of `sources`
-    struct journal_writer *journal;
-    struct watermark *watermark;
-    struct sequence_table *sequence;
-    struct acc_limits limits;
-    struct actives *actives;
-    struct minutes *minutes;
-    struct aggregate *aggregate;
-    struct pairs *pairs;
-    bool watches
-        [WATERMARK_PROCESSES_MAX]; // processes that saw packets: a mail log has no halves of flows
-    unsigned watchers;
-    int64_t expired_ms;
-    bool finishing; // the last call closed all
-    uint64_t records, flow_records, mail_records, coverage_records, no_identity;
-    uint64_t refused[REFUSALS_N];
-    struct blame blame[WATERMARK_PROCESSES_MAX];
-};
 
 static int add_prefixes(struct prefix_set **set, const struct conf_prefixes *p)
 {
@@ -353,6 +306,11 @@ void collector_fetch(const struct collector *c, const struct record *r, size_t c
             actives_fetch_on(c->actives, &hint[i], step);
 }
 
+void collector_of_files(struct collector *c)
+{
+    watermark_of_files(c->watermark);
+}
+
 void collector_ended(struct collector *c, uint32_t domain)
 {
     int process = watermark_process(c->watermark, domain);
@@ -377,6 +335,15 @@ struct journal_writer *collector_journal(struct collector *c)
 bool collector_knows(const struct collector *c, const struct record_id *id)
 {
     return sequence_known(c->sequence, id);
+}
+
+void collector_refused(struct collector *c, const struct record_id *first, uint64_t count,
+                       bool lost)
+{
+    struct record_id id = *first;
+    for (uint64_t i = 0; i < count; i++, id.sequence++)
+        if (sequence_take(c->sequence, &id) == SEQUENCE_NEW && lost)
+            sequence_add_missing(c->sequence, id.domain);
 }
 
 int collector_retry(struct collector *c)
@@ -408,92 +375,4 @@ int collector_silent(struct collector *c)
 int64_t collector_watermark(const struct collector *c)
 {
     return watermark_now(c->watermark);
-}
-
-// ---- Status
-
-static void status_refused(const struct collector *c, struct control_status *s)
-{
-    static const char *const why[] = {
-#define X(name, counter, text) [REFUSED_##name] = text,
-        REFUSALS(X)
-#undef X
-    };
-    char text[200];
-    for (size_t p = 0; p < watermark_processes(c->watermark); p++) {
-        if (c->blame[p].count == 0)
-            continue;
-        snprintf(text, sizeof text, "%llu records of sensor %s were refused, the last for %s",
-                 (unsigned long long)c->blame[p].count, watermark_name(c->watermark, (int)p),
-                 why[c->blame[p].last]);
-        control_status_problem(s, 1, "refused-records", text,
-                               "set the sensor's clock (NTP or PTP); others are not touched");
-    }
-}
-
-static void status_problems(const struct collector *c, bool ended, struct control_status *s)
-{
-    status_refused(c, s);
-    watermark_status(c->watermark, ended, s);
-    if (sequence_stats(c->sequence)->missing > 0)
-        control_status_problem(s, 1, "gap", "records are missing between those that came",
-                               "look at the sensor's spool and its dropped_spool counter");
-    if (c->limits.out_of_memory > 0)
-        control_status_problem(s, 1, "memory", "memory was refused; something was not counted",
-                               "give the collector more memory or lower collector.subscribers");
-}
-
-void collector_status(const struct collector *c, bool ended, struct control_status *s)
-{
-    const struct sequence_stats *q = sequence_stats(c->sequence);
-    const struct minutes_stats *m = minutes_stats(c->minutes);
-    const struct pairs_stats *p = pairs_stats(c->pairs);
-    const struct aggregate_stats *a = aggregate_stats(c->aggregate);
-    const struct {
-        const char *name;
-        uint64_t value;
-    } counters[] = {
-        {"records", c->records},
-        {"records_flow", c->flow_records},
-        {"records_mail", c->mail_records},
-        {"records_coverage", c->coverage_records},
-        {"records_without_identity", c->no_identity},
-        {"repeats", q->repeats + q->old},
-        {"gaps", q->gaps},
-        {"records_missing", q->missing},
-        {"records_filled", q->filled},
-#define X(name, counter, text) {counter, c->refused[REFUSED_##name]},
-        REFUSALS(X)
-#undef X
-            {"no_subscriber", a->no_subscriber},
-        {"no_mailbox", a->no_mailbox},
-        {"subscribers_no_room", a->no_room},
-        {"subscribers", a->subscribers},
-        {"flows", a->flows},
-        {"records_twice", p->twice},
-        {"records_joined", p->joined},
-        {"halves_alone", p->alone},
-        {"halves_not_held", p->held_cut},
-        {"rows", m->rows},
-        {"early_slices", m->early},
-        {"amendments", m->amendments},
-        {"rows_unobserved", m->unobserved},
-        {"minutes", m->minutes},
-        {"commits", m->commits},
-        {"sensors", watermark_processes(c->watermark)},
-        {"sensors_silent", watermark_silences(c->watermark)},
-        {"clock_faults", watermark_clock_faults(c->watermark)},
-        {"subscribers_evicted", actives_evicted(c->actives)},
-        {"flows_evicted", flowmap_evicted(aggregate_flows(c->aggregate))},
-        {"sets_starved", c->limits.budget.refused},
-        {"hashes_of_other_keys", c->limits.mixed_keys},
-        {"out_of_memory", c->limits.out_of_memory},
-        {"journal_torn_octets", journal_torn_octets(c->journal)},
-    };
-    for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
-        control_status_counter(s, counters[i].name, counters[i].value);
-    if (collector_watermark(c) != WATERMARK_NONE)
-        control_status_time(s, watermark_front(c->watermark));
-    lease_sources_status(c->sources, s);
-    status_problems(c, ended, s);
 }

@@ -29,6 +29,8 @@ int collector_take_checked(struct collector *c, const struct record *r);
 // Records that will be taken next: what they need is asked of the memory, for all of them at once.
 #define COLLECTOR_FETCH_MAX 16
 void collector_fetch(const struct collector *c, const struct record *r, size_t count);
+// What will come is read from files (watermark.h): said before the first record.
+void collector_of_files(struct collector *c);
 // The input of a sensor process came to its end; it holds nothing back any more.
 void collector_ended(struct collector *c, uint32_t domain);
 // No more records: closes all minutes.
@@ -39,6 +41,10 @@ int collector_finish(struct collector *c);
 struct journal_writer *collector_journal(struct collector *c);
 // The record was taken before; nothing is changed by asking.
 bool collector_knows(const struct collector *c, const struct record_id *id);
+// `count` records from `first` on came and are refused: they are known, and no gap. `lost`: the next coverage of their process
+// counts them.
+void collector_refused(struct collector *c, const struct record_id *first, uint64_t count,
+                       bool lost);
 // After an error of collector_take: the rest of what it had to do. 0: go on with the next record.
 int collector_retry(struct collector *c);
 // Nobody has said anything for collector.silent_after: closes all that is open. Records may follow.

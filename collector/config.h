@@ -9,6 +9,7 @@ struct collector_conf {
     int64_t silent_after; // ms
     int64_t future_max;   // ms
     int64_t late_max;     // ms
+    int64_t ahead_max;    // ms
     int64_t flows, subscribers, sketches;
     int64_t long_flow; // ms
     bool log_envelopes;

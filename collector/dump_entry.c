@@ -132,6 +132,10 @@ static json_t *digest_json(const struct minute_digest *d, int64_t minute)
     set_hash(o, "sender", d->sender);
     set_hash(o, "tls_client", d->tls_client);
     set_hash(o, "relay_first", d->relay_first);
+    set_number(o, "carrier_opened", d->carrier_opened);
+    set_number(o, "carrier_behind", d->carrier_behind);
+    set_number(o, "carrier_chance", d->carrier_chance);
+    set_hash(o, "carrier_networks", d->carrier_networks);
     return o;
 }
 

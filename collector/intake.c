@@ -1,47 +1,15 @@
 // Blocks gather while records are taken; before a journal block is written, and a few times a second, they are written and
 // synced. A segment begins between two blocks, with the sequences as they are then.
-#include "intake.h"
+#include "intake_parts.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-
-#include "common/buf.h"
-#include "common/cursor.h"
 
 #define MESSAGE_OCTETS 16384
 #define BLOCK_OCTETS   262144
 #define SEGMENT_OCTETS (64u << 20)
-#define ENCODERS       64
 // Rows of a minute are in the journal when the watermark has passed it.
 #define CLOSED_MS (2 * 60000)
-
-enum event { EVENT_SILENT = 1 };
-
-struct replay {                  // of what was logged before the start
-    struct spool_reader *reader; // NULL: it is done
-    struct ipfix_decoder *decoder;
-    struct spool_block block; // being taken
-    struct span payload;      // of it, not decoded yet; the reader's
-    uint64_t ordinal;         // of the next record
-    uint64_t put;             // since the last call
-    bool first;
-};
-
-struct intake {
-    struct intake_options options;
-    struct collector *collector;
-    struct spool *log;
-    struct ipfix_encoder *encoder[ENCODERS]; // by domain, made when needed
-    uint32_t domain[ENCODERS];
-    struct spool_block block;        // being gathered
-    struct ipfix_encoder *gathering; // of the block; NULL: none is begun
-    struct buf payload;
-    int error;   // why it stalled; 0: it did not
-    bool taking; // an error came while a record was taken
-    uint64_t replayed, repeats;
-    struct replay replay;
-};
 
 // ---- Blocks
 
@@ -63,7 +31,7 @@ static int end_message(struct intake *in)
     return in->payload.failed ? -ENOMEM : 0;
 }
 
-static int write_block(struct intake *in)
+int intake_write_block(struct intake *in)
 {
     if (!in->gathering || in->block.records == 0)
         return 0;
@@ -128,7 +96,7 @@ static int log_record(struct intake *in, const struct record *r, const struct ip
 {
     int rc = 0;
     if (in->gathering && (in->block.domain != r->id.domain || in->payload.len >= BLOCK_OCTETS))
-        rc = write_block(in);
+        rc = intake_write_block(in);
     if (rc == 0 && !in->gathering)
         rc = begin_block(in, r->id.domain);
     if (rc == 0)
@@ -166,7 +134,7 @@ static void begin_segment(void *ctx, struct spool *log)
 static int before_commit(void *ctx)
 {
     struct intake *in = ctx;
-    int rc = write_block(in);
+    int rc = intake_write_block(in);
     return rc < 0 ? rc : spool_sync(in->log);
 }
 
@@ -184,7 +152,7 @@ static void trim(struct intake *in)
     }
 }
 
-static int stall(struct intake *in, int rc, bool taking)
+int intake_stall(struct intake *in, int rc, bool taking)
 {
     in->error = rc;
     in->taking = taking;
@@ -197,7 +165,7 @@ int intake_sync(struct intake *in)
         return in->error;
     int rc = before_commit(in);
     if (rc < 0)
-        return stall(in, rc, false);
+        return intake_stall(in, rc, false);
     if (!intake_replaying(in))
         trim(in);
     return 0;
@@ -238,10 +206,10 @@ int intake_put(struct intake *in, const struct record *r, const struct ipfix_oct
     if (rc == -EINVAL) { // record_check says no: the collector counts it, and needs no log for that
         *put = true;
         rc = collector_take(in->collector, r);
-        return rc < 0 ? stall(in, rc, true) : 0;
+        return rc < 0 ? intake_stall(in, rc, true) : 0;
     }
     if (rc < 0)
-        return stall(in, rc, false);
+        return intake_stall(in, rc, false);
     *put = true;
     if (intake_replaying(in)) {
         in->replay.put++;
@@ -250,7 +218,7 @@ int intake_put(struct intake *in, const struct record *r, const struct ipfix_oct
     journal_writer_at(collector_journal(in->collector),
                       spool_ordinal(in->log) + in->block.records - 1);
     rc = collector_take_checked(in->collector, r);
-    return rc < 0 ? stall(in, rc, true) : 0;
+    return rc < 0 ? intake_stall(in, rc, true) : 0;
 }
 
 void intake_fetch(const struct intake *in, const struct record *r, size_t count)
@@ -258,123 +226,7 @@ void intake_fetch(const struct intake *in, const struct record *r, size_t count)
     collector_fetch(in->collector, r, count);
 }
 
-int intake_silent(struct intake *in, int64_t now_ms)
-{
-    struct spool_block b = {.kind = SPOOL_EVENT, .records = 1, .latest_ms = INT64_MIN};
-    uint8_t event[12] = {0, 0, 0, EVENT_SILENT};
-    for (unsigned i = 0; i < 8; i++)
-        event[4 + i] = (uint8_t)((uint64_t)now_ms >> (56 - 8 * i));
-    assert(!intake_replaying(in));
-    int rc = in->error ? in->error : write_block(in);
-    uint64_t ordinal = spool_ordinal(in->log);
-    if (rc == 0)
-        rc = spool_append(in->log, &b, span_of(event, sizeof event));
-    if (rc < 0)
-        return stall(in, rc, false);
-    journal_writer_at(collector_journal(in->collector), ordinal);
-    rc = collector_silent(in->collector);
-    return rc < 0 ? stall(in, rc, true) : 0;
-}
-
-// ---- Replay
-
-static void seed(struct intake *in, struct span payload)
-{
-    struct cursor c = cursor_of(payload);
-    while (cursor_left(&c) >= 20) {
-        struct record_id highest = {.domain = cursor_u32(&c)};
-        highest.epoch = cursor_u64(&c);
-        highest.sequence = cursor_u64(&c);
-        collector_seed(in->collector, &highest);
-    }
-}
-
-// The block that comes next. 1; 0: there is none.
-static int begin_replayed(struct intake *in)
-{
-    struct replay *p = &in->replay;
-    int rc = spool_reader_next(p->reader, &p->block, &p->payload);
-    if (rc <= 0)
-        return rc;
-    if (p->block.kind == SPOOL_POSITIONS && p->first)
-        seed(in, p->payload);
-    p->first = false;
-    p->ordinal = p->block.ordinal;
-    ipfix_decoder_reset(p->decoder);
-    if (p->block.kind == SPOOL_RECORDS)
-        return 1;
-    p->payload = (struct span){0};
-    if (p->block.kind != SPOOL_EVENT)
-        return 1;
-    journal_writer_at(collector_journal(in->collector), p->ordinal++);
-    rc = collector_silent(in->collector);
-    return rc < 0 ? rc : 1;
-}
-
-// The next record of the block. 1; 0: it has no more.
-static int take_replayed(struct intake *in)
-{
-    struct replay *p = &in->replay;
-    struct record r;
-    while (ipfix_decoder_next(p->decoder, &r) != 1) {
-        if (p->payload.len == 0)
-            return 0;
-        size_t n = ipfix_decoder_feed(p->decoder, p->payload);
-        p->payload = span_cut(p->payload, n, p->payload.len);
-    }
-    journal_writer_at(collector_journal(in->collector), p->ordinal++);
-    in->replayed++;
-    int rc = collector_take_checked(in->collector, &r);
-    return rc < 0 ? rc : 1;
-}
-
-static void end_replay(struct intake *in)
-{
-    ipfix_decoder_free(in->replay.decoder);
-    spool_reader_free(in->replay.reader);
-    in->replay = (struct replay){0};
-}
-
-// At the end of what is written. What was gathered meanwhile comes next. 1: there is some; 0: none, the end.
-static int at_end(struct intake *in)
-{
-    if (in->gathering && in->block.records > 0) {
-        int rc = write_block(in);
-        return rc < 0 ? rc : 1;
-    }
-    end_replay(in);
-    return 0;
-}
-
-int intake_replay(struct intake *in, uint64_t records)
-{
-    if (!intake_replaying(in) || in->error)
-        return in->error;
-    uint64_t until = in->replayed + (records > 2 * in->replay.put ? records : 2 * in->replay.put);
-    in->replay.put = 0;
-    while (in->replayed < until) {
-        bool taking = true; // a record or an event, whose rows could not be written
-        int rc = take_replayed(in);
-        if (rc == 0) {
-            rc = begin_replayed(in);
-            taking = in->replay.block.kind == SPOOL_EVENT;
-        }
-        if (rc == 0) {
-            rc = at_end(in);
-            taking = false;
-            if (rc == 0)
-                return 0;
-        }
-        if (rc < 0)
-            return stall(in, rc, taking);
-    }
-    return 1;
-}
-
-bool intake_replaying(const struct intake *in)
-{
-    return in->replay.reader != NULL;
-}
+// ---- Whole
 
 int intake_open(const struct intake_options *options, struct collector *c, FILE *errors,
                 struct intake **out)
@@ -419,7 +271,7 @@ void intake_close(struct intake *in)
 {
     if (!in)
         return;
-    end_replay(in);
+    intake_end_replay(in);
     spool_close(in->log);
     for (size_t i = 0; i < ENCODERS; i++)
         ipfix_encoder_free(in->encoder[i]);

@@ -34,6 +34,14 @@ bool intake_replaying(const struct intake *in);
 // offered again. The record is what a decoder gave, and `octets` what it was given as (NULL: it was changed since).
 int intake_put(struct intake *in, const struct record *r, const struct ipfix_octets *octets,
                bool *put);
+// Records of a sensor that are refused for what the collector knows only now (clock, prefix): logged, so that they are no gap, now
+// and when the log is counted again. `lost`: the coverage of their sensor tells of them. As intake_put.
+struct intake_refused {
+    struct record_id id; // the first; with a sequence
+    uint64_t count;      // that follow each other
+    bool lost;
+};
+int intake_refuse(struct intake *in, const struct intake_refused *run, bool *put);
 // These will be put next.
 void intake_fetch(const struct intake *in, const struct record *r, size_t count);
 // What was put so far becomes durable, and what is no longer needed is removed. Negative errno: stalled.

@@ -3,7 +3,6 @@
 #include "listen.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,14 +10,17 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "door.h"
 #include "enroll.h"
 #include "file_watch.h"
-#include "session.h"
+#include "sensor_command.h"
+#include "sessions.h"
 
 #define TICK_MS      250
 #define RETRY_TICKS  4
 #define ACCEPT_MAX   16 // at a time
 #define CERT_TICKS   4  // between looks at the own certificate
+#define CLOCK_TICKS  40 // and at whether the own clock is synchronised
 #define RENEW_LOG_MS 3600000
 
 struct listener {
@@ -39,8 +41,11 @@ struct listen {
     size_t listeners;
     int enroll_fd, timer, days;
     struct enroll *enroll;
-    struct session **session;
-    size_t count, max;
+    struct door *door; // NULL: no TLS
+    struct sessions *sessions;
+    struct sources *sources;
+    struct clocks clocks;
+    size_t max;
     struct session_room room;
     int64_t silent_after_ms;
     bool silent_told, was_stalled;
@@ -154,8 +159,12 @@ int listen_open(const struct collector_conf *conf, const struct conf_site *site,
     n->max = (size_t)conf->sessions;
     n->days = (int)conf->certificate_days;
     n->room.rate = conf->session_rate;
-    n->session = calloc(n->max, sizeof(struct session *));
-    int rc = n->session ? open_exporters(n, &conf->exporters) : EX_OSERR;
+    n->room.ahead_max_ms = conf->ahead_max;
+    n->room.clocks = &n->clocks;
+    n->clocks.synchronised = clocks_system_is_synchronised();
+    n->room.sources = n->sources = sources_new(NULL, NULL);
+    n->sessions = sessions_new(&n->room, n->max);
+    int rc = n->sessions && n->sources ? open_exporters(n, &conf->exporters) : EX_OSERR;
     if (rc == 0)
         rc = open_authority(n, conf, site, now_ms);
     if (rc == 0)
@@ -178,66 +187,73 @@ int listen_open(const struct collector_conf *conf, const struct conf_site *site,
 
 // ---- Connections
 
-static void forget_ended(struct listen *n)
+static void take_plain(struct listen *n, int fd, const char *peer, uint64_t source, int64_t now_ms)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < n->count; i++) {
-        if (session_ended(n->session[i]))
-            session_free(n->session[i]);
-        else
-            n->session[kept++] = n->session[i];
-    }
-    n->count = kept;
+    struct session_who who = {.peer = peer, .source = source};
+    struct tls_peer *plain = tls_peer_new(NULL, fd);
+    if (plain)
+        sessions_take(n->sessions, fd, plain, &who, now_ms);
+    else
+        close(fd);
 }
 
-static bool address_of(const struct sockaddr_storage *a, struct ip_addr *out, char *text,
-                       size_t size)
+// By what it listens: a certificate is asked for, an address looked at, or whoever may open the socket taken.
+static void admit(const struct listener *from, int fd, const struct sockaddr_storage *a,
+                  int64_t now_ms)
 {
-    char host[64];
-    if (a->ss_family == AF_UNIX || getnameinfo((const struct sockaddr *)a, sizeof *a, host,
-                                               sizeof host, NULL, 0, NI_NUMERICHOST) != 0)
-        return false;
-    const char *plain = strncmp(host, "::ffff:", 7) == 0 ? host + 7 : host;
-    snprintf(text, size, "%s", plain);
-    return ip_parse(plain, out) == 0;
+    struct listen *n = from->listen;
+    struct ip_addr ip;
+    char peer[IP_TEXT_MAX], source_text[SOURCE_TEXT_MAX];
+    if (from->kind == TRANSPORT_UNIX) {
+        take_plain(n, fd, "unix", 0, now_ms);
+        return;
+    }
+    if (!transport_address_of(a, &ip)) {
+        close(fd);
+        return;
+    }
+    ip_format(&ip, peer);
+    uint64_t source = source_of(&ip, source_text);
+    if (from->kind == TRANSPORT_TLS) {
+        door_admit(n->door, fd, n->tls, source, source_text, now_ms);
+    } else if (prefix_set_find(n->exporters, &ip, NULL)) {
+        take_plain(n, fd, peer, source, now_ms);
+    } else {
+        sources_refuse(n->sources, source_text, SOURCE_exporter, 1, NULL, now_ms);
+        close(fd);
+    }
 }
 
 static void on_connection(struct loop *l, int listening, unsigned events, int64_t now_ms, void *ctx)
 {
-    struct listener *from = ctx;
-    struct listen *n = from->listen;
+    const struct listener *from = ctx;
     (void)l;
     (void)events;
     for (int i = 0; i < ACCEPT_MAX; i++) {
         struct sockaddr_storage a = {0};
         socklen_t len = sizeof a;
-        struct ip_addr ip;
-        char peer[SESSION_PEER_MAX] = "unix";
         int fd = accept4(listening, (struct sockaddr *)&a, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
             return;
-        forget_ended(n);
-        bool known = from->kind == TRANSPORT_UNIX || address_of(&a, &ip, peer, sizeof peer);
-        if (known && from->kind == TRANSPORT_TCP)
-            known = prefix_set_find(n->exporters, &ip, NULL);
-        if (!known || n->count == n->max) {
-            n->room.totals.refused++;
-            log_warning("%s: refused at %s: %s", peer, from->text,
-                        known ? "collector.sessions are in use" : "not in collector.exporters");
-            close(fd);
-            continue;
-        }
-        struct tls_context *tls = from->kind == TRANSPORT_TLS ? n->tls : NULL;
-        struct session *s = session_new(&n->room, fd, tls, peer, now_ms);
-        if (s)
-            n->session[n->count++] = s;
+        admit(from, fd, &a, now_ms);
     }
+}
+
+static void on_sensor(void *ctx, int fd, struct tls_peer *tls, const struct door_guest *guest,
+                      int64_t now_ms)
+{
+    struct listen *n = ctx;
+    struct session_who who = {.peer = guest->identity.name,
+                              .source = guest->source,
+                              .permit = guest->permit,
+                              .identity = guest->identity};
+    log_info("%s: connected", guest->identity.name);
+    sessions_take(n->sessions, fd, tls, &who, now_ms);
 }
 
 static void acknowledge(struct listen *n, int64_t now_ms)
 {
-    for (size_t i = 0; i < n->count; i++)
-        session_acknowledge(n->session[i], now_ms);
+    sessions_acknowledge(n->sessions, now_ms);
 }
 
 // ---- The own certificate
@@ -312,9 +328,12 @@ static void on_tick(struct loop *l, int64_t now_ms, void *ctx)
     say_stalled(n);
     if (n->registry && n->ticks % CERT_TICKS == 0)
         watch_certificate(n, now_ms);
-    for (size_t i = 0; i < n->count; i++)
-        session_tick(n->session[i], now_ms);
-    forget_ended(n);
+    if (n->ticks % CLOCK_TICKS == 0)
+        n->clocks.synchronised = clocks_system_is_synchronised();
+    sessions_tick(n->sessions, now_ms);
+    if (n->door)
+        door_tick(n->door, now_ms);
+    sources_tick(n->sources, now_ms);
     if (!intake_stalled(n->intake) && !intake_replaying(n->intake))
         watch_silence(n, now_ms);
 }
@@ -332,11 +351,17 @@ int listen_start(struct listen *n, struct loop *l, struct intake *in, int64_t si
     n->room.stalled = on_stalled;
     n->room.full = on_full;
     n->room.ctx = n;
-    int rc = 0;
+    struct door_options door = {.loop = l,
+                                .registry = n->registry,
+                                .sources = n->sources,
+                                .known = n->max,
+                                .fn = on_sensor,
+                                .ctx = n};
+    int rc = n->registry && !(n->door = door_new(&door)) ? -ENOMEM : 0;
     for (size_t i = 0; rc == 0 && i < n->listeners; i++)
         rc = loop_watch(l, n->listener[i].fd, LOOP_READ, on_connection, &n->listener[i]);
     if (rc == 0 && n->enroll_fd >= 0) {
-        n->enroll = enroll_new(l, n->enroll_fd, n->registry, n->days);
+        n->enroll = enroll_new(l, n->enroll_fd, n->registry, n->sources, n->days);
         rc = n->enroll ? 0 : -ENOMEM;
     }
     if (rc == 0)
@@ -350,9 +375,8 @@ void listen_close(struct listen *n)
         return;
     if (n->timer > 0)
         loop_cancel(n->loop, n->timer);
-    for (size_t i = 0; i < n->count; i++)
-        session_free(n->session[i]);
-    free(n->session);
+    sessions_free(n->sessions);
+    door_free(n->door);
     enroll_free(n->enroll);
     for (size_t i = 0; i < n->listeners; i++) {
         const struct listener *l = &n->listener[i];
@@ -368,12 +392,14 @@ void listen_close(struct listen *n)
     tls_context_free(n->tls);
     registry_close(n->registry);
     prefix_set_free(n->exporters);
+    sources_free(n->sources);
     free(n);
 }
 
 void listen_reload(struct listen *n, const struct collector_conf *conf)
 {
     n->room.rate = conf->session_rate;
+    n->room.ahead_max_ms = conf->ahead_max;
     n->silent_after_ms = conf->silent_after;
     n->days = (int)conf->certificate_days;
     load_certificate(n); // when it cannot be read the old one stays, and the log says so
@@ -381,74 +407,32 @@ void listen_reload(struct listen *n, const struct collector_conf *conf)
 
 // ---- Commands
 
-static json_t *fail(struct control_error *error, const char *code, const char *text,
-                    const char *fix)
-{
-    error->code = code;
-    snprintf(error->text, sizeof error->text, "%s", text);
-    snprintf(error->fix, sizeof error->fix, "%s", fix);
-    return NULL;
-}
-
-static json_t *enroll_command(struct listen *n, const json_t *request, int64_t now_ms,
-                              struct control_error *error)
-{
-    const char *name = json_string_value(json_object_get(request, "name"));
-    char token[REGISTRY_TOKEN_MAX], why[160];
-    if (!name)
-        return fail(error, "bad-argument", "the sensor's name is missing", "give \"name\"");
-    int rc = registry_invite(n->registry, name, json_object_get(request, "domains"),
-                             json_object_get(request, "prefixes"), now_ms, token, why);
-    if (rc < 0)
-        return fail(error, rc == -EINVAL ? "bad-argument" : "failed", why,
-                    rc == -EINVAL ? "correct it" : "see whether collector.ca can be written");
-    log_info("sensor %s was invited", name);
-    return json_pack("{s:s, s:s, s:i}", "name", name, "token", token, "valid_s", 86400);
-}
-
-static json_t *revoke_command(struct listen *n, const json_t *request, int64_t now_ms,
-                              struct control_error *error)
-{
-    const char *name = json_string_value(json_object_get(request, "name"));
-    int rc = name ? registry_revoke(n->registry, name) : -EINVAL;
-    if (rc == -EINVAL)
-        return fail(error, "bad-argument", "the sensor's name is missing", "give \"name\"");
-    if (rc == -ENOENT)
-        return fail(error, "not-found", "no sensor of that name was enrolled",
-                    "see `sensors.json`");
-    if (rc < 0)
-        return fail(error, "failed", "the list of sensors cannot be written",
-                    "see whether collector.ca can be written");
-    for (size_t i = 0; i < n->count; i++)
-        session_tick(n->session[i], now_ms);
-    forget_ended(n);
-    log_info("sensor %s was revoked", name);
-    return json_pack("{s:s, s:b}", "name", name, "revoked", 1);
-}
-
 json_t *listen_control(struct listen *n, const char *command, const json_t *request, int64_t now_ms,
                        struct control_error *error)
 {
-    if (!n->registry)
-        return fail(error, "failed", "there is no certificate authority", "set collector.ca");
-    if (strcmp(command, "enroll") == 0)
-        return enroll_command(n, request, now_ms, error);
-    return revoke_command(n, request, now_ms, error);
+    return sensor_command(n->registry, n->sessions, command, request, now_ms, error);
 }
 
 void listen_status(const struct listen *n, struct control_status *s, int64_t now_ms)
 {
     const struct session_totals *t = &n->room.totals;
-    control_status_counter(s, "sessions", n->count);
+    uint64_t late = sources_total(n->sources, SOURCE_late), refused = 0;
+#define X(name, counter, text) refused += sources_total(n->sources, SOURCE_##name);
+    SOURCE_CONNECTIONS(X)
+#undef X
+    control_status_counter(s, "sessions", sessions_count(n->sessions));
+    control_status_counter(s, "sessions_refused", refused - late);
 #define X(name, counter, text) control_status_counter(s, counter, t->name);
     SESSION_COUNTERS(X)
 #undef X
+    if (n->door)
+        control_status_counter(s, "strangers", door_waiting(n->door));
     if (n->enroll)
         control_status_counter(s, "enrolments_refused", enroll_refused(n->enroll));
     if (n->registry)
         registry_status(n->registry, s, n->days, now_ms);
-    for (size_t i = 0; i < n->count; i++)
-        session_status(n->session[i], s);
+    sources_status(n->sources, s);
+    sessions_status(n->sessions, s);
     if (t->no_identity > 0)
         control_status_not_visible(
             s, "exactly-once",

@@ -15,7 +15,7 @@ void listen_close(struct listen *n);
 // New certificates from the files, new limits.
 void listen_reload(struct listen *n, const struct collector_conf *conf);
 
-// The commands `enroll` {"name","domains":[..],"prefixes":[..]}, which gives {"name","token","valid_s"}, and
+// The commands `enroll` {"name","domains":[..]|"any"|"auto","prefixes":[..]}, which gives {"name","token","valid_s","domains":"16-20"}, and
 // `revoke` {"name"}; as control_fn.
 json_t *listen_control(struct listen *n, const char *command, const json_t *request, int64_t now_ms,
                        struct control_error *error);

@@ -123,6 +123,8 @@ static void join_groups(struct record_flow *into, const struct record_flow *b)
         into->login = b->login;
     if (fresh & RECORD_HAS_L2)
         into->l2 = b->l2;
+    if (fresh & RECORD_HAS_CARRIER)
+        into->carrier = b->carrier;
     into->groups |= b->groups;
 }
 

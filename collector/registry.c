@@ -12,24 +12,12 @@
 
 #include "common/control.h"
 #include "own_cert.h"
+#include "permit.h"
 
 #define TOKEN_MS        (INT64_C(24) * 3600 * 1000)
 #define AUTHORITY_DAYS  3650
 #define WARN_MS         (INT64_C(25) * 86400 * 1000) // sensors renew theirs 30 days before
 #define PATH_MAX_OCTETS 512
-
-struct permit {
-    char name[TLS_NAME_MAX];
-    char serial[41]; // "": no certificate
-    char before[41]; // the one that asked for `serial`; "": none
-    char token[33];  // digest; "": none
-    int64_t token_until_ms, not_after_ms;
-    uint32_t domain[REGISTRY_DOMAINS_MAX];
-    size_t domains;      // 0: any
-    json_t *prefix_list; // owned; NULL: any
-    struct prefix_set *prefixes;
-    uint64_t foreign_domain, foreign_prefix;
-};
 
 struct registry {
     char dir[PATH_MAX_OCTETS - 16];
@@ -65,111 +53,7 @@ static struct permit *get(struct registry *r, const char *name)
     return p;
 }
 
-// ---- What a sensor may say
-
-static int parse_domains(const json_t *list, uint32_t *out, size_t *count)
-{
-    size_t n = list ? json_array_size(list) : 0;
-    if ((list && !json_is_array(list)) || n > REGISTRY_DOMAINS_MAX)
-        return -EINVAL;
-    for (size_t i = 0; i < n; i++) {
-        const json_t *v = json_array_get(list, i);
-        json_int_t d = json_integer_value(v);
-        if (!json_is_integer(v) || d < 1 || d > UINT32_MAX)
-            return -EINVAL;
-        out[i] = (uint32_t)d;
-    }
-    *count = n;
-    return 0;
-}
-
-static int parse_prefixes(const json_t *list, struct prefix_set **out)
-{
-    size_t n = list ? json_array_size(list) : 0;
-    if ((list && !json_is_array(list)) || n > REGISTRY_PREFIXES_MAX)
-        return -EINVAL;
-    struct prefix_set *set = NULL;
-    int rc = 0;
-    if (n > 0 && !(set = prefix_set_new()))
-        return -ENOMEM;
-    for (size_t i = 0; i < n && rc == 0; i++) {
-        const char *text = json_string_value(json_array_get(list, i));
-        struct ip_prefix p;
-        rc = text && prefix_parse(text, &p) == 0 ? prefix_set_add(set, &p, 0) : -EINVAL;
-    }
-    if (rc < 0) {
-        prefix_set_free(set);
-        return rc;
-    }
-    if (set)
-        prefix_set_freeze(set);
-    *out = set;
-    return 0;
-}
-
-static int allow(struct permit *p, const json_t *domains, const json_t *prefixes)
-{
-    uint32_t domain[REGISTRY_DOMAINS_MAX];
-    size_t count;
-    struct prefix_set *set = NULL;
-    int rc = parse_domains(domains, domain, &count);
-    if (rc == 0)
-        rc = parse_prefixes(prefixes, &set);
-    if (rc < 0)
-        return rc;
-    memcpy(p->domain, domain, count * sizeof *domain);
-    p->domains = count;
-    prefix_set_free(p->prefixes);
-    json_decref(p->prefix_list);
-    p->prefixes = set;
-    p->prefix_list = set ? json_deep_copy(prefixes) : NULL;
-    return 0;
-}
-
-static bool inside(const struct permit *p, const struct ip_addr *a)
-{
-    return prefix_set_find(p->prefixes, a, NULL);
-}
-
-enum permit_answer permit_check(const struct permit *p, const struct record *r)
-{
-    size_t i = 0;
-    while (i < p->domains && p->domain[i] != r->id.domain)
-        i++;
-    if (p->domains > 0 && i == p->domains)
-        return PERMIT_DOMAIN;
-    if (!p->prefixes || r->kind == RECORD_COVERAGE)
-        return PERMIT_YES;
-    if (r->kind == RECORD_MAIL)
-        return r->mail.client.family == 0 || inside(p, &r->mail.client) ? PERMIT_YES
-                                                                        : PERMIT_PREFIX;
-    const struct record_flow *f = &r->flow;
-    bool a = inside(p, &f->initiator), b = inside(p, &f->responder);
-    switch (f->side) {
-    case RECORD_SIDE_INITIATOR: return a ? PERMIT_YES : PERMIT_PREFIX;
-    case RECORD_SIDE_RESPONDER: return b ? PERMIT_YES : PERMIT_PREFIX;
-    case RECORD_SIDE_BOTH: return a && b ? PERMIT_YES : PERMIT_PREFIX;
-    // The collector will find out by its own prefixes which side is a subscriber: neither may be one
-    // of another sensor.
-    default: return a || b ? PERMIT_YES : PERMIT_PREFIX;
-    }
-}
-
-void permit_count(struct permit *p, enum permit_answer why)
-{
-    p->foreign_domain += why == PERMIT_DOMAIN;
-    p->foreign_prefix += why == PERMIT_PREFIX;
-}
-
-const char *permit_name(const struct permit *p)
-{
-    return p->name;
-}
-
-bool permit_valid(const struct permit *p, const char *serial)
-{
-    return p->serial[0] && (strcmp(p->serial, serial) == 0 || strcmp(p->before, serial) == 0);
-}
+// ---- Who
 
 struct permit *registry_find(struct registry *r, const struct tls_identity *id)
 {
@@ -179,6 +63,22 @@ struct permit *registry_find(struct registry *r, const struct tls_identity *id)
     if (strcmp(p->serial, id->serial) == 0)
         p->not_after_ms = id->not_after_ms;
     return p;
+}
+
+bool registry_knows_source(const struct registry *r, uint64_t source)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (permit_came_from(r->permit[i], source))
+            return true;
+    return false;
+}
+
+size_t registry_count(const struct registry *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->count; i++)
+        n += r->permit[i]->serial[0] != '\0';
+    return n;
 }
 
 // ---- The file
@@ -191,12 +91,12 @@ static json_t *to_json(const struct registry *r)
         json_t *domains = json_array();
         for (size_t d = 0; d < p->domains; d++)
             json_array_append_new(domains, json_integer(p->domain[d]));
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:O?}", "name",
-                                        p->name, "serial", p->serial, "before", p->before, "token",
-                                        p->token, "token_until_ms", (json_int_t)p->token_until_ms,
-                                        "not_after_ms", (json_int_t)p->not_after_ms, "domains",
-                                        domains, "prefixes", p->prefix_list));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:O?}", "name", p->name,
+                            "serial", p->serial, "before", p->before, "token", p->token,
+                            "token_until_ms", (json_int_t)p->token_until_ms, "not_after_ms",
+                            (json_int_t)p->not_after_ms, "allotted", (json_int_t)p->allotted,
+                            "domains", domains, "prefixes", p->prefix_list));
     }
     return json_pack("{s:i, s:o}", "v", 1, "sensors", list);
 }
@@ -227,12 +127,13 @@ static int save(const struct registry *r)
 static int read_permit(struct registry *r, const json_t *item)
 {
     const char *name, *serial, *token, *before = "";
-    json_int_t until, not_after;
+    json_int_t until, not_after, allotted = 0;
     json_t *domains, *prefixes;
-    if (json_unpack((json_t *)item, "{s:s, s:s, s?:s, s:s, s:I, s:I, s:o, s:o}", "name", &name,
-                    "serial", &serial, "before", &before, "token", &token, "token_until_ms", &until,
-                    "not_after_ms", &not_after, "domains", &domains, "prefixes", &prefixes) != 0 ||
-        strlen(name) >= TLS_NAME_MAX)
+    if (json_unpack((json_t *)item, "{s:s, s:s, s?:s, s:s, s:I, s:I, s?:I, s:o, s:o}", "name",
+                    &name, "serial", &serial, "before", &before, "token", &token, "token_until_ms",
+                    &until, "not_after_ms", &not_after, "allotted", &allotted, "domains", &domains,
+                    "prefixes", &prefixes) != 0 ||
+        strlen(name) >= TLS_NAME_MAX || allotted < 0 || allotted > PERMIT_ALLOTTED_TO)
         return -EINVAL;
     struct permit *p = get(r, name);
     if (!p)
@@ -242,7 +143,9 @@ static int read_permit(struct registry *r, const json_t *item)
     snprintf(p->token, sizeof p->token, "%s", token);
     p->token_until_ms = until;
     p->not_after_ms = not_after;
-    return allow(p, domains, json_is_array(prefixes) ? prefixes : NULL);
+    int rc = permit_allow(p, domains, json_is_array(prefixes) ? prefixes : NULL);
+    p->allotted = (uint32_t)allotted;
+    return rc;
 }
 
 static int load(struct registry *r, char error[static 300])
@@ -317,9 +220,7 @@ void registry_close(struct registry *r)
     if (!r)
         return;
     for (size_t i = 0; i < r->count; i++) {
-        prefix_set_free(r->permit[i]->prefixes);
-        json_decref(r->permit[i]->prefix_list);
-        free(r->permit[i]);
+        permit_free(r->permit[i]);
     }
     free(r->permit);
     free(r);
@@ -345,6 +246,43 @@ static void hex(const uint8_t *octet, size_t len, char *out)
         snprintf(out + 2 * i, 3, "%02x", octet[i]);
 }
 
+static uint32_t free_domains(const struct registry *r)
+{
+    for (uint32_t first = PERMIT_ALLOTTED_FROM; first < PERMIT_ALLOTTED_TO;
+         first += PERMIT_ALLOTTED) {
+        size_t i = 0;
+        while (i < r->count && !permit_overlaps(r->permit[i], first, PERMIT_ALLOTTED))
+            i++;
+        if (i == r->count)
+            return first;
+    }
+    return 0;
+}
+
+// What it may say, from the invitation on. Who is enrolled for any domain keeps them until something else is said: its
+// records are under way.
+static int allow(const struct registry *r, struct permit *p, const json_t *domains,
+                 const json_t *prefixes)
+{
+    const char *word = json_string_value(domains);
+    struct permit was = *p;
+    bool keeps = !domains && (p->allotted || p->domains > 0 || p->serial[0]);
+    if (word && strcmp(word, "any") != 0 && strcmp(word, "auto") != 0)
+        return -EINVAL;
+    int rc = permit_allow(p, word ? NULL : domains, prefixes);
+    if (rc < 0)
+        return rc;
+    if (keeps || (word && was.allotted && strcmp(word, "auto") == 0)) {
+        memcpy(p->domain, was.domain, sizeof p->domain);
+        p->domains = was.domains;
+        p->allotted = was.allotted;
+    } else if (!domains || (word && strcmp(word, "auto") == 0)) {
+        p->allotted = free_domains(r);
+        return p->allotted ? 0 : -ENOSPC;
+    }
+    return 0;
+}
+
 int registry_invite(struct registry *r, const char *name, const json_t *domains,
                     const json_t *prefixes, int64_t now_ms, char token[static REGISTRY_TOKEN_MAX],
                     char error[static 160])
@@ -363,9 +301,10 @@ int registry_invite(struct registry *r, const char *name, const json_t *domains,
     struct permit *p = rc == 0 ? get(r, name) : NULL;
     if (rc < 0 || !p)
         return rc < 0 ? rc : -ENOMEM;
-    rc = allow(p, domains, prefixes);
+    rc = allow(r, p, domains, prefixes);
     if (rc < 0) {
-        snprintf(error, 160, "domains are numbers from 1, prefixes are ADDRESS/LENGTH");
+        snprintf(error, 160,
+                 "domains are numbers from 1, or any, or auto; prefixes are ADDRESS/LENGTH");
         return rc;
     }
     hex(secret, sizeof secret, secret_text);
@@ -389,7 +328,7 @@ static int give(struct registry *r, struct permit *p, const struct permit *was, 
 }
 
 int registry_redeem(struct registry *r, const char *token, struct span request, int days,
-                    int64_t now_ms, char **pem)
+                    int64_t now_ms, char **pem, const struct permit **who)
 {
     char digest[33], serial[41], *text = NULL;
     struct permit *p = NULL;
@@ -407,11 +346,13 @@ int registry_redeem(struct registry *r, const char *token, struct span request, 
     struct permit was = *p;
     p->token[0] = p->before[0] = '\0';
     rc = give(r, p, &was, serial, days, now_ms);
-    if (rc < 0)
+    if (rc < 0) {
         free(text);
-    else
-        *pem = text;
-    return rc;
+        return rc;
+    }
+    *pem = text;
+    *who = p;
+    return 0;
 }
 
 int registry_renew(struct registry *r, const struct tls_identity *who, struct span request,
@@ -432,6 +373,14 @@ int registry_renew(struct registry *r, const struct tls_identity *who, struct sp
     else
         *pem = text;
     return rc;
+}
+
+bool registry_domains(const struct registry *r, const char *name,
+                      char text[static PERMIT_DOMAINS_TEXT])
+{
+    const struct permit *p = find(r, name);
+    text[0] = '\0';
+    return p && permit_domains(p, text);
 }
 
 int registry_revoke(struct registry *r, const char *name)
@@ -455,9 +404,12 @@ void registry_status(const struct registry *r, struct control_status *s, int day
         domain += p->foreign_domain;
         prefix += p->foreign_prefix;
         if (p->foreign_domain + p->foreign_prefix > 0) {
+            char last[40] = "";
+            if (p->foreign_domain > 0)
+                snprintf(last, sizeof last, " (the last was %u)", p->refused);
             snprintf(text, sizeof text,
-                     "sensor %s sent %llu records of a domain and %llu of prefixes not its own",
-                     p->name, (unsigned long long)p->foreign_domain,
+                     "sensor %s sent %llu records of a domain%s and %llu of prefixes not its own",
+                     p->name, (unsigned long long)p->foreign_domain, last,
                      (unsigned long long)p->foreign_prefix);
             control_status_problem(
                 s, 1, "foreign-records", text,

@@ -208,6 +208,13 @@ uint64_t sequence_take_missing(struct sequence_table *t, uint32_t domain)
     return n;
 }
 
+void sequence_add_missing(struct sequence_table *t, uint32_t domain)
+{
+    size_t at = place(t, domain);
+    if (at < t->count && t->domain[at]->id == domain)
+        t->domain[at]->showed++;
+}
+
 void sequence_each(const struct sequence_table *t, sequence_fn fn, void *ctx)
 {
     for (size_t i = 0; i < t->count; i++) {

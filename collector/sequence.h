@@ -39,6 +39,8 @@ uint64_t sequence_missing(const struct sequence_table *t, uint32_t domain);
 size_t sequence_domains(const struct sequence_table *t);
 // Missing numbers of a domain that showed since the last call. A gap that is filled later was still one.
 uint64_t sequence_take_missing(struct sequence_table *t, uint32_t domain);
+// One more for that: a record of a known domain that came and cannot be used.
+void sequence_add_missing(struct sequence_table *t, uint32_t domain);
 
 // The highest sequence of every domain and epoch, in order of last use within a domain; and setting it: what comes up to it
 // counts as taken.

@@ -28,6 +28,7 @@ struct process {
 
 struct watermark {
     int64_t silent_after_ms, future_max_ms, export_lag_ms;
+    bool of_files;
     int64_t now_ms, front_ms;
     struct process *process;
     size_t count, cap;
@@ -47,6 +48,11 @@ struct watermark *watermark_new(int64_t silent_after_ms, int64_t future_max_ms)
                                                                      : WATERMARK_EXPORT_LAG_MS;
     w->now_ms = w->front_ms = WATERMARK_NONE;
     return w;
+}
+
+void watermark_of_files(struct watermark *w)
+{
+    w->of_files = true;
 }
 
 void watermark_free(struct watermark *w)
@@ -174,7 +180,7 @@ static bool believable(const struct watermark *w, const struct process *p, uint6
 {
     int64_t others = furthest(w, p);
     bool first = p->fresh || p->t_ms == WATERMARK_NONE || p->epoch != epoch || p->ended;
-    if (c->alarms & COVERAGE_REPLAY)
+    if (w->of_files || c->alarms & COVERAGE_REPLAY)
         return true;
     if (first && others == WATERMARK_NONE)
         return true;
@@ -222,6 +228,27 @@ enum watermark_result watermark_coverage(struct watermark *w, int process, uint6
     return result;
 }
 
+// What `t_ms` is held against; WATERMARK_NONE: nothing is known.
+static int64_t reference(const struct watermark *w, const struct process *p, bool router)
+{
+    int64_t sensors = router ? furthest_of(w, p, true) : WATERMARK_NONE;
+    int64_t from = p->suspect                  ? w->now_ms
+                   : sensors != WATERMARK_NONE ? sensors
+                   : p->fresh                  ? WATERMARK_NONE
+                   : p->has_coverage           ? p->t_ms
+                                               : p->newest_ms;
+    return from != WATERMARK_NONE ? from : furthest(w, p);
+}
+
+// A jump in a file is a pause when what follows says the same.
+static bool is_pause(struct watermark *w, struct process *p, int64_t t_ms)
+{
+    int64_t off_ms = t_ms > p->claim_ms ? t_ms - p->claim_ms : p->claim_ms - t_ms;
+    p->claims = p->claims > 0 && off_ms <= w->future_max_ms ? p->claims + 1 : 1;
+    p->claim_ms = t_ms;
+    return p->claims >= WATERMARK_CONFIRM;
+}
+
 enum watermark_result watermark_record(struct watermark *w, int process, uint64_t epoch,
                                        int64_t t_ms)
 {
@@ -230,17 +257,15 @@ enum watermark_result watermark_record(struct watermark *w, int process, uint64_
         p->fresh = true;
     p->epoch = epoch;
     bool router = epoch == 0 && !p->has_coverage;
-    int64_t sensors = router ? furthest_of(w, p, true) : WATERMARK_NONE;
-    int64_t from = p->suspect                  ? w->now_ms
-                   : sensors != WATERMARK_NONE ? sensors
-                   : p->fresh                  ? WATERMARK_NONE
-                   : p->has_coverage           ? p->t_ms
-                                               : p->newest_ms;
-    if (from == WATERMARK_NONE)
-        from = furthest(w, p);
-    if (!p->replay && from != WATERMARK_NONE && t_ms - from > w->future_max_ms)
+    int64_t from = reference(w, p, router);
+    bool jumps = !p->replay && from != WATERMARK_NONE && t_ms - from > w->future_max_ms;
+    if (jumps && !w->of_files)
         return WATERMARK_FUTURE;
     p->ended = p->said_so = false;
+    if (jumps && router && !is_pause(w, p, t_ms))
+        return WATERMARK_TAKEN;
+    if (router)
+        p->claims = 0;
     if (t_ms > p->newest_ms)
         p->newest_ms = t_ms;
     // A sensor of ours says by its seconds how far it is: one record moves nothing.

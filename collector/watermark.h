@@ -30,6 +30,9 @@ enum watermark_result {
 
 struct watermark *watermark_new(int64_t silent_after_ms, int64_t future_max_ms); // NULL: no memory
 void watermark_free(struct watermark *w);
+// What comes is of files: it pauses for days as it likes, and nothing is refused for that. A source without coverage moves the
+// watermark over a pause when WATERMARK_CONFIRM of its records in a row say so: one bad stamp does not.
+void watermark_of_files(struct watermark *w);
 
 // The index of a process, made on first sight; -1: no room.
 int watermark_process(struct watermark *w, uint32_t domain);

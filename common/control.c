@@ -20,14 +20,31 @@
 #define STATUS_OCTETS_MAX (16 << 20)
 #define TEXT_MAX          1024
 
+// An answer is a line of CONTROL_LINE_MAX octets: with thousands of sensors not everything fits. What is left out is counted.
+#define PROBLEMS_ALIKE  8     // of one code that are told one by one
+#define PROBLEMS_OCTETS 20480 // of all
+#define INPUTS_OCTETS   20480
+#define SKIPPED_OCTETS  8192
+#define CODES_MAX       24
+
 enum state { STATE_OK, STATE_DEGRADED, STATE_FAILED, STATES };
 
 static const char *const states[STATES] = {"ok", "degraded", "failed"};
+
+struct alike { // problems of one code
+    const char *code;
+    unsigned shown, more;
+    json_t *last; // says how many more; borrowed of the list. NULL: all are shown
+};
 
 struct control_status {
     json_t *root;
     int state;
     bool failed; // out of memory: the document is not complete
+    size_t problem_octets, input_octets, skipped_octets;
+    struct alike alike[CODES_MAX];
+    size_t codes;
+    uint64_t inputs_more, skipped_more;
 };
 
 json_t *control_text(const char *s)
@@ -67,15 +84,32 @@ static void put_count(struct control_status *s, const char *part, const char *na
     json_decref(key);
 }
 
-// Three texts as one object at the end of a list; a NULL name ends early.
-static void append(struct control_status *s, const char *list, const char *const names[3],
-                   const char *const values[3])
+// Three texts as one object; a NULL name ends early. NULL: out of memory.
+static json_t *texts(struct control_status *s, const char *const names[3],
+                     const char *const values[3])
 {
     json_t *o = json_object();
     for (int i = 0; o && i < 3 && names[i]; i++)
         put(s, o, names[i], control_text(values[i]));
-    if (!o || json_array_append_new(json_object_get(s->root, list), o) != 0)
+    if (!o)
         s->failed = true;
+    return o;
+}
+
+static void append(struct control_status *s, const char *list, json_t *o)
+{
+    if (o && json_array_append_new(json_object_get(s->root, list), o) != 0)
+        s->failed = true;
+}
+
+// Is there room for it among the `octets` of its list?
+static bool fits(const json_t *o, size_t *octets, size_t max)
+{
+    size_t len = o ? json_dumpb(o, NULL, 0, JSON_COMPACT) + 1 : 0;
+    if (*octets + len > max)
+        return false;
+    *octets += len;
+    return true;
 }
 
 struct control_status *control_status_new(const char *program)
@@ -130,30 +164,78 @@ void control_status_counter(struct control_status *s, const char *name, uint64_t
 
 void control_status_skipped(struct control_status *s, const char *name, uint64_t count)
 {
+    size_t len = strlen(name) + 24;
+    if (s->skipped_octets + len > SKIPPED_OCTETS) {
+        s->skipped_more += count;
+        put_count(s, "skipped", "others", s->skipped_more);
+        return;
+    }
+    s->skipped_octets += len;
     put_count(s, "skipped", name, count);
+}
+
+// Codes beyond the table share its last place.
+static struct alike *alike_of(struct control_status *s, const char *code)
+{
+    size_t i = 0;
+    while (i < s->codes && strcmp(s->alike[i].code, code) != 0)
+        i++;
+    if (i == CODES_MAX)
+        return &s->alike[CODES_MAX - 1];
+    if (i == s->codes)
+        s->alike[s->codes++] = (struct alike){.code = code};
+    return &s->alike[i];
+}
+
+static const char *const problem_names[3] = {"code", "text", "fix"};
+
+static void one_more(struct control_status *s, struct alike *a)
+{
+    char text[80];
+    snprintf(text, sizeof text, "%u more like this are not shown", ++a->more);
+    if (!a->last) {
+        a->last = texts(s, problem_names, (const char *const[]){a->code, text, "see the log"});
+        append(s, "problems", a->last);
+    } else {
+        put(s, a->last, "text", json_string(text));
+    }
 }
 
 void control_status_problem(struct control_status *s, int state, const char *code,
                             const char *words, const char *fix)
 {
+    struct alike *a = alike_of(s, code);
     if (state > s->state)
         s->state = state < STATES ? state : STATE_FAILED;
     put(s, s->root, "state", json_string(states[s->state]));
-    append(s, "problems", (const char *const[]){"code", "text", "fix"},
-           (const char *const[]){code, words, fix});
+    json_t *o = a->last ? NULL : texts(s, problem_names, (const char *const[]){code, words, fix});
+    if (!o || a->shown == PROBLEMS_ALIKE || !fits(o, &s->problem_octets, PROBLEMS_OCTETS)) {
+        json_decref(o);
+        one_more(s, a);
+        return;
+    }
+    a->shown++;
+    append(s, "problems", o);
 }
 
 void control_status_not_visible(struct control_status *s, const char *detector, const char *why)
 {
-    append(s, "not_visible", (const char *const[]){"detector", "why", NULL},
-           (const char *const[]){detector, why, NULL});
+    append(s, "not_visible",
+           texts(s, (const char *const[]){"detector", "why", NULL},
+                 (const char *const[]){detector, why, NULL}));
 }
 
 void control_status_input(struct control_status *s, const char *name, const char *state,
                           const char *words)
 {
-    append(s, "inputs", (const char *const[]){"name", "state", "text"},
-           (const char *const[]){name, state, words});
+    json_t *o = texts(s, (const char *const[]){"name", "state", "text"},
+                      (const char *const[]){name, state, words});
+    if (fits(o, &s->input_octets, INPUTS_OCTETS)) {
+        append(s, "inputs", o);
+        return;
+    }
+    json_decref(o);
+    put_count(s, "counters", "inputs_not_shown", ++s->inputs_more);
 }
 
 json_t *control_status_json(struct control_status *s)

@@ -39,6 +39,9 @@
 //    "problems":[{"code":...,"text":...,"fix":...}],
 //    "not_visible":[{"detector":...,"why":...}],   (analysis)
 //    "inputs":[{"name":...,"state":"whole|truncated|broken|empty","text":...}]}   (file jobs)
+// It fits a control line whatever is put in: of problems of one code eight are told one by one and a last
+// one says how many more there are, of inputs some twenty thousand octets and counter `inputs_not_shown`.
+// So: what is worst first. `code` is a constant.
 struct control_status;
 
 struct control_status *control_status_new(const char *program); // NULL: out of memory

@@ -88,6 +88,7 @@ enum ipfix_part {
     IPFIX_PART_DNS,
     IPFIX_PART_LOGIN,
     IPFIX_PART_L2,
+    IPFIX_PART_CARRIER,
     IPFIX_PART_MAIL,
     IPFIX_PART_MAIL_V4,
     IPFIX_PART_MAIL_V6,
@@ -175,6 +176,9 @@ int ipfix_decoder_next(struct ipfix_decoder *d, struct record *r);
 
 // The octets of the record that was handed out last; borrowed until more is fed.
 struct ipfix_octets ipfix_decoder_octets(const struct ipfix_decoder *d);
+
+// When the message at hand was exported, by its sender's clock; ms since 1970, whole seconds.
+int64_t ipfix_decoder_export_ms(const struct ipfix_decoder *d);
 
 // The input ends here; a message that is not whole is counted.
 void ipfix_decoder_end(struct ipfix_decoder *d);

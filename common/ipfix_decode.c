@@ -62,6 +62,11 @@ const char *ipfix_decoder_bad_value(const struct ipfix_decoder *d)
     return d->bad_value;
 }
 
+int64_t ipfix_decoder_export_ms(const struct ipfix_decoder *d)
+{
+    return d->export_ms;
+}
+
 static void next_message(struct ipfix_decoder *d)
 {
     d->have = d->len = 0;

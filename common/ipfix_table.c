@@ -2,7 +2,7 @@
 // long it is on the wire. IANA's elements where there is one, ours (enterprise number 32473) else.
 //
 // Numbers of ours: 1-19 all records, 20-79 flow, 100-199 SMTP, 200-219 TLS, 220-239 SOCKS, 240-249
-// DNS, 250-259 logins, 260-279 layer 2, 300-349 mail log, 400-499 coverage. A number is never used
+// DNS, 250-259 logins, 260-279 layer 2, 280-289 carriers, 300-349 mail log, 400-499 coverage. A number is never used
 // again for something else.
 #include <assert.h>
 #include <ctype.h>
@@ -229,6 +229,19 @@ static const struct ipfix_field fields_l2[] = {
     {OURS("vni", 263, "VXLAN or GENEVE network; 0: none"), U32, PLACE(flow.l2.vni)},
 };
 
+static const struct ipfix_field fields_carrier[] = {
+    {OURS("carrier_opened", 280, "flows that the initiator opened elsewhere beside this one"), U16,
+     PLACE(flow.carrier.opened)},
+    {OURS("carrier_behind", 281, "of these, within 300 ms of octets that came down this one"), U16,
+     PLACE(flow.carrier.behind)},
+    {OURS("carrier_covered", 282, "milliseconds watched that lay within 300 ms of such octets"),
+     QUANTITY32, PLACE(flow.carrier.covered_ms)},
+    {OURS("carrier_watched", 283, "milliseconds watched since this was last told"), QUANTITY32,
+     PLACE(flow.carrier.watched_ms)},
+    {OURS("carrier_networks", 284, "a bit for each /24 or /48 opened so, by its hash"),
+     KIND(UNSIGNED64, FLAGS), LENGTH(8, 8), PLACE(flow.carrier.networks)},
+};
+
 static const uint16_t mail_bits[] = {OFFSET(mail.tls), OFFSET(mail.auth_failed), 0};
 static const uint16_t mail_hashes[] = {OFFSET(mail.hash_count)};
 
@@ -367,6 +380,7 @@ static const struct {
     PART(DNS, fields_dns, "flow, DNS"),
     PART(LOGIN, fields_login, "flow, logins"),
     PART(L2, fields_l2, "flow, layer 2"),
+    PART(CARRIER, fields_carrier, "flow, carrier"),
     PART(MAIL, fields_mail, "mail log"),
     PART(MAIL_V4, fields_mail_v4, "mail log, IPv4 client"),
     PART(MAIL_V6, fields_mail_v6, "mail log, IPv6 client"),
@@ -410,39 +424,6 @@ const char *ipfix_element_name(const struct ipfix_field *f, char out[static IPFI
     return out;
 }
 
-const char *ipfix_type_name(unsigned type)
-{
-    static const char *const names[] = {
-        [IPFIX_OCTET_ARRAY] = "octetArray",
-        [IPFIX_UNSIGNED8] = "unsigned8",
-        [IPFIX_UNSIGNED16] = "unsigned16",
-        [IPFIX_UNSIGNED32] = "unsigned32",
-        [IPFIX_UNSIGNED64] = "unsigned64",
-        [IPFIX_STRING] = "string",
-        [IPFIX_MAC] = "macAddress",
-        [IPFIX_IPV4] = "ipv4Address",
-        [IPFIX_IPV6] = "ipv6Address",
-        [IPFIX_SECONDS] = "dateTimeSeconds",
-        [IPFIX_MILLISECONDS] = "dateTimeMilliseconds",
-        [IPFIX_MICROSECONDS] = "dateTimeMicroseconds",
-        [IPFIX_NANOSECONDS] = "dateTimeNanoseconds",
-    };
-    return type < sizeof names / sizeof *names ? names[type] : NULL;
-}
-
-const char *ipfix_semantics_name(unsigned semantics)
-{
-    static const char *const names[] = {
-        [IPFIX_DEFAULT] = "default",
-        [IPFIX_QUANTITY] = "quantity",
-        [IPFIX_TOTAL_COUNTER] = "totalCounter",
-        [IPFIX_DELTA_COUNTER] = "deltaCounter",
-        [IPFIX_IDENTIFIER] = "identifier",
-        [IPFIX_FLAGS] = "flags",
-    };
-    return semantics < sizeof names / sizeof *names ? names[semantics] : NULL;
-}
-
 size_t ipfix_template_parts(unsigned id, uint8_t out[static IPFIX_PARTS], bool *wide)
 {
     size_t n = 0;
@@ -457,7 +438,7 @@ size_t ipfix_template_parts(unsigned id, uint8_t out[static IPFIX_PARTS], bool *
         out[n++] = IPFIX_PART_FLOW;
         for (unsigned g = 0; g < 8; g++)
             if (bits & 1u << g) {
-                if (IPFIX_PART_SMTP + g > IPFIX_PART_L2)
+                if (IPFIX_PART_SMTP + g > IPFIX_PART_CARRIER)
                     return 0;
                 out[n++] = (uint8_t)(IPFIX_PART_SMTP + g);
             }

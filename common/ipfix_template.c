@@ -26,7 +26,7 @@ static void index_part(struct ipfix_templates *t, enum ipfix_kind kind, enum ipf
 void ipfix_templates_init(struct ipfix_templates *t)
 {
     memset(t, 0, sizeof *t);
-    for (enum ipfix_part p = IPFIX_PART_FLOW; p <= IPFIX_PART_L2; p++)
+    for (enum ipfix_part p = IPFIX_PART_FLOW; p <= IPFIX_PART_CARRIER; p++)
         index_part(t, IPFIX_KIND_FLOW, p);
     index_part(t, IPFIX_KIND_FLOW, IPFIX_PART_FOREIGN);
     for (enum ipfix_part p = IPFIX_PART_MAIL; p <= IPFIX_PART_MAIL_V6; p++)
@@ -163,7 +163,8 @@ static uint8_t group_of(const struct ipfix_field *f)
                      (WITHIN(at, flow.socks) ? RECORD_HAS_SOCKS : 0) |
                      (WITHIN(at, flow.dns) ? RECORD_HAS_DNS : 0) |
                      (WITHIN(at, flow.login) ? RECORD_HAS_LOGIN : 0) |
-                     (WITHIN(at, flow.l2) ? RECORD_HAS_L2 : 0));
+                     (WITHIN(at, flow.l2) ? RECORD_HAS_L2 : 0) |
+                     (WITHIN(at, flow.carrier) ? RECORD_HAS_CARRIER : 0));
 }
 
 // One field for one member: a fallback gives way, and of two alike the first stays.

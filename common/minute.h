@@ -226,6 +226,11 @@ struct minute_digest {
     uint64_t sender;        // hash of the first sender; 0: none
     uint64_t tls_client;    // hash of the JA4; 0: none
     uint64_t relay_first;   // hash of the first octets relayed or sent, for matching in and out
+    // Of a long flow, what struct record_carrier tells: flows opened elsewhere beside it, of these behind its
+    // data, how much of the time lay behind such data, and networks opened so. 0 opened: not told.
+    uint16_t carrier_opened, carrier_behind;
+    uint16_t carrier_chance; // per mille
+    uint64_t carrier_networks;
 };
 
 #define MINUTE_DIGESTS_DEFAULT 64
@@ -420,8 +425,7 @@ void journal_reader_close(struct journal_reader *r);
 // surge              counter connections, rcpt, messages_ok by hour of week; observed_s, loss_ppm
 // socks-relay        gauge socks_in*, concurrent_socks; digest SOCKS_GRANTED, socks_port, socks_inner,
 //                    start/end, octets, relay_first, both directions
-// backconnect        digest HOSTING, start/end, first_down_ms, octets; gauge new_destinations,
-//                    socks_reverse
+// backconnect        digest HOSTING, START, start, octets, direction, carrier_*; gauge socks_reverse
 // backscatter        counter null_sender, mail, rcpt; set providers_mx; digest NULL_SENDER
 // open-relay         digest recipient, AUTH, direction both ways; counter mx/in messages_ok
 // auth-guessing      counter auth, auth_failed by role; set providers_login, auth_users, login_users

@@ -36,6 +36,7 @@ enum digest_part {
     PART_SENDER = 1 << 12,
     PART_TLS_CLIENT = 1 << 13,
     PART_RELAY_FIRST = 1 << 14,
+    PART_CARRIER = 1 << 15,
 };
 
 // In the octet of the provider's kind: the hash is that of the peer's network and is left out.
@@ -63,7 +64,7 @@ static unsigned parts_of(const struct minute_digest *d)
            (d->messages_5xx ? PART_MESSAGES_5XX : 0u) | (d->first_down_ms ? PART_FIRST_DOWN : 0u) |
            (d->user ? PART_USER : 0u) | (d->recipient ? PART_RECIPIENT : 0u) |
            (d->sender ? PART_SENDER : 0u) | (d->tls_client ? PART_TLS_CLIENT : 0u) |
-           (d->relay_first ? PART_RELAY_FIRST : 0u);
+           (d->relay_first ? PART_RELAY_FIRST : 0u) | (d->carrier_opened ? PART_CARRIER : 0u);
 }
 
 static uint8_t *put_digest_numbers(const struct minute_digest *d, unsigned parts, uint8_t *at,
@@ -91,6 +92,10 @@ static uint8_t *put_digest_numbers(const struct minute_digest *d, unsigned parts
         at = minute_hashes_put(h, at, d->tls_client);
     if (parts & PART_RELAY_FIRST)
         at = minute_hashes_put(h, at, d->relay_first);
+    if (parts & PART_CARRIER) {
+        at = wire_varint(wire_varint(at, d->carrier_opened), d->carrier_behind);
+        at = wire_u64(wire_varint(at, d->carrier_chance), d->carrier_networks);
+    }
     return at;
 }
 
@@ -184,6 +189,12 @@ static void get_digest_numbers(struct cursor *c, unsigned parts, struct minute_d
     d->sender = get_hash(c, parts, PART_SENDER, s);
     d->tls_client = get_hash(c, parts, PART_TLS_CLIENT, s);
     d->relay_first = get_hash(c, parts, PART_RELAY_FIRST, s);
+    if (parts & PART_CARRIER) {
+        d->carrier_opened = (uint16_t)wire_get_at_most(c, UINT16_MAX);
+        d->carrier_behind = (uint16_t)wire_get_at_most(c, d->carrier_opened);
+        d->carrier_chance = (uint16_t)wire_get_at_most(c, 1000);
+        d->carrier_networks = cursor_u64(c);
+    }
 }
 
 // One digest. What a newer writer put behind the fields known here is passed over.

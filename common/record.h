@@ -221,6 +221,7 @@ enum record_group { // which of the parts below are there; also the IPFIX templa
     RECORD_HAS_DNS = 1 << 3,
     RECORD_HAS_LOGIN = 1 << 4,
     RECORD_HAS_L2 = 1 << 5,
+    RECORD_HAS_CARRIER = 1 << 6,
 };
 
 struct record_l2 { // the layer-2 session, for leases and source validation
@@ -229,6 +230,16 @@ struct record_l2 { // the layer-2 session, for leases and source validation
     uint16_t pppoe_session;
     uint32_t mpls_label; // innermost
     uint32_t vni;        // VXLAN, GENEVE
+};
+
+// Of a flow of a minute and more that a subscriber began: what that subscriber opened elsewhere beside it since
+// this was last told, at most one flow a second. Told when it says something (docs/sensor.md).
+struct record_carrier {
+    uint16_t opened;     // flows begun
+    uint16_t behind;     // of these, within 300 ms of octets that came down this flow
+    uint32_t covered_ms; // of the time watched, within 300 ms of such octets: `behind` by chance
+    uint32_t watched_ms;
+    uint64_t networks; // a bit for each /24 or /48 so opened, by its hash
 };
 
 struct record_flow {
@@ -274,6 +285,7 @@ struct record_flow {
     struct record_socks socks;
     struct record_dns dns;
     struct record_login login;
+    struct record_carrier carrier;
     uint8_t hash_count;
     struct keyed_hash hash[RECORD_HASHES_MAX];
 };

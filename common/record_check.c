@@ -87,6 +87,10 @@ static const char *check_groups(const struct record_flow *f)
         CHECK(f->l2.mpls_label < 1u << 20, "mpls");
         CHECK(f->l2.vni < 1u << 24, "vni");
     }
+    if (f->groups & RECORD_HAS_CARRIER) {
+        CHECK(f->carrier.behind <= f->carrier.opened, "carrier-behind");
+        CHECK(f->carrier.covered_ms <= f->carrier.watched_ms, "carrier-covered");
+    }
     return NULL;
 }
 
@@ -114,7 +118,7 @@ static const char *check_flow(const struct record_flow *f)
     CHECK(!(f->flags & RECORD_OUTCOME) || f->handshake != RECORD_HANDSHAKE_PENDING, "outcome");
     CHECK(f->app < RECORD_APP_N, "app");
     CHECK(f->app_source <= RECORD_APP_BY_PARENT, "app-source");
-    CHECK(f->groups < RECORD_HAS_L2 << 1, "groups");
+    CHECK(f->groups < RECORD_HAS_CARRIER << 1, "groups");
     CHECK(f->incomplete < RECORD_FLOW_ONLY << 1, "incomplete");
     CHECK(!(f->incomplete & RECORD_ONLY_INITIATOR) || !(f->incomplete & RECORD_ONLY_RESPONDER),
           "one-sided");

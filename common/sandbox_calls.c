@@ -37,12 +37,12 @@ static const char *const all_calls[] = {
     "sigreturn", "rt_sigtimedwait", "sigaltstack",
     // memory
     "brk", "munmap", "mremap", "madvise", "msync", "mincore", "mlock", "munlock", "membarrier",
-    // time, and what it knows of itself
-    "time", "times", "gettimeofday", "clock_gettime", "clock_getres", "getpid", "gettid", "getppid",
-    "getpgrp", "getpgid", "getsid", "getuid", "geteuid", "getgid", "getegid", "getgroups",
-    "getresuid", "getresgid", "getrusage", "getrlimit", "sysinfo", "uname", "getcpu", "getrandom",
-    "sched_yield", "sched_getaffinity", "set_robust_list", "get_robust_list", "set_tid_address",
-    "rseq", "exit", "exit_group",
+    // time (to set it needs a capability as well), and what it knows of itself
+    "time", "times", "gettimeofday", "clock_gettime", "clock_getres", "adjtimex", "clock_adjtime",
+    "getpid", "gettid", "getppid", "getpgrp", "getpgid", "getsid", "getuid", "geteuid", "getgid",
+    "getegid", "getgroups", "getresuid", "getresgid", "getrusage", "getrlimit", "sysinfo", "uname",
+    "getcpu", "getrandom", "sched_yield", "sched_getaffinity", "set_robust_list", "get_robust_list",
+    "set_tid_address", "rseq", "exit", "exit_group",
     // sockets that are there, and Unix ones
     "connect", "bind", "listen", "accept", "accept4", "getsockname", "getpeername", "getsockopt",
     "setsockopt", "shutdown", "send", "sendto", "sendmsg", "sendmmsg", "recv", "recvfrom",

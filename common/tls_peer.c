@@ -6,7 +6,9 @@
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/loop.h"
@@ -25,6 +27,7 @@ struct tls_peer {
     int fd;
     unsigned wants;
     bool shaken, failed;
+    enum tls_trouble trouble;
     char error[TLS_TEXT_MAX];
 };
 
@@ -39,12 +42,69 @@ static const char *reason(void)
     return text ? text : "not readable";
 }
 
-static int fail(char error[static TLS_TEXT_MAX], const char *path)
+// What a PEM file holds instead of what it should: a few words, by its first lines.
+static const char *kind_of(const char *path)
 {
-    int rc = access(path, R_OK) < 0 ? -errno : -EINVAL;
-    snprintf(error, TLS_TEXT_MAX, "%.90s: %.60s", path, rc == -EINVAL ? reason() : strerror(-rc));
+    char text[8192];
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f)
+        fclose(f);
+    text[n] = '\0';
+    const char *kind = n == 0                         ? "is empty"
+                       : !strstr(text, "-----BEGIN ") ? "is no PEM file"
+                       : strstr(text, "ENCRYPTED")
+                           ? "is locked with a pass phrase; write it without"
+                       : strstr(text, "PRIVATE KEY-----")    ? "holds a private key"
+                       : strstr(text, "CERTIFICATE REQUEST") ? "holds a request, no certificate"
+                       : strstr(text, "BEGIN CERTIFICATE")   ? "holds a certificate"
+                                                             : "holds something else";
+    explicit_bzero(text, sizeof text);
+    return kind;
+}
+
+// The file, what is wrong with it, and what mends it.
+static int fail(char error[static TLS_TEXT_MAX], const char *path, enum tls_side side,
+                const char *what)
+{
+    char why[120];
+    struct stat st;
+    bool sensor = side == TLS_CLIENT || side == TLS_FIRST_TIME;
+    const char *fix = sensor ? "enrol the sensor again" : "take it from a backup";
+    int rc = stat(path, &st) < 0 || access(path, R_OK) < 0 ? -errno : -EINVAL;
+    if (rc == -EACCES || rc == -EPERM) {
+        snprintf(why, sizeof why, "user %u may not read it", (unsigned)geteuid());
+        fix = "give it to the user that the program runs as";
+    } else if (rc != -EINVAL) {
+        snprintf(why, sizeof why, "%s", rc == -ENOENT ? "it is not there" : strerror(-rc));
+    } else if (S_ISDIR(st.st_mode)) {
+        snprintf(why, sizeof why, "it is a folder, and should hold %s", what);
+    } else {
+        const char *text = reason();
+        snprintf(why, sizeof why, "it should hold %s, and %s (%.30s)", what, kind_of(path), text);
+    }
+    snprintf(error, TLS_TEXT_MAX, "%.100s: %s; %s", path, why, fix);
     ERR_clear_error();
     return rc;
+}
+
+// A key that everybody reads is no secret.
+static int judge_key(const char *path, char error[static TLS_TEXT_MAX])
+{
+    struct stat st;
+    if (stat(path, &st) < 0 || !(st.st_mode & (S_IROTH | S_IWOTH | S_IWGRP)))
+        return 0; // what is not there is told by who reads it
+    snprintf(error, TLS_TEXT_MAX, "%.100s: others may read or change this key; chmod 600", path);
+    return -EPERM;
+}
+
+static int no_pass_phrase(char *out, int size, int writing, void *ctx)
+{
+    (void)out;
+    (void)size;
+    (void)writing;
+    (void)ctx;
+    return 0; // nobody is there to be asked
 }
 
 static int64_t time_of(const ASN1_TIME *t)
@@ -55,17 +115,22 @@ static int64_t time_of(const ASN1_TIME *t)
     return (int64_t)timegm(&tm) * 1000;
 }
 
-static int load(SSL_CTX *ssl, const struct tls_files *f, char error[static TLS_TEXT_MAX])
+static int load(SSL_CTX *ssl, const struct tls_files *f, enum tls_side side,
+                char error[static TLS_TEXT_MAX])
 {
+    SSL_CTX_set_default_passwd_cb(ssl, no_pass_phrase);
     if (f->cert && SSL_CTX_use_certificate_chain_file(ssl, f->cert) != 1)
-        return fail(error, f->cert);
-    if (f->key && SSL_CTX_use_PrivateKey_file(ssl, f->key, SSL_FILETYPE_PEM) != 1)
-        return fail(error, f->key);
+        return fail(error, f->cert, side, "a certificate");
+    if (f->key && SSL_CTX_use_PrivateKey_file(ssl, f->key, SSL_FILETYPE_PEM) != 1) {
+        bool other = ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH;
+        return fail(error, f->key, side,
+                    other ? "the key of the certificate beside it" : "a private key");
+    }
     if (f->cert && f->key && SSL_CTX_check_private_key(ssl) != 1)
-        return fail(error, f->key);
+        return fail(error, f->key, side, "the key of the certificate beside it");
     if (f->authority && SSL_CTX_load_verify_locations(ssl, f->authority, NULL) != 1)
-        return fail(error, f->authority);
-    return 0;
+        return fail(error, f->authority, side, "the authority's certificate");
+    return f->key ? judge_key(f->key, error) : 0;
 }
 
 // The end of the chain is known by its fingerprint alone: that of the authority, sent along by the server.
@@ -118,7 +183,7 @@ int tls_context_new(enum tls_side side, const struct tls_files *files, struct tl
     c->side = side;
     memcpy(c->fingerprint, files->fingerprint, sizeof c->fingerprint);
     c->ssl = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
-    int rc = c->ssl ? load(c->ssl, files, error) : -ENOMEM;
+    int rc = c->ssl ? load(c->ssl, files, side, error) : -ENOMEM;
     if (rc < 0) {
         tls_context_free(c);
         return rc;
@@ -203,10 +268,15 @@ static int judge(struct tls_peer *p, int result)
     p->failed = true;
     long verify = SSL_get_verify_result(p->ssl);
     if (verify != X509_V_OK) {
+        p->trouble = TLS_TROUBLE_CERTIFICATE;
         snprintf(p->error, sizeof p->error, "certificate refused: %s",
                  X509_verify_cert_error_string(verify));
         ERR_clear_error();
     } else {
+        p->trouble = ERR_GET_REASON(ERR_peek_last_error()) ==
+                             SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE
+                         ? TLS_TROUBLE_CERTIFICATE
+                         : TLS_TROUBLE_PROTOCOL;
         snprintf(p->error, sizeof p->error, "TLS: %s", reason());
     }
     return -EACCES;
@@ -273,6 +343,11 @@ bool tls_peer_pending(const struct tls_peer *p)
 const char *tls_peer_error(const struct tls_peer *p)
 {
     return p->error[0] ? p->error : NULL;
+}
+
+enum tls_trouble tls_peer_trouble(const struct tls_peer *p)
+{
+    return p->trouble;
 }
 
 bool tls_peer_identity(const struct tls_peer *p, struct tls_identity *out)

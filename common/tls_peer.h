@@ -10,7 +10,7 @@
 #include "common/span.h"
 
 #define TLS_NAME_MAX 64
-#define TLS_TEXT_MAX 160
+#define TLS_TEXT_MAX 300
 
 struct tls_context;
 
@@ -27,7 +27,7 @@ struct tls_files {
     uint8_t fingerprint[32]; // TLS_FIRST_TIME: SHA-256 of the authority's certificate
 };
 
-// -ENOENT, -EACCES, -EINVAL: `error` says which file and why.
+// -ENOENT, -EACCES, -EINVAL, -EPERM (others may read the key): `error` says which file, why, and what mends it.
 int tls_context_new(enum tls_side side, const struct tls_files *files, struct tls_context **out,
                     char error[static TLS_TEXT_MAX]);
 void tls_context_free(struct tls_context *c);
@@ -54,6 +54,9 @@ unsigned tls_peer_wants(const struct tls_peer *p);
 // True when octets are there that the socket no longer shows.
 bool tls_peer_pending(const struct tls_peer *p);
 const char *tls_peer_error(const struct tls_peer *p);
+// What failed: no good certificate, or no TLS 1.3 at all.
+enum tls_trouble { TLS_TROUBLE_NONE, TLS_TROUBLE_CERTIFICATE, TLS_TROUBLE_PROTOCOL };
+enum tls_trouble tls_peer_trouble(const struct tls_peer *p);
 
 // Of the other side's certificate, after the handshake. False: it showed none.
 struct tls_identity {

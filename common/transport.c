@@ -109,6 +109,28 @@ static void remove_stale(const struct transport_peer *p)
     close(fd);
 }
 
+bool transport_address_of(const struct sockaddr_storage *a, struct ip_addr *out)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    switch (a->ss_family) {
+    case AF_INET:
+        memcpy(&v4, a, sizeof v4);
+        *out = (struct ip_addr){.family = IP_V4};
+        memcpy(out->octet, &v4.sin_addr, 4);
+        return true;
+    case AF_INET6:
+        memcpy(&v6, a, sizeof v6);
+        bool is_mapped = memcmp(&v6.sin6_addr, mapped, sizeof mapped) == 0;
+        *out = (struct ip_addr){.family = is_mapped ? IP_V4 : IP_V6};
+        memcpy(out->octet, (const uint8_t *)&v6.sin6_addr + (is_mapped ? 12 : 0),
+               is_mapped ? 4 : 16);
+        return true;
+    default: return false;
+    }
+}
+
 int transport_listen(const struct transport_peer *p, int *out)
 {
     int on = 1;
@@ -119,7 +141,7 @@ int transport_listen(const struct transport_peer *p, int *out)
         return fd;
     if (p->addr.ss_family != AF_UNIX)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, sockaddr_of(p), p->len) < 0 || listen(fd, 64) < 0) {
+    if (bind(fd, sockaddr_of(p), p->len) < 0 || listen(fd, SOMAXCONN) < 0) {
         int rc = -errno;
         close(fd);
         return rc;

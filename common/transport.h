@@ -33,6 +33,9 @@ struct transport_peer {
 };
 int transport_resolve(const struct transport_address *a, bool listen, struct transport_peer *out);
 
+// The IP address of a socket's, an IPv4 one in IPv6 as such. False: it is of another family.
+bool transport_address_of(const struct sockaddr_storage *a, struct ip_addr *out);
+
 // Sockets, non-blocking. `*fd` is the caller's. A connection under way is 0. Negative errno.
 int transport_listen(const struct transport_peer *p, int *fd);
 int transport_connect(const struct transport_peer *p, int *fd);

@@ -7,23 +7,30 @@
 
 #include "common/timefmt.h"
 
-// A verdict class: its name in files, and what it says of a subscriber.
+// A verdict class: its name in files, what it says of a subscriber, and the detector that looks for just this, if
+// there is one: who reads "bounces mail" wants to hear of the bounces, though refusals may weigh more.
 static const struct {
     const char *name;
     const char *says;
+    const char *mark;
 } classes[VERDICT_CLASSES] = {
     [VERDICT_SPAMBOT_DIRECT] = {"spambot-direct",
-                                "acts like a spam bot that sends straight to mail providers"},
+                                "acts like a spam bot that sends straight to mail providers", NULL},
     [VERDICT_SPAMBOT_SMARTHOST] = {"spambot-smarthost",
-                                   "acts like a spam bot that sends through the smarthost"},
-    [VERDICT_COMPROMISED_ACCOUNT] = {"compromised-account", "uses mail accounts that look stolen"},
-    [VERDICT_SOCKS_RELAY] = {"socks-relay", "relays mail for others by SOCKS"},
-    [VERDICT_PROXY_ABUSE] = {"proxy-abuse", "looks like a proxy that others dial through"},
-    [VERDICT_BACKSCATTER] = {"backscatter", "bounces mail to people who never sent any"},
-    [VERDICT_OPEN_RELAY] = {"open-relay", "passes on mail for anybody"},
-    [VERDICT_HARVESTER] = {"harvester", "tries out which mail addresses exist"},
-    [VERDICT_AUTH_GUESSING] = {"auth-guessing", "guesses passwords of mail accounts"},
-    [VERDICT_POLICY_LIMIT] = {"policy-limit", "is over the mail limit of its contract"},
+                                   "acts like a spam bot that sends through the smarthost", NULL},
+    [VERDICT_COMPROMISED_ACCOUNT] = {"compromised-account", "uses mail accounts that look stolen",
+                                     NULL},
+    [VERDICT_SOCKS_RELAY] = {"socks-relay", "relays mail for others by SOCKS", "socks-relay"},
+    [VERDICT_PROXY_ABUSE] = {"proxy-abuse", "looks like a proxy that others dial through",
+                             "backconnect"},
+    [VERDICT_BACKSCATTER] = {"backscatter", "bounces mail to people who never sent any",
+                             "backscatter"},
+    [VERDICT_OPEN_RELAY] = {"open-relay", "passes on mail for anybody", "open-relay"},
+    [VERDICT_HARVESTER] = {"harvester", "tries out which mail addresses exist", "harvest"},
+    [VERDICT_AUTH_GUESSING] = {"auth-guessing", "guesses passwords of mail accounts",
+                               "auth-guessing"},
+    [VERDICT_POLICY_LIMIT] = {"policy-limit", "is over the mail limit of its contract",
+                              "policy-limits"},
 };
 
 static const char *const event_names[] = {"opened", "updated", "closed"};
@@ -136,16 +143,45 @@ static const char *rests_on(uint32_t sources)
     }
 }
 
+static bool is_mark(const struct verdict *v, const struct verdict_evidence *e)
+{
+    const char *mark = v->class_ < VERDICT_CLASSES ? classes[v->class_].mark : NULL;
+    return mark && strcmp(e->detector, mark) == 0 && e->counted && e->log_odds > 0;
+}
+
+bool verdict_tells_class(const struct verdict *v)
+{
+    if (v->class_ >= VERDICT_CLASSES || !classes[v->class_].mark)
+        return true;
+    for (uint32_t i = 0; i < v->evidence_count; i++) {
+        if (is_mark(v, &v->evidence[i]))
+            return true;
+    }
+    return false;
+}
+
+// The evidence that the sentence tells: the class's own mark before the strongest of all.
+static const struct verdict_evidence *telling(const struct verdict *v)
+{
+    const struct verdict_evidence *best = NULL;
+    bool own = false;
+    for (uint32_t i = 0; i < v->evidence_count; i++) {
+        const struct verdict_evidence *e = &v->evidence[i];
+        bool mark = is_mark(v, e);
+        if (!e->counted || (own && !mark))
+            continue;
+        if (!best || (mark && !own) || e->log_odds > best->log_odds)
+            best = e;
+        own = mark;
+    }
+    return best;
+}
+
 void verdict_sentence(const struct verdict *v, char out[static VERDICT_SENTENCE_MAX])
 {
     char subscriber[SUBSCRIBER_TEXT_MAX];
     char since[TIME_TEXT_MAX];
-    const struct verdict_evidence *best = NULL;
-    for (uint32_t i = 0; i < v->evidence_count; i++) {
-        const struct verdict_evidence *e = &v->evidence[i];
-        if (e->counted && (!best || e->log_odds > best->log_odds))
-            best = e;
-    }
+    const struct verdict_evidence *best = telling(v);
     time_format(v->first_ms - v->first_ms % 1000, since);
     const char *who = v->party.kind == PARTY_LINE ? v->party.id
                                                   : subscriber_key_format(&v->key, subscriber);

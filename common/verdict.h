@@ -128,7 +128,12 @@ struct verdict {
     struct verdict_evidence evidence[VERDICT_EVIDENCE_MAX];
 };
 
-// One sentence: who, what, since when, on what; the source is said where it is not packets alone.
+// Does the class's own mark count in it, or has the class none? A later verdict of the same offence may rest on what
+// is left of it, such as refusals without the bounces.
+bool verdict_tells_class(const struct verdict *v);
+
+// One sentence: who, what, since when, on what (the class's own mark, else the strongest evidence); the source is
+// said where it is not packets alone.
 void verdict_sentence(const struct verdict *v, char out[static VERDICT_SENTENCE_MAX]);
 
 json_t *verdict_to_json(const struct verdict *v); // new reference; NULL: out of memory

@@ -11,6 +11,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "allotment.h"
 #include "common/buf.h"
 #include "common/log.h"
 #include "common/loop.h"
@@ -20,6 +21,7 @@
 
 #define WAIT_MS    10000
 #define ANSWER_MAX 32768
+#define DOMAINS    "Domains: "
 #define CERT_END   "-----END CERTIFICATE-----\n"
 
 struct enrolment {
@@ -29,6 +31,7 @@ struct enrolment {
     char key[512], key_new[520];
     struct transport_address address;
     const char *where; // the same as text
+    char domains[800]; // "": any
     struct buf answer;
 };
 
@@ -160,15 +163,37 @@ static int replace(const struct enrolment *e, const char *name, struct span cont
     return rc == 0 && rename(fresh, path) < 0 ? -errno : rc;
 }
 
-// "OK\n", this sensor's certificate, the authority's.
+// A line "Domains: 7,16-20", when it was given some. What instances took of those before is theirs no longer.
+static int keep_domains(struct enrolment *e, struct span *s)
+{
+    char path[530];
+    struct allotment given;
+    const uint8_t *end = memchr(s->data, '\n', s->len);
+    bool told = end && s->len > strlen(DOMAINS) && memcmp(s->data, DOMAINS, strlen(DOMAINS)) == 0;
+    snprintf(path, sizeof path, "%s/" ALLOTMENT_FILE, e->folder);
+    if (!told)
+        return unlink(path) == 0 || errno == ENOENT ? 0 : -errno;
+    size_t len = (size_t)(end - s->data);
+    snprintf(e->domains, sizeof e->domains, "%.*s", (int)(len - strlen(DOMAINS)),
+             (const char *)s->data + strlen(DOMAINS));
+    *s = span_cut(*s, len + 1, s->len);
+    if (allotment_parse(e->domains, &given) < 0)
+        return -EBADMSG;
+    return replace(e, ALLOTMENT_FILE, span_of_text(e->domains));
+}
+
+// "OK\n", perhaps domains, this sensor's certificate, the authority's.
 static int keep(struct enrolment *e)
 {
     struct span s = span_cut(buf_span(&e->answer), 3, e->answer.len);
     const uint8_t *end = s.len > 0 ? memmem(s.data, s.len, CERT_END, strlen(CERT_END)) : NULL;
     if (!end)
         return -EBADMSG;
+    int rc = keep_domains(e, &s);
+    if (rc < 0)
+        return rc;
     size_t len = (size_t)(end - s.data) + strlen(CERT_END);
-    int rc = replace(e, RENEW_ADDRESS_FILE, span_of_text(e->where));
+    rc = replace(e, RENEW_ADDRESS_FILE, span_of_text(e->where));
     if (rc == 0)
         rc = replace(e, "ca.pem", span_cut(s, len, s.len));
     if (rc == 0)
@@ -181,7 +206,8 @@ static int keep(struct enrolment *e)
 // Root enrols, the sensor's user reads: the files are that user's who owns what the folder is in (/var/lib/postern).
 static int hand_over(const struct enrolment *e)
 {
-    static const char *const names[] = {".", "key.pem", "cert.pem", "ca.pem", RENEW_ADDRESS_FILE};
+    static const char *const names[] = {".",      "key.pem",          "cert.pem",
+                                        "ca.pem", RENEW_ADDRESS_FILE, ALLOTMENT_FILE};
     char path[520];
     struct stat above;
     snprintf(path, sizeof path, "%s/..", e->folder);
@@ -190,7 +216,8 @@ static int hand_over(const struct enrolment *e)
     int rc = stat(path, &above) == 0 ? 0 : -errno;
     for (size_t i = 0; rc == 0 && i < sizeof names / sizeof names[0]; i++) {
         snprintf(path, sizeof path, "%s/%s", e->folder, names[i]);
-        rc = lchown(path, above.st_uid, above.st_gid) == 0 ? 0 : -errno;
+        if (lchown(path, above.st_uid, above.st_gid) < 0 && errno != ENOENT)
+            rc = -errno;
     }
     return rc;
 }
@@ -206,7 +233,8 @@ static int judge(struct enrolment *e)
             log_error("%s: %s", e->folder, strerror(-rc));
             return EX_CANTCREAT;
         }
-        log_info("sensor %s is enrolled; its key is in %s", e->name, e->folder);
+        log_info("sensor %s is enrolled%s%s; its key is in %s", e->name,
+                 e->domains[0] ? " for domains " : "", e->domains, e->folder);
         return 0;
     }
     size_t len = a->len > 4 ? a->len - 4 : 0;

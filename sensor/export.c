@@ -247,7 +247,6 @@ void export_flow(void *ctx, struct flow_table *t, struct flow *f, unsigned flags
     struct export *x = ctx;
     struct dialogue *d = dialogue_of(t->dialogues, f);
     bool write = wanted(x, f, d), print = x->config.print && flow_proto(f) == 6;
-    (void)t_us;
     f->flags &= (uint16_t)~FLOW_CHANGED;
     // A flow that is not told of may become one that is: its counters are kept until it ends.
     if (!write && !(print && (flags & RECORD_END))) {
@@ -267,6 +266,8 @@ void export_flow(void *ctx, struct flow_table *t, struct flow *f, unsigned flags
     fill_counters(f, d, r);
     if (d)
         proto_report(&d->proto, r);
+    if (f->watch && carriers_take(t, f, flags & RECORD_END, t_us, &r->carrier))
+        r->groups |= RECORD_HAS_CARRIER;
     bool silent = !d && !(f->flags & FLOW_NO_DIALOGUE);
     if (r->app == RECORD_APP_UNKNOWN && (silent || (f->incomplete & RECORD_FLOW_ONLY))) {
         r->app = export_app_of_port(r->responder_port, r->ip_proto);

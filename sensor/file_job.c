@@ -158,8 +158,9 @@ int file_job(struct daemon *d)
     struct file_job j = {0};
     struct control_status *status = NULL;
     const struct sensor_conf *c = d->conf;
-    domain_settle(d, d->conf, daemon_has(d->args, "output") || !c->spool);
-    int rc = judge_options(d);
+    int rc = domain_settle(d, d->conf, daemon_has(d->args, "output") || !c->spool);
+    if (rc == 0)
+        rc = judge_options(d);
     if (rc == 0)
         rc = setup_sets(d->site, &j.job.subscribers, &j.job.smarthosts);
     if (rc == 0)

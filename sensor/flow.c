@@ -37,8 +37,9 @@ struct flow_table *flow_table_new(const struct flow_config *config, struct stats
     t->paths = intern_new(config->realms);
     t->mirror = mirror_new(config->mirror_entries, config->duplicate_us);
     t->dialogues = dialogues_new(config->dialogues, &config->stream);
+    t->carriers = carriers_new(config->flows);
     if (!t->flow || !t->head || !t->wheel || !t->realms || !t->paths || !t->mirror ||
-        !t->dialogues) {
+        !t->dialogues || !t->carriers) {
         flow_table_free(t);
         return NULL;
     }
@@ -58,6 +59,7 @@ void flow_table_free(struct flow_table *t)
 {
     if (!t)
         return;
+    carriers_free(t->carriers);
     dialogues_free(t->dialogues);
     mirror_free(t->mirror);
     intern_free(t->paths);

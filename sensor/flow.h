@@ -4,15 +4,17 @@
 //   flow_packet.c    what a packet does to its flow: counters, new flows, ICMP
 //   flow_tcp.c       the state of a connection: handshake, close, port reuse
 //   flow_time.c      deadlines in packet time, the minute's end
+//   carriers.c       long flows of subscribers, and what they open behind the data of these
 //   dialogue.c       streams and trackers of the flows that carry octets worth following
 //
-// A flow takes 160 octets here, 20 in the wheel and at most 8 in the hash table. All else it may need
+// A flow takes 160 octets here, 20 in the wheel, 8 for long flows and at most 8 in the hash table. All else it may need
 // (held segments, tracker state) comes from pools. The order of events is a function of the packets
 // alone. What there is to tell goes to `report`, which clears what it has told.
 #pragma once
 
 #include <stddef.h>
 
+#include "carriers.h"
 #include "common/addr.h"
 #include "common/record.h"
 #include "dialogue.h"
@@ -67,11 +69,11 @@ struct flow {
     uint32_t hash_next;
     uint32_t dialogue; // 0: none
     int64_t last_us;
-    uint16_t flags;      // enum flow_flags
-    uint8_t state;       // enum flow_state
-    uint8_t handshake;   // enum record_handshake
-    uint16_t incomplete; // enum record_incomplete
-    uint16_t ndpi_protocol;
+    uint16_t flags;        // enum flow_flags
+    uint8_t state;         // enum flow_state
+    uint8_t handshake;     // enum record_handshake
+    uint16_t incomplete;   // enum record_incomplete
+    uint16_t watch;        // FLOW_WATCHED: carriers.h looks at every packet; else 0
     uint32_t newer, older; // list by age
     // Of here on index 0 is the initiator, 1 the responder. Counters are since the last record.
     uint32_t end[2]; // highest sequence number seen, plus one
@@ -89,11 +91,20 @@ struct flow {
     uint32_t first_ms;   // from start to the first packet since the last record
     uint32_t outcome_ms; // from start to the outcome not yet told, plus 1; 0: none
     uint32_t isn[2];
-    uint32_t handshake_us; // from start to the first SYN-ACK, then to the handshake's end
+    union {
+        uint32_t handshake_us; // from start to the first SYN-ACK, then to the handshake's end
+        struct {               // of a watched flow, long behind its handshake (carriers.h)
+            uint16_t tick, covered;
+        } down;
+    };
     uint32_t rtt_us;
     uint32_t path; // interned
     uint8_t app, app_source;
+    uint16_t ndpi_protocol;
 };
+
+// Above every count of events that is not told at once: one comparison finds both.
+#define FLOW_WATCHED 0x8000u
 
 _Static_assert(sizeof(struct flow) <= 160, "a flow stays small");
 _Static_assert(offsetof(struct flow, start_us) == 120, "what every packet touches stands in front");
@@ -141,6 +152,7 @@ struct flow_table {
     struct intern *realms, *paths;
     struct mirror *mirror;
     struct dialogues *dialogues;
+    struct carriers *carriers;
     struct stats *stats; // borrowed
     flow_report_fn report;
     void *report_ctx;

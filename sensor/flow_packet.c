@@ -57,22 +57,25 @@ static inline void count(struct flow_table *t, struct flow *f, const struct pack
     f->ttl_max = most > f->ttl_max ? most : f->ttl_max;
 }
 
-static void overflowing(struct flow_table *t, struct flow *f, int64_t t_us)
+static void look_closer(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
 {
+    if (f->watch && dir == 1 && p->payload_wire > 0)
+        carriers_data(f, p->t_us);
     if (f->octets[0] >= TELL_OCTETS || f->octets[1] >= TELL_OCTETS ||
         f->retransmissions[0] >= TELL_EVENTS || f->retransmissions[1] >= TELL_EVENTS ||
         f->duplicates >= TELL_EVENTS || f->syn_count >= TELL_EVENTS)
-        t->report(t->report_ctx, t, f, 0, t_us);
+        t->report(t->report_ctx, t, f, 0, p->t_us);
 }
 
-static inline void tell_before_overflow(struct flow_table *t, struct flow *f, int64_t t_us)
+static inline void tell_before_overflow(struct flow_table *t, struct flow *f,
+                                        const struct packet *p, unsigned dir)
 {
     // Coarser, and one comparison each: what passes it is looked at again. The four counts stand in a row.
     uint64_t events;
     memcpy(&events, (const uint8_t *)f + offsetof(struct flow, retransmissions), sizeof events);
-    if (((f->octets[0] | f->octets[1]) >= TELL_OCTETS) |
-        ((events & UINT64_C(0x8000800080008000)) != 0))
-        overflowing(t, f, t_us);
+    if ((f->octets[0] | f->octets[1]) >= TELL_OCTETS ||
+        ((events & UINT64_C(0x8000800080008000)) | f->watch) != 0)
+        look_closer(t, f, p, dir);
 }
 
 _Static_assert(offsetof(struct flow, syn_count) == offsetof(struct flow, retransmissions) + 6,
@@ -122,7 +125,7 @@ static void tcp_packet(struct flow_table *t, const struct packet *p, const struc
         counted(t, f, p, dir);
         if (f->dialogue ? !flow_tcp_talk(t, f, p, dir) : !flow_tcp_pass(t, f, p, dir))
             flow_tcp(t, f, p, dir);
-        tell_before_overflow(t, f, p->t_us);
+        tell_before_overflow(t, f, p, dir);
         return;
     }
     if (f) {
@@ -152,11 +155,13 @@ static void tcp_packet(struct flow_table *t, const struct packet *p, const struc
             f->flags |= FLOW_MAIL;
             t->stats->mail_flows++;
         }
+        if (f->handshake == RECORD_HANDSHAKE_PENDING && flow_end(f, swapped) == 0)
+            carriers_opened(t, f);
     }
     unsigned dir = flow_end(f, swapped);
     counted(t, f, p, dir);
     flow_tcp(t, f, p, dir);
-    tell_before_overflow(t, f, p->t_us);
+    tell_before_overflow(t, f, p, dir);
 }
 
 static void datagram(struct flow_table *t, const struct packet *p, const struct flow_place *at)
@@ -179,13 +184,15 @@ static void datagram(struct flow_table *t, const struct packet *p, const struct 
         t->stats->udp_flows++;
         describe(t, f, p, answers ? 1 : 0);
         flow_arm(t, f);
+        if (!answers)
+            carriers_opened(t, f);
     }
     unsigned dir = flow_end(f, swapped);
     t->stats->udp_packets += p->ip_packets;
     count(t, f, p, dir);
     if (flow_port(f, 1) == 53)
         dialogue_datagram(t, f, p, dir);
-    tell_before_overflow(t, f, p->t_us);
+    tell_before_overflow(t, f, p, dir);
 }
 
 // Destination unreachable, and prohibited: the attempt is over. (Time exceeded is not: a loop may heal.)

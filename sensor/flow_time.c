@@ -75,6 +75,8 @@ void flow_end_now(struct flow_table *t, struct flow *f, unsigned how, int64_t t_
         t->stats->one_sided_flows += answered && (f->flags & both) != both;
     }
     t->report(t->report_ctx, t, f, RECORD_END, t_us);
+    if (f->watch)
+        carriers_drop(t, f);
     dialogue_free(t, f);
     flow_set_state(t, f, FLOW_DONE, t_us);
 }
@@ -169,8 +171,10 @@ void flow_minute(struct flow_table *t, int64_t t_us)
     while (i != FLOW_NONE) {
         struct flow *f = &t->flow[i];
         i = f->newer;
-        if (f->flags & FLOW_CHANGED)
+        if (f->flags & FLOW_CHANGED) {
+            carriers_minute(t, f, t_us);
             t->report(t->report_ctx, t, f, 0, t_us);
+        }
         dialogue_reconsider(t, f);
     }
     t->minute_first = FLOW_NONE;

@@ -318,7 +318,9 @@ int live_reload(struct daemon *d, void *new_conf)
 {
     struct live *l = d->state;
     struct prefix_set *subscribers, *smarthosts;
-    domain_settle(d, new_conf, false);
+    int rc = domain_settle(d, new_conf, false);
+    if (rc != 0)
+        return rc;
     const char *fixed = fixed_key(d->conf, new_conf);
     if (fixed) {
         log_error("%s: a change needs a restart of the sensor", fixed);
@@ -328,7 +330,7 @@ int live_reload(struct daemon *d, void *new_conf)
         workers_reload(l->workers);
         return 0;
     }
-    int rc = setup_sets(d->site, &subscribers, &smarthosts);
+    rc = setup_sets(d->site, &subscribers, &smarthosts);
     if (rc != 0)
         return rc;
     sensor_declare(l->job.sensor, new_conf, subscribers, smarthosts, d->site->smarthosts.count > 0);

@@ -201,8 +201,9 @@ int live_setup(struct daemon *d, struct live *l)
     size_t interfaces = live_interfaces(d, interface, SENSOR_INTERFACES_MAX);
     size_t processes = (size_t)c->processes;
     l->d = d;
-    domain_settle(d, d->conf, false);
-    int rc = sensor_conf_check_live(d);
+    int rc = domain_settle(d, d->conf, false);
+    if (rc == 0)
+        rc = sensor_conf_check_live(d);
     if (rc == 0)
         rc = judge_args(d, interfaces);
     if (rc != 0)

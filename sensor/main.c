@@ -14,7 +14,8 @@
 
 static const struct daemon_option options[] = {
     {'i', "interface", "IFACE", true, "Interface to capture from; may be repeated."},
-    {'r', "read", "CAPTURE", true, "Capture to read (pcap, pcapng, .gz); may be repeated."},
+    {'r', "read", "CAPTURE", true,
+     "Capture to read (pcap, pcapng, .gz; -: standard input); may be repeated."},
     {'o', "output", "RECORDS", false, "File of records to write, - for standard output."},
     {0, "mail-log", NULL, false, "Read logs of mail servers: -r FILE, or sensor.mail_log live."},
     {0, "print", "flows", false, "Print a JSON object for every mail and SOCKS flow."},

@@ -52,8 +52,8 @@ const struct conf_key sensor_conf_keys[] = {
      .def = "sensor",
      .help = "Name of this sensor in coverage, status and reports."},
     NUMBER(domain, 0, 4294967295.0, "0", NULL,
-           "Observation domain: a number of its own for each sensor process of the site; 0: made "
-           "of the "
+           "Observation domain: a number of its own for each sensor process of the site; 0: one "
+           "that the enrolment gave, else made of the "
            "machine's id and name, the instance and the spool, 1 for records that go to a file."),
     CHOICE(leg, leg_names, "access", "Where the mirrored link stands."),
     CHOICE(nat, nat_names, "inside", "On which side of address translation the mirror stands."),

@@ -62,6 +62,10 @@ int setup_key(const struct daemon *d, struct keyed_hash_key *out)
     log_error("%ssensor.key_file: %s: %s", place, c->key_file,
               rc == -EPERM    ? "others may read it; chmod 600"
               : rc == -EINVAL ? "has no line \"ID HEX64\"; write one"
+              : rc == -ENOENT ? "is not there; take the site's key from another sensor, or write a "
+                                "line \"ID HEX64\""
+              : rc == -EACCES ? "the sensor's user may not read it; chown it to site.user"
+              : rc == -EISDIR ? "is a folder; name the file in it"
                               : strerror(-rc));
     return EX_CONFIG;
 }

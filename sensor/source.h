@@ -58,7 +58,7 @@ static inline void source_close(struct source *s)
     s->kind = NULL;
 }
 
-// ---- Capture files: pcap, pcapng, and both compressed by gzip.
+// ---- Capture files: pcap, pcapng, and both compressed by gzip; "-" is standard input.
 
 enum source_state { SOURCE_WHOLE, SOURCE_TRUNCATED, SOURCE_BROKEN, SOURCE_EMPTY };
 

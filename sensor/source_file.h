@@ -10,4 +10,6 @@ struct source_file;
 int source_file_open(struct source_input *input, struct source_file **out);
 // Frames 1 to `max`, borrowed until the next call; 0: no more will come, and `input` says why.
 size_t source_file_next(struct source_file *f, struct source_frame *out, size_t max);
+// Can it be closed and opened once more? Not what comes through a pipe.
+bool source_file_reopens(const struct source_file *f);
 void source_file_close(struct source_file *f);

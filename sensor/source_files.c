@@ -51,7 +51,7 @@ static void read_next(struct part *p, size_t max)
         end(p);
 }
 
-// When does it begin? The file is closed again: there may be more of them than descriptors.
+// When does it begin? The file is closed again: there may be more of them than descriptors. A pipe stays open.
 static int look(struct part *p)
 {
     int rc = source_file_open(p->input, &p->file);
@@ -59,6 +59,10 @@ static int look(struct part *p)
         return rc;
     read_next(p, 1);
     p->first_us = p->done ? 0 : time_of(p);
+    if (!p->done && !source_file_reopens(p->file)) {
+        p->begun = true;
+        return 0;
+    }
     source_file_close(p->file);
     p->file = NULL;
     if (!p->done)

@@ -28,6 +28,8 @@
     X(one_sided_flows, "TCP flows ended with one direction only")                      \
     X(ended_flows, "TCP flows ended")                                                  \
     X(evicted_flows, "flows ended early because the flow table was full")              \
+    X(carriers, "long flows watched for what is opened behind their data")             \
+    X(carriers_refused, "long flows not watched, or no longer: no place left")         \
     X(dialogues, "dialogues followed")                                                 \
     X(dialogues_refused, "dialogues not followed: no place left")                      \
     X(dialogues_evicted, "dialogues no longer followed: their place was needed")       \

@@ -7,12 +7,15 @@
 // else has made shows by the servers on it that are gone: a sequential test over first contacts with
 // submission and mailbox servers. docs/detectors/auth-guessing.md.
 #include "detector.h"
+#include "recent.h"
 #include "sprt.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 struct guessing_conf {
-    int64_t accounts, providers;
+    int64_t accounts, providers, failures_hour, accounts_day;
     double share, cap;
 };
 
@@ -20,6 +23,7 @@ extern const struct detector_descriptor detector_auth_guessing;
 
 #define FIELD(m)     offsetof(struct guessing_conf, m)
 #define HOUR_S       3600
+#define DAY_S        86400
 #define AT_LIMIT     11.6 // more of it than any person has accounts: conclusive
 #define PER_DOUBLING 1.0
 #define TRIES_MAX    24
@@ -41,6 +45,22 @@ static const struct conf_key keys[] = {
      .def = "9",
      .unit = "providers",
      .help = "Providers at which logins fail in an hour."},
+    {.name = "failures_hour",
+     .type = CONF_INT,
+     .offset = FIELD(failures_hour),
+     .min = 5,
+     .max = 60000,
+     .def = "90",
+     .unit = "tries",
+     .help = "Failed tries in an hour over two accounts or providers and more: a ticket."},
+    {.name = "accounts_day",
+     .type = CONF_INT,
+     .offset = FIELD(accounts_day),
+     .min = 2,
+     .max = 22,
+     .def = "12",
+     .unit = "accounts",
+     .help = "Accounts of one provider that fail in a day: a ticket."},
     {.name = "share",
      .type = CONF_REAL,
      .offset = FIELD(share),
@@ -73,10 +93,23 @@ struct guessing_state {
     struct sprt list; // first contacts with servers of accounts
     uint32_t met[MET_MAX];
     uint16_t met_next, reached;
-    struct {
-        uint32_t user, provider, seen_s;
-    } tried[TRIES_MAX];
+    // Failed pairs of account and provider, the latest.
+    uint32_t user[TRIES_MAX], provider[TRIES_MAX], base_s;
+    uint16_t seen[TRIES_MAX]; // recent.h
+    // Tries of the day, fading.
+    float tries, failed;
+    uint32_t faded_s;
 };
+
+static void fade(struct guessing_state *s, uint32_t now_s)
+{
+    if (now_s > s->faded_s) {
+        float k = (float)exp(-(double)(now_s - s->faded_s) / DAY_S);
+        s->tries *= k;
+        s->failed *= k;
+        s->faded_s = now_s;
+    }
+}
 
 // The latest providers, in a ring: whether this one was met before.
 static bool is_met(struct guessing_state *s, uint32_t provider)
@@ -110,6 +143,23 @@ static void try_list(struct guessing_state *s, const struct minute_row *r,
         sprt_fail(&s->list, &rule, t_ms, start_ms, 1);
 }
 
+static void note(struct guessing_state *s, const struct minute_digest *d, uint32_t now_s)
+{
+    uint32_t user = (uint32_t)(d->user ^ d->user >> 32), provider = providers_hash(d);
+    size_t place = 0;
+    for (size_t k = 0; k < TRIES_MAX; k++) {
+        if (s->seen[k] != 0 && s->user[k] == user && s->provider[k] == provider) {
+            place = k;
+            break;
+        }
+        if (s->seen[k] < s->seen[place])
+            place = k;
+    }
+    s->user[place] = user;
+    s->provider[place] = provider;
+    recent_set(&s->base_s, s->seen, TRIES_MAX, place, now_s);
+}
+
 static void observe(void *state, const struct window *w, const struct minute_row *r,
                     const struct window_contacts *contacts, const struct detector_ctx *ctx)
 {
@@ -117,6 +167,9 @@ static void observe(void *state, const struct window *w, const struct minute_row
     (void)contacts;
     struct guessing_state *s = state;
     uint32_t now_s = (uint32_t)(ctx->now_ms / 1000);
+    fade(s, now_s);
+    s->tries += (float)minute_sum(r, MINUTE_OUT, MINUTE_auth);
+    s->failed += (float)minute_sum(r, MINUTE_OUT, MINUTE_auth_failed);
     for (uint32_t i = 0; i < r->digest_count; i++) {
         const struct minute_digest *d = &r->digest[i];
         if (d->direction != MINUTE_OUT)
@@ -124,43 +177,34 @@ static void observe(void *state, const struct window *w, const struct minute_row
         bool of_account = d->role == MINUTE_SUBMISSION || d->role == MINUTE_ACCESS;
         if (of_account && (d->flags & MINUTE_DIGEST_OUTCOME) && !ctx->site_failing)
             try_list(s, r, d);
-        if (!(d->flags & MINUTE_DIGEST_AUTH_FAILED))
-            continue;
-        uint32_t user = (uint32_t)(d->user ^ d->user >> 32), provider = providers_hash(d);
-        size_t place = 0;
-        for (size_t k = 0; k < TRIES_MAX; k++) {
-            if (s->tried[k].seen_s != 0 && s->tried[k].user == user &&
-                s->tried[k].provider == provider) {
-                place = k;
-                break;
-            }
-            if (s->tried[k].seen_s < s->tried[place].seen_s)
-                place = k;
-        }
-        s->tried[place].user = user;
-        s->tried[place].provider = provider;
-        s->tried[place].seen_s = now_s;
+        if (d->flags & MINUTE_DIGEST_AUTH_FAILED)
+            note(s, d, now_s);
     }
 }
 
-static void count(const struct guessing_state *s, int64_t now_ms, double *accounts,
-                  double *providers)
+// Different accounts and providers of the pairs that failed since then, and when the first of them did.
+static int64_t count(const struct guessing_state *s, int64_t now_ms, int64_t window_s,
+                     double *accounts, double *providers)
 {
-    int64_t since_s = now_ms / 1000 - HOUR_S;
+    int64_t since_s = now_ms / 1000 - window_s, first_s = now_ms / 1000;
     *accounts = *providers = 0;
     for (size_t k = 0; k < TRIES_MAX; k++) {
-        if (s->tried[k].seen_s == 0 || s->tried[k].seen_s < since_s)
+        int64_t seen_s = recent_s(s->base_s, s->seen[k]);
+        if (s->seen[k] == 0 || seen_s < since_s)
             continue;
-        bool new_user = s->tried[k].user != 0, new_provider = true;
+        bool new_user = s->user[k] != 0, new_provider = true;
         for (size_t i = 0; i < k; i++) {
-            if (s->tried[i].seen_s == 0 || s->tried[i].seen_s < since_s)
+            if (s->seen[i] == 0 || recent_s(s->base_s, s->seen[i]) < since_s)
                 continue;
-            new_user = new_user && s->tried[i].user != s->tried[k].user;
-            new_provider = new_provider && s->tried[i].provider != s->tried[k].provider;
+            new_user = new_user && s->user[i] != s->user[k];
+            new_provider = new_provider && s->provider[i] != s->provider[k];
         }
         *accounts += new_user;
         *providers += new_provider;
+        if (seen_s < first_s)
+            first_s = seen_s;
     }
+    return first_s * 1000;
 }
 
 static size_t find_list(const struct guessing_state *state, const struct detector_ctx *ctx,
@@ -180,6 +224,7 @@ static size_t find_list(const struct guessing_state *state, const struct detecto
                                100.0 * s.failures / (s.failures + s.successes), 100 * (1 - THETA0),
                                "percent failed", (int32_t)window_s, weight);
     out->supports = out->defines = DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
+    out->raw = DETECTOR_RAW_SERVICES;
     out->ceiling = VERDICT_TICKET;
     out->evidence.conclusive = true;
     out->evidence.first_ms = s.first_ms;
@@ -192,6 +237,81 @@ static size_t find_list(const struct guessing_state *state, const struct detecto
     return 1;
 }
 
+// The most accounts that failed at one and the same provider in a day: a school forgets passwords at many.
+static int64_t count_at_one(const struct guessing_state *s, int64_t now_ms, double *accounts)
+{
+    int64_t since_s = now_ms / 1000 - DAY_S, first_s = now_ms / 1000;
+    *accounts = 0;
+    for (size_t k = 0; k < TRIES_MAX; k++) {
+        double here = 0;
+        int64_t begin_s = now_ms / 1000;
+        // Each pair stands once, so the pairs of a provider are its accounts.
+        for (size_t i = 0; i < TRIES_MAX && s->seen[k] != 0; i++) {
+            int64_t seen_s = recent_s(s->base_s, s->seen[i]);
+            if (s->seen[i] == 0 || seen_s < since_s || s->user[i] == 0 ||
+                s->provider[i] != s->provider[k])
+                continue;
+            here++;
+            begin_s = seen_s < begin_s ? seen_s : begin_s;
+        }
+        if (here > *accounts) {
+            *accounts = here;
+            first_s = begin_s;
+        }
+    }
+    return first_s * 1000;
+}
+
+// Fewer accounts than a list has, and more tries than a program makes that has forgotten one password; or a list worked
+// off so slowly that no hour shows it. One account at one provider is neither, however often it fails.
+static size_t find_slow(const struct window *w, const struct guessing_state *state,
+                        const struct detector_ctx *ctx, struct detector_finding *out)
+{
+    const struct guessing_conf *c = ctx->conf;
+    struct guessing_state s = *state;
+    int64_t now = ctx->now_ms;
+    double tries = (double)window_sum(w, FEATURE_LOGIN_TRIES, now, HOUR_S);
+    double failed = (double)window_sum(w, FEATURE_LOGIN_FAILED, now, HOUR_S);
+    double accounts, providers, limit = (double)c->failures_hour * ctx->factor;
+    count(&s, now, HOUR_S, &accounts, &providers);
+    double weight = detector_excess(failed, limit, AT_LIMIT, PER_DOUBLING, c->cap);
+    if (weight > 0 && failed >= c->share * tries && (accounts >= 2 || providers >= 2)) {
+        *out = detector_finding_of(&detector_auth_guessing, failed, limit, "tries", HOUR_S, weight);
+        out->raw = DETECTOR_RAW_TRIES;
+        out->evidence.first_ms = window_first(w, FEATURE_LOGIN_FAILED, now, HOUR_S);
+        snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
+                 "%.0f of %.0f logins failed in an hour, over %.0f accounts at %.0f providers; "
+                 "forgotten passwords stay below %.0f.",
+                 failed, tries, accounts, providers, limit);
+    } else {
+        fade(&s, (uint32_t)(now / 1000));
+        limit = (double)c->accounts_day * ctx->factor;
+        int64_t first_ms = count_at_one(&s, now, &accounts);
+        weight = detector_excess(accounts, limit, AT_LIMIT, PER_DOUBLING, c->cap);
+        if (weight <= 0 || (double)s.failed < c->share * (double)s.tries)
+            return 0;
+        *out = detector_finding_of(&detector_auth_guessing, accounts, limit, "accounts", DAY_S,
+                                   weight);
+        out->evidence.first_ms = first_ms;
+        snprintf(
+            out->evidence.sentence, sizeof out->evidence.sentence,
+            "Logins of %.0f%s accounts of one provider failed in a day, nearly none succeeded; "
+            "forgotten passwords stay below %.0f.",
+            accounts, accounts >= TRIES_MAX ? " and more" : "", limit);
+    }
+    out->supports = out->defines = DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
+    out->ceiling = VERDICT_TICKET;
+    out->evidence.conclusive = true;
+    out->evidence.last_ms = window_last(w, FEATURE_LOGIN_FAILED, now);
+    return 1;
+}
+
+static size_t find_other(const struct window *w, const struct guessing_state *s,
+                         const struct detector_ctx *ctx, struct detector_finding *out)
+{
+    return find_list(s, ctx, out) ? 1 : find_slow(w, s, ctx, out);
+}
+
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX])
 {
@@ -202,8 +322,8 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     double failed = (double)window_sum(w, FEATURE_LOGIN_FAILED, now, HOUR_S);
     double accounts, providers;
     if (failed == 0 || failed < c->share * tries)
-        return find_list(s, ctx, out);
-    count(s, now, &accounts, &providers);
+        return find_other(w, s, ctx, out);
+    count(s, now, HOUR_S, &accounts, &providers);
     // With so few successes, nearly all of a minute's accounts are failed ones.
     double set = (double)(window_sum(w, FEATURE_AUTH_USERS, now, HOUR_S) +
                           window_sum(w, FEATURE_LOGIN_USERS, now, HOUR_S));
@@ -221,11 +341,14 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         limit = other;
         unit = "providers";
     }
+    bool by_providers = strcmp(unit, "providers") == 0;
     if (weight <= 0)
-        return find_list(s, ctx, out);
+        return find_other(w, s, ctx, out);
     struct detector_finding f = detector_finding_of(&detector_auth_guessing, measured, limit, unit,
                                                     HOUR_S, weight);
     f.supports = f.defines = DETECTOR_CLASS(VERDICT_AUTH_GUESSING);
+    if (by_providers)
+        f.raw = DETECTOR_RAW_SERVICES;
     f.evidence.conclusive = true;
     f.evidence.first_ms = window_first(w, FEATURE_LOGIN_FAILED, now, HOUR_S);
     f.evidence.last_ms = window_last(w, FEATURE_LOGIN_FAILED, now);
@@ -243,6 +366,7 @@ const struct detector_descriptor detector_auth_guessing = {
     .help = "Failed logins over many mail accounts or providers.",
     .family = VERDICT_FAMILY_LOGIN,
     .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_UNSAMPLED,
+    .raw = DETECTOR_RAW_ACCOUNTS,
     .keys = keys,
     .conf_size = sizeof(struct guessing_conf),
     .state_size = sizeof(struct guessing_state),

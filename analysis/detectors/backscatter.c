@@ -91,6 +91,7 @@ const struct detector_descriptor detector_backscatter = {
     .help = "Bounces to people who never wrote.",
     .family = VERDICT_FAMILY_BEHAVIOUR,
     .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_ENVELOPE,
+    .raw = DETECTOR_RAW_NULL_SENDERS,
     .keys = keys,
     .conf_size = sizeof(struct backscatter_conf),
     .evaluate = evaluate,

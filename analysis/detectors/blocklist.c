@@ -112,6 +112,7 @@ const struct detector_descriptor detector_blocklist = {
     .help = "Replies that name a blocklist, by its kind.",
     .family = VERDICT_FAMILY_REPUTATION,
     .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_ENVELOPE,
+    .raw = DETECTOR_RAW_LISTINGS,
     .keys = keys,
     .conf_size = sizeof(struct blocklist_conf),
     .evaluate = evaluate,

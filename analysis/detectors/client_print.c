@@ -159,6 +159,7 @@ const struct detector_descriptor detector_client_print = {
     .help = "The TLS client that confirmed bots of this site show.",
     .family = VERDICT_FAMILY_BEHAVIOUR,
     .needs = DETECTOR_HANDSHAKES | DETECTOR_UNSAMPLED | DETECTOR_OWN_DIALOGUE,
+    .raw = DETECTOR_RAW_TLS_CLIENT,
     .keys = keys,
     .conf_size = sizeof(struct client_conf),
     .state_size = sizeof(struct client_state),

@@ -190,6 +190,9 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
                                       : c->campaign_hours;
     struct detector_finding f = detector_finding_of(&detector_direct_mx, h.all, (double)hours,
                                                     "hours", DAY_S, whole ? c->at_limit : c->sign);
+    // A campaign is told by its volume and by its providers; the clock is another matter.
+    if (whole && !patient && !busy)
+        f.raw |= DETECTOR_RAW_REACHED;
     f.supports = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
     f.defines = whole ? f.supports : 0;
     f.ceiling = VERDICT_TICKET;
@@ -228,6 +231,7 @@ const struct detector_descriptor detector_direct_mx = {
     .help = "A line that is no mail server talks to mail providers round the clock.",
     .family = VERDICT_FAMILY_BEHAVIOUR,
     .needs = DETECTOR_PORT25 | DETECTOR_ANSWERS,
+    .raw = DETECTOR_RAW_HOURS,
     .keys = keys,
     .conf_size = sizeof(struct direct_conf),
     .state_size = sizeof(struct direct_state),

@@ -424,6 +424,7 @@ const struct detector_descriptor detector_first_contact = {
     .help = "First contacts with mail providers fail, as they do for one who guesses.",
     .family = VERDICT_FAMILY_CONTACT,
     .needs = DETECTOR_PORT25 | DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_UNSAMPLED,
+    .raw = DETECTOR_RAW_FAILED,
     .keys = keys,
     .conf_size = sizeof(struct first_contact_conf),
     .state_size = sizeof(struct first_contact_state),

@@ -111,6 +111,7 @@ const struct detector_descriptor detector_harvest = {
     .help = "Trying out which addresses exist, with no message meant.",
     .family = VERDICT_FAMILY_REJECTION,
     .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_ENVELOPE,
+    .raw = DETECTOR_RAW_REFUSALS,
     .keys = keys,
     .conf_size = sizeof(struct harvest_conf),
     .evaluate = evaluate,

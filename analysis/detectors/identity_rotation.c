@@ -196,8 +196,11 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
                                                     kinds[best].window_s, weight);
     f.supports = DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST) |
                  DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT) | detector_classes_of(w, ctx->now_ms);
-    f.defines = best == 0 ? DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT)
-                          : DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST);
+    // One cause, one class: that of the way that its mail goes.
+    f.defines = best == USERS ? DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT)
+                              : f.supports & detector_class_of_mail(w, ctx->now_ms);
+    if (best == USERS)
+        f.raw = DETECTOR_RAW_ACCOUNTS;
     f.evidence.first_ms = window_first(w, kinds[best].feature, ctx->now_ms, kinds[best].window_s);
     f.evidence.last_ms = best == SENDERS ? names_last_ms(&s->senders, ctx->now_ms)
                          : best == USERS && users > 0
@@ -227,6 +230,7 @@ const struct detector_descriptor detector_identity_rotation = {
     .help = "One party under many names.",
     .family = VERDICT_FAMILY_IDENTITY,
     .needs = DETECTOR_OWN_DIALOGUE,
+    .raw = DETECTOR_RAW_NAMES,
     .keys = keys,
     .conf_size = sizeof(struct rotation_conf),
     .state_size = sizeof(struct rotation_state),

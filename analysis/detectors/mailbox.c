@@ -267,6 +267,7 @@ const struct detector_descriptor detector_mailbox = {
     .help = "From where an account is used, and what filters and recipients' servers think of it.",
     .family = VERDICT_FAMILY_FILTER,
     .needs = 0,
+    .raw = DETECTOR_RAW_FILTERED,
     .keys = keys,
     .conf_size = sizeof(struct mailbox_conf),
     .state_size = sizeof(struct mailbox_state),

@@ -161,6 +161,7 @@ const struct detector_descriptor detector_open_relay = {
     .help = "Mail from outside that goes on to the same recipient elsewhere.",
     .family = VERDICT_FAMILY_RELAY,
     .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_ENVELOPE,
+    .raw = DETECTOR_RAW_RELAYED,
     .keys = keys,
     .conf_size = sizeof(struct relay_conf),
     .state_size = sizeof(struct relay_state),

@@ -118,13 +118,46 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     return n;
 }
 
+// Limits of longer times that are lower than those of shorter ones: the shorter can never be reached.
+static const char *check(const void *conf, const char **key)
+{
+    const struct limits_conf *c = conf;
+    const struct {
+        int64_t shorter, longer;
+        const char *key, *why;
+    } pairs[] = {
+        {c->messages_10min, c->messages_hour, "messages_10min",
+         "is above messages_hour, so it never holds; lower it, or raise messages_hour (0: none)"},
+        {c->messages_hour, c->messages_day, "messages_hour",
+         "is above messages_day, so it never holds; lower it, or raise messages_day (0: none)"},
+        {c->messages_10min, c->messages_day, "messages_10min",
+         "is above messages_day, so it never holds; lower it, or raise messages_day (0: none)"},
+        {c->recipients_10min, c->recipients_hour, "recipients_10min",
+         "is above recipients_hour, so it never holds; lower it, or raise recipients_hour (0: "
+         "none)"},
+        {c->recipients_hour, c->recipients_day, "recipients_hour",
+         "is above recipients_day, so it never holds; lower it, or raise recipients_day (0: none)"},
+        {c->recipients_10min, c->recipients_day, "recipients_10min",
+         "is above recipients_day, so it never holds; lower it, or raise recipients_day (0: none)"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        if (pairs[i].longer == 0 || pairs[i].shorter <= pairs[i].longer)
+            continue;
+        *key = pairs[i].key;
+        return pairs[i].why;
+    }
+    return NULL;
+}
+
 const struct detector_descriptor detector_policy_limits = {
     .name = "policy-limits",
     .section = "policy_limits",
     .help = "The site's own limits of messages and recipients.",
     .family = VERDICT_FAMILY_VOLUME,
     .needs = DETECTOR_OWN_DIALOGUE,
+    .raw = DETECTOR_RAW_VOLUME,
     .keys = keys,
     .conf_size = sizeof(struct limits_conf),
     .evaluate = evaluate,
+    .check = check,
 };

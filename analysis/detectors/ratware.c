@@ -91,7 +91,7 @@ static double short_weight(const struct window *w, const struct ratware_conf *c,
 {
     bool lasted = ctx->now_ms - w->first_ms >= c->long_ms;
     bool written_to = ctx->role != ROLE_HOUSEHOLD ||
-                      window_sum(w, FEATURE_IN25_ANSWERED, ctx->now_ms, HOUR_S) > 0;
+                      window_sum(w, FEATURE_IN25_DELIVERED, ctx->now_ms, HOUR_S) > 0;
     bool returns = sessions > REVISITS_MAX * providers;
     return lasted && !written_to && !returns ? c->tls_short_long : c->tls_short;
 }
@@ -123,6 +123,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         double weight = short_weight(w, c, ctx, established, providers);
         *out = detector_finding_of(&detector_ratware, size, (double)c->small_octets, "octets",
                                    HOUR_S, weight < BLIND_CAP ? weight : BLIND_CAP);
+        out->raw = DETECTOR_RAW_SIZES;
         out->supports = detector_classes_of(w, now);
         out->defines = out->supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
         out->evidence.first_ms = first_ms;
@@ -191,6 +192,7 @@ const struct detector_descriptor detector_ratware = {
     .help = "Programs that speak SMTP as no mail server does.",
     .family = VERDICT_FAMILY_BEHAVIOUR,
     .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_UNSAMPLED,
+    .raw = DETECTOR_RAW_SPEECH,
     .keys = keys,
     .conf_size = sizeof(struct ratware_conf),
     .evaluate = evaluate,

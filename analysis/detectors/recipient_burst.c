@@ -109,8 +109,10 @@ static bool find(const struct window *w, const struct detector_ctx *ctx, const s
     if (best <= 0)
         return false;
     *out = detector_finding_of(&detector_recipient_burst, measured, limit, m->unit, window_s, best);
-    out->supports = DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST) |
-                    DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT);
+    // Without a message through it nobody relays through the smarthost.
+    out->supports = DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT) |
+                    (detector_class_of_mail(w, ctx->now_ms) &
+                     DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST));
     out->ceiling = m->ceiling;
     out->evidence.first_ms = detector_first(w, m->feature, 2, ctx->now_ms, window_s);
     out->evidence.last_ms = detector_last(w, m->feature, 2, ctx->now_ms, window_s);
@@ -169,6 +171,7 @@ const struct detector_descriptor detector_recipient_burst = {
     .help = "More recipients through smarthost and submission than a party needs.",
     .family = VERDICT_FAMILY_VOLUME,
     .needs = DETECTOR_OWN_DIALOGUE,
+    .raw = DETECTOR_RAW_VOLUME,
     .keys = keys,
     .conf_size = sizeof(struct burst_conf),
     .evaluate = evaluate,

@@ -94,7 +94,8 @@ struct rejections_state {
 
 #define HOUR_S 3600
 
-// Refusals of a role in the row, each session's cut to `most`.
+// Refusals of a role in the row, each session's cut to `most`. What names a blocklist is said of the sender and counts
+// as that (blocklist.c); listings of a greeting are none of these.
 static uint64_t refusals(const struct minute_row *r, unsigned role, uint64_t most)
 {
     const uint64_t *c = r->counter[role][MINUTE_OUT];
@@ -108,7 +109,11 @@ static uint64_t refusals(const struct minute_row *r, unsigned role, uint64_t mos
         cut += d->rcpt_5xx < most ? d->rcpt_5xx : most;
     }
     // What no digest lists counts as it is.
-    return (all > listed ? all - listed : 0) + cut + c[MINUTE_messages_5xx];
+    uint64_t bad = (all > listed ? all - listed : 0) + cut + c[MINUTE_messages_5xx];
+    uint64_t named = c[MINUTE_blocklist_policy] + c[MINUTE_blocklist_exploit] +
+                     c[MINUTE_blocklist_unknown];
+    named -= named < c[MINUTE_banner_5xx] ? named : c[MINUTE_banner_5xx];
+    return bad > named ? bad - named : 0;
 }
 
 // When the first of the row's sessions with a refusal began; without a digest, the row's minute.
@@ -228,6 +233,7 @@ const struct detector_descriptor detector_rejections = {
     .help = "Recipients and messages refused for good, far above what a stale list earns.",
     .family = VERDICT_FAMILY_REJECTION,
     .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_OWN_DIALOGUE,
+    .raw = DETECTOR_RAW_REFUSALS,
     .keys = keys,
     .conf_size = sizeof(struct rejections_conf),
     .state_size = sizeof(struct rejections_state),

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 struct spread_conf {
-    int64_t sessions_hour;
+    int64_t sessions_hour, guesses_hour;
     int64_t limit_hour, extreme, small_octets;
     double cap;
 };
@@ -28,7 +28,7 @@ extern const struct detector_descriptor detector_submission_spread;
 #define HOUR_MS        3600000.0
 #define READ_OCTETS    8000.0f // down a session: more than a handshake and an error
 #define MANY_SESSIONS  30
-#define GUESSED_MIN    5  // servers, before small sessions are guesses
+#define GUESSED_MIN    3  // servers, before small sessions are guesses
 #define SUBMITS        1u // bit of a provider at which mail was submitted
 
 static const struct conf_key keys[] = {
@@ -56,6 +56,14 @@ static const struct conf_key keys[] = {
      .def = "240",
      .unit = "sessions",
      .help = "Submission sessions in an hour that no person begins, in the clear or not."},
+    {.name = "guesses_hour",
+     .type = CONF_INT,
+     .offset = FIELD(guesses_hour),
+     .min = 10,
+     .max = 100000,
+     .def = "120",
+     .unit = "sessions",
+     .help = "The same of sessions too small to carry mail, with three providers and more."},
     {.name = "small",
      .type = CONF_INT,
      .offset = FIELD(small_octets),
@@ -196,14 +204,15 @@ static bool find_volume(const struct window *w, const struct spread_state *state
 {
     const struct spread_conf *c = ctx->conf;
     struct spread_state s = *state;
-    double limit = (double)c->sessions_hour * ctx->factor;
     fade(&s, ctx->now_ms);
-    double weight = detector_excess((double)s.sessions, limit, SUFFICES, 2, SUFFICES_CAP);
     bool mail = s.octets >= (float)c->small_octets * s.sessions;
+    double limit = (double)(mail ? c->sessions_hour : c->guesses_hour) * ctx->factor;
+    double weight = detector_excess((double)s.sessions, limit, SUFFICES, 2, SUFFICES_CAP);
     if (weight <= 0 || ctx->role != ROLE_HOUSEHOLD || (!mail && providers < GUESSED_MIN))
         return false;
     *out = detector_finding_of(&detector_submission_spread, (double)s.sessions, limit, "sessions",
                                HOUR_S, weight);
+    out->raw = DETECTOR_RAW_SERVICE_SESSIONS;
     out->supports = out->defines = DETECTOR_CLASS(mail ? VERDICT_COMPROMISED_ACCOUNT
                                                        : VERDICT_AUTH_GUESSING);
     out->ceiling = VERDICT_TICKET;
@@ -287,6 +296,7 @@ const struct detector_descriptor detector_submission_spread = {
     .help = "Submission servers of many unrelated providers.",
     .family = VERDICT_FAMILY_SPREAD,
     .needs = 0,
+    .raw = DETECTOR_RAW_SERVICES,
     .keys = keys,
     .conf_size = sizeof(struct spread_conf),
     .state_size = sizeof(struct spread_state),

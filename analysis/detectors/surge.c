@@ -277,6 +277,7 @@ const struct detector_descriptor detector_surge = {
     .help = "More than is usual for this party at this hour of its week, or as usual.",
     .family = VERDICT_FAMILY_BASELINE,
     .needs = DETECTOR_UNSAMPLED,
+    .raw = DETECTOR_RAW_PAST,
     .keys = keys,
     .conf_size = sizeof(struct surge_conf),
     .state_size = sizeof(struct surge_state),

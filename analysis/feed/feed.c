@@ -69,7 +69,8 @@ static void follow(const struct feed *f, const struct verdict *v, struct ticket 
     t->score = v->score;
     if (v->first_ms < t->first_seen_ms)
         t->first_seen_ms = v->first_ms;
-    verdict_sentence(v, t->sentence);
+    if (t->sentence[0] == '\0' || verdict_tells_class(v))
+        verdict_sentence(v, t->sentence);
     // What people have set (notified, released, ...) is not taken back here.
     if (t->state == TICKET_SUSPECT)
         t->state = (uint8_t)remedy_state(&f->rule.remedy, v, t->detected_ms);

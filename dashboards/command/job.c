@@ -98,7 +98,7 @@ static void become(const struct job *j, pid_t parent, int tell)
     int rc = 0;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    int nothing = open("/dev/null", O_RDONLY);
+    int nothing = j->reads ? STDIN_FILENO : open("/dev/null", O_RDONLY);
     if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0)
         rc = -errno;
     if (rc == 0 && j->output)

@@ -12,6 +12,7 @@ struct job {
     const char *output; // its standard output goes to this file; NULL: to our own
     const char *log;    // its standard error, written anew; NULL: our own
     bool sandboxed;
+    bool reads;    // our standard input is its own; else it has an empty one
     bool progress; // show the progress line on standard error
 };
 

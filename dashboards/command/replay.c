@@ -49,6 +49,8 @@ static int complain(int status, const char *path, const char *why)
 static int check_file(const char *path)
 {
     struct stat st;
+    if (strcmp(path, "-") == 0) // the sensor's to read
+        return 0;
     if (stat(path, &st) != 0)
         return complain(EX_NOINPUT, path, strerror(errno));
     if (S_ISDIR(st.st_mode))
@@ -176,6 +178,7 @@ static int run_stage(struct replay *r, enum stage_id stage)
                           .argv = argv,
                           .log = log,
                           .sandboxed = true,
+                          .reads = stage == STAGE_SENSOR,
                           .progress = r->progress};
         int rc = job_run(&job, &result);
         if (rc < 0) {

@@ -56,7 +56,7 @@ static int try_as(const struct passwd *pw, char *const *captures, size_t count,
     if (access(dir->path, W_OK | X_OK) != 0)
         return 1;
     for (size_t i = 0; i < count; i++)
-        if (access(captures[i], R_OK) != 0)
+        if (strcmp(captures[i], "-") != 0 && access(captures[i], R_OK) != 0)
             return i + 2 < 254 ? (int)(i + 2) : 254;
     return 0;
 }

@@ -11,7 +11,9 @@
 #define WAIT_MS 10000
 
 static const struct command_option options[] = {
-    {'d', "domains", "N,...", "enroll: observation domains it may speak for (default: any)"},
+    {'d', "domains", "N,...",
+     "enroll: observation domains it may speak for, or any, or auto: some that no other sensor has "
+     "(default: what it had, of a new one auto)"},
     {'p', "prefixes", "PREFIX,...", "enroll: its subscribers (default: all of the site's)"},
     {'s', "socket", "PATH", "the collector's control socket (default " SOCKET ")"},
     {0},
@@ -40,7 +42,8 @@ static int add_list(json_t *request, const struct command_args *a, const char *n
     const char *text = command_value(a, name);
     if (!text)
         return 0;
-    json_t *list = list_of(text, numbers);
+    bool word = numbers && (strcmp(text, "any") == 0 || strcmp(text, "auto") == 0);
+    json_t *list = word ? json_string(text) : list_of(text, numbers);
     if (!list || json_object_set_new(request, name, list) < 0) {
         fprintf(stderr, "postern: --%s: write them with commas between\n", name);
         return EX_USAGE;
@@ -60,6 +63,11 @@ static int say(const char *what, const char *name, const json_t *result)
     printf("On the sensor, within a day (collector.enroll says HOST:PORT):\n"
            "  postern-sensor --enroll %s@HOST:PORT\n",
            token);
+    const char *domains = json_string_value(json_object_get(result, "domains"));
+    if (domains && strcmp(domains, "any") != 0)
+        printf(
+            "It speaks for domains %s, and learns them so: sensor.domain need not be set there.\n",
+            domains);
     return 0;
 }
 

@@ -32,11 +32,18 @@ static struct ticket_entry *append(struct ticket_list *l, size_t *room)
     return e;
 }
 
+// Is the first to be shown in place of the second? What names the class's own mark is, before what scores higher.
+static bool says_more(const struct verdict *a, const struct verdict *b)
+{
+    bool tells = verdict_tells_class(a), told = verdict_tells_class(b);
+    return tells == told ? a->score > b->score : tells;
+}
+
 static void take(struct ticket_entry *e, const struct ticket_change *c)
 {
     e->ticket = c->ticket;
-    bool stronger = e->verdict.evidence_count == 0 || c->verdict.score > e->verdict.score;
-    if (c->verdict.evidence_count > 0 && stronger)
+    if (c->verdict.evidence_count > 0 &&
+        (e->verdict.evidence_count == 0 || says_more(&c->verdict, &e->verdict)))
         e->verdict = c->verdict;
     // The sentence names the numbers of the evidence that is shown, not those of a later, weaker one.
     if (e->verdict.evidence_count > 0)

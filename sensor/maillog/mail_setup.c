@@ -40,9 +40,11 @@ static void on_mailbox(void *ctx, const struct keyed_hash *hash, struct span nam
         m->map_error = rc;
 }
 
-static struct coverage declared(const struct sensor_conf *c, uint8_t profile)
+// A file's time is its own: it may be of last month, and pause for days.
+static struct coverage declared(const struct sensor_conf *c, uint8_t profile, bool file)
 {
     struct coverage d = {.leg = COVERAGE_LEG_SMARTHOST,
+                         .alarms = file ? COVERAGE_REPLAY : 0,
                          .nat = (uint8_t)c->nat,
                          .port25 = (uint8_t)c->port25,
                          .tier = (uint8_t)c->tier,
@@ -60,8 +62,9 @@ int mail_setup_open(struct daemon *d, uint8_t profile, bool wait, int64_t now_ms
     // Stamps without a zone are the site's.
     setenv("TZ", d->site->timezone, 1);
     tzset();
-    domain_settle(d, d->conf, daemon_has(d->args, "output") || !c->spool);
-    int rc = setup_sets(d->site, &out->job.subscribers, &out->job.smarthosts);
+    int rc = domain_settle(d, d->conf, daemon_has(d->args, "output") || !c->spool);
+    if (rc == 0)
+        rc = setup_sets(d->site, &out->job.subscribers, &out->job.smarthosts);
     if (rc == 0)
         rc = setup_key(d, &out->key);
     if (rc == 0 && network_file_load(d->site->provider_file, stderr, &out->networks) != 0)
@@ -85,7 +88,7 @@ int mail_setup_open(struct daemon *d, uint8_t profile, bool wait, int64_t now_ms
                  .mailbox_ctx = out},
         .emit = {.sink = out->job.sink.kind ? &out->job.sink : NULL,
                  .networks = out->networks,
-                 .declared = declared(c, profile),
+                 .declared = declared(c, profile, wait),
                  .domain = (uint32_t)c->domain},
         .format = mc->format,
         .now_ms = now_ms,

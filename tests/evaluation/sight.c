@@ -34,8 +34,8 @@ static void close_dialogue(struct flow *f)
 
 bool sight_declare(const struct sight *s, int64_t minute, struct coverage_minute *out)
 {
-    bool worse = s &&
-                 (s->loss > 0 || s->sampling > 1 || s->one_direction || s->flow_only || s->export);
+    bool worse = s && (s->loss > 0 || s->sampling > 1 || s->one_direction || s->flow_only ||
+                       s->export || s->tier_a);
     if (!worse || s->undeclared)
         return false;
     *out = (struct coverage_minute){.minute = minute,
@@ -44,7 +44,7 @@ bool sight_declare(const struct sight *s, int64_t minute, struct coverage_minute
                                     .alarms = s->one_direction ? COVERAGE_ONE_DIRECTION : 0};
     out->sum.t_ms = (minute + 1) * 60000;
     snprintf(out->sum.sensor, sizeof out->sum.sensor, "edge");
-    out->sum.tier = s->export ? COVERAGE_TIER_C : COVERAGE_TIER_A;
+    out->sum.tier = s->export ? COVERAGE_TIER_C : s->tier_a ? COVERAGE_TIER_A : COVERAGE_TIER_B;
     out->sum.profile = s->flow_only ? COVERAGE_FLOW_ONLY : COVERAGE_FULL_ENVELOPE;
     out->sum.sampling = s->sampling > 1 ? s->sampling : 1;
     out->sum.packets = out->sum.octets = out->sum.seen_octets = 100000000;

@@ -253,6 +253,10 @@ static void a_tap_hides_what_it_should(void **state)
     assert_true(sight_declare(&(struct sight){.sampling = 10, .export = true}, 5, &c));
     assert_int_equal(c.sum.sampling, 10);
     assert_int_equal(c.sum.tier, COVERAGE_TIER_C);
+    assert_true(sight_declare(&tier_a, 5, &c));
+    assert_int_equal(c.sum.tier, COVERAGE_TIER_A);
+    assert_true(sight_declare(&(struct sight){.loss = 0.01}, 5, &c));
+    assert_int_equal(c.sum.tier, COVERAGE_TIER_B);
 }
 
 static void events_stand_by_line_and_time(void **state)

@@ -197,12 +197,12 @@ int main(int argc, char **argv)
 {
     uint32_t hosts = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 2000;
     unsigned days = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 7;
-    char folder[] = "/tmp/postern-bench-XXXXXX";
+    char temporary[] = "/tmp/postern-bench-XXXXXX", *folder = argc > 3 ? argv[3] : temporary;
     struct conf_site site;
     struct settings *settings = calloc(1, settings_size());
     const struct conf_section sections[] = {{"site", conf_site_keys, &site},
                                             {"analysis", settings_keys(), settings}};
-    if (!settings || !mkdtemp(folder) ||
+    if (!settings || (argc > 3 ? mkdir(folder, 0700) != 0 : !mkdtemp(folder)) ||
         conf_load_text("bench", ".", "{}\n", 3, sections, 2, stderr) != 0)
         return 1;
     char hash[33];
@@ -234,5 +234,7 @@ int main(int argc, char **argv)
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     printf("largest: %ld kB\n", usage.ru_maxrss);
+    if (argc > 3) // for `postern-analysis --compare` of the same journal
+        return 0;
     return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0 ? 0 : 1;
 }

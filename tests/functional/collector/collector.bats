@@ -240,7 +240,7 @@ stamped() {
     "$POSTERN_BIN/postern-sensor" -c postern.yaml -r odd.pcap -o odd.rec 2>/dev/null
     collect -r odd.rec -j odd
     [ "$(jq .counters.refused_time status.json)" -gt 0 ]
-    jq -e '.problems[] | select(.code == "refused-records") | .text | contains("a time before 2000")' status.json
+    jq -e '.problems[] | select(.code == "refused-records") | .text | contains("a time before 1990")' status.json
     dump odd | jq -es '[.[] | select(.kind == "row") | .minute] | min > "2026"' >/dev/null
     records 2009-04-30T12:00:00Z old.rec
     run -0 --separate-stderr postern replay bot.pcap --json

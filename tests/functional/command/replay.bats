@@ -70,3 +70,21 @@ only_root() { [ "$(id -u)" -eq 0 ] || skip "not root: site.user is not looked at
     run -73 --separate-stderr "$postern" replay x.pcap --state /sys/x
     [[ $stderr == *"/sys/x: cannot be used as a folder for the state: "*"--state"* ]]
 }
+
+@test "a capture comes through a pipe, plain, compressed and as pcapng" {
+    run -0 --separate-stderr "$postern" replay x.pcap --json
+    by_name=$(jq -cS 'del(.problems,.inputs)' <<<"$output")
+    through() { "$@" | "$postern" replay - --json; }
+    for way in "cat x.pcap" "gzip -c x.pcap" "editcap -F pcapng x.pcap -"; do
+        # shellcheck disable=SC2086 # words of a command
+        run -0 --separate-stderr through $way
+        [ "$(jq -cS 'del(.problems,.inputs)' <<<"$output")" = "$by_name" ] || { echo "$way: $output" >&2; false; }
+    done
+    # As another user, who could not open what root holds.
+    if [ "$(id -u)" -eq 0 ]; then
+        run -0 --separate-stderr bash -c "cat x.pcap | '$postern' replay - --json --config p.yaml"
+        [ "$(jq -cS 'del(.problems,.inputs)' <<<"$output")" = "$by_name" ]
+    fi
+    run -65 --separate-stderr "$postern" replay - </dev/null
+    [[ $stderr == *"- is empty"* ]]
+}

@@ -114,7 +114,9 @@ serial_of() { openssl x509 -in "$1" -noout -serial | cut -d= -f2; }
         wait $! || true
         grep -q 'records wait in the spool' "$folder.log"
     done
-    [ "$(grep -c 'its certificate was revoked' collector.log)" -ge 2 ]
+    grep -q 'its certificate was revoked' collector.log # one line a source and minute
+    status_of
+    [ "$(jq .counters.refused_revoked status.json)" -ge 2 ]
 }
 
 @test "a certificate that was revoked is not renewed, and the sensor says so" {
@@ -141,4 +143,32 @@ serial_of() { openssl x509 -in "$1" -noout -serial | cut -d= -f2; }
     jq -e '.problems[] | select(.code == "certificate") | .text | contains("does not say where it was enrolled")' sensor.json
     stop "$collector"
     same_as bot.rec
+}
+
+@test "a sensor without a domain takes what the enrolment gave it; another one is refused in words" {
+    records bot
+    collector
+    run -0 ask sensor enroll edge1 --domains auto
+    [[ $output == *"It speaks for domains 1048576-1049599"* ]]
+    enroll edge1 tls --domains auto
+    [ "$(cat tls/domains)" = 1048576-1049599 ]
+    # live.yaml says domain 1.
+    run -78 "$POSTERN_BIN/postern-sensor" -c live.yaml -r bot.pcap
+    [[ $output == *"sensor.domain: 1 is not among those this sensor was enrolled for; leave the key out, or enrol it again with --domains 1"* ]]
+    # Its records are refused by the collector as well, and it says which.
+    pump bot.rec spool-w "127.0.0.1:$port" tls 1
+    grep -q 'edge1: records of domain 1 are refused: it was enrolled for 1048576-1049599' collector.log
+    sed -i '/^  domain: /d' live.yaml
+    "$POSTERN_BIN/postern-sensor" -c live.yaml -r bot.pcap --status sensor.json
+    [ "$(jq .counters.acknowledged sensor.json)" -eq "$(jq .counters.records sensor.json)" ]
+    # Another instance has another, the same one at its next start.
+    sed 's/^  spool: .*/  spool: spool-2/' live.yaml >second.yaml
+    "$POSTERN_BIN/postern-sensor" -c second.yaml --instance two -r bot.pcap
+    [ "$(find tls -name 'domain-*' -printf '%f\n' | sort | tr '\n' ' ')" = 'domain-1048576 domain-1048640 ' ]
+    rm -r spool-2
+    "$POSTERN_BIN/postern-sensor" -c second.yaml --instance two -r bot.pcap
+    [ "$(find tls -name 'domain-*' | wc -l)" -eq 2 ]
+    stop "$collector"
+    [ "$(jq .counters.refused_foreign_domain status.json)" -eq 523 ]
+    [ "$(jq .counters.sensors status.json)" -eq 2 ]
 }

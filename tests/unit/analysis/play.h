@@ -37,6 +37,16 @@ static inline bool plays_as(const char *yaml, const struct rig_who *who, const s
     return v != NULL;
 }
 
+// Mail that somebody outside delivers; a scanner is greeted and leaves.
+static inline struct rig_flow play_inbound(int64_t start_ms, uint32_t from, bool delivers)
+{
+    return (struct rig_flow){.start_ms = start_ms,
+                             .provider = from,
+                             .direction = MINUTE_IN,
+                             .outcome = MINUTE_OUTCOME_GREETED,
+                             .messages_ok = delivers};
+}
+
 // What one detector says of the party's last row: plays with a threshold no evidence can reach by
 // itself is no use, so the evidence is looked up in an engine whose verdicts open at once.
 static const char *const play_at_once =

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine_parts.h"
 #include "hash.h"
 
 #define MINUTE_MS 60000
@@ -169,6 +170,15 @@ static void put_long(struct player *p, int64_t cut_ms)
         uint64_t times = 1 + (uint64_t)(cut_ms / 60000 % 3) * f->row_swing;
         d->octets_up = f->row_up * times;
         d->octets_down = f->row_down * times;
+        int64_t minute = p->row->minute - RIG_EPOCH_MS / 60000;
+        if (f->tells_every == 0 || minute % f->tells_every != 0)
+            continue;
+        d->carrier_opened = f->tells_opened;
+        d->carrier_behind = f->tells_behind;
+        d->carrier_chance = f->tells_chance;
+        for (unsigned n = 0; n < 3; n++)
+            d->carrier_networks |= UINT64_C(1)
+                                   << (minute / f->tells_every * 3 + n) % f->tells_networks;
     }
 }
 
@@ -231,6 +241,7 @@ static void count_outcome(struct player *p, const struct rig_flow *f)
     c[MINUTE_unoffered_pipelining] += f->pipelining;
     c[MINUTE_helo_literal] += f->helo_odd;
     c[MINUTE_sessions_550_no_data] += f->no_data;
+    c[MINUTE_vrfy_expn] += f->vrfy;
     c[MINUTE_quit_missing] += f->no_quit;
 }
 
@@ -243,6 +254,8 @@ static void count_sets(struct player *p, const struct rig_flow *f, const struct 
         distinct_add(&p->row->set[MINUTE_SET_providers_mx], 0, d->provider, &p->budget);
     if (f->sender) // each of a domain of its own
         distinct_add(&p->row->set[MINUTE_SET_sender_domains], 1, f->sender, &p->budget);
+    if (f->helo)
+        distinct_add(&p->row->set[MINUTE_SET_helo_names], 1, f->helo, &p->budget);
     if (role == MINUTE_SUBMISSION)
         distinct_add(&p->row->set[MINUTE_SET_providers_submission], 0, d->provider, &p->budget);
     if (f->auth) {
@@ -345,11 +358,9 @@ void rig_play(struct rig *r, const struct rig_who *who, const struct rig_flow *f
     free(p.digest_of);
 }
 
-void rig_site(struct rig *r, int64_t minute, uint32_t parties, uint32_t failing)
+void rig_site(struct rig *r, int64_t minute)
 {
-    struct minute_site m = {.minute = RIG_EPOCH_MS / MINUTE_MS + minute,
-                            .parties_mx = parties,
-                            .parties_mx_failing = failing};
+    struct minute_site m = {.minute = RIG_EPOCH_MS / MINUTE_MS + minute};
     engine_site(r->engine, &m);
 }
 
@@ -375,6 +386,23 @@ const struct verdict_evidence *rig_evidence(const struct verdict *v, const char 
             return &v->evidence[i];
     }
     return NULL;
+}
+
+double rig_weight(const struct rig *r, const char *detector)
+{
+    struct judge_view views[VERDICT_CLASSES];
+    struct party_state *p = party_older(r->engine->parties, NULL);
+    double most = 0;
+    assert_non_null(p);
+    size_t n = judge_look(r->engine, p, p->window.last_ms, views);
+    for (size_t i = 0; i < n; i++) {
+        for (uint32_t k = 0; k < views[i].judgement.count; k++) {
+            const struct verdict_evidence *e = &views[i].judgement.evidence[k];
+            if (strcmp(e->detector, detector) == 0 && e->log_odds > most)
+                most = e->log_odds;
+        }
+    }
+    return most;
 }
 
 void rig_assert_innocent(const struct rig *r)

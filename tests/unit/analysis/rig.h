@@ -22,10 +22,10 @@ struct rig_flow {
     int32_t outcome_ms; // after the start; 0: 4,000 when unanswered, else 100
     uint32_t digest_flags;
     uint64_t user; // and the other hashes of a digest
-    uint64_t recipient, sender, tls_client;
+    uint64_t recipient, sender, tls_client, helo;
     // What the dialogue came to, in the minute of the outcome.
     uint32_t mail, null_sender, rcpt_ok, rcpt_5xx, messages_ok, auth, auth_failed;
-    uint32_t banner_5xx, blocklist_exploit, blocklist_policy;
+    uint32_t banner_5xx, blocklist_exploit, blocklist_policy, vrfy;
     bool tls, tls_short, unasked, early, pipelining, helo_odd, no_data, no_quit;
     bool raw; // a SYN of no TCP: sent once
     uint8_t app, socks_inner;
@@ -35,6 +35,9 @@ struct rig_flow {
     uint64_t row_up, row_down;       // of a long flow, in each row while it lasts
     uint32_t row_swing; // so many times more in the minutes that leave 1 over 3, twice for 2
     uint64_t relay_first;
+    // Of a long flow, told in the rows whose minute is a multiple of `tells_every`; 0: never. So many networks in all.
+    uint32_t tells_every, tells_networks;
+    uint16_t tells_opened, tells_behind, tells_chance;
 };
 
 #define RIG_VERDICTS_MAX 64
@@ -68,8 +71,8 @@ struct rig_who {
 
 void rig_play(struct rig *r, const struct rig_who *who, const struct rig_flow *flows, size_t count);
 
-// A site minute: `failing` of `parties` that send mail.
-void rig_site(struct rig *r, int64_t minute, uint32_t parties, uint32_t failing);
+// The site's minute is over.
+void rig_site(struct rig *r, int64_t minute);
 
 // Time passes.
 void rig_mark(struct rig *r, int64_t ms);
@@ -78,6 +81,9 @@ void rig_mark(struct rig *r, int64_t ms);
 const struct verdict *rig_verdict(const struct rig *r, int class_, enum verdict_event event,
                                   size_t n);
 const struct verdict_evidence *rig_evidence(const struct verdict *v, const char *detector);
+
+// What the detector says of the party that was played last, the most of it; 0: nothing.
+double rig_weight(const struct rig *r, const char *detector);
 
 // Fails the test when any verdict was made; says which.
 void rig_assert_innocent(const struct rig *r);

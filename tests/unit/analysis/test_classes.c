@@ -126,31 +126,61 @@ static void auth_guessing(void **state)
 {
     (void)state;
     static const struct {
-        uint32_t accounts, providers, failing;
-        bool found;
+        const char *what;
+        uint32_t n, step_s, accounts, providers, failing;
+        int ceiling; // -1: nothing
     } cases[] = {
-        {19, 1, 100, false}, {20, 1, 100, true}, {1, 9, 100, false},
-        {1, 10, 100, true},  {1, 1, 100, false}, // a telephone with an old password
-        {60, 2, 3, false},                       // a migration of mailboxes
+        {"nineteen accounts in an hour", 60, 20, 19, 1, 100, VERDICT_TICKET},
+        {"twenty", 60, 20, 20, 1, 100, VERDICT_QUARANTINE},
+        {"an account at nine providers", 60, 20, 1, 9, 100, -1},
+        {"at ten", 60, 20, 1, 10, 100, VERDICT_QUARANTINE},
+        {"a telephone with an old password, every twenty seconds", 400, 20, 1, 1, 100, -1},
+        {"the same as fast as it can", 1000, 3, 1, 1, 100, -1},
+        {"a migration of mailboxes", 120, 20, 60, 2, 3, -1},
+        {"ninety tries in an hour, two accounts", 90, 30, 2, 1, 100, -1},
+        {"ninety-one", 91, 30, 2, 1, 100, VERDICT_TICKET},
+        {"a hundred and fifty at four providers", 150, 24, 4, 4, 100, VERDICT_TICKET},
+        {"the same account at two of them", 91, 30, 1, 2, 100, VERDICT_TICKET},
+        {"every fifth succeeds", 200, 15, 4, 4, 75, -1},
+        {"twelve accounts of one server in a day", 24, 3000, 12, 1, 100, -1},
+        {"thirteen", 26, 3000, 13, 1, 100, VERDICT_TICKET},
+        {"thirteen, of which a third succeed", 26, 3000, 13, 1, 65, -1},
+        {"twelve of each of two", 24, 3000, 24, 2, 100, -1},
+        {"thirteen in two days", 26, 8640, 13, 1, 100, -1},
+        {"two telephones with old passwords", 400, 100, 2, 2, 100, -1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct verdict v;
-        struct rig_flow *f = calloc(120, sizeof *f);
-        for (uint32_t k = 0; k < 120; k++) {
+        struct rig_flow *f = calloc(cases[i].n, sizeof *f);
+        assert_non_null(f);
+        for (uint32_t k = 0; k < cases[i].n; k++) {
             bool fails = pick(k, 100) < cases[i].failing;
-            f[k] = (struct rig_flow){.start_ms = k * 20000,
+            // Each account once before any again, or one after the other, where it takes days.
+            uint32_t user = cases[i].step_s > 5000 ? k / 2 : k % cases[i].accounts;
+            f[k] = (struct rig_flow){.start_ms = (int64_t)k * cases[i].step_s * 1000,
                                      .provider = 1 + k % cases[i].providers,
                                      .port = 993,
                                      .role = MINUTE_ACCESS,
                                      .outcome = MINUTE_OUTCOME_ESTABLISHED,
-                                     .user = 100 + k % cases[i].accounts,
+                                     .user = 100 + user,
                                      .auth = 1,
                                      .auth_failed = fails,
                                      .digest_flags = fails ? MINUTE_DIGEST_AUTH_FAILED
                                                            : MINUTE_DIGEST_AUTH};
         }
-        assert_int_equal(plays_as(NULL, &play_somebody, f, 120, VERDICT_AUTH_GUESSING, &v),
-                         cases[i].found);
+        int ceiling = -1;
+        struct rig r;
+        rig_init(&r, "site:\n  source_validated: true\n");
+        rig_play(&r, &play_somebody, f, cases[i].n);
+        for (size_t k = 0; k < r.verdicts; k++) {
+            v = r.verdict[k];
+            if (v.class_ == VERDICT_AUTH_GUESSING && v.ceiling > ceiling)
+                ceiling = v.ceiling;
+        }
+        rig_fini(&r);
+        if (ceiling != cases[i].ceiling)
+            print_error("%s: %d\n", cases[i].what, ceiling);
+        assert_int_equal(ceiling, cases[i].ceiling);
         free(f);
     }
 }
@@ -186,6 +216,42 @@ static void stolen_accounts(void **state)
                               VERDICT_COMPROMISED_ACCOUNT, &v);
         assert_int_equal(found, cases[i].found);
     }
+}
+
+// Sixty people behind one address: a ticket, unless the operator says that the line is an office's.
+static void office_behind_one_address(void **state)
+{
+    (void)state;
+    static const char yaml[] =
+        "analysis:\n  profiles:\n    - {network_class: business, limit_factor: 20}\n";
+    struct rig_flow *f = calloc(240, sizeof *f);
+    assert_non_null(f);
+    for (uint32_t k = 0; k < 240; k++)
+        f[k] = (struct rig_flow){.start_ms = k * 14000,
+                                 .provider = 1,
+                                 .port = 587,
+                                 .role = MINUTE_SMARTHOST,
+                                 .outcome = MINUTE_OUTCOME_GREETED,
+                                 .user = 1 + k % 60,
+                                 .sender = (uint64_t)(1 + k % 60) << 8,
+                                 .digest_flags = MINUTE_DIGEST_AUTH,
+                                 .auth = 1,
+                                 .rcpt_ok = 2,
+                                 .messages_ok = 1};
+    for (int named = 0; named <= 1; named++) {
+        struct rig r;
+        struct rig_who who = {.host = 9, .line = named, .network_class = named ? "business" : NULL};
+        rig_init(&r, yaml);
+        rig_play(&r, &who, f, 240);
+        assert_int_equal(r.verdicts == 0, named);
+        for (size_t i = 0; i < r.verdicts; i++) {
+            assert_int_equal(r.verdict[i].class_, VERDICT_COMPROMISED_ACCOUNT);
+            assert_int_equal(r.verdict[i].ceiling, VERDICT_TICKET);
+            assert_true(r.verdict[i].limitations & VERDICT_PROVISIONAL);
+        }
+        rig_fini(&r);
+    }
+    free(f);
 }
 
 static void bot_at_the_smarthost(void **state)
@@ -253,6 +319,53 @@ static void submission_spread(void **state)
                               VERDICT_COMPROMISED_ACCOUNT, &v);
         assert_int_equal(found, providers > 8);
     }
+}
+
+// A hundred and thirty-four messages to forty providers' submission servers: one cause, one ticket, and not a word of
+// a smarthost that is not there.
+static void one_cause_one_ticket(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct rig_flow f[134] = {0};
+    rig_init(&r, NULL);
+    for (uint32_t k = 0; k < 134; k++)
+        f[k] = (struct rig_flow){.start_ms = k * 20000,
+                                 .provider = 1 + k % 40,
+                                 .port = 587,
+                                 .role = MINUTE_SUBMISSION,
+                                 .outcome = MINUTE_OUTCOME_GREETED,
+                                 .octets_up = 6000,
+                                 .lasts_ms = 3000,
+                                 .auth = 1,
+                                 .user = 1 + k % 40,
+                                 .sender = (uint64_t)(1 + k % 40) << 40,
+                                 .digest_flags = MINUTE_DIGEST_AUTH,
+                                 .mail = 1,
+                                 .rcpt_ok = 12,
+                                 .messages_ok = 1};
+    rig_play(&r, &play_somebody, f, 134);
+    const struct verdict *v = rig_verdict(&r, VERDICT_COMPROMISED_ACCOUNT, VERDICT_OPENED, 0);
+    assert_non_null(v);
+    for (size_t i = 0; i < r.verdicts; i++) {
+        char sentence[VERDICT_SENTENCE_MAX];
+        verdict_sentence(&r.verdict[i], sentence);
+        assert_int_equal(r.verdict[i].class_, VERDICT_COMPROMISED_ACCOUNT);
+        assert_null(strstr(sentence, "smarthost"));
+    }
+    assert_null(rig_verdict(&r, VERDICT_COMPROMISED_ACCOUNT, VERDICT_OPENED, 1));
+    rig_fini(&r);
+    // The same through the smarthost is its class.
+    rig_init(&r, NULL);
+    for (uint32_t k = 0; k < 134; k++) {
+        f[k].role = MINUTE_SMARTHOST;
+        f[k].provider = 1;
+        f[k].user = 1;
+    }
+    rig_play(&r, &play_somebody, f, 134);
+    assert_non_null(rig_verdict(&r, VERDICT_SPAMBOT_SMARTHOST, VERDICT_OPENED, 0));
+    assert_null(rig_verdict(&r, VERDICT_COMPROMISED_ACCOUNT, VERDICT_OPENED, 0));
+    rig_fini(&r);
 }
 
 static void policy_limits(void **state)
@@ -328,6 +441,8 @@ int main(void)
         cmocka_unit_test(socks_relay),
         cmocka_unit_test(backconnect),
         cmocka_unit_test(auth_guessing),
+        cmocka_unit_test(office_behind_one_address),
+        cmocka_unit_test(one_cause_one_ticket),
         cmocka_unit_test(stolen_accounts),
         cmocka_unit_test(bot_at_the_smarthost),
         cmocka_unit_test(submission_spread),

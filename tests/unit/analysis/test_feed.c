@@ -110,6 +110,33 @@ static void suspect_first(void **state)
     ticket_store_close(b.store);
 }
 
+// What a bounce flood leaves behind (refusals) does not replace what the ticket was opened for.
+static void sentence_stays_with_the_class(void **state)
+{
+    struct bench b;
+    bench_open(&b, *state);
+    struct verdict v = make_verdict(VERDICT_OPENED, 1, 0);
+    v.class_ = VERDICT_BACKSCATTER;
+    snprintf(v.evidence[1].detector, sizeof v.evidence[1].detector, "backscatter");
+    snprintf(v.evidence[1].sentence, sizeof v.evidence[1].sentence, "90 bounces.");
+    assert_non_null(strstr(take(&b, &v)->sentence, ": 90 bounces."));
+    v = make_verdict(VERDICT_UPDATED, 1, MINUTE_MS);
+    v.class_ = VERDICT_BACKSCATTER;
+    assert_non_null(strstr(take(&b, &v)->sentence, ": 90 bounces."));
+    v.made_ms += MINUTE_MS;
+    snprintf(v.evidence[1].detector, sizeof v.evidence[1].detector, "backscatter");
+    snprintf(v.evidence[1].sentence, sizeof v.evidence[1].sentence, "95 bounces.");
+    assert_non_null(strstr(take(&b, &v)->sentence, ": 95 bounces."));
+    // A class without a mark of its own tells what is strongest now.
+    v = make_verdict(VERDICT_OPENED, 2, 0);
+    assert_non_null(strstr(take(&b, &v)->sentence, ": Too many."));
+    snprintf(v.evidence[0].sentence, sizeof v.evidence[0].sentence, "More.");
+    v.event = VERDICT_UPDATED;
+    v.made_ms += MINUTE_MS;
+    assert_non_null(strstr(take(&b, &v)->sentence, ": More."));
+    ticket_store_close(b.store);
+}
+
 static void ceilings(void **state)
 {
     static const struct {
@@ -208,9 +235,13 @@ static void case_codes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PLACE_TEST(life_of_a_ticket), PLACE_TEST(offence_is_forgotten),
-        PLACE_TEST(suspect_first),    cmocka_unit_test(ceilings),
-        PLACE_TEST(observed_only),    PLACE_TEST(actions_end_by_themselves),
+        PLACE_TEST(life_of_a_ticket),
+        PLACE_TEST(offence_is_forgotten),
+        PLACE_TEST(suspect_first),
+        PLACE_TEST(sentence_stays_with_the_class),
+        cmocka_unit_test(ceilings),
+        PLACE_TEST(observed_only),
+        PLACE_TEST(actions_end_by_themselves),
         cmocka_unit_test(case_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -200,41 +200,6 @@ static void server_cut_off(void **state)
     free(f);
 }
 
-static void site_wide_outage(void **state)
-{
-    (void)state;
-    // Only new providers are tried, so the party alone cannot tell: the site does.
-    size_t n;
-    struct rig r;
-    struct rig_flow *f = outage(&n, false);
-    rig_init(&r, NULL);
-    rig_site(&r, 1, 40, 2);
-    rig_site(&r, 59, 40, 3);
-    rig_site(&r, 60, 40, 36);
-    rig_play(&r, &somebody, f, n);
-    rig_assert_innocent(&r);
-    rig_fini(&r);
-    // The site's minute comes when it is over: what was said within it is taken back.
-    rig_init(&r, NULL);
-    rig_site(&r, 1, 40, 2);
-    rig_play(&r, &somebody, f, 140);
-    assert_non_null(rig_verdict(&r, VERDICT_SPAMBOT_DIRECT, VERDICT_OPENED, 0));
-    rig_site(&r, 60, 40, 36);
-    const struct verdict *v = rig_verdict(&r, VERDICT_SPAMBOT_DIRECT, VERDICT_CLOSED, 0);
-    assert_non_null(v);
-    assert_true(v->limitations & VERDICT_SITE_FAILURE);
-    rig_play(&r, &somebody, f + 140, n - 140);
-    assert_null(rig_verdict(&r, VERDICT_SPAMBOT_DIRECT, VERDICT_OPENED, 1));
-    rig_fini(&r);
-    // Without the jump the same is a bot: the test can fail.
-    rig_init(&r, NULL);
-    rig_site(&r, 60, 40, 3);
-    rig_play(&r, &somebody, f, n);
-    assert_int_not_equal(r.verdicts, 0);
-    rig_fini(&r);
-    free(f);
-}
-
 static void one_host_for_ever(void **state)
 {
     (void)state;
@@ -454,7 +419,6 @@ int main(void)
         cmocka_unit_test(queue_flush),
         cmocka_unit_test(line_broken),
         cmocka_unit_test(server_cut_off),
-        cmocka_unit_test(site_wide_outage),
         cmocka_unit_test(one_host_for_ever),
         cmocka_unit_test(printer_with_turning_addresses),
         cmocka_unit_test(dead_smarthost),

@@ -128,9 +128,10 @@ static void what_may_not_be_read(void **state)
         {"auth-guessing", false}, {"socks-relay", false}, {"submission-spread", false}};
     struct rig r;
     rig_init(&r, VALIDATED);
-    struct coverage_minute c = {.minute = RIG_EPOCH_MS / MINUTE,
-                                .seconds = 60,
-                                .sum = {.sampling = 1, .profile = COVERAGE_FLOW_ONLY}};
+    struct coverage_minute c = {
+        .minute = RIG_EPOCH_MS / MINUTE,
+        .seconds = 60,
+        .sum = {.sampling = 1, .profile = COVERAGE_FLOW_ONLY, .tier = COVERAGE_TIER_B}};
     engine_coverage(r.engine, &c);
     struct control_status *s = control_status_new("postern-analysis");
     assert_non_null(s);

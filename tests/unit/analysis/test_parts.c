@@ -1,5 +1,5 @@
 // The parts that detectors stand on, by hand-computed cases: the sequential test, counts over windows,
-// the memory of providers, roles, the site's failure and sight, exemptions, the policy's sums.
+// the memory of providers, roles, the site's sight.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy.h"
+#include "detector.h"
 #include "providers.h"
 #include "site.h"
 #include "sprt.h"
@@ -183,12 +183,36 @@ static void roles(void **state)
             d[i] = (struct minute_digest){.direction = MINUTE_IN,
                                           .role = MINUTE_MX,
                                           .outcome = MINUTE_OUTCOME_GREETED,
+                                          .messages_ok = 1,
                                           .peer = ip_from_v4((const uint8_t[4]){198, 51, i, 1})};
         }
         assert_int_equal(role_of(&s, T0 + day * DAY_MS), day ? ROLE_UNKNOWN : ROLE_HOUSEHOLD);
         role_observe(&s, r, false);
     }
     assert_int_equal(role_of(&s, T0 + 3 * DAY_MS), ROLE_MAIL_SERVER);
+    // Scanners are greeted, and deliver nothing: by no number of days or networks.
+    s = (struct role_state){0};
+    for (uint8_t day = 0; day < 30; day++) {
+        r->minute = (T0 + day * DAY_MS) / MINUTE_MS;
+        for (uint8_t i = 0; i < 3; i++) {
+            d[i].messages_ok = 0;
+            d[i].flags = MINUTE_DIGEST_TLS;
+            d[i].octets_up = 4000;
+            d[i].octets_down = 2999; // a handshake and a farewell
+        }
+        role_observe(&s, r, false);
+        assert_int_equal(role_of(&s, r->minute * MINUTE_MS), ROLE_HOUSEHOLD);
+    }
+    // Of one network that delivers, no more than of none; two on a day may be a server's first.
+    for (uint8_t networks = 1; networks <= 2; networks++) {
+        s = (struct role_state){0};
+        for (uint8_t i = 0; i < networks; i++)
+            d[i].octets_down = 3000;
+        role_observe(&s, r, false);
+        assert_int_equal(role_of(&s, r->minute * MINUTE_MS),
+                         networks == 1 ? ROLE_HOUSEHOLD : ROLE_UNKNOWN);
+        assert_int_equal(role_of(&s, r->minute * MINUTE_MS + 3 * DAY_MS), ROLE_HOUSEHOLD);
+    }
     // What it sends teaches nothing, however long; nor do refused or unanswered calls from outside.
     s = (struct role_state){0};
     for (uint8_t day = 0; day < 30; day++) {
@@ -208,45 +232,11 @@ static void roles(void **state)
     free(r);
 }
 
-static void site_failure(void **state)
-{
-    (void)state;
-    static const struct site_rule rule = {.parties_min = 10, .share = 0.5, .jump = 0.3};
-    struct site *s = calloc(1, sizeof *s);
-    int64_t m = T0 / MINUTE_MS;
-    site_init(s, &rule);
-    for (int64_t i = 0; i < 60; i++)
-        site_minute(
-            s, &(struct minute_site){.minute = m + i, .parties_mx = 20, .parties_mx_failing = 3});
-    assert_false(site_failing(s, T0 + HOUR_MS));
-    // A few failing bots among few senders are no site failure; nor is one POP's row.
-    site_minute(s,
-                &(struct minute_site){.minute = m + 60, .parties_mx = 9, .parties_mx_failing = 9});
-    site_minute(s,
-                &(struct minute_site){
-                    .minute = m + 60, .pop = "north", .parties_mx = 20, .parties_mx_failing = 20});
-    assert_false(site_failing(s, T0 + HOUR_MS + 30000));
-    site_minute(
-        s, &(struct minute_site){.minute = m + 61, .parties_mx = 20, .parties_mx_failing = 10});
-    assert_true(site_failing(s, T0 + 61 * MINUTE_MS));
-    assert_true(site_failing(s, T0 + 63 * MINUTE_MS));
-    assert_false(site_failing(s, T0 + 60 * MINUTE_MS - 1));
-    assert_false(site_failing(s, T0 + 66 * MINUTE_MS));
-    // A state that lasts becomes the normal one.
-    for (int64_t i = 62; i < 62 + 3 * 1440; i++)
-        site_minute(
-            s, &(struct minute_site){.minute = m + i, .parties_mx = 20, .parties_mx_failing = 14});
-    assert_false(site_failing(s, T0 + (62 + 3 * 1440) * MINUTE_MS));
-    free(s);
-}
-
 static void site_sight_and_watch(void **state)
 {
     (void)state;
-    static const struct site_rule rule = {.parties_min = 10, .share = 0.5, .jump = 0.3};
     struct site *s = calloc(1, sizeof *s);
     int64_t m = T0 / MINUTE_MS;
-    site_init(s, &rule);
     assert_int_equal(site_sight(s, SITE_PORT25_OPEN), UINT32_MAX);
     assert_int_equal(site_watched(s, T0, T0 + 90000), 90);
     struct coverage_minute c = {.minute = m,
@@ -260,7 +250,6 @@ static void site_sight_and_watch(void **state)
     assert_false(site_sight(s, SITE_PORT25_BLOCKED_BEFORE) & DETECTOR_PORT25);
     free(s);
     s = calloc(1, sizeof *s);
-    site_init(s, &rule);
     c.sum.seen_octets = 1 << 20;
     site_coverage(s, &c);
     assert_false(site_sight(s, SITE_PORT25_OPEN) & DETECTOR_ANSWERS);
@@ -313,10 +302,8 @@ static void site_sight_is_of_late(void **state)
         {15, 50, true, true},   // a leg was lost
         {60, 1, true, true},    {40, 50, false, false},
     };
-    static const struct site_rule rule = {.parties_min = 10, .share = 0.5, .jump = 0.3};
     struct site *s = calloc(1, sizeof *s);
     int64_t m = T0 / MINUTE_MS;
-    site_init(s, &rule);
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         watch(s, &m, steps[i].minutes, steps[i].kilo, steps[i].half);
         assert_int_equal(s->one_direction, steps[i].one_direction);
@@ -352,122 +339,6 @@ static void site_sight_is_of_late(void **state)
     free(s);
 }
 
-static struct detector_finding found(unsigned family, double log_odds, bool conclusive,
-                                     uint8_t ceiling, bool defines)
-{
-    struct detector_finding f = {.ceiling = ceiling};
-    f.evidence.family = (uint8_t)family;
-    f.evidence.log_odds = log_odds;
-    f.evidence.conclusive = conclusive;
-    f.supports = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
-    f.defines = defines ? f.supports : 0;
-    return f;
-}
-
-static void policy_sums(void **state)
-{
-    (void)state;
-    enum { S = VERDICT_FAMILY_SPREAD, C = VERDICT_FAMILY_CONTACT, R = VERDICT_FAMILY_REPUTATION };
-    const uint8_t Q = VERDICT_QUARANTINE, T = VERDICT_TICKET;
-    const struct policy_class rule = {0.99, 0.5, HOUR_MS, VERDICT_QUARANTINE};
-    const struct policy_priors priors = {{0.001, 0.0005, 0.0001}, 0.5};
-    const struct {
-        struct detector_finding f[4];
-        size_t n;
-        struct policy_facts facts;
-        bool found;
-        double log_odds; // of the evidence
-        uint8_t ceiling;
-    } cases[] = {
-        // Two families.
-        {{found(S, 4, false, Q, true), found(C, 8, false, Q, true)}, 2, {0}, true, 12, Q},
-        // The same weight in one family is not enough, and only the strongest counts.
-        {{found(C, 4, false, Q, true), found(C, 12, false, Q, true)}, 2, {0}, false, 12, Q},
-        // Unless it is conclusive.
-        {{found(C, 12, true, Q, true)}, 1, {0}, true, 12, Q},
-        // Too light; nothing that defines the class.
-        {{found(S, 4, false, Q, true), found(C, 7, false, Q, true)}, 2, {0}, false, 11, Q},
-        {{found(S, 6, false, Q, false), found(C, 12, false, Q, false)}, 2, {0}, false, 18, Q},
-        // A higher prior of innocence needs more.
-        {{found(S, 4, false, Q, true), found(C, 8, false, Q, true)},
-         2,
-         {.role = ROLE_MAIL_SERVER},
-         false,
-         12,
-         Q},
-        // Evidence that ends at a ticket limits the whole, unless the rest suffices.
-        {{found(S, 3, false, Q, true), found(C, 12, true, T, true)}, 2, {0}, true, 15, T},
-        {{found(S, 6, false, Q, true), found(C, 12, true, T, true), found(R, 6, false, Q, true)},
-         3,
-         {0},
-         true,
-         24,
-         Q},
-        // Loss takes off what evidence weighs: nothing up to 2 % of the packets, half at most; and beyond
-        // 2 % it ends at a ticket.
-        {{found(S, 6, false, Q, true), found(C, 8, false, Q, true)},
-         2,
-         {.loss_ppm = 20000},
-         true,
-         14,
-         Q},
-        {{found(S, 6, false, Q, true), found(C, 12, false, Q, true)},
-         2,
-         {.loss_ppm = 50000},
-         true,
-         15.3,
-         T},
-        {{found(S, 6, false, Q, true), found(C, 12, false, Q, true)},
-         2,
-         {.loss_ppm = 500000},
-         false,
-         9,
-         Q},
-        // Facts that bound what may be done.
-        {{found(C, 12, true, Q, true)},
-         1,
-         {.provisional = true, .provisional_ceiling = T},
-         true,
-         12,
-         T},
-        {{found(C, 12, true, Q, true)},
-         1,
-         {.provisional = true, .provisional_ceiling = VERDICT_RESTRICT},
-         true,
-         12,
-         VERDICT_RESTRICT},
-        {{found(C, 12, true, Q, true)}, 1, {.identity_held = true}, true, 12, T},
-        {{found(C, 12, true, Q, true)}, 1, {.exempt = true}, true, 12, VERDICT_OBSERVE},
-        {{found(C, 12, true, Q, true)}, 1, {.short_history = true}, true, 12, Q},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct judgement j;
-        policy_judge(VERDICT_SPAMBOT_DIRECT, &rule, &priors, &cases[i].facts, cases[i].f,
-                     cases[i].n, &j);
-        assert_int_equal(j.found, cases[i].found);
-        assert_near(j.log_odds - j.prior, cases[i].log_odds, 1e-6);
-        if (cases[i].found)
-            assert_int_equal(j.ceiling, cases[i].ceiling);
-        double sum = j.prior; // the sum adds up
-        for (uint32_t k = 0; k < j.count; k++)
-            sum += j.evidence[k].counted ? j.evidence[k].log_odds : 0;
-        assert_near(sum, j.log_odds, 1e-9);
-    }
-    // Silence alone is nobody's word where sources are not validated.
-    struct judgement j;
-    struct detector_finding f[2] = {found(S, 6, false, Q, true), found(C, 12, false, Q, true)};
-    f[0].rests_on_silence = f[1].rests_on_silence = true;
-    policy_judge(VERDICT_SPAMBOT_DIRECT, &rule, &priors, &(struct policy_facts){0}, f, 2, &j);
-    assert_int_equal(j.ceiling, T);
-    assert_true(j.limitations & VERDICT_UNVALIDATED);
-    policy_judge(VERDICT_SPAMBOT_DIRECT, &rule, &priors,
-                 &(struct policy_facts){.source_validated = true}, f, 2, &j);
-    assert_int_equal(j.ceiling, Q);
-    f[1].rests_on_silence = false;
-    policy_judge(VERDICT_SPAMBOT_DIRECT, &rule, &priors, &(struct policy_facts){0}, f, 2, &j);
-    assert_int_equal(j.ceiling, Q);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -476,10 +347,8 @@ int main(void)
         cmocka_unit_test(first_events),
         cmocka_unit_test(memory_of_providers),
         cmocka_unit_test(roles),
-        cmocka_unit_test(site_failure),
         cmocka_unit_test(site_sight_and_watch),
         cmocka_unit_test(site_sight_is_of_late),
-        cmocka_unit_test(policy_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

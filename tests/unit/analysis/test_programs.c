@@ -95,22 +95,21 @@ static void write_config(const char *text)
     assert_int_equal(fclose(f), 0);
 }
 
-// Line 7 is a bot for ten minutes, line 8 a newsletter.
+// Line 7 is a bot for ten minutes that reaches a third (so two witnesses), line 8 a newsletter.
 static void write_journal(void)
 {
     struct rig r;
     struct rig_flow *f = calloc(400, sizeof *f);
     struct journal_options options = {.segment_octets_max = 1 << 20};
+    const uint8_t reached = MINUTE_OUTCOME_GREETED, silent = MINUTE_OUTCOME_UNANSWERED;
     rig_init(&r, NULL);
     assert_int_equal(journal_writer_open("journal", &options, &r.journal), 0);
     for (uint32_t i = 0; i < 200; i++)
-        f[i] = (struct rig_flow){
-            .start_ms = i * 3000, .provider = i % 120 + 1, .outcome = MINUTE_OUTCOME_UNANSWERED};
+        f[i] = (struct rig_flow){i * 3000, .provider = i % 120 + 1,
+                                 .outcome = i % 3 == 2 ? reached : silent};
     rig_play(&r, &(struct rig_who){.host = 7, .line = true}, f, 200);
-    for (uint32_t i = 0; i < 200; i++) {
-        f[i].outcome = MINUTE_OUTCOME_GREETED;
-        f[i].provider = i + 1;
-    }
+    for (uint32_t i = 0; i < 200; i++)
+        f[i] = (struct rig_flow){i * 3000, .provider = i + 1, .outcome = reached};
     rig_play(&r, &(struct rig_who){.host = 8, .line = true}, f, 200);
     // Long silence closes what is open.
     assert_int_equal(journal_commit(r.journal, RIG_EPOCH_MS + 8 * 3600000LL), 0);
@@ -145,7 +144,7 @@ static void journal_to_tickets(void **state)
     assert_int_equal(c.ticket.state, TICKET_CONFIRMED);
     assert_int_equal(c.ticket.actions, TICKET_NOTIFY | TICKET_BLOCK25);
     assert_int_equal(c.ticket.first_seen_ms, RIG_EPOCH_MS);
-    assert_int_equal(c.verdict.evidence_count, 2);
+    assert_int_equal(c.verdict.evidence_count, 3); // one of them shown and not counted
     assert_true(c.verdict.conf_hash[0] != '\0');
     assert_non_null(strstr(tickets, "\"kind\":\"ended\""));
     // Status documents.

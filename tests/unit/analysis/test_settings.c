@@ -48,6 +48,28 @@ static void contradictions(void **state)
         {"  classes: [{class: harvester}, {class: open-relay}]", NULL},
         {"  profiles: [{network_class: a, limit_factor: 2}, {network_class: a, limit_factor: 3}]",
          "analysis.profiles[1].network_class: "},
+        {"  policy_limits: {messages_10min: 41, messages_hour: 40}",
+         ":2:35: analysis.policy_limits.messages_10min: is above messages_hour"},
+        {"  policy_limits: {messages_10min: 40, messages_hour: 40, messages_day: 40}", NULL},
+        {"  policy_limits: {messages_hour: 101, messages_day: 100}",
+         "analysis.policy_limits.messages_hour: is above messages_day"},
+        {"  policy_limits: {messages_10min: 101, messages_day: 100}",
+         "analysis.policy_limits.messages_10min: is above messages_day"},
+        {"  policy_limits: {messages_10min: 40, recipients_day: 10}", NULL},
+        {"  policy_limits: {messages_10min: 40}", NULL},
+        {"  policy_limits: {recipients_10min: 101, recipients_hour: 100}",
+         "analysis.policy_limits.recipients_10min: is above recipients_hour"},
+        {"  policy_limits: {recipients_hour: 1001, recipients_day: 1000}",
+         "analysis.policy_limits.recipients_hour: is above recipients_day"},
+        {"  policy_limits: {recipients_10min: 1001, recipients_day: 1000}",
+         "analysis.policy_limits.recipients_10min: is above recipients_day"},
+        {"  exemptions: [{class: all, subject: 'client:192.0.2.0/24', owner: a, reason: x, "
+         "expires: "
+         "2027-01-01T00:00:00Z}]",
+         "analysis.exemptions[0]: subject"},
+        {"  exemptions: [{class: all, subject: '*/vlan:1/192.0.2.0/24', owner: a, reason: x, "
+         "expires: 2027-01-01T00:00:00Z}]",
+         "analysis.exemptions[0]: subject"},
         {"  exemptions: [{class: all, subject: 'line:1', owner: ' ', reason: x, expires: "
          "2027-01-01T00:00:00Z}]",
          ":2:16: analysis.exemptions[0]: owner and reason"},

@@ -86,7 +86,7 @@ static void past_init(struct past *p, const char *zone)
     struct conf_section section = {"analysis", settings_keys(), p->settings};
     assert_int_equal(conf_load_text("x", ".", "{}\n", 3, &section, 1, stderr), 0);
     calendar_init(&p->calendar, zone);
-    site_init(&p->site, &p->settings->site_failure);
+    p->site = (struct site){0};
     p->state = calloc(1, detector_surge.state_size);
     size_t i = 0;
     while (detectors[i] != &detector_surge)

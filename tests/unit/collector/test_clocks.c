@@ -275,6 +275,65 @@ static void a_stamp_of_next_year_does_not_move_the_journal(void **state)
     assert_non_null(fixture_row(f, OWN, M0 + 2, MINUTE_CLOSING));
 }
 
+#define DAY INT64_C(86400000)
+
+// A log, or records of a sensor, in a file: quiet from Monday to Thursday, and nothing is refused for that.
+static void a_file_may_pause_for_days(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    collector_of_files(f->collector);
+    fixture_until(f, T0, T0 + 10000);
+    for (int day = 3; day < 12; day += 4) {
+        int64_t t = T0 + day * DAY;
+        see(f, OWN, t + 100, 2); // before the first second behind the pause
+        fixture_until(f, t, t + 3000);
+        see(f, OWN, t + 3100, 3);
+    }
+    fixture_last(f, T0 + 12 * DAY);
+    assert_int_equal(fixture_counter(f, "refused_future"), 0);
+    assert_int_equal(fixture_counter(f, "refused_late"), 0);
+    fixture_read(f);
+    for (int day = 3; day < 12; day += 4)
+        assert_int_equal(mx_out(fixture_sum(f, OWN, M0 + day * 1440), MINUTE_connections), 2);
+    for (size_t i = 0; i < f->rows; i++)
+        assert_false(f->row[i].flags & MINUTE_AMENDMENT);
+}
+
+static void router_says(struct fixture *f, int64_t t_ms)
+{
+    struct record r = flow(t_ms - 100, t_ms, 25, RECORD_HANDSHAKE_ESTABLISHED);
+    r.version = RECORD_VERSION;
+    r.id = (struct record_id){.domain = 7};
+    fixture_open(f);
+    assert_int_equal(collector_take(f->collector, &r), 0);
+}
+
+// A router's file: a pause of days is one when what follows says so; one stamp of 2035 among the others moves nothing.
+static void a_routers_file_may_pause_and_hold_a_bad_stamp(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    collector_of_files(f->collector);
+    for (int i = 0; i < 5; i++)
+        router_says(f, T0 + 1000 + i * 100);
+    router_says(f, T0 + 3300 * DAY);
+    for (int i = 0; i < 5; i++)
+        router_says(f, T0 + 2000 + i * 100);
+    assert_true(collector_watermark(f->collector) <= T0 + 3000);
+    for (int i = 0; i < 5; i++)
+        router_says(f, T0 + 4 * DAY + 1000 + i * 100);
+    assert_in_range(collector_watermark(f->collector), T0 + 4 * DAY - 600000, T0 + 4 * DAY + 2000);
+    for (int i = 0; i < 5; i++)
+        router_says(f, T0 + 9 * DAY + 1000 + i * 100);
+    assert_int_equal(fixture_counter(f, "refused_future"), 0);
+    assert_int_equal(fixture_counter(f, "refused_late"), 0);
+    fixture_read(f);
+    assert_int_equal(mx_out(fixture_sum(f, OWN, M0), MINUTE_connections), 10);
+    assert_int_equal(mx_out(fixture_sum(f, OWN, M0 + 4 * 1440), MINUTE_connections), 5);
+    assert_int_equal(mx_out(fixture_sum(f, OWN, M0 + 9 * 1440), MINUTE_connections), 5);
+}
+
 static void clocks_against_our_own(void **state)
 {
     (void)state;
@@ -336,6 +395,8 @@ int main(void)
         TEST(a_clock_that_is_told_doubts_who),
         TEST(a_stamp_of_next_year_does_not_move_the_journal),
         TEST(clocks_against_our_own),
+        TEST(a_file_may_pause_for_days),
+        TEST(a_routers_file_may_pause_and_hold_a_bad_stamp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -213,11 +213,16 @@ static void what_may_carry_others(void **state)
     static const struct {
         uint64_t up, down;
         bool told;
-    } cases[] = {{50000, 4000, true},
-                 {50000, 1000, false},
-                 {50000, 40000, false},
-                 {1500, 500, false},
-                 {4000, 50000, false}};
+        struct record_carrier carrier;
+    } cases[] = {{50000, 4000, true, {0}},
+                 {50000, 1000, false, {0}},
+                 {50000, 40000, false, {0}},
+                 {1500, 500, false, {0}},
+                 {4000, 50000, false, {0}},
+                 // What is opened behind its data: a third, three at least.
+                 {1500, 1500, true, {9, 3, 6000, 60000, 7}},
+                 {1500, 1500, false, {10, 3, 6000, 60000, 7}},
+                 {1500, 1500, false, {2, 2, 6000, 60000, 3}}};
     for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int64_t t_ms = T0 + i * 60000;
         struct record r = flow(t_ms + 20000, t_ms + 30000, 443, RECORD_HANDSHAKE_ESTABLISHED);
@@ -228,12 +233,57 @@ static void what_may_carry_others(void **state)
         r.flow.responder = addr("198.51.100.5");
         r.flow.octets[0] = cases[i].up;
         r.flow.octets[1] = cases[i].down;
+        r.flow.carrier = cases[i].carrier;
+        r.flow.groups = cases[i].carrier.opened ? RECORD_HAS_CARRIER : 0;
         fixture_take(f, &r);
         fixture_until(f, t_ms, t_ms + 60000);
     }
     fixture_read(f);
-    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        assert_int_equal(fixture_sum(f, US, M0 + i)->digest_count, cases[i].told);
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct minute_row *row = fixture_sum(f, US, M0 + i);
+        assert_int_equal(row->digest_count, cases[i].told);
+        if (row->digest_count == 0 || cases[i].carrier.opened == 0)
+            continue;
+        assert_int_equal(row->digest[0].carrier_opened, 9);
+        assert_int_equal(row->digest[0].carrier_behind, 3);
+        assert_int_equal(row->digest[0].carrier_chance, 100);
+        assert_int_equal(row->digest[0].carrier_networks, 7);
+    }
+}
+
+// Told of twice in a minute, a carrier's counts add up; chances weigh by what was opened. What is opened within ten
+// minutes of it is listed.
+static void a_carrier_told_twice(void **state)
+{
+    struct fixture *f = *state;
+    static const struct record_carrier told[] = {{10, 8, 3000, 30000, 5}, {30, 25, 6000, 20000, 6}};
+    struct record r;
+    for (unsigned i = 0; i < 2; i++) {
+        r = flow(T0 + 20000 + i, T0 + 30000 + i, 443, RECORD_HANDSHAKE_ESTABLISHED);
+        r.flow.flow_start_ms = T0 - 700000;
+        r.flow.flags = RECORD_CONTINUE;
+        r.flow.outcome_ms = 0;
+        r.flow.responder = addr("198.51.100.5");
+        r.flow.groups = RECORD_HAS_CARRIER;
+        r.flow.flow_hash = 90;
+        r.flow.carrier = told[i];
+        fixture_take(f, &r);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        int64_t t_ms = T0 + 30000 + (i ? 601000 : 599000);
+        fixture_until(f, T0, t_ms - 1000);
+        r = flow(t_ms, t_ms + 500, 443, RECORD_HANDSHAKE_ESTABLISHED);
+        r.flow.responder = addr(i ? "198.51.100.98" : "198.51.100.99");
+        fixture_take(f, &r);
+    }
+    fixture_until(f, T0, T0 + 720000);
+    fixture_read(f);
+    const struct minute_digest *d = &fixture_sum(f, US, M0)->digest[0];
+    assert_int_equal(d->carrier_opened, 40);
+    assert_int_equal(d->carrier_behind, 33);
+    assert_int_equal(d->carrier_chance, 250); // (10 * 100 + 30 * 300) / 40
+    assert_int_equal(d->carrier_networks, 7);
+    assert_int_equal(fixture_sum(f, US, M0 + 10)->digest_count, 1); // T0 + 629 s and 631 s
 }
 
 // A flow from outside is told beside mail that goes out: it may be its other half.
@@ -274,6 +324,8 @@ int main(void)
         TEST(digests_leave_room_for_mail),
         TEST(web_flows_have_no_digest),
         TEST(what_may_carry_others),
+        TEST(a_carrier_told_twice),
+        TEST(a_carrier_told_twice),
         TEST(from_outside_beside_mail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

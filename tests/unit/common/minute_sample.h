@@ -95,6 +95,10 @@ static inline struct minute_row sample_row(unsigned n, int64_t minute)
     r.digest = calloc(r.digest_count, sizeof *r.digest);
     for (unsigned i = 0; i < r.digest_count; i++)
         r.digest[i] = sample_digest(i);
+    r.digest[0].carrier_opened = 300;
+    r.digest[0].carrier_behind = 299;
+    r.digest[0].carrier_chance = 1000;
+    r.digest[0].carrier_networks = UINT64_MAX - n;
     r.digest[2].provider_kind = MINUTE_PROVIDER_NETWORK; // left out of the encoding
     r.digest[2].provider = hash_network(&r.digest[2].peer);
     r.digest[1] = (struct minute_digest){.flow_hash = 9, .start_ms = -4999};

@@ -201,7 +201,7 @@ static void fill_flow(struct record_random *g, struct record_flow *f)
     f->handshake = (uint8_t)below(g, RECORD_HANDSHAKE_MIDSTREAM + 1);
     f->app = (uint8_t)below(g, RECORD_APP_N);
     f->app_source = (uint8_t)below(g, RECORD_APP_BY_PARENT + 1);
-    f->groups = (uint8_t)below(g, RECORD_HAS_L2 << 1);
+    f->groups = (uint8_t)below(g, RECORD_HAS_CARRIER << 1);
     f->ndpi_protocol = (uint16_t)number(g, 16);
     f->incomplete = (uint32_t)below(g, RECORD_FLOW_ONLY << 1);
     if (f->incomplete & RECORD_ONLY_INITIATOR)
@@ -227,6 +227,13 @@ static void fill_flow(struct record_random *g, struct record_flow *f)
     if (f->groups & RECORD_HAS_LOGIN) {
         f->login.tries = (uint32_t)number(g, 32);
         f->login.failures = (uint32_t)number(g, 32);
+    }
+    if (f->groups & RECORD_HAS_CARRIER) {
+        f->carrier.opened = (uint16_t)number(g, 16);
+        f->carrier.behind = f->carrier.opened / 3;
+        f->carrier.watched_ms = (uint32_t)number(g, 32);
+        f->carrier.covered_ms = f->carrier.watched_ms / 2;
+        f->carrier.networks = record_random_next(g);
     }
     f->hash_count = hashes(g, f->hash);
 }

@@ -233,11 +233,60 @@ static void test_what_is_no_status(void **state)
     assert_int_equal(control_status_read(folder, &j, error), -EIO);
 }
 
+// Two thousand sensors that stall and connect: the answer is still a line, says the worst state and how many there are.
+static void thousands_fit_a_line(void **state)
+{
+    char name[80], text[900], code[12];
+    (void)state;
+    struct control_status *s = control_status_new("postern-collector");
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    static char codes[40][12];
+    for (int i = 0; i < 2000; i++) {
+        snprintf(name, sizeof name, "sensor-%d", i);
+        control_status_problem(s, i == 1999 ? 2 : 1, "sensor-stalled", name, "see it");
+        control_status_problem(s, 1, "certificate", text, text);
+        control_status_input(s, name, "whole", text);
+        control_status_skipped(s, text + i % 800, 1);
+        snprintf(code, sizeof code, "code-%d", i % 40);
+        memcpy(codes[i % 40], code, sizeof code);
+        control_status_problem(s, 1, codes[i % 40], name, "");
+    }
+    json_t *doc = control_status_json(s), *item;
+    assert_non_null(doc);
+    char *line = json_canonical(doc);
+    assert_true(strlen(line) < CONTROL_LINE_MAX - 4096);
+    assert_string_equal(json_string_value(json_object_get(doc, "state")), "failed");
+    size_t i, stalled = 0;
+    int told = 0;
+    json_array_foreach (json_object_get(doc, "problems"), i, item) {
+        const char *words = json_string_value(json_object_get(item, "text"));
+        if (strcmp(json_string_value(json_object_get(item, "code")), "sensor-stalled") != 0)
+            continue;
+        stalled++;
+        told |= strcmp(words, "1992 more like this are not shown") == 0;
+    }
+    assert_int_equal(stalled, 9);
+    assert_true(told);
+    json_t *counters = json_object_get(doc, "counters");
+    json_int_t hidden = json_integer_value(json_object_get(counters, "inputs_not_shown"));
+    assert_int_equal(hidden + (json_int_t)json_array_size(json_object_get(doc, "inputs")), 2000);
+    json_int_t skipped = 0;
+    const char *key;
+    json_object_foreach (json_object_get(doc, "skipped"), key, item)
+        skipped += strcmp(key, "others") == 0 ? json_integer_value(item) : 0;
+    assert_true(skipped > 1000);
+    free(line);
+    json_decref(doc);
+    control_status_free(s);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(thousands_fit_a_line),
         TEST(test_document),
         TEST(test_worst_state_wins),
         TEST(test_text_is_repaired),

@@ -127,7 +127,7 @@ static void test_largest_record(void **state)
     static struct record r, got;
     record_random_plain(&g, &r);
     struct record_flow *f = &r.flow;
-    f->groups = (RECORD_HAS_L2 << 1) - 1;
+    f->groups = (RECORD_HAS_CARRIER << 1) - 1;
     memset(f->realm.name, 'a', REALM_MAX - 1);
     memset(f->encap, 'b', sizeof f->encap - 1);
     memset(f->tls.ja4, 'c', sizeof f->tls.ja4 - 1);

@@ -196,13 +196,15 @@ static void impossible_values(void **state)
 static void impossible_digests(void **state)
 {
     (void)state;
-    for (int what = 0; what < 4; what++) {
+    for (int what = 0; what < 6; what++) {
         struct minute_row r = sample_row(1, 29000000), back;
         struct minute_digest *d = &r.digest[0];
         switch (what) {
         case 0: d->role = MINUTE_ROLES; break;
         case 1: d->direction = MINUTE_DIRECTIONS; break;
         case 2: d->outcome = MINUTE_OUTCOME_MIDSTREAM + 1; break;
+        case 3: d->carrier_behind = 301; break;
+        case 4: d->carrier_chance = 1001; break;
         default: d->provider_kind = MINUTE_PROVIDER_NETWORK + 1; break;
         }
         struct buf b = encoded(&r);

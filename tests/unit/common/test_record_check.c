@@ -19,7 +19,7 @@ static void flow(void)
 {
     struct record_random g = {.state = 1};
     record_random_plain(&g, &r);
-    f->groups = (RECORD_HAS_L2 << 1) - 1;
+    f->groups = (RECORD_HAS_CARRIER << 1) - 1;
     f->socks.version = 5;
     assert_null(record_check(&r));
 }
@@ -115,7 +115,7 @@ static void test_state(void **state)
     REFUSED(flow, f->app = RECORD_APP_N, "app");
     TAKEN(flow, f->app = RECORD_APP_N - 1);
     REFUSED(flow, f->app_source = RECORD_APP_BY_PARENT + 1, "app-source");
-    REFUSED(flow, f->groups = 64, "groups");
+    REFUSED(flow, f->groups = 128, "groups");
     REFUSED(flow, f->incomplete = RECORD_FLOW_ONLY << 1, "incomplete");
     REFUSED(flow, f->incomplete = RECORD_ONLY_INITIATOR | RECORD_ONLY_RESPONDER, "one-sided");
     REFUSED(flow, f->sampling = 0, "sampling");
@@ -180,6 +180,8 @@ static void test_groups(void **state)
     REFUSED(flow, f->l2.vlan[1] = 4096, "vlan");
     REFUSED(flow, f->l2.mpls_label = 1 << 20, "mpls");
     REFUSED(flow, f->l2.vni = 1 << 24, "vni");
+    REFUSED(flow, f->carrier.behind = f->carrier.opened + 1, "carrier-behind");
+    REFUSED(flow, f->carrier.covered_ms = 7; f->carrier.watched_ms = 6, "carrier-covered");
     TAKEN(flow, f->groups = 0; f->socks.version = 99; f->l2.vni = 1 << 24); // not there: not read
 }
 

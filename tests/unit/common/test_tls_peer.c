@@ -249,6 +249,90 @@ static void test_refused(void **state)
     drop(a);
 }
 
+// Each says the file, what is wrong with it, and what mends it; nobody is asked for a pass phrase.
+static void test_files_that_are_wrong(void **state)
+{
+    struct authority *a = make();
+    struct tls_context *c;
+    char path[160], folder[140], error[TLS_TEXT_MAX];
+    const char *const other = path;
+    (void)state;
+    snprintf(path, sizeof path, "%s/other", a->dir);
+    snprintf(folder, sizeof folder, "%s", a->dir);
+    const struct {
+        struct tls_files files;
+        const char *content; // of `other`
+        unsigned mode;
+        int rc;
+        const char *parts[3];
+    } cases[] = {
+        {{"/nowhere/c.pem", a->sensor.key, a->cert, {0}},
+         "",
+         0600,
+         -ENOENT,
+         {"/nowhere/c.pem", "is not there", "enrol the sensor again"}},
+        {{a->sensor.cert, other, a->cert, {0}},
+         "",
+         0600,
+         -EINVAL,
+         {other, "a private key, and is empty", "enrol"}},
+        {{a->sensor.cert, other, a->cert, {0}},
+         "hello\n",
+         0600,
+         -EINVAL,
+         {other, "is no PEM file", "enrol"}},
+        {{a->sensor.cert, folder, a->cert, {0}},
+         "",
+         0600,
+         -EINVAL,
+         {folder, "it is a folder", "a private key"}},
+        {{a->sensor.cert, a->sensor.cert, a->cert, {0}},
+         "",
+         0600,
+         -EINVAL,
+         {a->sensor.cert, "a private key, and holds a certificate", "enrol"}},
+        {{a->sensor.key, a->sensor.key, a->cert, {0}},
+         "",
+         0600,
+         -EINVAL,
+         {a->sensor.key, "a certificate, and holds a private key", "enrol"}},
+        {{a->sensor.cert, a->server.key, a->cert, {0}},
+         "",
+         0600,
+         -EINVAL,
+         {a->server.key, "the key of the certificate beside it", "enrol"}},
+        {{a->sensor.cert, a->sensor.key, other, {0}},
+         "nothing\n",
+         0600,
+         -EINVAL,
+         {other, "the authority's certificate, and is no PEM file", "enrol"}},
+        {{a->sensor.cert, other, a->cert, {0}},
+         "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n"
+         "DEK-Info: AES-128-CBC,5CA6AF7D6BE9CE75B2D1EA8D1DD7A0F2\n\nAAAAAAAAAAAAAAAAAAAAAA==\n"
+         "-----END RSA PRIVATE KEY-----\n",
+         0600,
+         -EINVAL,
+         {other, "pass phrase; write it without", "enrol"}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        write_text(other, cases[i].content);
+        assert_int_equal(chmod(other, cases[i].mode), 0);
+        error[0] = '\0';
+        int rc = tls_context_new(TLS_CLIENT, &cases[i].files, &c, error);
+        if (rc != cases[i].rc)
+            fail_msg("case %zu: %d, %s", i, rc, error);
+        for (size_t n = 0; n < 3; n++)
+            if (!strstr(error, cases[i].parts[n]))
+                fail_msg("case %zu: %s has no \"%s\"", i, error, cases[i].parts[n]);
+    }
+    struct tls_files f = files_of(&a->sensor);
+    assert_int_equal(chmod(a->sensor.key, 0604), 0);
+    assert_int_equal(tls_context_new(TLS_CLIENT, &f, &c, error), -EPERM);
+    assert_non_null(strstr(error, a->sensor.key));
+    assert_non_null(strstr(error, "others may read or change this key; chmod 600"));
+    drop(a);
+}
+
 static void test_without(void **state)
 {
     int fd[2];
@@ -273,9 +357,9 @@ static void test_without(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_known), cmocka_unit_test(test_strangers),
-        cmocka_unit_test(test_first_time), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_without),
+        cmocka_unit_test(test_both_known),           cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_first_time),           cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_files_that_are_wrong), cmocka_unit_test(test_without),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

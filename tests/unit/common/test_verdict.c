@@ -203,6 +203,39 @@ static void sentences_are_whole(void **state)
     free(text);
 }
 
+// The class's own mark is told before what weighs more, as long as it counts.
+static void sentences_tell_the_class_mark(void **state)
+{
+    (void)state;
+    char out[VERDICT_SENTENCE_MAX];
+    struct verdict v = verdict_sample();
+    v.sources = VERDICT_FROM_PACKETS;
+    v.class_ = VERDICT_BACKSCATTER;
+    v.evidence[1].counted = true;
+    snprintf(v.evidence[1].sentence, sizeof v.evidence[1].sentence, "90 bounces in an hour.");
+    verdict_sentence(&v, out); // nothing of it: the strongest
+    assert_false(verdict_tells_class(&v));
+    assert_non_null(strstr(out, "06:00:00Z: 10 of 10 first contacts failed."));
+    snprintf(v.evidence[1].detector, sizeof v.evidence[1].detector, "backscatter");
+    verdict_sentence(&v, out);
+    assert_non_null(strstr(out, "06:00:00Z: 90 bounces in an hour."));
+    assert_true(verdict_tells_class(&v));
+    v.evidence[1].counted = false;
+    assert_false(verdict_tells_class(&v));
+    verdict_sentence(&v, out);
+    assert_non_null(strstr(out, "10 of 10"));
+    v.evidence[1].counted = true;
+    struct verdict_evidence swap = v.evidence[0]; // whatever the order
+    v.evidence[0] = v.evidence[1];
+    v.evidence[1] = swap;
+    verdict_sentence(&v, out);
+    assert_non_null(strstr(out, "90 bounces"));
+    assert_true(verdict_tells_class(&v));
+    v.class_ = VERDICT_SPAMBOT_DIRECT; // a class with many marks has none of its own
+    verdict_sentence(&v, out);
+    assert_non_null(strstr(out, "10 of 10"));
+}
+
 // What it rests on stands in the sentence, unless it is the packets alone.
 static void sentences_name_their_source(void **state)
 {
@@ -238,6 +271,7 @@ int main(void)
         cmocka_unit_test(too_much_evidence),
         cmocka_unit_test(names),
         cmocka_unit_test(sentences_are_whole),
+        cmocka_unit_test(sentences_tell_the_class_mark),
         cmocka_unit_test(sentences_name_their_source),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
