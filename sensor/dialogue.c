@@ -97,7 +97,9 @@ void dialogue_prefetch_tracker(const struct dialogues *d, const struct flow *f)
         for (const uint16_t *o = p->stack[p->depth - 1].proto->touched; *o != 0; o++)
             __builtin_prefetch(at + *o, 1);
     }
-    for (size_t i = 0; p->out && i < RESULT_FETCHED; i += 64)
+    if (!p->out)
+        return;
+    for (size_t i = 0; i < RESULT_FETCHED; i += 64)
         __builtin_prefetch((const char *)p->out + i, 1);
 }
 

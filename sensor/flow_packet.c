@@ -290,13 +290,16 @@ bool flow_fetch_dialogue(const struct flow_table *t, const struct packet *p,
     if (place->first == FLOW_NONE)
         return false;
     const struct flow *f = &t->flow[place->first];
-    if (p->tcp_flags & (PACKET_SYN | PACKET_FIN | PACKET_RST))
+    bool turns = p->tcp_flags & (PACKET_SYN | PACKET_FIN | PACKET_RST);
+    if (turns)
         fetch_neighbours(t, f);
-    if (f->state == FLOW_OPEN && f->dialogue == 0)
+    else if (f->state == FLOW_OPEN && f->dialogue == 0)
         return false;
-    // It may be given another deadline, or end.
-    __builtin_prefetch((const char *)f + sizeof *f - 1, 1);
-    wheel_prefetch(t->wheel, place->first);
+    if (turns || f->state != FLOW_OPEN) {
+        // It may be given another deadline, or end.
+        __builtin_prefetch((const char *)f + sizeof *f - 1, 1);
+        wheel_prefetch(t->wheel, place->first);
+    }
     if (f->dialogue == 0)
         return false;
     dialogue_prefetch(t->dialogues, f);
