@@ -26,8 +26,9 @@ static double confidence(const struct policy_facts *facts)
 {
     uint32_t much = facts->loss_ppm > LOSS_FREE_PPM ? facts->loss_ppm - LOSS_FREE_PPM : 0;
     double cut = LOSS_WEIGHT * much / 1e6;
+    // What is missing of the other direction looks lost, and is said already.
     if (facts->one_direction)
-        cut += ONE_SIDED_CUT;
+        cut = ONE_SIDED_CUT;
     return 1 - (cut < LOSS_CUT_MAX ? cut : LOSS_CUT_MAX);
 }
 

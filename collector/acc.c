@@ -1,7 +1,7 @@
 // Accumulators of minutes: blocks of counters, sets and digests come into being with their first use.
 #include "acc.h"
 
-#include <stdlib.h>
+#include <stddef.h>
 
 #include "log_merge.h"
 
@@ -20,23 +20,21 @@ static const size_t pool_size[ACC_POOLS] = {
     [ACC_POOL_ACC] = sizeof(struct acc),
     [ACC_POOL_BLOCK] = sizeof(struct acc_block),
     [ACC_POOL_SETS] = MINUTE_SET_N * sizeof(struct distinct),
+    [ACC_POOL_SECONDS] = sizeof(struct acc_seconds),
 };
-
-static void *get(size_t size, struct acc_limits *limits)
-{
-    void *p = calloc(1, size);
-    limits->out_of_memory += !p;
-    return p;
-}
 
 // Minutes come and go with the same few sizes: what one gives back the next one takes. The link to the next
 // free one stands in its first octets.
 static void *pool_get(enum acc_pool pool, struct acc_limits *limits)
 {
     void *p = limits->free[pool];
-    if (!p)
-        return get(pool_size[pool], limits);
-    memcpy(&limits->free[pool], p, sizeof(void *));
+    if (p) {
+        memcpy(&limits->free[pool], p, sizeof(void *));
+        __builtin_prefetch(limits->free[pool], 1); // the next to be taken
+    } else if (!(p = chunks_get(&limits->chunks, pool_size[pool]))) {
+        limits->out_of_memory++;
+        return NULL;
+    }
     return memset(p, 0, pool_size[pool]);
 }
 
@@ -48,23 +46,22 @@ static void pool_put(enum acc_pool pool, void *p, struct acc_limits *limits)
     limits->free[pool] = p;
 }
 
-static void free_all(void *first)
+static void *more(void *ctx, size_t size)
 {
-    for (void *p = first, *next; p; p = next) {
-        memcpy(&next, p, sizeof next);
-        free(p);
-    }
+    return chunks_get(ctx, size);
+}
+
+void acc_limits_init(struct acc_limits *limits, uint32_t digests_max, size_t sketches_max)
+{
+    *limits = (struct acc_limits){
+        .digests_max = digests_max,
+        .budget = {.sketches_max = sketches_max, .more = more, .ctx = &limits->chunks}};
 }
 
 void acc_limits_fini(struct acc_limits *limits)
 {
-    for (unsigned pool = 0; pool < ACC_POOLS; pool++)
-        free_all(limits->free[pool]);
-    for (unsigned size = 0; size < ACC_DIGEST_SIZES; size++)
-        free_all(limits->free_digests[size]);
-    memset(limits->free, 0, sizeof limits->free);
-    memset(limits->free_digests, 0, sizeof limits->free_digests);
-    distinct_budget_fini(&limits->budget);
+    chunks_fini(&limits->chunks);
+    *limits = (struct acc_limits){0};
 }
 
 // Arrays of digests: `cap` is a power of two.
@@ -78,8 +75,9 @@ static struct acc_digest *digests_new(unsigned cap, struct acc_limits *limits)
     void **pool = digest_pool(limits, cap);
     struct acc_digest *array = *pool;
     if (!array)
-        return malloc(cap * sizeof *array);
+        return chunks_get(&limits->chunks, cap * sizeof *array);
     memcpy(pool, array, sizeof *pool);
+    __builtin_prefetch(*pool, 1);
     return array;
 }
 
@@ -130,9 +128,34 @@ void acc_free(struct acc *a, struct acc_limits *limits)
     if (!a)
         return;
     clear(a, limits);
-    free(a->seconds);
+    pool_put(ACC_POOL_SECONDS, a->seconds, limits);
     log_merge_free(a->log);
     pool_put(ACC_POOL_ACC, a, limits);
+}
+
+static void fetch(const void *from, size_t size)
+{
+    const char *at = from;
+    for (size_t i = 0; at && i < size; i += 64)
+        __builtin_prefetch(at + i, 1);
+}
+
+void acc_fetch(const struct acc *a)
+{
+    for (unsigned role = 0; role < MINUTE_ROLES; role++)
+        for (unsigned d = 0; d < MINUTE_DIRECTIONS; d++)
+            fetch(a->block[role][d], sizeof(struct acc_block));
+    fetch(a->set, MINUTE_SET_N * sizeof *a->set);
+    // Digests that are there are read when the row is cut; the next is written.
+    unsigned upto = a->digest_count < a->digest_cap ? a->digest_count + 1u : a->digest_count;
+    fetch(a->digest, upto * sizeof *a->digest);
+}
+
+void acc_fetch_sets(const struct acc *a)
+{
+    for (unsigned s = 0; a->set && s < MINUTE_SET_N; s++)
+        if (a->set[s].store && !a->set[s].is_hll)
+            __builtin_prefetch(a->set[s].store, 1);
 }
 
 // ---- Adding
@@ -182,7 +205,7 @@ void acc_set(struct acc *a, enum minute_set set, uint8_t key_id, uint64_t value,
 void acc_sweep(struct acc *a, enum acc_sweep sweep, bool end, int64_t t_ms,
                struct acc_limits *limits)
 {
-    if (!a->seconds && !(a->seconds = get(sizeof *a->seconds, limits)))
+    if (!a->seconds && !(a->seconds = pool_get(ACC_POOL_SECONDS, limits)))
         return;
     int64_t s = (t_ms - a->minute * 60000) / 1000;
     s = s < 0 ? 0 : s > 59 ? 59 : s;
@@ -265,8 +288,10 @@ static void cut_counters(const struct acc *a, struct minute_row *r)
     for (unsigned role = 0; role < MINUTE_ROLES; role++)
         for (unsigned d = 0; d < MINUTE_DIRECTIONS; d++) {
             const struct acc_block *b = a->block[role][d];
-            if (!b)
+            if (!b) {
+                r->unused |= (uint16_t)(1u << (role * MINUTE_DIRECTIONS + d));
                 continue;
+            }
             for (unsigned c = 0; c < MINUTE_COUNTER_N; c++)
                 r->counter[role][d][c] = b->n[c];
 #define X(name) r->counter[role][d][MINUTE_##name] = b->wide[ACC_##name];
@@ -284,12 +309,14 @@ static void cut_digests(struct acc *a, struct minute_row *r, struct acc_limits *
     r->digests_cut = a->digests_cut;
     if (a->digest_count == 0)
         return;
-    r->digest = calloc(a->digest_count, sizeof *r->digest);
-    if (!r->digest) {
+    if (!limits->cut)
+        limits->cut = chunks_get(&limits->chunks, limits->digests_max * sizeof *limits->cut);
+    if (!limits->cut) {
         limits->out_of_memory++;
         r->digests_cut += a->digest_count;
         return;
     }
+    r->digest = limits->cut;
     for (unsigned i = 0; i < a->digest_count; i++) {
         unsigned at = i;
         while (at > 0 && r->digest[at - 1].start_ms > a->digest[i].digest.start_ms) {
@@ -311,4 +338,17 @@ void acc_cut(struct acc *a, struct minute_row *r, struct acc_limits *limits)
         a->set = NULL;
     }
     clear(a, limits);
+}
+
+void acc_cut_clear(struct minute_row *r, struct acc_limits *limits)
+{
+    for (unsigned s = 0; s < MINUTE_SET_N; s++)
+        if (r->set[s].store)
+            distinct_clear(&r->set[s], &limits->budget);
+    for (unsigned role = 0; role < MINUTE_ROLES; role++)
+        for (unsigned d = 0; d < MINUTE_DIRECTIONS; d++)
+            if (!(r->unused >> (role * MINUTE_DIRECTIONS + d) & 1))
+                memset(r->counter[role][d], 0, sizeof r->counter[role][d]);
+    memset(r, 0, offsetof(struct minute_row, counter));
+    memset(r->gauge, 0, sizeof *r - offsetof(struct minute_row, gauge));
 }

@@ -2,6 +2,7 @@
 // memory. A row is cut from it (acc_cut) once, or several times while the minute is open.
 #pragma once
 
+#include "chunks.h"
 #include "common/minute.h"
 
 // Counters that do not fit 32 bits stand aside.
@@ -61,23 +62,31 @@ struct acc {
     struct acc_log *log; // owned, NULL until used: log_merge.h
 };
 
-enum acc_pool { ACC_POOL_ACC, ACC_POOL_BLOCK, ACC_POOL_SETS, ACC_POOLS };
+enum acc_pool { ACC_POOL_ACC, ACC_POOL_BLOCK, ACC_POOL_SETS, ACC_POOL_SECONDS, ACC_POOLS };
 
 // What accumulators share. `free` holds what was given back, for the next minute.
 #define ACC_DIGEST_SIZES 16 // of arrays: 2, 4, 8, ...
 struct acc_limits {
+    struct chunks chunks; // of all of it
     void *free[ACC_POOLS];
     void *free_digests[ACC_DIGEST_SIZES];
     uint32_t digests_max;
+    struct minute_digest *cut; // `digests_max`: of the row that was cut last
     struct distinct_budget budget;
     uint64_t mixed_keys;    // values of another key id than their set's
     uint64_t out_of_memory; // additions lost
 };
 
+// Where it stands it stays: its budget of sets refers to it.
+void acc_limits_init(struct acc_limits *limits, uint32_t digests_max, size_t sketches_max);
 void acc_limits_fini(struct acc_limits *limits); // after the last accumulator
 
 struct acc *acc_new(struct acc_limits *limits); // NULL: out of memory
 void acc_free(struct acc *a, struct acc_limits *limits);
+
+// Ask the memory for what it refers to, and, once that has come, for what its sets refer to.
+void acc_fetch(const struct acc *a);
+void acc_fetch_sets(const struct acc *a);
 
 void acc_add(struct acc *a, unsigned role, unsigned direction, enum minute_counter counter,
              uint64_t n, struct acc_limits *limits);
@@ -96,6 +105,8 @@ struct minute_digest *acc_digest(struct acc *a, uint64_t flow_hash);
 struct minute_digest *acc_digest_new(struct acc *a, uint64_t flow_hash, uint8_t priority,
                                      struct acc_limits *limits);
 
-// Fills counters, sets and digests of `r` (zeroed by the caller; sets and digests move into it) and
+// Fills counters, sets and digests of `r` (all zero; sets move into it, digests are the limits' until the next is cut) and
 // begins anew. Concurrency, head and party are the caller's.
 void acc_cut(struct acc *a, struct minute_row *r, struct acc_limits *limits);
+// Makes a row that was cut all zero again: in the place of minute_row_fini, for most of it is zero.
+void acc_cut_clear(struct minute_row *r, struct acc_limits *limits);

@@ -7,6 +7,8 @@
 #define HASH_SEED 0x706f737465726e00u
 
 struct actives {
+    struct chunks chunks; // of the entries
+    struct active *free;  // dropped ones, by `chain`
     struct active **bucket;
     size_t mask, count, max;
     struct active *newest, *oldest;
@@ -83,7 +85,8 @@ static void drop(struct actives *t, struct active *a)
     *link = a->chain;
     age_unlink(t, a);
     destinations_clear(&a->destinations);
-    free(a);
+    a->chain = t->free;
+    t->free = a;
     t->count--;
 }
 
@@ -103,7 +106,18 @@ void actives_free(struct actives *t, struct acc_limits *limits)
         drop(t, a);
     }
     free(t->bucket);
+    chunks_fini(&t->chunks);
     free(t);
+}
+
+static struct active *new_entry(struct actives *t)
+{
+    struct active *a = t->free;
+    if (a)
+        t->free = a->chain;
+    else
+        a = chunks_get(&t->chunks, sizeof *a);
+    return a ? memset(a, 0, sizeof *a) : NULL;
 }
 
 // How many of the oldest are looked at for one that can go, before a newcomer is refused.
@@ -171,7 +185,7 @@ struct active *actives_get(struct actives *t, const struct subscriber_key *key,
     }
     if (t->count > t->mask)
         grow(t);
-    a = calloc(1, sizeof *a);
+    a = new_entry(t);
     if (!a) {
         t->refused++;
         return NULL;
@@ -203,16 +217,6 @@ void actives_fetch(const struct actives *t, const struct subscriber_key *key,
     __builtin_prefetch(&t->bucket[hint->hash & t->mask]);
 }
 
-static void fetch_acc(const struct acc *acc)
-{
-    for (unsigned role = 0; role < MINUTE_ROLES; role++)
-        for (unsigned d = 0; d < MINUTE_DIRECTIONS; d++)
-            fetch(acc->block[role][d], sizeof(struct acc_block));
-    fetch(acc->set, MINUTE_SET_N * sizeof *acc->set);
-    if (acc->digest_count < acc->digest_cap)
-        fetch(&acc->digest[acc->digest_count], sizeof *acc->digest);
-}
-
 void actives_fetch_on(const struct actives *t, struct actives_hint *hint, unsigned step)
 {
     if (step == 1) {
@@ -226,11 +230,26 @@ void actives_fetch_on(const struct actives *t, struct actives_hint *hint, unsign
     if (!hint->at || !hint->at->acc)
         return;
     if (step == 3) {
-        fetch_acc(hint->at->acc);
+        acc_fetch(hint->at->acc);
+        return;
+    }
+    if (step == 4) {
+        acc_fetch_sets(hint->at->acc);
         return;
     }
     fetch(hint->at->acc, sizeof *hint->at->acc);
     fetch(hint->at->destinations.slot, 64);
+}
+
+void actives_fetch_row(const struct acc *acc)
+{
+    const struct acc *next = acc->of_minute;
+    acc_fetch_sets(acc);
+    if (!next)
+        return;
+    acc_fetch(next);
+    fetch(next->active, sizeof *next->active);
+    fetch(next->of_minute, sizeof *next);
 }
 
 void actives_expire(struct actives *t, int64_t before_ms)

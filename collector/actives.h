@@ -47,8 +47,8 @@ void actives_free(struct actives *t, struct acc_limits *limits);
 struct active *actives_get(struct actives *t, const struct subscriber_key *key,
                            const struct lease_answer *lease, int64_t t_ms, bool *is_new);
 // Asks the memory for what a record of that key will need, in steps between which other records have their turn: from
-// the bucket to the entry to its minutes. `*hint` is zeroed before the first.
-#define ACTIVES_FETCH_STEPS 4
+// the bucket to the entry to its minutes to what they hold. `*hint` is zeroed before the first.
+#define ACTIVES_FETCH_STEPS 5
 struct actives_hint {
     uint64_t hash;
     const struct active *at;
@@ -56,6 +56,8 @@ struct actives_hint {
 void actives_fetch(const struct actives *t, const struct subscriber_key *key,
                    const struct lease_answer *lease, struct actives_hint *hint); // the first
 void actives_fetch_on(const struct actives *t, struct actives_hint *hint, unsigned step);
+// A row of `acc` is cut, then those of the minute behind it: what a row needs is asked for while the one before is written.
+void actives_fetch_row(const struct acc *acc);
 // Forgets who was not heard of since `before_ms` and holds nothing open.
 void actives_expire(struct actives *t, int64_t before_ms);
 size_t actives_count(const struct actives *t);

@@ -16,7 +16,8 @@ struct sink { // where one view's counters go
 
 static void add(const struct sink *s, enum minute_counter counter, uint64_t n)
 {
-    acc_add(s->acc, s->role, s->direction, counter, n, s->limits);
+    if (n > 0) // of most things a record tells nothing
+        acc_add(s->acc, s->role, s->direction, counter, n, s->limits);
 }
 
 static struct sink sink_of(struct aggregate *g, const struct view *v, struct acc *acc)

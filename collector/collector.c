@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "journal_watch.h"
+
 // 1990-01-01 and 2100-01-01: outside, a clock was never set or has run over. Public captures begin in 1998.
 #define TIME_MIN_MS INT64_C(631152000000)
 #define TIME_MAX_MS INT64_C(4102444800000)
@@ -36,25 +38,9 @@ static int make_prefixes(struct collector *c, const struct conf_site *site)
 
 static int open_journal(struct collector *c, const char *journal, FILE *errors)
 {
-    struct journal_options o = {.segment_octets_max = c->conf->segment_size,
-                                .key_dir = c->conf->journal_keys};
-    int rc = journal_writer_open(journal, &o, &c->journal);
-    if (rc == -EBUSY)
-        fprintf(errors, "%s: another collector writes this journal; use another folder\n", journal);
-    else if (rc == -EACCES || rc == -EPERM || rc == -EROFS)
-        fprintf(errors, "%s: %s; the collector's user must be able to write there\n", journal,
-                strerror(-rc));
-    else if (rc == -ENOENT || rc == -ENOTDIR)
-        fprintf(errors, "%s: %s; the journal is a folder, and the folder above it must be there\n",
-                journal, strerror(-rc));
-    else if (rc == -ENOSPC || rc == -EDQUOT)
-        fprintf(errors, "%s: %s; make room on its disk\n", journal, strerror(-rc));
-    else if (rc < 0)
-        fprintf(errors, "%s: %s\n", journal, strerror(-rc));
-    char damage[JOURNAL_DAMAGE_TEXT_MAX];
-    while (rc == 0 && journal_writer_damage(c->journal, damage))
-        fprintf(errors, "%s/%s\n", journal, damage);
-    return rc;
+    const struct journal_options o = {.segment_octets_max = c->conf->segment_size,
+                                      .key_dir = c->conf->journal_keys};
+    return journal_watch_open(journal, &o, errors, &c->journal);
 }
 
 static void give_flow(const struct record_flow *f, int process, void *ctx)
@@ -72,9 +58,7 @@ static int make_tables(struct collector *c, const struct conf_site *site)
                                           .subscriber_len_v6 = site->subscriber_len_v6,
                                           .long_flow_ms = conf->long_flow,
                                           .log_envelopes = conf->log_envelopes};
-    c->limits = (struct acc_limits){
-        .digests_max = (uint32_t)conf->digests,
-        .budget = {.sketches_max = (size_t)conf->sketches, .keeps_spare = true}};
+    acc_limits_init(&c->limits, (uint32_t)conf->digests, (size_t)conf->sketches);
     c->watermark = watermark_new(conf->silent_after, conf->future_max);
     c->sequence = sequence_new();
     c->actives = actives_new((size_t)conf->subscribers);

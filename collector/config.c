@@ -143,9 +143,9 @@ const struct conf_key collector_conf_keys[] = {
     {.name = "journal_keys",
      .type = CONF_PATH,
      .offset = AT(journal_keys),
-     .opens = CONF_OPENS_FOLDER,
+     .opens = CONF_OPENS_OWN_FOLDER,
      .optional = true,
-     .help = "Folder of day keys; the journal is encrypted when it is given."},
+     .help = "Folder of day keys, which must be there; the journal is encrypted when it is given."},
     {.name = "segment_size",
      .type = CONF_SIZE,
      .offset = AT(segment_size),
@@ -190,7 +190,9 @@ const struct conf_key collector_conf_keys[] = {
      .max = 4096,
      .def = "256",
      .unit = "connections",
-     .help = "Connections of sensors and exporters at once."},
+     .help =
+         "Connections of sensors and exporters at once; an enrolled sensor that has none finds a "
+         "place beyond."},
     {.name = "session_rate",
      .type = CONF_INT,
      .offset = AT(session_rate),

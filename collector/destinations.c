@@ -32,6 +32,9 @@ static struct destination *slot_for(struct destination *slot, uint32_t cap, uint
         struct destination *s = &slot[(print + i) & (cap - 1)];
         if (s->print == print)
             return s;
+        // Slots are never freed: behind one that was never used it cannot stand.
+        if (!s->print)
+            return best && !lives(best, minute) ? best : s;
         bool better = !best ||
                       (lives(best, minute) && (!lives(s, minute) || s->minute < best->minute));
         if (better)

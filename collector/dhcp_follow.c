@@ -52,11 +52,13 @@ struct dhcp_follow *dhcp_follow_new(const char *path, enum dhcp_format format,
     f->path = strdup(path);
     f->naming.pop = strdup(naming->pop);
     f->naming.network_class = strdup(naming->network_class);
+    f->naming.server = strdup(naming->server);
     if (format == DHCP_KEA)
         f->kea = dhcp_kea_new(take, f);
     else
         f->isc = dhcp_isc_new(take, f);
-    if (f->path && f->naming.pop && f->naming.network_class && (f->kea || f->isc))
+    if (f->path && f->naming.pop && f->naming.network_class && f->naming.server &&
+        (f->kea || f->isc))
         return f;
     dhcp_follow_free(f);
     return NULL;
@@ -72,6 +74,7 @@ void dhcp_follow_free(struct dhcp_follow *f)
     dhcp_isc_free(f->isc);
     free((char *)f->naming.pop); // our copies
     free((char *)f->naming.network_class);
+    free((char *)f->naming.server);
     free(f->path);
     free(f);
 }

@@ -9,7 +9,7 @@ struct dhcp_follow;
 
 enum dhcp_format { DHCP_KEA, DHCP_ISC };
 
-// `naming.server`, `store` and `counts` are borrowed, the other texts copied. Nothing is read yet. NULL: out of memory.
+// `store` and `counts` are borrowed, texts copied. Nothing is read yet. NULL: out of memory.
 struct dhcp_follow *dhcp_follow_new(const char *path, enum dhcp_format format,
                                     const struct dhcp_naming *naming, struct lease_store *store,
                                     struct dhcp_counts *counts);

@@ -30,6 +30,18 @@ static void say_damage(const char *dir, struct journal_reader *r, FILE *errors)
         fprintf(errors, "%s/%s\n", dir, text);
 }
 
+struct unreadable {
+    const char *dir, *key_dir;
+    FILE *errors;
+};
+
+static void say_day(uint32_t day, uint64_t segments, void *ctx)
+{
+    const struct unreadable *u = ctx;
+    fprintf(u->errors, "%s: day %08u: %llu segments unreadable, their key is not in %s\n", u->dir,
+            day, (unsigned long long)segments, u->key_dir);
+}
+
 // Reads all there is; `out` NULL: only for its soundness.
 static int read_all(const char *dir, const char *key_dir, struct reading *g, FILE *errors)
 {
@@ -68,6 +80,14 @@ static int read_all(const char *dir, const char *key_dir, struct reading *g, FIL
     if (stats->shredded > 0)
         fprintf(errors, "%s: %llu segments of shredded days were passed over\n", dir,
                 (unsigned long long)stats->shredded);
+    struct unreadable days = {dir, key_dir, errors};
+    if (key_dir && (stats->shredded > 0 || stats->bad_blocks > 0))
+        journal_unreadable(dir, key_dir, say_day, &days);
+    if (stats->unchained > 0)
+        fprintf(errors,
+                "%s: %llu segments of earlier formats are unchained: whether one is missing or "
+                "shorter cannot be told\n",
+                dir, (unsigned long long)stats->unchained);
     if (stats->shredded > 0 && stats->blocks == 0) {
         fprintf(errors,
                 "%s: no segment could be opened; is collector.journal_keys the right folder?\n",
@@ -134,12 +154,12 @@ int dump_verify(const char *dir, const char *key_dir, FILE *out, FILE *errors)
     if (rc < 0 && rc != -EINVAL)
         return rc;
     fprintf(out,
-            "%llu blocks, %llu rows, %llu coverage minutes, %llu site minutes; %llu octets, "
-            "%llu before compression; %llu damaged\n",
-            (unsigned long long)s.blocks, (unsigned long long)s.rows,
-            (unsigned long long)s.coverages, (unsigned long long)s.sites,
-            (unsigned long long)s.octets, (unsigned long long)s.octets_raw,
-            (unsigned long long)s.bad_blocks);
+            "%llu segments, %llu blocks, %llu rows, %llu coverage minutes, %llu site minutes; %llu "
+            "octets, %llu before compression; %llu damaged\n",
+            (unsigned long long)s.segments, (unsigned long long)s.blocks,
+            (unsigned long long)s.rows, (unsigned long long)s.coverages,
+            (unsigned long long)s.sites, (unsigned long long)s.octets,
+            (unsigned long long)s.octets_raw, (unsigned long long)s.bad_blocks);
     return rc;
 }
 

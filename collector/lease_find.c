@@ -4,7 +4,7 @@
 
 #include "lease_index.h"
 
-// How far back a lease that began earlier and still holds is looked for.
+// How far back a lease that began earlier and still holds is looked for, before the one with the latest end is taken.
 #define NESTED_MAX 16
 
 static const struct lease_span *span_at(const struct leases *l, const struct group *g, uint32_t i)
@@ -26,31 +26,54 @@ static uint32_t began_by(const struct leases *l, const struct group *g, int64_t 
     return low;
 }
 
+// The lease that holds at `t_ms` and began last, of the first `began`; NULL: none.
+static const struct lease_span *holding(const struct leases *l, const struct group *g,
+                                        uint32_t began, int64_t t_ms, uint32_t *at)
+{
+    if (began == 0 || t_ms >= span_at(l, g, began - 1)->until_all_ms)
+        return NULL;
+    // The last may be over while one that began before it is not.
+    for (uint32_t i = began; i > 0 && i + NESTED_MAX > began; i--)
+        if (t_ms < span_at(l, g, i - 1)->until_ms) {
+            *at = i - 1;
+            return span_at(l, g, i - 1);
+        }
+    *at = span_at(l, g, began - 1)->longest;
+    return span_at(l, g, *at);
+}
+
+// Did a lease of another party end shortly before, or begin shortly after?
+static bool near_change(const struct leases *l, const struct group *g, uint32_t began,
+                        uint32_t party, int64_t t_ms)
+{
+    for (uint32_t i = began; i > 0 && i + NESTED_MAX > began; i--) {
+        const struct lease_span *s = span_at(l, g, i - 1);
+        if (s->party != party && s->until_ms <= t_ms && t_ms - s->until_ms < LEASES_NEAR_CHANGE_MS)
+            return true;
+    }
+    for (uint32_t i = began; i < g->count; i++) {
+        const struct lease_span *s = span_at(l, g, i);
+        if (s->start_ms - t_ms > LEASES_NEAR_CHANGE_MS)
+            return false;
+        if (s->party != party)
+            return true;
+    }
+    return false;
+}
+
 // What is known of the key at `t_ms` from one group. False: no lease then.
 static bool ask_group(const struct leases *l, const struct group *g, int64_t t_ms,
                       struct lease_answer *a)
 {
-    uint32_t began = began_by(l, g, t_ms), at = 0;
-    // The last may be over while one that began before it is not.
-    const struct lease_span *s = NULL;
-    for (uint32_t i = began; i > 0 && i + NESTED_MAX > began && !s; i--)
-        if (t_ms < span_at(l, g, i - 1)->until_ms) {
-            at = i - 1;
-            s = span_at(l, g, at);
-        }
+    uint32_t began = began_by(l, g, t_ms), at;
+    const struct lease_span *s = holding(l, g, began, t_ms, &at);
     if (!s)
         return false;
     *a = (struct lease_answer){
         .lease = g->span[at], .port_first = g->key.port_first, .port_last = g->key.port_last};
-    if (t_ms < s->overlap_until_ms)
+    if (t_ms < span_at(l, g, began - 1)->until_other_ms)
         a->doubts |= IDENTITY_OVERLAP;
-    const struct lease_span *prev = at > 0 ? span_at(l, g, at - 1) : NULL;
-    const struct lease_span *next = at + 1 < g->count ? span_at(l, g, at + 1) : NULL;
-    bool another_before = prev && prev->party != s->party &&
-                          t_ms - prev->until_ms < LEASES_NEAR_CHANGE_MS;
-    bool another_soon = next && next->party != s->party &&
-                        next->start_ms - t_ms <= LEASES_NEAR_CHANGE_MS;
-    if (another_before || another_soon)
+    if (near_change(l, g, began, s->party, t_ms))
         a->doubts |= IDENTITY_NEAR_CHANGE;
     if (s->lost_stop && t_ms > s->last_seen_ms)
         a->doubts |= IDENTITY_LOST_STOP;
@@ -89,6 +112,25 @@ static bool holds_port(const struct group *g, uint16_t port)
     return port == 0 || (port >= g->key.port_first && port <= g->key.port_last);
 }
 
+static bool is_within(const struct lease_answer *a, const struct lease_answer *b)
+{
+    return a->port_first >= b->port_first && a->port_last <= b->port_last;
+}
+
+// Does another party's block hold the port too, that is not merely a wider one around `best`?
+static bool blocks_collide(const struct leases *l, const struct span_key *place, uint16_t port,
+                           int64_t t_ms, const struct lease_answer *best)
+{
+    uint32_t g = l->place[place_hash(place) & l->place_mask];
+    for (g = of_place(l, g, place); g; g = of_place(l, l->group[g].next, place)) {
+        struct lease_answer a;
+        if (holds_port(&l->group[g], port) && ask_group(l, &l->group[g], t_ms, &a) &&
+            l->span[a.lease].party != l->span[best->lease].party && !is_within(best, &a))
+            return true;
+    }
+    return false;
+}
+
 // Groups of one prefix. Of those whose port block holds `port` the narrowest with a lease is taken, of two
 // as narrow the one of lower ports; with port blocks and no port any of them may be it.
 static bool ask_place(const struct leases *l, const struct span_key *place, uint16_t port,
@@ -108,6 +150,8 @@ static bool ask_place(const struct leases *l, const struct span_key *place, uint
     bool whole = fit > 0 && best->port_first == 0 && best->port_last == 65535;
     if (fit > 0 && port == 0 && !whole)
         best->doubts |= IDENTITY_NO_PORT;
+    if (fit > 1 && port != 0 && blocks_collide(l, place, port, t_ms, best))
+        best->doubts |= IDENTITY_OVERLAP;
     return fit > 0;
 }
 
@@ -143,8 +187,9 @@ struct lease_answer leases_find(const struct leases *l, const struct realm *real
     }
     // The row is of the outside block, the party of the inside address.
     struct lease_answer a = find_direct(l, &in.realm, &in.addr, 0, t_ms);
-    if (in.near_change) {
-        a.doubts |= IDENTITY_NEAR_CHANGE;
+    if (in.near_change || in.overlap) {
+        a.doubts |= in.near_change ? IDENTITY_NEAR_CHANGE : 0;
+        a.doubts |= in.overlap ? IDENTITY_OVERLAP : 0;
         a.confidence = IDENTITY_AMBIGUOUS;
     }
     a.port_first = in.port_first;
@@ -214,25 +259,44 @@ static int window_of_group(const struct leases *l, const struct group *g, int64_
     return 0;
 }
 
-int leases_window(const struct leases *l, const struct realm *realm, const struct ip_addr *addr,
-                  uint16_t port, int64_t from_ms, int64_t to_ms, leases_fn fn, void *ctx)
+static int window_of_place(const struct leases *l, const struct realm *realm,
+                           const struct ip_addr *addr, uint16_t port, int64_t from_ms,
+                           int64_t to_ms, leases_fn fn, void *ctx)
 {
     struct span_key place = {0};
-    struct cgnat_inside in = {.realm = *realm, .addr = *addr};
-    if (l->cgnat && cgnat_find(l->cgnat, realm, addr, port, to_ms, &in) == CGNAT_INSIDE)
-        port = 0;
-    else
-        in = (struct cgnat_inside){.realm = *realm, .addr = *addr};
-    if (!strings_find(l->strings, in.realm.name, &place.realm))
+    if (!strings_find(l->strings, realm->name, &place.realm))
         return 0;
-    int six = in.addr.family == IP_V6, rc = 0;
+    int six = addr->family == IP_V6, rc = 0;
     for (size_t i = 0; i < l->length_count[six] && rc == 0; i++) {
-        place.prefix = prefix_of(&in.addr, l->lengths[six][i]);
+        place.prefix = prefix_of(addr, l->lengths[six][i]);
         uint32_t g = l->place[place_hash(&place) & l->place_mask];
         for (g = of_place(l, g, &place); g && rc == 0; g = of_place(l, l->group[g].next, &place))
             if (holds_port(&l->group[g], port))
                 rc = window_of_group(l, &l->group[g], from_ms, to_ms, fn, ctx);
     }
+    return rc;
+}
+
+struct inside_window {
+    const struct leases *leases;
+    leases_fn fn;
+    void *ctx;
+};
+
+static int window_inside(const struct realm *realm, const struct ip_addr *addr, int64_t from_ms,
+                         int64_t to_ms, void *ctx)
+{
+    const struct inside_window *w = ctx;
+    return window_of_place(w->leases, realm, addr, 0, from_ms, to_ms, w->fn, w->ctx);
+}
+
+int leases_window(const struct leases *l, const struct realm *realm, const struct ip_addr *addr,
+                  uint16_t port, int64_t from_ms, int64_t to_ms, leases_fn fn, void *ctx)
+{
+    struct inside_window w = {l, fn, ctx};
+    int rc = window_of_place(l, realm, addr, port, from_ms, to_ms, fn, ctx);
+    if (rc >= 0 && l->cgnat)
+        rc = cgnat_window(l->cgnat, realm, addr, port, from_ms, to_ms, window_inside, &w);
     return rc;
 }
 

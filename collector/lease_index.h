@@ -1,4 +1,4 @@
-// What leases.c (putting), lease_load.c (files, POPs) and lease_find.c (looking up) share: leases in a pool
+// What leases.c (putting), lease_mend.c (ends), lease_load.c (files, POPs) and lease_find.c (looking up) share: leases in a pool
 // whose indexes never move, grouped by key, groups found by realm and prefix.
 #pragma once
 
@@ -17,10 +17,10 @@ struct span_key {
 struct lease_span {
     int64_t start_ms;
     int64_t end_ms;   // as reported; INT64_MAX: open
-    int64_t until_ms; // the end that counts: the next start ends what nobody stopped
+    int64_t until_ms; // the end that counts: a later start ends what nobody stopped
     int64_t last_seen_ms;
-    // Until when a lease of another party that began earlier holds the key too.
-    int64_t overlap_until_ms;
+    // Of this one and those before it in its group: the latest end, and the latest of a party other than that one's.
+    int64_t until_all_ms, until_other_ms;
     uint64_t session;      // hash of NAS and session id; 0: none
     uint32_t session_next; // chain of the session table; 0: end
     uint32_t group;
@@ -28,6 +28,7 @@ struct lease_span {
     uint32_t pop, network_class, nas;
     int32_t pop_index; // into the POPs; -1: none
     uint32_t interim_s;
+    uint32_t longest; // place in the group of the lease with that latest end
     uint8_t source;
     uint8_t file;   // that it stands in, alone; 0: none, or others say so too
     uint16_t round; // of reading the file
@@ -70,7 +71,7 @@ bool same_place(const struct span_key *a, const struct span_key *b); // realm an
 uint32_t leases_span_of(const struct leases *l, const struct lease *lease);
 uint64_t session_hash(const char *nas, const char *session_id); // 0: no session
 
-// Ends that nobody reported, and leases that claim a key at the same time; tells the churn what changed.
+// Ends that nobody reported, and leases that claim a key at the same time; tells the churn what changed (lease_mend.c).
 int mend_group(struct leases *l, struct group *g);
 
 void group_take_out(struct group *g, uint32_t at); // `at`: place in the group

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cgnat.h"
+#include "cgnat_follow.h"
 #include "common/log.h"
+#include "common/utf8.h"
 #include "dhcp_follow.h"
-#include "file_watch.h"
 #include "lease_conf.h"
 #include "lease_follow.h"
 #include "radius_server.h"
@@ -24,14 +24,12 @@ struct lease_sources {
     const struct collector_conf *conf;
     char *history; // owned; NULL: none
     struct lease_store store;
-    struct cgnat *cgnat;
+    struct cgnat_follow *cgnat;
     struct dhcp_follow **follow;
     size_t follows;
     struct dhcp_counts dhcp;
     struct lease_follow **file; // CSV and prefix maps
     size_t files;
-    struct file_watch *table; // one a source: those of CGNAT tables are used
-    size_t tables;
     struct radius_server **radius;
     size_t radiuses;
     struct radius_counts counts;
@@ -78,6 +76,14 @@ static enum radius_party radius_party(int party)
     }
 }
 
+// What look-ups name as the place: the file as configured, or when that is too long its name alone.
+static const char *place_of(const char *path, const char *kind)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *place = strlen(path) < LEASE_NAME_MAX ? path : name;
+    return strlen(place) < LEASE_NAME_MAX && utf8_is_clean(place) ? place : kind;
+}
+
 static int open_follow(struct lease_sources *s, const struct lease_source_conf *c, FILE *errors)
 {
     bool kea = c->kind == LEASE_KIND_KEA;
@@ -86,7 +92,7 @@ static int open_follow(struct lease_sources *s, const struct lease_source_conf *
                                  .realm = realm_of(c->realm),
                                  .pop = c->pop,
                                  .network_class = c->network_class,
-                                 .server = kea ? "kea" : "isc"};
+                                 .server = place_of(c->path, kea ? "kea" : "isc")};
     struct dhcp_follow *f = dhcp_follow_new(c->path, kea ? DHCP_KEA : DHCP_ISC, &naming, &s->store,
                                             &s->dhcp);
     if (!f)
@@ -99,22 +105,6 @@ static int open_follow(struct lease_sources *s, const struct lease_source_conf *
     return rc;
 }
 
-static int add_formula(struct cgnat *into, const struct lease_source_conf *c, size_t number,
-                       FILE *errors)
-{
-    struct cgnat_formula f = {.outside_realm = realm_of(c->realm),
-                              .inside_realm = realm_of(c->inside_realm),
-                              .outside = c->outside.item[0],
-                              .inside = c->inside.item[0],
-                              .ports = (uint32_t)c->ports,
-                              .reserved = (uint16_t)c->reserved};
-    char error[200];
-    int rc = cgnat_add_formula(into, &f, error);
-    if (rc < 0)
-        fprintf(errors, "collector.lease_sources: entry %zu: %s\n", number, error);
-    return rc;
-}
-
 // Files of the lines of identity.h.
 static int open_lines(struct lease_sources *s, const char *path, uint8_t source, FILE *errors)
 {
@@ -124,38 +114,6 @@ static int open_lines(struct lease_sources *s, const char *path, uint8_t source,
         return -ENOMEM;
     s->file[s->files++] = f;
     return lease_follow_load(f, errors);
-}
-
-// All tables and formulas, into a new set.
-static int make_cgnat(const struct lease_sources *s, struct cgnat **out, FILE *errors)
-{
-    struct cgnat *c = cgnat_new();
-    int rc = c ? 0 : -ENOMEM;
-    for (size_t i = 0; i < s->conf->lease_sources.count && rc == 0; i++) {
-        const struct lease_source_conf *x = source(s, i);
-        struct realm outside = realm_of(x->realm), inside = realm_of(x->inside_realm);
-        if (x->kind == LEASE_KIND_CGNAT_TABLE)
-            rc = cgnat_add_table(c, x->path, &outside, &inside, errors);
-        if (x->kind == LEASE_KIND_CGNAT_FORMULA)
-            rc = add_formula(c, x, i + 1, errors);
-    }
-    if (rc < 0)
-        cgnat_free(c);
-    else
-        *out = c;
-    return rc;
-}
-
-static int use_cgnat(struct lease_sources *s, FILE *errors)
-{
-    struct cgnat *fresh;
-    int rc = make_cgnat(s, &fresh, errors);
-    if (rc < 0)
-        return rc;
-    leases_cgnat(s->store.leases, fresh);
-    cgnat_free(s->cgnat);
-    s->cgnat = fresh;
-    return 0;
 }
 
 static int open_file(struct lease_sources *s, const struct lease_source_conf *c, FILE *errors)
@@ -172,20 +130,14 @@ static int open_all(struct lease_sources *s, const char *leases, FILE *errors)
     size_t count = s->conf->lease_sources.count;
     int rc = lease_conf_check(&s->conf->lease_sources, errors);
     s->store.leases = leases_new();
-    s->table = calloc(count + 1, sizeof *s->table);
-    s->tables = count;
+    s->cgnat = s->store.leases ? cgnat_follow_new(&s->conf->lease_sources, s->store.leases) : NULL;
     s->follow = calloc(count + 1, sizeof(struct dhcp_follow *));
     s->radius = calloc(count + 1, sizeof(struct radius_server *));
     s->file = calloc(count + 1, sizeof(struct lease_follow *));
-    if (!s->store.leases || !s->table || !s->follow || !s->radius || !s->file)
+    if (!s->store.leases || !s->cgnat || !s->follow || !s->radius || !s->file)
         return -ENOMEM;
-    for (size_t i = 0; i < count; i++)
-        if (source(s, i)->kind == LEASE_KIND_CGNAT_TABLE) {
-            struct file_version now = file_version_now(source(s, i)->path);
-            file_watch_took(&s->table[i], &now);
-        }
     if (rc == 0)
-        rc = use_cgnat(s, errors);
+        rc = cgnat_follow_load(s->cgnat, errors);
     if (rc == 0 && leases)
         rc = open_lines(s, leases, LEASE_CSV, errors);
     for (size_t i = 0; i < count && rc == 0; i++)
@@ -266,12 +218,11 @@ void lease_sources_close(struct lease_sources *s)
     for (size_t i = 0; i < s->files; i++)
         lease_follow_free(s->file[i]);
     free(s->file);
-    free(s->table);
     free(s->follow);
     free(s->radius);
     lease_history_close(s->store.history);
     leases_free(s->store.leases);
-    cgnat_free(s->cgnat);
+    cgnat_follow_free(s->cgnat);
     free(s->history);
     free(s);
 }
@@ -299,24 +250,9 @@ static void log_lines(char *text)
         log_error("and %u lines more", told - LOG_LINES);
 }
 
-static int poll_table(struct lease_sources *s, size_t i, FILE *errors)
-{
-    struct file_watch *w = &s->table[i];
-    const char *path = source(s, i)->path;
-    if (!file_watch_look(w, path))
-        return 0;
-    struct file_version now = file_version_now(path);
-    int rc = use_cgnat(s, errors);
-    if (rc < 0)
-        file_watch_refused(w, rc);
-    else
-        file_watch_took(w, &now);
-    return rc < 0 ? rc : 1;
-}
-
 static void say_polled(const char *path, int rc, char *text)
 {
-    if (rc == 1)
+    if (rc > 0)
         log_info("%s: was read anew", path);
     if (rc >= 0)
         return;
@@ -324,28 +260,30 @@ static void say_polled(const char *path, int rc, char *text)
     log_error("%s: not used; what was read of it before still counts", path);
 }
 
-// True: there is more to read, soon.
-static bool poll_one(struct lease_sources *s, struct lease_follow *f, size_t table)
+// A slice of one file, or of the CGNAT tables (`f` NULL). True: there is more to read, soon.
+static bool poll_one(struct lease_sources *s, struct lease_follow *f, bool look)
 {
     char *text = NULL;
     size_t len = 0;
     FILE *errors = open_memstream(&text, &len);
     if (!errors)
         return false;
-    int rc = f ? lease_follow_poll(f, errors) : poll_table(s, table, errors);
+    int rc = f ? lease_follow_poll(f, errors) : cgnat_follow_poll(s->cgnat, look, errors);
     fclose(errors);
-    say_polled(f ? lease_follow_path(f) : source(s, table)->path, rc, text);
+    bool more = f ? rc == LEASE_FOLLOW_MORE : rc == 1;
+    if (!more)
+        say_polled(f ? lease_follow_path(f) : cgnat_follow_path(s->cgnat), rc, text);
     free(text);
-    return f && rc == LEASE_FOLLOW_MORE;
+    return more;
 }
 
 // A slice of each file that is read, and of what DHCP servers wrote; with `look` others are looked at, whether they
 // changed. True: there is more.
 static bool poll_slices(struct lease_sources *s, bool look, int64_t now_ms)
 {
-    bool more = false;
+    bool more = (look || cgnat_follow_busy(s->cgnat)) && poll_one(s, NULL, look);
     for (size_t i = 0; i < s->files; i++)
-        more |= (look || lease_follow_busy(s->file[i])) && poll_one(s, s->file[i], 0);
+        more |= (look || lease_follow_busy(s->file[i])) && poll_one(s, s->file[i], look);
     for (size_t i = 0; i < s->follows; i++) {
         int rc = dhcp_follow_poll(s->follow[i], now_ms);
         if (rc < 0)
@@ -372,18 +310,10 @@ static void next_slice(struct loop *l, int64_t now_ms, void *ctx)
         arm_slice(s);
 }
 
-static void poll_tables(struct lease_sources *s)
-{
-    for (size_t i = 0; i < s->conf->lease_sources.count && i < s->tables; i++)
-        if (source(s, i)->kind == LEASE_KIND_CGNAT_TABLE)
-            poll_one(s, NULL, i);
-}
-
 static void poll_files(struct loop *l, int64_t now_ms, void *ctx)
 {
     struct lease_sources *s = ctx;
     (void)l;
-    poll_tables(s);
     if (poll_slices(s, true, now_ms) && s->slice_timer == 0)
         arm_slice(s);
     int rc = lease_store_sync(&s->store);
@@ -448,8 +378,7 @@ void lease_sources_status(const struct lease_sources *s, struct control_status *
     }
     for (size_t i = 0; i < s->files; i++)
         lease_follow_status(s->file[i], status);
-    for (size_t i = 0; i < s->tables && i < s->conf->lease_sources.count; i++)
-        lease_file_status(source(s, i)->path, s->table[i].error, status);
+    cgnat_follow_status(s->cgnat, status);
     if (s->dhcp.broken > 0)
         control_status_problem(status, 1, "dhcp-lease-file", "lines of a lease file are no leases",
                                "see whether collector.lease_sources names the right kind of file");

@@ -221,61 +221,6 @@ static bool insert(struct leases *l, struct group *g, uint32_t s)
     return true;
 }
 
-// ---- Mending
-
-static bool is_dhcp(uint8_t source)
-{
-    return source == LEASE_DHCP_KEA || source == LEASE_DHCP_ISC;
-}
-
-static bool end_spans(struct leases *l, struct group *g)
-{
-    for (uint32_t i = 0; i < g->count; i++) {
-        struct lease_span *s = &l->span[g->span[i]];
-        const struct lease_span *next = i + 1 < g->count ? &l->span[g->span[i + 1]] : NULL;
-        int64_t until = s->end_ms;
-        s->lost_stop = false;
-        if (next && until == INT64_MAX) {
-            until = next->start_ms;
-            s->lost_stop = next->party != s->party;
-        } else if (next && until > next->start_ms && is_dhcp(s->source) &&
-                   next->source == s->source) {
-            until = next->start_ms; // a server gives an address to one at a time
-        }
-        if (until == s->until_ms)
-            continue;
-        if (!l->loading && (!lease_churn_end(l->churn[0], s->until_ms, until) ||
-                            (s->pop_index >= 0 &&
-                             !lease_churn_end(l->churn[s->pop_index + 1], s->until_ms, until))))
-            return false;
-        s->until_ms = until;
-    }
-    return true;
-}
-
-int mend_group(struct leases *l, struct group *g)
-{
-    if (!end_spans(l, g))
-        return -ENOMEM;
-    // The latest end so far, and the latest of another party than that one's.
-    int64_t best = INT64_MIN, other = INT64_MIN;
-    uint32_t party = 0;
-    for (uint32_t i = 0; i < g->count; i++) {
-        struct lease_span *s = &l->span[g->span[i]];
-        s->overlap_until_ms = s->party == party ? other : best;
-        if (s->party == party) {
-            best = s->until_ms > best ? s->until_ms : best;
-        } else if (s->until_ms > best) {
-            other = best;
-            best = s->until_ms;
-            party = s->party;
-        } else if (s->until_ms > other) {
-            other = s->until_ms;
-        }
-    }
-    return 0;
-}
-
 // ---- Putting
 
 static bool intern(struct leases *l, const struct lease *in, struct span_key *k,
@@ -370,7 +315,7 @@ int leases_put(struct leases *l, const struct lease *in)
         .end_ms = in->end_ms ? in->end_ms : INT64_MAX,
         .last_seen_ms = in->last_seen_ms,
         .interim_s = (uint32_t)(in->interim_ms / 1000),
-        .overlap_until_ms = INT64_MIN,
+        .until_other_ms = INT64_MIN,
         .session = session_hash(in->nas, in->session_id),
         .source = in->source ? in->source : LEASE_CSV,
         .file = l->file,

@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "intake.h"
+#include "journal_watch.h"
 #include "lease_conf.h"
 #include "listen.h"
 #include "lookup.h"
@@ -26,6 +27,7 @@ struct live {
     struct collector *collector;
     struct intake *intake;
     struct retention *retention;
+    struct journal_watch *watch;
 };
 
 bool live_wanted(const struct daemon *d)
@@ -140,11 +142,14 @@ int live_start(struct daemon *d)
         rc = lease_sources_start(collector_leases(v->collector), d->loop);
     if (rc == 0 && !(v->retention = retention_new(d->loop, o.journal, conf, loop_clock_ms())))
         rc = -ENOMEM;
+    if (rc == 0 &&
+        !(v->watch = journal_watch_new(d->loop, collector_journal(v->collector), o.journal)))
+        rc = -ENOMEM;
     if (rc == 0)
         return 0;
     log_error("cannot start: %s", strerror(-rc));
     live_stop(d);
-    return rc == -EINVAL ? EX_CONFIG : rc == -ENOMEM ? EX_OSERR : EX_IOERR;
+    return rc == -EINVAL || rc == -ENOKEY ? EX_CONFIG : rc == -ENOMEM ? EX_OSERR : EX_IOERR;
 }
 
 int live_reload(struct daemon *d, void *new_conf)
@@ -165,6 +170,7 @@ void live_status_fill(struct daemon *d, struct control_status *s)
     intake_status(v->intake, s);
     listen_status(v->listen, s, loop_clock_ms());
     retention_status(v->retention, s);
+    journal_watch_status(v->watch, s);
 }
 
 // For who has no control socket: the document goes to the file of --status.
@@ -212,6 +218,7 @@ void live_stop(struct daemon *d)
             log_warning("the intake could not be synced; sensors will send the rest again");
         live_status(d);
     }
+    journal_watch_free(v->watch);
     retention_free(v->retention);
     listen_close(v->listen);
     intake_close(v->intake);

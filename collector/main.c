@@ -133,7 +133,7 @@ static int collect(struct daemon *d, const char *journal, struct inputs *in)
     bool whole = true;
     int rc = collector_open(d->conf, d->site, journal, daemon_value(d->args, "leases"), stderr, &c);
     if (rc < 0)
-        return rc == -EINVAL ? EX_CONFIG : code_of(rc);
+        return rc == -EINVAL || rc == -ENOKEY ? EX_CONFIG : code_of(rc);
     collector_of_files(c);
     rc = take_all(c, in);
     if (rc < 0)

@@ -44,6 +44,7 @@ struct minutes {
     int64_t mark_ms;
     bool mark_set, uncommitted;
     size_t rows_put;
+    struct minute_row row; // being written; all zero between
     struct minutes_stats stats;
 };
 
@@ -246,14 +247,6 @@ static int commit(struct minutes *m, int64_t mark_ms)
     return 0;
 }
 
-// A mailbox's key and party have one text.
-static void set_mailbox(const struct subscriber_key *key, struct party *party)
-{
-    char text[SUBSCRIBER_TEXT_MAX];
-    subscriber_key_format(key, text);
-    party_parse(text, party);
-}
-
 static void set_party(const struct minutes *m, const struct acc *acc, struct minute_row *r)
 {
     const struct lease_answer *a = &acc->active->lease;
@@ -261,7 +254,9 @@ static void set_party(const struct minutes *m, const struct acc *acc, struct min
     r->doubts = acc->doubts;
     r->confidence = a->lease == LEASES_NONE ? a->confidence : acc->confidence;
     if (r->key.kind == SUBSCRIBER_MAILBOX) {
-        set_mailbox(&r->key, &r->party);
+        char text[SUBSCRIBER_TEXT_MAX]; // key and party have one
+        subscriber_key_format(&r->key, text);
+        party_parse(text, &r->party);
         return;
     }
     if (a->lease == LEASES_NONE) {
@@ -279,32 +274,35 @@ static void set_party(const struct minutes *m, const struct acc *acc, struct min
 static int put_row(struct minutes *m, struct acc *acc, const struct covers *covers, uint32_t flag,
                    int64_t cut_ms)
 {
-    struct minute_row r = {.minute = acc->minute, .cut_ms = cut_ms, .flags = acc->flags | flag};
+    struct minute_row *r = &m->row;
     struct active *a = acc->active;
+    r->minute = acc->minute;
+    r->cut_ms = cut_ms;
+    r->flags = acc->flags | flag;
     if (covers)
-        covers_observe(covers, m->watermark, acc->processes, &r);
-    covers_name_sensors(&m->known, acc->processes, acc->active->key.kind == SUBSCRIBER_MAILBOX, &r);
-    set_party(m, acc, &r);
+        covers_observe(covers, m->watermark, acc->processes, r);
+    covers_name_sensors(&m->known, acc->processes, acc->active->key.kind == SUBSCRIBER_MAILBOX, r);
+    set_party(m, acc, r);
     if (flag != MINUTE_EARLY)
         log_merge_settle(acc, m->limits);
-    acc_cut(acc, &r, m->limits);
+    acc_cut(acc, r, m->limits);
     for (unsigned s = 0; s < ACC_SWEEPS && flag != MINUTE_AMENDMENT; s++) {
         uint32_t open = a->open[s];
-        r.gauge[s == ACC_SWEEP_MX ? MINUTE_concurrent_mx : MINUTE_concurrent_socks] = acc_peak(
+        r->gauge[s == ACC_SWEEP_MX ? MINUTE_concurrent_mx : MINUTE_concurrent_socks] = acc_peak(
             acc, s, &open);
         if (flag == MINUTE_CLOSING)
             a->open[s] = open;
     }
-    int rc = journal_put_row(m->journal, &r);
+    int rc = journal_put_row(m->journal, r);
     if (rc == -EMSGSIZE && (rc = commit(m, m->mark_ms)) == 0)
-        rc = journal_put_row(m->journal, &r);
+        rc = journal_put_row(m->journal, r);
     if (flag == MINUTE_CLOSING && acc->minute > (int64_t)a->closed_minute)
         a->closed_minute = (uint32_t)acc->minute;
     m->stats.rows += rc == 0;
     m->stats.early += rc == 0 && flag == MINUTE_EARLY;
     m->stats.amendments += rc == 0 && flag == MINUTE_AMENDMENT;
-    m->stats.unobserved += rc == 0 && (r.flags & MINUTE_UNOBSERVED);
-    minute_row_fini(&r, &m->limits->budget);
+    m->stats.unobserved += rc == 0 && (r->flags & MINUTE_UNOBSERVED);
+    acc_cut_clear(r, m->limits);
     if (rc == 0 && ++m->rows_put >= COMMIT_ROWS_MAX)
         rc = commit(m, m->mark_ms);
     return rc;
@@ -349,6 +347,7 @@ static int close_rows(struct minutes *m, struct bucket *b, uint64_t behind, int6
     b->last = &b->first;
     for (struct acc *next; acc; acc = next) {
         next = acc->of_minute;
+        actives_fetch_row(acc);
         if (acc->active->processes & behind) {
             acc->of_minute = NULL;
             *b->last = acc;

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "chunks.h"
+
 #define WAYS      8
 #define IDLE_MS   (60 * 60 * 1000)
 #define LOOSE_MS  (120 * 1000) // flows without a sequence number: the 5-tuple comes again
@@ -46,6 +48,11 @@ struct pairs {
     struct pairs_stats stats;
 };
 
+static size_t known_octets(const struct pairs *p)
+{
+    return (p->mask + 1) * WAYS * sizeof *p->known;
+}
+
 struct pairs *pairs_new(size_t flows, pairs_fn give, void *ctx)
 {
     struct pairs *p = calloc(1, sizeof *p);
@@ -55,7 +62,7 @@ struct pairs *pairs_new(size_t flows, pairs_fn give, void *ctx)
     while (sets * WAYS < flows)
         sets *= 2;
     p->mask = sets - 1;
-    p->known = calloc(sets * WAYS, sizeof *p->known);
+    p->known = chunks_table(known_octets(p));
     p->give = give;
     p->ctx = ctx;
     p->last = &p->first;
@@ -74,7 +81,7 @@ void pairs_free(struct pairs *p)
         free(p->first);
         p->first = next;
     }
-    free(p->known);
+    chunks_table_free(p->known, known_octets(p));
     free(p);
 }
 

@@ -73,6 +73,8 @@ void retention_reload(struct retention *r, const struct collector_conf *conf)
 
 void retention_status(const struct retention *r, struct control_status *s)
 {
+    if (!r)
+        return;
     control_status_counter(s, "journal_segments_removed", r->removed);
     if (r->failures > 0)
         control_status_problem(

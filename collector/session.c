@@ -28,9 +28,7 @@ void session_fail(struct session *s, const char *why)
 
 void session_end(struct session *s, const char *why)
 {
-    if (!s->ended)
-        log_warning("%s: %s", s->peer, why);
-    session_fail(s, NULL);
+    session_fail(s, why);
 }
 
 static void watch(struct session *s)
@@ -185,7 +183,8 @@ void session_tick(struct session *s, int64_t now_ms)
     if (s->ended)
         return;
     if (s->who.permit && !permit_valid(s->who.permit, s->who.identity.serial)) {
-        session_end(s, "revoked; the connection is closed");
+        log_warning("%s: revoked; the connection is closed", s->peer);
+        session_fail(s, NULL);
         return;
     }
     if (now_ms - s->heard_ms > IDLE_MS && !s->paused) {

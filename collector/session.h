@@ -62,7 +62,7 @@ struct session *session_new(struct session_room *room, int fd, struct tls_peer *
 void session_begin(struct session *s, int64_t now_ms);
 void session_free(struct session *s);
 bool session_ended(const struct session *s); // to be freed
-// Ends it; `why` is logged.
+// Ends it; `why` goes to the log, among the lines of its source.
 void session_end(struct session *s, const char *why);
 // What was put is durable: says so to the other side.
 void session_acknowledge(struct session *s, int64_t now_ms);

@@ -70,6 +70,16 @@ static int64_t time_of(const struct record *r)
                                       : r->flow.end_ms;
 }
 
+static void tell_ahead(const struct session *s, int64_t by_ms)
+{
+    char line[160];
+    snprintf(line, sizeof line,
+             "its clock is %lld s ahead: what it tells is refused until both clocks agree",
+             (long long)(by_ms / 1000));
+    sources_refuse(s->room->sources, s->peer, SOURCE_ahead, 1, line, s->heard_ms);
+    sources_ahead(s->room->sources, s->peer, by_ms);
+}
+
 // Other clocks are asked here, before the intake, for what is counted again after a crash must not depend on them. An exporter
 // shows no capture to us; of what it says of times the latest counts, so the time of its message as well.
 static bool believed(struct session *s, const struct record *r)
@@ -84,6 +94,7 @@ static bool believed(struct session *s, const struct record *r)
     if (clock_watch_is_absurd(t_ms, s->heard_ms)) {
         s->room->totals.absurd++;
         s->absurd++;
+        tell_ahead(s, t_ms - s->heard_ms);
         return false;
     }
     int64_t export_ms = exporter ? ipfix_decoder_export_ms(s->decoder) : t_ms;
@@ -95,13 +106,7 @@ static bool believed(struct session *s, const struct record *r)
     s->voiced_ms = s->heard_ms;
     if (!clocks_is_ahead(room->clocks, s->voice, !exporter, t_ms, s->heard_ms, room->ahead_max_ms))
         return true;
-    char line[160];
-    int64_t by_ms = t_ms - s->heard_ms;
-    snprintf(line, sizeof line,
-             "its clock is %lld s ahead: what it tells is refused until both clocks agree",
-             (long long)(by_ms / 1000));
-    sources_refuse(room->sources, s->peer, SOURCE_ahead, 1, line, s->heard_ms);
-    sources_ahead(room->sources, s->peer, by_ms);
+    tell_ahead(s, t_ms - s->heard_ms);
     s->ahead++;
     return false;
 }

@@ -6,6 +6,8 @@
 
 #include "common/control.h"
 
+#define SLOTS (2 * WATERMARK_PROCESSES_MAX)
+
 struct process {
     uint32_t domain;
     char name[COVERAGE_NAME_MAX + 8];
@@ -32,7 +34,8 @@ struct watermark {
     int64_t now_ms, front_ms;
     struct process *process;
     size_t count, cap;
-    uint64_t turn; // coverage records so far
+    uint16_t slot[SLOTS]; // of domains: index + 1, open addressing; 0: free
+    uint64_t turn;        // coverage records so far
     uint64_t clock_faults, silences;
 };
 
@@ -63,11 +66,19 @@ void watermark_free(struct watermark *w)
     free(w);
 }
 
+static uint16_t *slot_of(struct watermark *w, uint32_t domain)
+{
+    size_t i = (domain * 2654435761u) >> 16;
+    while (w->slot[i % SLOTS] && w->process[w->slot[i % SLOTS] - 1].domain != domain)
+        i++;
+    return &w->slot[i % SLOTS];
+}
+
 int watermark_process(struct watermark *w, uint32_t domain)
 {
-    for (size_t i = 0; i < w->count; i++)
-        if (w->process[i].domain == domain)
-            return (int)i;
+    uint16_t *slot = slot_of(w, domain);
+    if (*slot)
+        return *slot - 1;
     if (w->count == WATERMARK_PROCESSES_MAX)
         return -1;
     if (w->count == w->cap) {
@@ -81,7 +92,8 @@ int watermark_process(struct watermark *w, uint32_t domain)
     struct process *p = &w->process[w->count];
     *p = (struct process){.domain = domain, .t_ms = WATERMARK_NONE, .newest_ms = WATERMARK_NONE};
     snprintf(p->name, sizeof p->name, "domain %u", domain);
-    return (int)w->count++;
+    *slot = (uint16_t)++w->count;
+    return (int)w->count - 1;
 }
 
 static bool counts(const struct process *p)

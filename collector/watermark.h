@@ -10,7 +10,7 @@
 
 #include "common/record.h"
 
-#define WATERMARK_PROCESSES_MAX 1024
+#define WATERMARK_PROCESSES_MAX 4096
 #define WATERMARK_EXPORT_LAG_MS (120 * 1000)
 // So far behind the furthest a process is stalled: it holds up its own subscribers only.
 #define WATERMARK_STALLED_MS (10 * 1000)

@@ -47,11 +47,12 @@ struct conf_list {
 
 // What a path in a configuration is to name when the program starts.
 enum conf_opens {
-    CONF_OPENS_NOTHING,  // not looked at: the program makes it
-    CONF_OPENS_FILE,     // a file that can be read
-    CONF_OPENS_FOLDER,   // a folder that can be read, or whose parent is there
-    CONF_OPENS_KEY,      // keyed_hash.h
-    CONF_OPENS_NETWORKS, // network_file.h
+    CONF_OPENS_NOTHING,    // not looked at: the program makes it
+    CONF_OPENS_FILE,       // a file that can be read
+    CONF_OPENS_FOLDER,     // a folder that can be read, or whose parent is there
+    CONF_OPENS_OWN_FOLDER, // a folder that is there and can be written: the program does not make it
+    CONF_OPENS_KEY,        // keyed_hash.h
+    CONF_OPENS_NETWORKS,   // network_file.h
 };
 
 struct conf_key {

@@ -42,12 +42,27 @@ static int open_folder(const char *path)
     return rc;
 }
 
+static int open_own_folder(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return -errno;
+    if (!S_ISDIR(st.st_mode))
+        return -ENOTDIR;
+    return access(path, R_OK | W_OK | X_OK) == 0 ? 0 : -errno;
+}
+
 static const char *fix_of(enum conf_opens opens, int rc)
 {
     if (opens == CONF_OPENS_KEY && rc == -EINVAL)
         return "is no key file: it is one line, ID HEX64 with an ID from 1 to 254";
     if (opens == CONF_OPENS_KEY && rc == -EPERM)
         return "others may read it, or its group may write it; chmod 640";
+    if (opens == CONF_OPENS_OWN_FOLDER && rc == -ENOENT)
+        return "there is no such folder; make it (mkdir -m 700) for the user of the program, or "
+               "correct the path";
+    if (opens == CONF_OPENS_OWN_FOLDER && rc == -EACCES)
+        return "permission denied; let the user of the program read and write it";
     if (rc == -EACCES)
         return "permission denied; let the user of the program read it";
     if (rc == -ENOENT)
@@ -72,6 +87,7 @@ static int check_path(const struct conf_key *key, const char *name, const char *
     case CONF_OPENS_NOTHING: return 0;
     case CONF_OPENS_FILE: rc = open_file(path); break;
     case CONF_OPENS_FOLDER: rc = open_folder(path); break;
+    case CONF_OPENS_OWN_FOLDER: rc = open_own_folder(path); break;
     case CONF_OPENS_KEY:
         rc = keyed_hash_key_load(path, &secret);
         explicit_bzero(&secret, sizeof secret);

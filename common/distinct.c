@@ -75,33 +75,26 @@ static unsigned size_index(unsigned cap)
 
 static void *store_new(unsigned cap, struct distinct_budget *budget)
 {
-    void **spare = budget ? &budget->spare[size_index(cap)] : NULL;
-    if (!spare || !*spare)
+    if (!budget || !budget->more)
         return malloc(cap * sizeof(uint64_t));
+    void **spare = &budget->spare[size_index(cap)];
     void *store = *spare;
+    if (!store)
+        return budget->more(budget->ctx, cap * sizeof(uint64_t));
     memcpy(spare, store, sizeof *spare);
+    __builtin_prefetch(*spare, 1); // the next to be taken
     return store;
 }
 
 static void store_free(void *store, unsigned cap, struct distinct_budget *budget)
 {
-    if (!store || !budget || !budget->keeps_spare) {
+    if (!store || !budget || !budget->more) {
         free(store);
         return;
     }
     void **spare = &budget->spare[size_index(cap)];
     memcpy(store, spare, sizeof *spare);
     *spare = store;
-}
-
-void distinct_budget_fini(struct distinct_budget *budget)
-{
-    for (unsigned i = 0; i < DISTINCT_SIZES; i++)
-        for (void *store = budget->spare[i], *next; store; store = next) {
-            memcpy(&next, store, sizeof next);
-            free(store);
-        }
-    memset(budget->spare, 0, sizeof budget->spare);
 }
 
 // ---- Adding

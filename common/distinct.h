@@ -22,17 +22,16 @@ struct distinct {
 // Sketches come out of a budget shared by a program: when it is used up a set stays at 32 and says
 // so by `starved`.
 //
-// With `keeps_spare` the stores of exact sets that are cleared wait for the next ones that grow to their size:
-// for who makes and clears many, always with this budget.
+// For who makes and clears many, always with this budget: with `more` the stores of exact sets come from there and are
+// never freed; those that are cleared wait for the next ones that grow to their size.
 #define DISTINCT_SIZES 4
 struct distinct_budget {
     size_t sketches_max, sketches;
     uint64_t refused;
-    bool keeps_spare;
-    void *spare[DISTINCT_SIZES]; // owned; each begins with the next
+    void *(*more)(void *ctx, size_t size); // NULL: they are allocated and freed
+    void *ctx;
+    void *spare[DISTINCT_SIZES]; // each begins with the next
 };
-
-void distinct_budget_fini(struct distinct_budget *budget); // after the last set
 
 // A value of another key id empties nothing and is not added: returns false.
 bool distinct_add(struct distinct *d, uint8_t key_id, uint64_t value,

@@ -205,41 +205,38 @@ static void start_record(struct record *r, const struct ipfix_template *t)
     }
 }
 
-static inline bool store_step(struct ipfix_decoder *d, const struct ipfix_step *step,
-                              struct record *r, struct ipfix_extra *x, const uint8_t *p, size_t len)
+// The numbers of a stretch; returns the places behind them.
+static inline const struct ipfix_place *get_numbers(const struct ipfix_stretch *t,
+                                                    const struct ipfix_place *at, const uint8_t *p,
+                                                    struct record *r)
 {
-    const struct ipfix_field *f = step->field;
-    uint8_t *at = (uint8_t *)r + step->offset;
+    uint8_t *to = (uint8_t *)r;
     uint64_t v8;
     uint32_t v4;
     uint16_t v2;
-    switch ((enum ipfix_step_code)step->code) {
-    case IPFIX_STEP_SKIP: return true;
-    case IPFIX_STEP_1_1: *at = *p; return true;
-    case IPFIX_STEP_2_2:
-        v2 = (uint16_t)ipfix_be16(p);
-        memcpy(at, &v2, 2);
-        return true;
-    case IPFIX_STEP_4_2:
-        v4 = ipfix_be16(p);
-        memcpy(at, &v4, 4);
-        return true;
-    case IPFIX_STEP_4_4:
-        v4 = ipfix_be32(p);
-        memcpy(at, &v4, 4);
-        return true;
-    case IPFIX_STEP_8_4:
-        v8 = ipfix_be32(p);
-        memcpy(at, &v8, 8);
-        return true;
-    case IPFIX_STEP_8_8:
-        v8 = ipfix_be(p, 8);
-        memcpy(at, &v8, 8);
-        return true;
-    case IPFIX_STEP_OTHER: break;
+    for (unsigned n = t->count[IPFIX_STEP_1_1]; n > 0; n--, at++)
+        to[at->record] = p[at->wire];
+    for (unsigned n = t->count[IPFIX_STEP_2_2]; n > 0; n--, at++) {
+        v2 = (uint16_t)ipfix_be16(p + at->wire);
+        memcpy(to + at->record, &v2, 2);
     }
-    return ipfix_store_field(f, f->extra ? (void *)x : (void *)r, span_of(p, len),
-                             &d->stats.unknown_element);
+    for (unsigned n = t->count[IPFIX_STEP_4_4]; n > 0; n--, at++) {
+        v4 = ipfix_be32(p + at->wire);
+        memcpy(to + at->record, &v4, 4);
+    }
+    for (unsigned n = t->count[IPFIX_STEP_8_8]; n > 0; n--, at++) {
+        v8 = ipfix_be(p + at->wire, 8);
+        memcpy(to + at->record, &v8, 8);
+    }
+    for (unsigned n = t->count[IPFIX_STEP_4_2]; n > 0; n--, at++) {
+        v4 = ipfix_be16(p + at->wire);
+        memcpy(to + at->record, &v4, 4);
+    }
+    for (unsigned n = t->count[IPFIX_STEP_8_4]; n > 0; n--, at++) {
+        v8 = ipfix_be32(p + at->wire);
+        memcpy(to + at->record, &v8, 8);
+    }
+    return at;
 }
 
 // What has variable length: one octet says it, or 255 and two more (RFC 7011, 7).
@@ -263,31 +260,33 @@ static bool read_variable(const uint8_t **p, const uint8_t *end, struct span *ou
 
 enum outcome { RUNS_OVER, BROKEN, WHOLE };
 
-// Reads one record at `d->set_at` and steps over it.
+// Reads one record at `d->set_at` and steps over it. The record is zeroed: what has variable length and is empty needs nothing.
 static enum outcome read_record(struct ipfix_decoder *d, struct record *r, struct ipfix_extra *x)
 {
     const struct ipfix_template *t = d->t;
+    const struct ipfix_place *place = t->place;
     const uint8_t *p = d->data + d->set_at;
     const uint8_t *end = d->data + d->set_end;
-    const struct ipfix_step *step = t->step, *last = t->step + t->step_count;
     bool whole = true;
-    while (step < last) {
-        if (step->run == 0) {
-            struct span in;
-            if (!read_variable(&p, end, &in))
-                return RUNS_OVER;
-            if (!store_step(d, step, r, x, in.data, in.len))
-                whole = false;
-            step++;
-            continue;
-        }
-        if (end - p < step->run_len)
+    for (const struct ipfix_stretch *s = t->stretch; s < t->stretch + t->stretch_count; s++) {
+        size_t left = (size_t)(end - p);
+        bool variable = !s->ends && s->wire == IPFIX_VARIABLE;
+        if (left < s->octets || (!variable && left - s->octets < s->wire))
             return RUNS_OVER;
-        for (const struct ipfix_step *run = step + step->run; step < run; step++) {
-            if (!store_step(d, step, r, x, p, step->wire))
-                whole = false;
-            p += step->wire;
+        if (s->octets > 0) {
+            place = get_numbers(s, place, p, r);
+            p += s->octets;
         }
+        struct span in = span_of(p, s->wire);
+        if (variable && !read_variable(&p, end, &in))
+            return RUNS_OVER;
+        if (!variable)
+            p += s->wire;
+        if (!s->other || (variable && in.len == 0))
+            continue;
+        void *to = s->other->extra ? (void *)x : (void *)r;
+        if (!ipfix_store_field(s->other, to, in, &d->stats.unknown_element))
+            whole = false;
     }
     d->set_at = (size_t)(p - d->data);
     d->stats.unknown_element += t->unknown;

@@ -204,34 +204,6 @@ static uint8_t flow_end_reason(const struct record_flow *f)
     return f->incomplete & RECORD_EVICTED ? 5 : 3; // lack of resources, end of flow
 }
 
-// A field of fixed length that is no number, to its place.
-static void store_fixed(uint8_t *to, const struct ipfix_field *f, size_t wire,
-                        const struct record *r)
-{
-    const uint8_t *base = (const uint8_t *)r;
-    const uint8_t *at = base + f->offset;
-    uint64_t v = 0;
-    switch ((enum ipfix_how)f->how) {
-    case IPFIX_BYTES: memcpy(to, at, f->size); break;
-    case IPFIX_ADDRESS:
-        at += offsetof(struct ip_addr, octet);
-        if (wire == 4)
-            memcpy(to, at, 4);
-        else
-            memcpy(to, at, 16);
-        break;
-    case IPFIX_BITS:
-        for (unsigned i = 0; f->more[i]; i++)
-            v |= (uint64_t)(base[f->more[i]] != 0) << i;
-        store_be(to, v, wire);
-        break;
-    case IPFIX_REASON: *to = flow_end_reason(&r->flow); break;
-    case IPFIX_BIFLOW: *to = 1; break;
-    default: assert(false && "a number, of variable length, or decoded only"); break;
-    }
-}
-
-// A field whose length is known only now, or a number in a length of its own.
 static void put_field(struct out *o, const struct ipfix_encoder *e, const struct ipfix_field *f,
                       size_t wire, const struct record *r)
 {
@@ -245,13 +217,12 @@ static void put_field(struct out *o, const struct ipfix_encoder *e, const struct
             o->overflow |= v >> (8 * wire);
         put_be(o, v, wire);
         break;
-    case IPFIX_TEXT:
-        if (*at == 0)
-            put_be(o, 0, 1);
-        else
-            put_variable(o, at, strlen((const char *)at));
-        break;
+    case IPFIX_TEXT: put_variable(o, at, strlen((const char *)at)); break;
     case IPFIX_BYTES:
+        if (wire != IPFIX_VARIABLE) {
+            put_octets(o, at, f->size);
+            break;
+        }
         for (size_t i = 0; i < f->size; i++)
             v |= at[i];
         put_variable(o, at, v ? f->size : 0);
@@ -259,9 +230,17 @@ static void put_field(struct out *o, const struct ipfix_encoder *e, const struct
     case IPFIX_ADDRESS: {
         struct ip_addr a;
         memcpy(&a, at, sizeof a);
-        put_variable(o, a.octet, ip_size(a.family));
+        if (wire == IPFIX_VARIABLE)
+            put_variable(o, a.octet, ip_size(a.family));
+        else
+            put_octets(o, a.octet, wire);
         break;
     }
+    case IPFIX_BITS:
+        for (unsigned i = 0; f->more[i]; i++)
+            v |= (uint64_t)(base[f->more[i]] != 0) << i;
+        put_be(o, v, wire);
+        break;
     case IPFIX_HASH: {
         struct keyed_hash h;
         memcpy(&h, at, sizeof h);
@@ -271,9 +250,8 @@ static void put_field(struct out *o, const struct ipfix_encoder *e, const struct
     case IPFIX_HASHES: put_hashes(o, (const void *)at, base[f->more[0]]); break;
     case IPFIX_LENGTHS: put_lengths(o, (const void *)at, f->size / sizeof(int16_t)); break;
     case IPFIX_COUNTERS: put_rare_counters(o, &e->rare, r); break;
-    case IPFIX_BITS:
-    case IPFIX_REASON:
-    case IPFIX_BIFLOW: assert(false && "of fixed length"); break;
+    case IPFIX_REASON: put_be(o, flow_end_reason(&r->flow), 1); break;
+    case IPFIX_BIFLOW: put_be(o, 1, 1); break;
     case IPFIX_TIME_S:
     case IPFIX_TIME_NTP:
     case IPFIX_LABEL: assert(false && "decoded only"); break;
@@ -288,22 +266,22 @@ static const struct ipfix_place *put_stretch(struct out *o, const struct ipfix_s
     uint64_t over = 0;
     assert(o->len + t->octets <= sizeof o->octet);
     for (unsigned n = t->count[IPFIX_STEP_1_1]; n > 0; n--, p++)
-        to[p->to] = from[p->from];
+        to[p->wire] = from[p->record];
     for (unsigned n = t->count[IPFIX_STEP_2_2]; n > 0; n--, p++)
-        store_be(to + p->to, load_number(from + p->from, 2), 2);
+        store_be(to + p->wire, load_number(from + p->record, 2), 2);
     for (unsigned n = t->count[IPFIX_STEP_4_4]; n > 0; n--, p++)
-        store_be(to + p->to, load_number(from + p->from, 4), 4);
+        store_be(to + p->wire, load_number(from + p->record, 4), 4);
     for (unsigned n = t->count[IPFIX_STEP_8_8]; n > 0; n--, p++)
-        store_be(to + p->to, load_number(from + p->from, 8), 8);
+        store_be(to + p->wire, load_number(from + p->record, 8), 8);
     for (unsigned n = t->count[IPFIX_STEP_4_2]; n > 0; n--, p++) {
-        uint64_t v = load_number(from + p->from, 4);
+        uint64_t v = load_number(from + p->record, 4);
         over |= v >> 16;
-        store_be(to + p->to, v, 2);
+        store_be(to + p->wire, v, 2);
     }
     for (unsigned n = t->count[IPFIX_STEP_8_4]; n > 0; n--, p++) {
-        uint64_t v = load_number(from + p->from, 8);
+        uint64_t v = load_number(from + p->record, 8);
         over |= v >> 32;
-        store_be(to + p->to, v, 4);
+        store_be(to + p->wire, v, 4);
     }
     o->overflow |= over;
     o->len += t->octets;
@@ -315,13 +293,8 @@ static void put_part(struct out *o, const struct ipfix_encoder *e, const struct 
                      const struct record *r)
 {
     const struct ipfix_place *p = l->place;
-    const struct ipfix_fixed *f = l->fixed_field;
     for (const struct ipfix_stretch *t = l->stretch; t < l->stretch + l->stretches; t++) {
-        uint8_t *to = o->octet + o->len;
-        if (t->octets > 0) // several of variable length may stand in a row
-            p = put_stretch(o, t, p, (const uint8_t *)r);
-        for (unsigned n = t->fixed; n > 0; n--, f++)
-            store_fixed(to + f->to, f->field, f->wire, r);
+        p = put_stretch(o, t, p, (const uint8_t *)r);
         if (t->other)
             put_field(o, e, t->other, t->wire, r);
     }

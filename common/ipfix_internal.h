@@ -94,45 +94,39 @@ struct ipfix_step {
     uint16_t offset;                 // in memory
     uint16_t wire;                   // length, or IPFIX_VARIABLE
     uint8_t code;                    // enum ipfix_step_code
-    uint8_t run;      // of a template: from here on so many steps of fixed length, of
-    uint16_t run_len; // so many octets together; 0: this one's length is variable
 };
 
 struct ipfix_step ipfix_step_of(const struct ipfix_field *f, unsigned wire);
 
-// ---- How the encoder writes a part (ipfix_layout.c).
+// ---- How a part is written, and a template's record read (ipfix_layout.c).
 
 #define IPFIX_PART_FIELDS_MAX 64
 
-// The fields of a part, in stretches: fields whose places are known ahead, and behind them one that is not as long
-// in every record, or the part's end. Of a stretch numbers are written size by size, not in the order of the
-// wire, then its other fields.
+// Fields in stretches: numbers whose places are known ahead, and behind them one field that is none, or the
+// end. The numbers of a stretch are gone through size by size, not in the order of the wire.
 struct ipfix_place {
-    uint16_t from, to; // in the record; behind the stretch's beginning
-};
-
-struct ipfix_fixed {
-    const struct ipfix_field *field;
-    uint16_t to, wire;
+    uint16_t record, wire; // where: in memory; behind the stretch's beginning
 };
 
 struct ipfix_stretch {
     uint8_t count[IPFIX_STEP_CODES]; // places of each size, one size after another
-    uint8_t fixed;                   // fields of fixed length that are no numbers
-    uint16_t octets;                 // of all its places
-    const struct ipfix_field *other; // NULL: none
-    uint16_t wire;                   // of `other`
+    uint16_t octets;                 // of all its places, and of what is passed over
+    uint16_t wire;                   // length of `other`
+    bool ends;                       // nothing is behind the numbers
+    const struct ipfix_field *other; // NULL: pass over it
 };
 
 struct ipfix_layout {
-    size_t places, fixed, stretches;
+    size_t stretches;
     struct ipfix_place place[IPFIX_PART_FIELDS_MAX];
-    struct ipfix_fixed fixed_field[IPFIX_PART_FIELDS_MAX];
-    struct ipfix_stretch stretch[IPFIX_PART_FIELDS_MAX + 1];
+    struct ipfix_stretch stretch[IPFIX_PART_FIELDS_MAX];
 };
 
 // Of a zeroed layout.
 void ipfix_layout_fill(struct ipfix_layout *l, enum ipfix_part part, bool wide);
+// The same of `count` steps, into room for as many places and stretches. Returns how many stretches.
+size_t ipfix_layout_steps(const struct ipfix_step *step, size_t count, struct ipfix_place *place,
+                          struct ipfix_stretch *stretch);
 
 // ---- Templates as the decoder holds them (ipfix_template.c).
 
@@ -148,6 +142,9 @@ struct ipfix_template {
     uint32_t unknown; // fields passed over
     uint32_t min_len; // of a record; never 0
     uint32_t step_count;
+    uint32_t stretch_count;
+    struct ipfix_stretch *stretch; // within this block of memory, as `place`
+    struct ipfix_place *place;
     struct ipfix_step step[];
 };
 

@@ -1,38 +1,50 @@
-// Where each number of a part goes, worked out once: the encoder then writes a record without asking of
-// any field what it is.
+// Where each number of a part or of a template goes, worked out once: a record is then written or read without
+// asking of any number what it is.
 #include <assert.h>
 
 #include "common/ipfix_internal.h"
 
-// No number, and of the same length in every record.
-static bool is_fixed(const struct ipfix_step *s)
+static bool is_number(const struct ipfix_step *s)
 {
-    return s->code == IPFIX_STEP_OTHER && s->wire != IPFIX_VARIABLE &&
-           s->field->how != IPFIX_NUMBER;
+    return s->code != IPFIX_STEP_OTHER && s->wire != IPFIX_VARIABLE;
 }
 
-// The fields of `step` that have places known ahead, from the first on.
-static void fill_stretch(struct ipfix_layout *l, struct ipfix_stretch *t,
-                         const struct ipfix_step *step, size_t count)
+// The numbers from `at` on that make one stretch; returns the step behind them.
+static size_t stretch_end(const struct ipfix_step *step, size_t at, size_t count)
 {
-    for (uint8_t code = IPFIX_STEP_1_1; code < IPFIX_STEP_CODES; code++) {
-        uint16_t to = 0;
-        for (size_t i = 0; i < count; to = (uint16_t)(to + step[i++].wire)) {
-            if (step[i].code != code)
-                continue;
-            l->place[l->places++] = (struct ipfix_place){.from = step[i].offset, .to = to};
-            t->count[code]++;
+    size_t octets = 0, first = at;
+    while (at < count && is_number(&step[at]) && at - first < UINT8_MAX &&
+           octets + step[at].wire <= UINT16_MAX)
+        octets += step[at++].wire;
+    return at;
+}
+
+size_t ipfix_layout_steps(const struct ipfix_step *step, size_t count, struct ipfix_place *place,
+                          struct ipfix_stretch *stretch)
+{
+    size_t stretches = 0;
+    for (size_t at = 0; at < count;) {
+        struct ipfix_stretch *t = &stretch[stretches++];
+        size_t end = stretch_end(step, at, count);
+        *t = (struct ipfix_stretch){.ends = end == count || is_number(&step[end])};
+        for (size_t i = at; i < end; i++)
+            t->octets = (uint16_t)(t->octets + step[i].wire);
+        for (uint8_t code = IPFIX_STEP_1_1; code < IPFIX_STEP_CODES; code++) {
+            uint16_t wire = 0;
+            for (size_t i = at; i < end; wire = (uint16_t)(wire + step[i++].wire)) {
+                if (step[i].code != code)
+                    continue;
+                *place++ = (struct ipfix_place){.record = step[i].offset, .wire = wire};
+                t->count[code]++;
+            }
         }
-        t->octets = to;
-    }
-    uint16_t to = 0;
-    for (size_t i = 0; i < count; to = (uint16_t)(to + step[i++].wire)) {
-        if (!is_fixed(&step[i]))
+        at = end;
+        if (t->ends)
             continue;
-        l->fixed_field[l->fixed++] = (struct ipfix_fixed){
-            .field = step[i].field, .to = to, .wire = step[i].wire};
-        t->fixed++;
+        t->other = step[at].field;
+        t->wire = step[at++].wire;
     }
+    return stretches;
 }
 
 void ipfix_layout_fill(struct ipfix_layout *l, enum ipfix_part part, bool wide)
@@ -46,16 +58,5 @@ void ipfix_layout_fill(struct ipfix_layout *l, enum ipfix_part part, bool wide)
         if (wire)
             step[count++] = ipfix_step_of(&run.field[i], wire);
     }
-    for (size_t at = 0; at < count;) {
-        struct ipfix_stretch *t = &l->stretch[l->stretches++];
-        size_t end = at;
-        while (end < count && (step[end].code != IPFIX_STEP_OTHER || is_fixed(&step[end])))
-            end++;
-        fill_stretch(l, t, step + at, end - at);
-        if (end < count) {
-            t->other = step[end].field;
-            t->wire = step[end].wire;
-        }
-        at = end + 1;
-    }
+    l->stretches = ipfix_layout_steps(step, count, l->place, l->stretch);
 }

@@ -229,26 +229,10 @@ static bool is_ours(const struct ipfix_template *t, unsigned id)
     return n > 0 && at == t->step_count;
 }
 
-// Steps of fixed length one behind the other are held against the record's end once.
-static void find_runs(struct ipfix_template *t)
-{
-    for (uint32_t i = 0; i < t->step_count;) {
-        struct ipfix_step *s = &t->step[i];
-        uint32_t len = 0;
-        unsigned n = 0;
-        while (i + n < t->step_count && n < UINT8_MAX && s[n].wire != IPFIX_VARIABLE &&
-               len + s[n].wire <= UINT16_MAX)
-            len += s[n++].wire;
-        s->run = (uint8_t)n;
-        s->run_len = (uint16_t)len;
-        i += n > 0 ? n : 1;
-    }
-}
-
 static void finish(struct ipfix_template *t)
 {
     settle(t);
-    find_runs(t);
+    t->stretch_count = (uint32_t)ipfix_layout_steps(t->step, t->step_count, t->place, t->stretch);
     if (t->kind == IPFIX_KIND_FLOW) {
         for (uint32_t i = 0; i < t->step_count; i++)
             if (t->step[i].field)
@@ -259,11 +243,23 @@ static void finish(struct ipfix_template *t)
     }
 }
 
+// One block: the steps, which stand at its end, then stretches and places.
+static struct ipfix_template *new_template(unsigned count)
+{
+    struct ipfix_template *t = calloc(
+        1, sizeof *t + count * (sizeof *t->step + sizeof *t->stretch + sizeof *t->place));
+    if (!t)
+        return NULL;
+    t->stretch = (struct ipfix_stretch *)(void *)(t->step + count);
+    t->place = (struct ipfix_place *)(void *)(t->stretch + count);
+    return t;
+}
+
 // Reads one template's field specifications. NULL: broken or no room.
 static struct ipfix_template *compile(const struct ipfix_templates *all, struct cursor *c,
                                       unsigned count, bool options)
 {
-    struct ipfix_template *t = calloc(1, sizeof *t + count * sizeof *t->step);
+    struct ipfix_template *t = new_template(count);
     if (!t)
         return NULL;
     t->kind = (uint8_t)(options ? IPFIX_KIND_OPTIONS : kind_of(*c, count));

@@ -7,7 +7,7 @@
 
 #include "common/minute.h"
 
-#define JOURNAL_DAMAGE_TEXT_MAX 224
+#define JOURNAL_DAMAGE_TEXT_MAX 288
 
 // The next place that was passed over since the last call, as "20261122.000001.pj, octet 4096: ...", for a
 // message "FOLDER/TEXT". False: no more now. The first places are kept in full, of the rest the number.
@@ -16,6 +16,21 @@ bool journal_reader_damage(struct journal_reader *r, char out[static JOURNAL_DAM
 // The same for a writer: what it found in the segment it goes on with, a tail that it cut, and why a commit
 // failed. Known after journal_writer_open and after each commit.
 bool journal_writer_damage(struct journal_writer *w, char out[static JOURNAL_DAMAGE_TEXT_MAX]);
+
+// Is what the writer has open still where its name leads: the folder, the segment, the day's key? If not it is said
+// (journal_writer_damage), and the next commit begins a segment where the journal is now. A commit of a synced journal
+// looks too, before and behind, and succeeds only with what is there. Negative errno: the folder is gone, and cannot
+// be made or written.
+int journal_writer_look(struct journal_writer *w);
+// So often segments or the folder were gone, and so often a key whose day has segments.
+void journal_writer_lost(const struct journal_writer *w, uint64_t *gone, uint64_t *keys);
+
+// May day keys be read and made there? 0 or a negative errno; journal_writer_open fails with -ENOKEY when not.
+int journal_keys_check(const char *key_dir);
+
+// Calls `fn` for each day with encrypted segments whose key is not in `key_dir`, or another. Negative errno.
+int journal_unreadable(const char *dir, const char *key_dir,
+                       void (*fn)(uint32_t day, uint64_t segments, void *ctx), void *ctx);
 
 // Is there a journal to read? 0; -ENOENT: no such folder; -ENODATA: a folder, but no journal; another
 // negative errno. journal_check_text names the fix.

@@ -89,7 +89,8 @@ int journal_chain_load(struct journal_chain *c, int fd, uint64_t at, uint64_t si
 {
     uint8_t header[JOURNAL_BLOCK_HEADER_MAX];
     struct journal_block b;
-    if (!journal_block_at(fd, at, size, &b, header) || b.back > at - JOURNAL_SEGMENT_HEADER)
+    if (!journal_block_at(fd, at, size, &b, header) || at < JOURNAL_SEGMENT_HEADER_OLD ||
+        b.back > at - JOURNAL_SEGMENT_HEADER_OLD)
         return -EINVAL;
     uint64_t begin = at - b.back, next = 0;
     int rc = 0;

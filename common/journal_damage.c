@@ -35,6 +35,39 @@ static const char *const texts[] = {
         "records come again from the sensors' spools",
     [JOURNAL_FAULT_FULL] = "the disk is full; make room, what waits is written then",
     [JOURNAL_FAULT_WRITE] = "cannot be written; see to the disk and the folder's rights",
+    [JOURNAL_FAULT_EMPTY] =
+        "the file is empty though a later segment follows it; restore it from a copy, or accept "
+        "the gap",
+    [JOURNAL_FAULT_NAME] =
+        "the file was renamed, its header names another segment; it was read where it stands; "
+        "give it its name back",
+    [JOURNAL_FAULT_COPY] = "a copy of another segment of this folder, passed over; move it away",
+    [JOURNAL_FAULT_MISSING] =
+        "missing, though the segment behind it was written behind it and retention did not "
+        "remove it; restore it from a copy, or accept the gap",
+    [JOURNAL_FAULT_CUT] =
+        "the file ends here, and was longer when the next was begun; restore it from a copy, or "
+        "accept the gap",
+    [JOURNAL_FAULT_LONGER] =
+        "the file is longer than it was when the next was begun; restore it from a copy",
+    [JOURNAL_FAULT_CHANGED] =
+        "other blocks stand here than when the next segment was begun; restore the file from a "
+        "copy",
+    [JOURNAL_FAULT_ORDER] =
+        "not written behind the segment that stands before it; move away what is no segment of "
+        "this journal",
+    [JOURNAL_FAULT_UNBEGUN] =
+        "removed: it had no whole header (a crash as it was begun, or its content was lost)",
+    [JOURNAL_FAULT_KEY_LOST] =
+        "its day's key is gone from collector.journal_keys: what was written so far can be read "
+        "by nobody; a new segment follows under a new key; put the key back if it was not "
+        "deleted on purpose",
+    [JOURNAL_FAULT_GONE] =
+        "the segment was removed or replaced while it was written; a new one follows; restore it "
+        "from a copy, or accept the gap",
+    [JOURNAL_FAULT_FOLDER] =
+        "the journal's folder was moved or removed while it was written; a new segment follows "
+        "where the configuration says; bring the segments together again",
 };
 
 void journal_damage_add(struct journal_damage *d, enum journal_fault fault, uint32_t day,

@@ -10,8 +10,8 @@
 
 static const uint8_t segment_magic[8] = {'P', 'O', 'S', 'T', 'R', 'N', 'P', 'J'};
 
-// Where the checksum of the header begins: it covers all before it.
-#define SEGMENT_SUM_AT (JOURNAL_SEGMENT_HEADER - 8)
+// The checksum of the header stands at its end, and covers all before it.
+#define SUM_SIZE 8
 
 static void write_at(uint8_t *out, size_t *at, uint64_t v, size_t len)
 {
@@ -76,6 +76,30 @@ int journal_segment_find(int dir, uint32_t *day, uint32_t *number)
     return 1;
 }
 
+int journal_segment_before(int dir, uint64_t before, uint64_t *out)
+{
+    int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = copy < 0 ? NULL : fdopendir(copy);
+    if (!d) {
+        int rc = -errno;
+        if (copy >= 0)
+            close(copy);
+        return rc;
+    }
+    uint64_t best = 0;
+    for (struct dirent *e; (e = readdir(d));) {
+        uint32_t day, number;
+        if (journal_segment_parse(e->d_name, &day, &number) < 0)
+            continue;
+        uint64_t id = (uint64_t)day << 32 | number;
+        if (id < before && id > best)
+            best = id;
+    }
+    closedir(d);
+    *out = best;
+    return best != 0;
+}
+
 uint32_t journal_day(int64_t t_ms)
 {
     time_t t = (time_t)(t_ms / 1000 - (t_ms % 1000 < 0));
@@ -91,38 +115,69 @@ void journal_segment_put(const struct journal_segment *s,
 {
     memcpy(out, segment_magic, sizeof segment_magic);
     size_t at = sizeof segment_magic;
-    write_at(out, &at, JOURNAL_VERSION, 2);
+    write_at(out, &at, JOURNAL_SEGMENT_VERSION, 2);
     write_at(out, &at, MINUTE_VERSION, 2);
     write_at(out, &at, s->day, 4);
     write_at(out, &at, s->number, 4);
     write_at(out, &at, s->cipher, 1);
     write_at(out, &at, 0, 3);
     write_at(out, &at, s->key_id, 8);
-    write_at(out, &at, journal_sum(span_of(out, SEGMENT_SUM_AT)), 8);
+    write_at(out, &at, s->before.day, 4);
+    write_at(out, &at, s->before.number, 4);
+    write_at(out, &at, s->before.octets, 8);
+    write_at(out, &at, s->before.digest, 8);
+    write_at(out, &at, journal_sum(span_of(out, JOURNAL_SEGMENT_HEADER - SUM_SIZE)), SUM_SIZE);
+}
+
+size_t journal_segment_header(const struct journal_segment *s)
+{
+    return s->version < 4 ? JOURNAL_SEGMENT_HEADER_OLD : JOURNAL_SEGMENT_HEADER;
 }
 
 int journal_segment_get(struct span s, struct journal_segment *out)
 {
-    if (s.len < JOURNAL_SEGMENT_HEADER || memcmp(s.data, segment_magic, sizeof segment_magic) != 0)
+    size_t magic = s.len < sizeof segment_magic ? s.len : sizeof segment_magic;
+    if (memcmp(s.data, segment_magic, magic) != 0)
         return -EINVAL;
+    if (s.len < JOURNAL_SEGMENT_HEADER_OLD)
+        return -EAGAIN;
     struct cursor c = cursor_of(span_cut(s, sizeof segment_magic, s.len));
     uint16_t version = cursor_u16(&c);
     uint16_t minute_version = cursor_u16(&c);
-    if (version < 1 || version > JOURNAL_VERSION || minute_version < 1 ||
+    if (version < 1 || version > JOURNAL_SEGMENT_VERSION || minute_version < 1 ||
         minute_version > MINUTE_VERSION)
         return -EPROTONOSUPPORT;
     struct journal_segment seg = {.version = version,
                                   .day = cursor_u32(&c),
                                   .number = cursor_u32(&c),
                                   .cipher = cursor_u8(&c)};
+    size_t len = journal_segment_header(&seg);
+    if (s.len < len)
+        return -EAGAIN;
     cursor_skip(&c, 3);
     seg.key_id = cursor_u64(&c);
-    uint64_t sum = cursor_u64(&c);
-    if (sum != journal_sum(span_cut(s, 0, SEGMENT_SUM_AT)) ||
+    if (version >= 4) {
+        seg.before.day = cursor_u32(&c);
+        seg.before.number = cursor_u32(&c);
+        seg.before.octets = cursor_u64(&c);
+        seg.before.digest = cursor_u64(&c);
+    }
+    seg.sum = cursor_u64(&c);
+    if (seg.sum != journal_sum(span_cut(s, 0, len - SUM_SIZE)) ||
         seg.cipher > JOURNAL_XCHACHA20POLY1305)
         return -EINVAL;
     *out = seg;
     return 0;
+}
+
+int journal_segment_read(int fd, uint64_t size, struct journal_segment *out)
+{
+    uint8_t header[JOURNAL_SEGMENT_HEADER];
+    size_t len = size < sizeof header ? (size_t)size : sizeof header;
+    if (len == 0)
+        return -EAGAIN;
+    return journal_read_at(fd, header, len, 0) ? journal_segment_get(span_of(header, len), out)
+                                               : -EAGAIN;
 }
 
 bool journal_read_at(int fd, void *out, size_t len, uint64_t offset)

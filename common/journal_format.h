@@ -5,13 +5,15 @@
 
 #include "common/journal.h"
 
-#define JOURNAL_VERSION 3 // versions 1 and 2 are still read
+#define JOURNAL_VERSION         3 // of blocks; versions 1 and 2 are still read
+#define JOURNAL_SEGMENT_VERSION 4 // of segments; those before are read, and not chained
 
 // Segment files are named YYYYMMDD.NNNNNN.pj.
 #define JOURNAL_NAME_MAX 32
 
-#define JOURNAL_SEGMENT_HEADER   40
-#define JOURNAL_BLOCK_HEADER_MAX 96
+#define JOURNAL_SEGMENT_HEADER     64
+#define JOURNAL_SEGMENT_HEADER_OLD 40 // before version 4
+#define JOURNAL_BLOCK_HEADER_MAX   96
 
 // A block holds at most this before compression; a reader refuses to unpack more.
 #define JOURNAL_RAW_MAX (256u << 20)
@@ -37,12 +39,21 @@ extern const uint8_t journal_dictionary_2[JOURNAL_DICTIONARY_SIZE]; // of JOURNA
 
 enum journal_cipher { JOURNAL_PLAIN = 0, JOURNAL_XCHACHA20POLY1305 = 1 };
 
+// What a segment is known by to the one behind it.
+struct journal_link {
+    uint32_t day, number; // day 0: none
+    uint64_t octets;
+    uint64_t digest; // journal_digest_segment
+};
+
 struct journal_segment {
     uint16_t version;
     uint32_t day;    // YYYYMMDD
     uint32_t number; // from 1
     uint8_t cipher;  // enum journal_cipher
     uint64_t key_id; // first 8 octets of BLAKE2b of the day key; 0: plain
+    uint64_t sum;    // of the header; filled in by journal_segment_get
+    struct journal_link before;
 };
 
 struct journal_block {
@@ -66,8 +77,11 @@ uint32_t journal_day(int64_t t_ms);                                           //
 
 void journal_segment_put(const struct journal_segment *s,
                          uint8_t out[static JOURNAL_SEGMENT_HEADER]);
-// -EINVAL: no journal, or damaged; -EPROTONOSUPPORT: another version.
+size_t journal_segment_header(const struct journal_segment *s); // its octets
+// -EINVAL: no journal, or damaged; -EAGAIN: not whole yet; -EPROTONOSUPPORT: another version.
 int journal_segment_get(struct span s, struct journal_segment *out);
+// The same of a file of `size` octets.
+int journal_segment_read(int fd, uint64_t size, struct journal_segment *out);
 
 // The header's octets; how many.
 size_t journal_block_put(const struct journal_block *b,
@@ -89,6 +103,9 @@ uint64_t journal_find_block(int fd, uint64_t from, uint64_t size);
 // The first segment at or behind *day.*number. 1: they are it; 0: none; negative errno.
 int journal_segment_find(int dir, uint32_t *day, uint32_t *number);
 
+// The newest segment older than `before` (day << 32 | number), in the same form. 1; 0: none; negative errno.
+int journal_segment_before(int dir, uint64_t before, uint64_t *out);
+
 // Beside the segments, so that a folder without any can be told from a journal that is still empty.
 #define JOURNAL_TAG "FORMAT"
 int journal_tag_write(int dir); // does nothing when it is there
@@ -107,6 +124,18 @@ enum journal_fault {
     JOURNAL_FAULT_TORN,
     JOURNAL_FAULT_FULL,
     JOURNAL_FAULT_WRITE,
+    JOURNAL_FAULT_EMPTY,
+    JOURNAL_FAULT_NAME,
+    JOURNAL_FAULT_COPY,
+    JOURNAL_FAULT_MISSING,
+    JOURNAL_FAULT_CUT,
+    JOURNAL_FAULT_LONGER,
+    JOURNAL_FAULT_CHANGED,
+    JOURNAL_FAULT_ORDER,
+    JOURNAL_FAULT_UNBEGUN,
+    JOURNAL_FAULT_KEY_LOST,
+    JOURNAL_FAULT_GONE,
+    JOURNAL_FAULT_FOLDER,
 };
 
 #define JOURNAL_DAMAGE_KEPT 16
@@ -126,6 +155,32 @@ struct journal_damage { // zeroed: none
 void journal_damage_add(struct journal_damage *d, enum journal_fault fault, uint32_t day,
                         uint32_t segment, uint64_t offset);
 bool journal_damage_take(struct journal_damage *d, char out[static JOURNAL_DAMAGE_TEXT_MAX]);
+
+// ---- Segments in their chain (journal_link.c): each says which it was written behind, and what that was then
+
+// A segment's digest: of its header, and with each block of that and the block's header.
+uint64_t journal_digest_begin(const struct journal_segment *s); // NULL: its header cannot be read
+uint64_t journal_digest(uint64_t before, struct span block_header);
+// The same of a whole file. 0 when its header cannot be read.
+uint64_t journal_digest_segment(int fd, uint64_t size);
+
+// What stands before a segment, as a reader passed it.
+struct journal_passed {
+    struct journal_link link; // day 0: none
+    bool digest_known;        // all of it was read, and no damage met
+};
+
+// Is what a segment says of itself and of the one before it so, in the folder as it is? `day`, `number`: of its name.
+// Faults and the segments they are of go to `d`; how many. *use is false when it is a copy of another.
+unsigned journal_link_check(int dir, uint32_t day, uint32_t number, const struct journal_segment *s,
+                            const struct journal_passed *passed, struct journal_damage *d,
+                            bool *use);
+
+// The first segment that retention has kept; those before went on purpose.
+#define JOURNAL_FIRST "FIRST"
+int journal_first_write(int dir, uint32_t day, uint32_t number, bool sync);
+int journal_first_make(int dir); // does nothing when it is there
+bool journal_is_retired(int dir, uint32_t day, uint32_t number);
 
 // ---- Entries of a block: kind, length, body
 
@@ -188,6 +243,8 @@ uint64_t journal_sum(struct span s); // the first 64 bits of BLAKE2b-128
 // The key of a day from `key_dir`/YYYYMMDD.key (32 octets as 64 hex digits and a newline). With
 // `create` a missing one is made. -ENOENT: none (shredded); -EPERM: others may read it; -EINVAL.
 int journal_key_load(const char *key_dir, uint32_t day, bool create, struct journal_key *out);
+
+bool journal_key_exists(const char *key_dir, uint32_t day);
 
 struct journal_sealer; // compression and encryption contexts, reused
 

@@ -1,5 +1,4 @@
 // How far the rows of a journal go: the last position of an intake, looked for from the end.
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,37 +22,12 @@ struct search {
     size_t count, cap;
 };
 
-// The newest segment older than day.number. 1; 0: none.
-static int segment_before(int dir, uint64_t before, uint64_t *out)
-{
-    int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = copy < 0 ? NULL : fdopendir(copy);
-    if (!d) {
-        int rc = -errno;
-        if (copy >= 0)
-            close(copy);
-        return rc;
-    }
-    uint64_t best = 0;
-    for (struct dirent *e; (e = readdir(d));) {
-        uint32_t day, number;
-        if (journal_segment_parse(e->d_name, &day, &number) < 0)
-            continue;
-        uint64_t id = (uint64_t)day << 32 | number;
-        if (id < before && id > best)
-            best = id;
-    }
-    closedir(d);
-    *out = best;
-    return best != 0;
-}
-
-static int list_blocks(struct search *s, uint64_t size)
+static int list_blocks(struct search *s, uint64_t from, uint64_t size)
 {
     uint8_t header[JOURNAL_BLOCK_HEADER_MAX];
     struct journal_block b;
     s->count = 0;
-    for (uint64_t at = JOURNAL_SEGMENT_HEADER;;) {
+    for (uint64_t at = from;;) {
         at = journal_find_block(s->fd, at, size);
         if (at == UINT64_MAX || !journal_block_at(s->fd, at, size, &b, header))
             return 0;
@@ -90,10 +64,10 @@ static int position_in(struct search *s, const struct place *chain, size_t block
     return found;
 }
 
-static int position_of_segment(struct search *s, uint64_t size, const struct journal_key *key,
-                               struct journal_position *out)
+static int position_of_segment(struct search *s, uint64_t from, uint64_t size,
+                               const struct journal_key *key, struct journal_position *out)
 {
-    int rc = list_blocks(s, size);
+    int rc = list_blocks(s, from, size);
     for (size_t end = s->count; end > 0 && rc == 0;) {
         size_t first = end - 1;
         while (first > 0 && s->block[first].goes_on)
@@ -108,7 +82,6 @@ static int position_of_segment(struct search *s, uint64_t size, const struct jou
 static int look_in(struct search *s, uint64_t segment, struct journal_position *out)
 {
     char name[JOURNAL_NAME_MAX];
-    uint8_t header[JOURNAL_SEGMENT_HEADER];
     struct journal_segment g;
     struct stat st;
     uint32_t day = (uint32_t)(segment >> 32);
@@ -117,14 +90,13 @@ static int look_in(struct search *s, uint64_t segment, struct journal_position *
     if (s->fd < 0)
         return -errno;
     int rc = 0;
-    if (fstat(s->fd, &st) == 0 && journal_read_at(s->fd, header, sizeof header, 0) &&
-        journal_segment_get(span_of(header, sizeof header), &g) == 0) {
+    if (fstat(s->fd, &st) == 0 && journal_segment_read(s->fd, (uint64_t)st.st_size, &g) == 0) {
         const struct journal_key *key = NULL;
         if (g.cipher != JOURNAL_PLAIN && s->key_dir &&
             journal_key_load(s->key_dir, g.day, false, &s->key) == 0)
             key = &s->key;
         if (g.cipher == JOURNAL_PLAIN || key)
-            rc = position_of_segment(s, (uint64_t)st.st_size, key, out);
+            rc = position_of_segment(s, journal_segment_header(&g), (uint64_t)st.st_size, key, out);
     }
     close(s->fd);
     return rc;
@@ -141,7 +113,7 @@ int journal_find_position(const char *dir, const char *key_dir, uint64_t log,
     s.chain = journal_chain_new();
     int rc = s.chain ? 0 : -ENOMEM;
     while (rc == 0) {
-        rc = segment_before(s.dir, segment, &segment);
+        rc = journal_segment_before(s.dir, segment, &segment);
         if (rc <= 0) {
             rc = rc == 0 ? -ENOENT : rc;
             break;

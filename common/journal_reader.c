@@ -11,11 +11,17 @@
 #include "common/journal_format.h"
 
 struct journal_reader {
+    char *path; // of the folder
     int dir;
     int fd; // segment; -1: none found yet
     char *key_dir;
     struct journal_segment segment;
-    bool segment_bad; // header damaged, or its key is not to be had: passed over
+    bool segment_bad;          // header damaged, or its key is not to be had: passed over
+    bool checked;              // against the segment before it
+    bool misnamed;             // its header names another: it is no link of the chain
+    bool whole;                // read from its beginning, no damage so far: `digest` is of it
+    uint64_t digest, digested; // up to there
+    struct journal_passed passed;
     struct journal_key key;
     struct journal_chain *chain;
     struct journal_cursor at;
@@ -46,7 +52,8 @@ static int open_segment(struct journal_reader *r)
         r->at = (struct journal_cursor){.day = day, .segment = number};
     r->fd = fd;
     r->segment = (struct journal_segment){0};
-    r->segment_bad = false;
+    r->segment_bad = r->checked = r->misnamed = r->whole = false;
+    r->digested = 0;
     r->in_block = false;
     journal_chain_forget(r->chain);
     return 1;
@@ -61,6 +68,7 @@ static uint64_t segment_size(const struct journal_reader *r)
 static void damaged(struct journal_reader *r, enum journal_fault fault, uint64_t offset)
 {
     r->stats.bad_blocks++;
+    r->whole = false;
     journal_damage_add(&r->damage, fault, r->at.day, r->at.segment, offset);
 }
 
@@ -73,7 +81,7 @@ static void pass_segment(struct journal_reader *r, enum journal_fault fault)
 // The key of the segment's day. A key that is gone was deleted to shred the day.
 static int segment_key(struct journal_reader *r, const struct journal_segment *s)
 {
-    if (s->cipher == JOURNAL_PLAIN || r->key.day == s->day)
+    if (s->cipher == JOURNAL_PLAIN || (r->key.day == s->day && r->key.id == s->key_id))
         return 0;
     if (!r->key_dir) {
         pass_segment(r, JOURNAL_FAULT_NO_KEY);
@@ -82,6 +90,8 @@ static int segment_key(struct journal_reader *r, const struct journal_segment *s
     int rc = journal_key_load(r->key_dir, s->day, false, &r->key);
     if (rc == -ENOENT) {
         r->segment_bad = true;
+        r->whole = false;
+        r->key.day = 0;
         r->stats.shredded++;
         return 0;
     }
@@ -92,16 +102,31 @@ static int segment_key(struct journal_reader *r, const struct journal_segment *s
     return rc;
 }
 
+// Once a segment, and only from its beginning: what a cursor leads into was checked when it was begun.
+static void check_link(struct journal_reader *r, const struct journal_segment *s)
+{
+    bool use = true;
+    if (r->checked || r->at.offset > 0)
+        return;
+    r->checked = r->whole = true;
+    r->digest = journal_digest_begin(s);
+    r->misnamed = s->day != r->at.day || s->number != r->at.segment;
+    r->stats.segments++;
+    r->stats.unchained += s->version < 4;
+    r->stats.bad_blocks += journal_link_check(r->dir, r->at.day, r->at.segment, s, &r->passed,
+                                              &r->damage, &use);
+    r->segment_bad = !use;
+}
+
 // Reads the segment's header once it is whole. 1; 0: not yet; negative errno: another version.
 static int segment_header(struct journal_reader *r)
 {
     if (r->segment.day != 0 || r->segment_bad)
         return 1;
-    uint8_t header[JOURNAL_SEGMENT_HEADER];
-    if (segment_size(r) < sizeof header || !journal_read_at(r->fd, header, sizeof header, 0))
-        return 0;
     struct journal_segment s;
-    int rc = journal_segment_get(span_of(header, sizeof header), &s);
+    int rc = journal_segment_read(r->fd, segment_size(r), &s);
+    if (rc == -EAGAIN)
+        return 0;
     if (rc == -EPROTONOSUPPORT) {
         damaged(r, JOURNAL_FAULT_VERSION, 0);
         return rc;
@@ -110,11 +135,12 @@ static int segment_header(struct journal_reader *r)
         pass_segment(r, JOURNAL_FAULT_SEGMENT);
         return 1;
     }
-    if ((rc = segment_key(r, &s)) < 0)
+    check_link(r, &s);
+    if (!r->segment_bad && (rc = segment_key(r, &s)) < 0)
         return rc;
     r->segment = s;
-    if (r->at.offset < sizeof header)
-        r->at.offset = sizeof header;
+    if (r->at.offset < journal_segment_header(&s))
+        r->at.offset = journal_segment_header(&s);
     return 1;
 }
 
@@ -125,6 +151,9 @@ static int next_segment(struct journal_reader *r)
     int rc = journal_segment_find(r->dir, &day, &number);
     if (rc <= 0)
         return rc;
+    if (!r->misnamed)
+        r->passed = (struct journal_passed){{r->at.day, r->at.segment, segment_size(r), r->digest},
+                                            r->whole};
     close(r->fd);
     r->fd = -1;
     r->at = (struct journal_cursor){.day = day, .segment = number};
@@ -192,6 +221,34 @@ static bool is_before(const struct journal_reader *r, const struct journal_block
            b->minute_max < r->minute_from;
 }
 
+// At the end of a segment that is or is not whole (`begun`: its header is). 1: there is more to look at; 0: not now.
+static int pass_end(struct journal_reader *r, bool begun, uint64_t size)
+{
+    struct stat st;
+    if (!later_segment(r)) {
+        r->stats.torn = r->stats.torn || !begun;
+        // A writer removes what was begun and has no header, and may give the name again.
+        if (begun || fstat(r->fd, &st) < 0 || st.st_nlink > 0)
+            return 0;
+        close(r->fd);
+        r->fd = -1;
+        return 1;
+    }
+    if (!r->segment_bad && segment_size(r) != size)
+        return 1;
+    if (!begun)
+        damaged(r, size == 0 ? JOURNAL_FAULT_EMPTY : JOURNAL_FAULT_SEGMENT, 0);
+    return next_segment(r);
+}
+
+static void digest_block(struct journal_reader *r, const uint8_t *header, uint64_t next)
+{
+    if (!r->whole || r->at.offset < r->digested)
+        return;
+    r->digest = journal_digest(r->digest, span_of(header, r->block.header));
+    r->digested = next;
+}
+
 // Finds the next block. 1: `entries` are there; 0: nothing more now.
 static int next_block(struct journal_reader *r)
 {
@@ -203,13 +260,7 @@ static int next_block(struct journal_reader *r)
             return rc;
         uint64_t size = segment_size(r);
         if (r->segment_bad || rc == 0 || r->at.offset >= size) {
-            if (!later_segment(r)) {
-                r->stats.torn = r->stats.torn || rc == 0;
-                return 0;
-            }
-            if (!r->segment_bad && segment_size(r) != size)
-                continue;
-            if ((rc = next_segment(r)) <= 0)
+            if ((rc = pass_end(r, rc != 0, size)) <= 0)
                 return rc;
             continue;
         }
@@ -221,6 +272,7 @@ static int next_block(struct journal_reader *r)
             continue;
         }
         uint64_t next = r->at.offset + r->block.header + r->block.stored;
+        digest_block(r, header, next);
         if (is_before(r, &r->block)) {
             pass_block(r, next);
             continue;
@@ -272,12 +324,37 @@ static int step_to(struct journal_reader *r, uint32_t entry)
     return 1;
 }
 
+// Nothing more here: does the folder's name lead to another one now? Then reading goes on there. 1: it does.
+static int follow_folder(struct journal_reader *r)
+{
+    struct stat here, there;
+    if (fstat(r->dir, &here) < 0 || stat(r->path, &there) < 0 ||
+        (here.st_ino == there.st_ino && here.st_dev == there.st_dev))
+        return 0;
+    int dir = open(r->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    uint32_t day = r->at.day, number = r->at.segment;
+    if (dir < 0)
+        return 0;
+    if (journal_segment_find(dir, &day, &number) <= 0) { // later, perhaps
+        close(dir);
+        return 0;
+    }
+    close(r->dir);
+    if (r->fd >= 0)
+        close(r->fd);
+    r->dir = dir;
+    r->fd = -1;
+    return 1;
+}
+
 int journal_next(struct journal_reader *r, const struct journal_entry **e)
 {
     r->stats.torn = false;
     for (;;) {
         if (!r->in_block) {
             int rc = next_block(r);
+            if (rc == 0 && follow_folder(r) == 1)
+                continue;
             if (rc <= 0)
                 return rc;
             rc = step_to(r, r->at.entry);
@@ -334,12 +411,13 @@ int journal_reader_open(const char *dir, const struct journal_cursor *from, cons
     r->minute_from = INT64_MIN;
     if (from)
         r->at = *from;
+    r->path = strdup(dir);
     r->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rc = r->dir < 0 ? -errno : 0;
     r->chain = journal_chain_new();
     if (key_dir)
         r->key_dir = strdup(key_dir);
-    if (rc == 0 && (!r->chain || (key_dir && !r->key_dir)))
+    if (rc == 0 && (!r->chain || !r->path || (key_dir && !r->key_dir)))
         rc = -ENOMEM;
     if (rc < 0) {
         journal_reader_close(r);
@@ -359,6 +437,7 @@ void journal_reader_close(struct journal_reader *r)
     if (r->dir >= 0)
         close(r->dir);
     journal_chain_free(r->chain);
+    free(r->path);
     free(r->key_dir);
     free(r);
 }

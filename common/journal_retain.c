@@ -1,4 +1,4 @@
-// Retention: old days go, and when the journal is larger than it may be, the oldest segments. A day is shredded
+// Retention: a marker says what is kept, so that what goes is not taken for lost; then old days go, and when the journal is larger than it may be, the oldest segments. A day is shredded
 // by deleting its key first: what is left of its segments, on disk or in a copy, can then be read by nobody.
 #include <dirent.h>
 #include <errno.h>
@@ -82,42 +82,55 @@ static int shred(const char *key_dir, uint32_t day)
     return rc;
 }
 
+// How many segments go, from the oldest: whole days, but of the newest day the oldest alone. The newest is being
+// written and stays.
+static size_t count_old(const struct segments *s, uint32_t day_from, uint64_t octets_max)
+{
+    uint64_t octets = s->octets;
+    size_t n = 0;
+    while (n + 1 < s->count) {
+        bool newest_day = s->item[n].day == s->item[s->count - 1].day;
+        bool same_day = n > 0 && s->item[n].day == s->item[n - 1].day && !newest_day;
+        bool large = octets_max > 0 && octets > octets_max;
+        if (s->item[n].day >= day_from && !large && !same_day)
+            break;
+        octets -= s->item[n++].octets;
+    }
+    return n;
+}
+
+static int remove_segment(int dir, const struct segment *item)
+{
+    char name[JOURNAL_NAME_MAX];
+    journal_segment_name(item->day, item->number, name);
+    return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 int journal_retain(const char *path, const char *key_dir, uint32_t day_from, uint64_t octets_max,
                    uint64_t *removed)
 {
     struct segments s = {0};
     int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = dir < 0 ? -errno : list(dir, &s);
+    int rc = dir < 0 ? -errno : list(dir, &s), marked = 0;
     uint32_t shredded = 0;
     *removed = 0;
-    // The newest is being written and stays.
-    for (size_t i = 0; rc == 0 && i + 1 < s.count; i++) {
-        const struct segment *item = &s.item[i];
-        bool large = octets_max > 0 && s.octets > octets_max;
-        if (item->day >= day_from && !large)
-            break;
-        // A whole day goes at once, but for the newest, which is cut from its beginning.
-        bool newest_day = item->day == s.item[s.count - 1].day;
-        if (!newest_day && item->day != shredded) {
-            rc = shred(key_dir, item->day);
-            shredded = item->day;
+    size_t old = rc == 0 ? count_old(&s, day_from, octets_max) : 0;
+    // On a full disk the marker may fail: room is what is needed, and what is missing then is said to be.
+    if (old > 0)
+        marked = journal_first_write(dir, s.item[old].day, s.item[old].number, true);
+    for (size_t i = 0; rc == 0 && i < old; i++) {
+        if (s.item[i].day != s.item[s.count - 1].day && s.item[i].day != shredded) {
+            rc = shred(key_dir, s.item[i].day);
+            shredded = s.item[i].day;
         }
-        while (rc == 0 && i + 1 < s.count && s.item[i].day == item->day) {
-            char name[JOURNAL_NAME_MAX];
-            journal_segment_name(s.item[i].day, s.item[i].number, name);
-            if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
-                rc = -errno;
-            s.octets -= s.item[i].octets;
-            *removed += rc == 0;
-            if (newest_day || s.item[i + 1].day != item->day)
-                break;
-            i++;
-        }
+        if (rc == 0)
+            rc = remove_segment(dir, &s.item[i]);
+        *removed += rc == 0;
     }
     if (*removed > 0 && fsync(dir) < 0 && rc == 0)
         rc = -errno;
     if (dir >= 0)
         close(dir);
     free(s.item);
-    return rc;
+    return rc < 0 ? rc : marked;
 }

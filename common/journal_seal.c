@@ -1,14 +1,9 @@
 // Sealing a journal block: zstd over the entries and the hashes as they are, then encryption with the day's key when
-// there is one, then a checksum over what is stored. The only file that includes zstd's header. Shredding a day is
-// deleting its key file; a block's header stays readable, its rows do not.
+// there is one, then a checksum over what is stored. The only file that includes zstd's header.
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zstd.h>
 
 #include "common/journal_format.h"
@@ -365,78 +360,4 @@ int journal_unseal(struct journal_sealer *s, const struct journal_block *b, stru
         memcpy(at, own.data, own.len);
     hashes->len += own.len;
     return 0;
-}
-
-// ---- Day keys
-
-static int key_read(int fd, uint32_t day, struct journal_key *out)
-{
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return -errno;
-    if (st.st_mode & 077)
-        return -EPERM;
-    char text[2 * JOURNAL_KEY_SIZE + 2];
-    ssize_t n = read(fd, text, sizeof text);
-    size_t len = 0;
-    struct journal_key key = {.day = day};
-    if (n < 0)
-        return -errno;
-    if (n != 2 * JOURNAL_KEY_SIZE + 1 || text[n - 1] != '\n' ||
-        sodium_hex2bin(key.octet, sizeof key.octet, text, 2 * JOURNAL_KEY_SIZE, NULL, &len, NULL) ||
-        len != sizeof key.octet)
-        return -EINVAL;
-    key.id = journal_sum(span_of(key.octet, sizeof key.octet));
-    *out = key;
-    return 0;
-}
-
-// A new key is on disk, name and all, before anything is encrypted with it.
-static int key_create(int dir, const char *name)
-{
-    uint8_t octet[JOURNAL_KEY_SIZE];
-    char text[2 * JOURNAL_KEY_SIZE + 1];
-    randombytes_buf(octet, sizeof octet);
-    sodium_bin2hex(text, sizeof text, octet, sizeof octet);
-    text[2 * JOURNAL_KEY_SIZE] = '\n';
-    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -errno;
-    int rc = 0;
-    ssize_t n = write(fd, text, sizeof text);
-    if (n != (ssize_t)sizeof text)
-        rc = n < 0 ? -errno : -EIO;
-    else if (fsync(fd) < 0 || fsync(dir) < 0)
-        rc = -errno;
-    close(fd);
-    if (rc < 0)
-        unlinkat(dir, name, 0);
-    sodium_memzero(octet, sizeof octet);
-    sodium_memzero(text, sizeof text);
-    return rc;
-}
-
-int journal_key_load(const char *key_dir, uint32_t day, bool create, struct journal_key *out)
-{
-    if (sodium_init() < 0)
-        return -EIO;
-    char name[32];
-    snprintf(name, sizeof name, "%08u.key", day);
-    int dir = open(key_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0)
-        return -errno;
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    int rc = fd < 0 ? -errno : 0;
-    if (rc == -ENOENT && create) {
-        rc = key_create(dir, name);
-        fd = rc < 0 ? -1 : openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (rc == 0 && fd < 0)
-            rc = -errno;
-    }
-    if (rc == 0)
-        rc = key_read(fd, day, out);
-    if (fd >= 0)
-        close(fd);
-    close(dir);
-    return rc;
 }

@@ -2,177 +2,18 @@
 // key, and writes it whole. A commit that fails (disk full) leaves the file as it was and the entries
 // in memory: it can be tried again. One writer at a time holds the directory's lock.
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/journal_format.h"
+#include "common/journal_writer_parts.h"
 
 #define SEGMENT_OCTETS_DEFAULT (256 << 20)
+// How often a commit goes on in a new place when the one it was written to is gone.
+#define PLACES_MAX 3
 
-struct journal_writer {
-    int dir; // also the lock
-    int fd;  // segment; -1: none begun
-    bool sync;
-    int64_t octets_max;
-    char *key_dir; // owned; NULL: plain
-    struct journal_segment segment;
-    uint64_t size; // of the segment
-    uint64_t torn;
-    struct journal_key key;
-    struct journal_sealer *sealer;
-    struct journal_rows *rows; // put since the last commit
-    struct buf others;         // and entries of coverage and sites
-    struct buf raw, block;
-    struct journal_block pending; // counts and minutes so far
-    struct {
-        bool goes_on; // the next block may be of it
-        uint64_t at;  // where it began
-        uint64_t octets;
-        int64_t mark_ms; // of its first block
-    } chain;
-    struct journal_damage damage;
-    // Of a live collector.
-    bool live;
-    struct journal_position at, done;
-    int (*before)(void *ctx);
-    void *ctx;
-};
-
-// ---- Opening: the newest segment, cut back to its last whole block
-
-static int newest_segment(int dir, uint32_t *day, uint32_t *number)
-{
-    int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = copy < 0 ? NULL : fdopendir(copy);
-    if (!d) {
-        int rc = -errno;
-        if (copy >= 0)
-            close(copy);
-        return rc;
-    }
-    *day = 0;
-    *number = 0;
-    for (struct dirent *e; (e = readdir(d));) {
-        uint32_t a, b;
-        if (journal_segment_parse(e->d_name, &a, &b) == 0 &&
-            (a > *day || (a == *day && b > *number))) {
-            *day = a;
-            *number = b;
-        }
-    }
-    closedir(d);
-    return 0;
-}
-
-// Is the payload behind `offset` whole? Only the last block of a file is asked.
-static bool payload_whole(int fd, const struct journal_block *b, uint64_t offset)
-{
-    uint8_t *stored = malloc(b->stored > 0 ? b->stored : 1);
-    bool whole = stored && journal_read_at(fd, stored, b->stored, offset) &&
-                 journal_block_sum(b, span_of(stored, b->stored)) == b->payload_sum;
-    free(stored);
-    return whole;
-}
-
-// End of the last whole block. Blocks are written one after another: damage with a whole block behind it
-// is no torn write, and stays for the reader to pass over.
-static uint64_t whole_end(struct journal_writer *w, int fd, uint64_t size)
-{
-    uint64_t end = JOURNAL_SEGMENT_HEADER;
-    for (;;) {
-        uint64_t at = journal_find_block(fd, end, size);
-        uint8_t header[JOURNAL_BLOCK_HEADER_MAX];
-        struct journal_block b;
-        if (at == UINT64_MAX || !journal_block_at(fd, at, size, &b, header))
-            return end;
-        if (at > end)
-            journal_damage_add(&w->damage, JOURNAL_FAULT_HEADER, w->segment.day, w->segment.number,
-                               end);
-        uint64_t next = at + b.header + b.stored;
-        if (size - next < JOURNAL_BLOCK_HEADER_MAX && !payload_whole(fd, &b, at + b.header))
-            return end;
-        end = next;
-    }
-}
-
-static int load_key(struct journal_writer *w, uint32_t day)
-{
-    if (!w->key_dir || w->key.day == day)
-        return 0;
-    return journal_key_load(w->key_dir, day, true, &w->key);
-}
-
-// Continues segment `day`.`number`. 1: done; 0: it is to be left alone (another cipher or version, or
-// not even a header), a new one follows it.
-static int continue_segment(struct journal_writer *w, uint32_t day, uint32_t number)
-{
-    char name[JOURNAL_NAME_MAX];
-    struct stat st;
-    uint8_t header[JOURNAL_SEGMENT_HEADER];
-    int fd = openat(w->dir, journal_segment_name(day, number, name), O_RDWR | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        goto fail;
-    w->segment = (struct journal_segment){.day = day, .number = number};
-    struct journal_segment s;
-    uint64_t size = (uint64_t)st.st_size;
-    int known = -EINVAL;
-    if (size >= sizeof header && journal_read_at(fd, header, sizeof header, 0))
-        known = journal_segment_get(span_of(header, sizeof header), &s);
-    if (known < 0) {
-        w->torn += size;
-        journal_damage_add(&w->damage,
-                           known == -EINVAL ? JOURNAL_FAULT_SEGMENT : JOURNAL_FAULT_VERSION, day,
-                           number, 0);
-        close(fd);
-        return 0;
-    }
-    if (s.version != JOURNAL_VERSION ||
-        s.cipher != (w->key_dir ? JOURNAL_XCHACHA20POLY1305 : JOURNAL_PLAIN)) {
-        close(fd);
-        return 0;
-    }
-    uint64_t end = whole_end(w, fd, size);
-    if (end < size) {
-        w->torn += size - end;
-        journal_damage_add(&w->damage, JOURNAL_FAULT_TORN, day, number, end);
-        if (ftruncate(fd, (off_t)end) < 0 || fdatasync(fd) < 0)
-            goto fail;
-    }
-    int rc = load_key(w, day);
-    if (rc < 0) {
-        close(fd);
-        return rc;
-    }
-    w->fd = fd;
-    w->size = end;
-    return 1;
-fail:;
-    int error = -errno;
-    if (fd >= 0)
-        close(fd);
-    return error;
-}
-
-static int open_dir(const char *dir)
-{
-    if (mkdir(dir, 0750) < 0 && errno != EEXIST)
-        return -errno;
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        int rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
-        close(fd);
-        return rc;
-    }
-    return fd;
-}
+// ---- Opening
 
 static void writer_free(struct journal_writer *w)
 {
@@ -185,8 +26,21 @@ static void writer_free(struct journal_writer *w)
     buf_fini(&w->others);
     buf_fini(&w->raw);
     buf_fini(&w->block);
+    free(w->path);
     free(w->key_dir);
     free(w);
+}
+
+// Without following links: whoever turns one wants the journal elsewhere.
+static char *absolute(const char *dir)
+{
+    char *path = NULL, *here = dir[0] == '/' ? NULL : getcwd(NULL, 0);
+    if (dir[0] == '/')
+        return strdup(dir);
+    if (!here || asprintf(&path, "%s/%s", here, dir) < 0)
+        path = NULL;
+    free(here);
+    return path;
 }
 
 // Behind a block. `goes_on`: another one of its chain may follow.
@@ -207,30 +61,23 @@ int journal_writer_open(const char *dir, const struct journal_options *options,
     struct journal_writer *w = calloc(1, sizeof *w);
     if (!w)
         return -ENOMEM;
-    w->fd = -1;
+    w->fd = w->dir = -1;
     w->sync = options->sync;
     w->octets_max = options->segment_octets_max > 0 ? options->segment_octets_max
                                                     : SEGMENT_OCTETS_DEFAULT;
     buf_init(&w->others, JOURNAL_RAW_MAX);
     buf_init(&w->raw, JOURNAL_RAW_MAX);
     buf_init(&w->block, 2 * (size_t)JOURNAL_RAW_MAX);
-    w->dir = open_dir(dir);
-    int rc = w->dir < 0 ? w->dir : 0;
+    w->path = absolute(dir);
     w->sealer = journal_sealer_new();
     w->rows = journal_rows_new();
     if (options->key_dir)
         w->key_dir = strdup(options->key_dir);
-    if (rc == 0 && (!w->sealer || !w->rows || (options->key_dir && !w->key_dir)))
-        rc = -ENOMEM;
-    if (rc == 0)
+    int rc = w->path && w->sealer && w->rows && (!options->key_dir || w->key_dir) ? 0 : -ENOMEM;
+    if (rc == 0) {
         pending_clear(w, false);
-    uint32_t day = 0, number = 0;
-    if (rc == 0)
-        rc = journal_tag_write(w->dir);
-    if (rc == 0)
-        rc = newest_segment(w->dir, &day, &number);
-    if (rc == 0 && day > 0)
-        rc = continue_segment(w, day, number);
+        rc = journal_begin(w);
+    }
     if (rc < 0) {
         writer_free(w);
         return rc;
@@ -289,70 +136,9 @@ int journal_put_site(struct journal_writer *w, const struct minute_site *s)
 
 // ---- Committing
 
-static int write_all(int fd, struct span s, uint64_t offset)
-{
-    while (s.len > 0) {
-        ssize_t n = pwrite(fd, s.data, s.len, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-        offset += (uint64_t)n;
-        s = span_cut(s, (size_t)n, s.len);
-    }
-    return 0;
-}
-
-static int begin_segment(struct journal_writer *w, uint32_t day, uint32_t number)
-{
-    int rc = load_key(w, day);
-    if (rc < 0)
-        return rc;
-    struct journal_segment s = {.day = day, .number = number};
-    if (w->key_dir) {
-        s.cipher = JOURNAL_XCHACHA20POLY1305;
-        s.key_id = w->key.id;
-    }
-    uint8_t header[JOURNAL_SEGMENT_HEADER];
-    char name[JOURNAL_NAME_MAX];
-    journal_segment_put(&s, header);
-    journal_segment_name(day, number, name);
-    int fd = openat(w->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-    if (fd < 0)
-        return -errno;
-    rc = write_all(fd, span_of(header, sizeof header), 0);
-    if (rc == 0 && w->sync && (fdatasync(fd) < 0 || fsync(w->dir) < 0))
-        rc = -errno;
-    if (rc < 0) {
-        close(fd);
-        unlinkat(w->dir, name, 0);
-        return rc;
-    }
-    if (w->fd >= 0)
-        close(w->fd);
-    w->fd = fd;
-    w->segment = s;
-    w->size = sizeof header;
-    w->chain.goes_on = false;
-    return 0;
-}
-
-// A new day, or a full file, begins a new segment. Marks may go back (another capture into the same
-// journal); segments never do, for readers move forward only.
-static int choose_segment(struct journal_writer *w, int64_t mark_ms)
-{
-    uint32_t day = journal_day(mark_ms);
-    if (day < w->segment.day)
-        day = w->segment.day;
-    if (w->fd >= 0 && day == w->segment.day && w->size < (uint64_t)w->octets_max)
-        return 0;
-    uint32_t number = day == w->segment.day ? w->segment.number + 1 : 1;
-    return begin_segment(w, day, number);
-}
-
 static int write_block(struct journal_writer *w)
 {
-    int rc = write_all(w->fd, buf_span(&w->block), w->size);
+    int rc = journal_write_all(w->fd, buf_span(&w->block), w->size);
     if (rc == 0 && w->sync && fdatasync(w->fd) < 0)
         rc = -errno;
     if (rc < 0) {
@@ -370,7 +156,7 @@ void journal_writer_live(struct journal_writer *w, uint64_t log,
 {
     w->live = true;
     w->sync = true;
-    w->before = before;
+    w->before_block = before;
     w->ctx = ctx;
     w->at = (struct journal_position){.log = log};
     w->done = (struct journal_position){0};
@@ -431,6 +217,35 @@ static void written(struct journal_writer *w, const struct journal_block *b)
     w->at.part++;
 }
 
+static int write_pending(struct journal_writer *w, struct journal_block *b)
+{
+    int rc = journal_begin_segment_for(w, b->mark_ms);
+    if (rc == 0)
+        rc = seal(w, b);
+    if (rc == 0)
+        rc = write_block(w);
+    if (rc == 0)
+        w->digest = journal_digest(w->digest, span_of(w->block.data, b->header));
+    return rc;
+}
+
+// Durable is what stands where the journal is: a block that went into a segment that was taken away meanwhile is
+// written again.
+static int write_in_place(struct journal_writer *w, struct journal_block *b)
+{
+    struct journal_block empty = *b;
+    int rc = w->sync ? journal_writer_look(w) : 0;
+    for (int i = 0; i < PLACES_MAX && rc >= 0; i++) {
+        *b = empty;
+        rc = write_pending(w, b);
+        if (rc == 0)
+            rc = w->sync ? journal_place_look(w) : 1;
+        if (rc == 1)
+            return 0;
+    }
+    return rc < 0 ? rc : -ESTALE;
+}
+
 static int commit(struct journal_writer *w, int64_t mark_ms)
 {
     if (w->live && is_done(w)) {
@@ -438,9 +253,7 @@ static int commit(struct journal_writer *w, int64_t mark_ms)
         w->at.part++;
         return 0;
     }
-    int rc = w->live ? w->before(w->ctx) : 0;
-    if (rc == 0)
-        rc = choose_segment(w, mark_ms);
+    int rc = w->live ? w->before_block(w->ctx) : 0;
     if (rc < 0)
         return rc;
     struct journal_block b = w->pending;
@@ -449,9 +262,7 @@ static int commit(struct journal_writer *w, int64_t mark_ms)
         b.minute_min = 1;
         b.minute_max = 0;
     }
-    rc = seal(w, &b);
-    if (rc == 0)
-        rc = write_block(w);
+    rc = write_in_place(w, &b);
     if (rc == 0)
         written(w, &b);
     return rc;
@@ -470,6 +281,19 @@ int journal_commit(struct journal_writer *w, int64_t mark_ms)
 bool journal_writer_damage(struct journal_writer *w, char out[static JOURNAL_DAMAGE_TEXT_MAX])
 {
     return journal_damage_take(&w->damage, out);
+}
+
+int journal_writer_look(struct journal_writer *w)
+{
+    int rc = journal_place_look(w);
+    journal_key_look(w);
+    return rc < 0 ? rc : 0;
+}
+
+void journal_writer_lost(const struct journal_writer *w, uint64_t *gone, uint64_t *keys)
+{
+    *gone = w->gone;
+    *keys = w->keys_lost;
 }
 
 uint64_t journal_torn_octets(const struct journal_writer *w)

@@ -264,6 +264,8 @@ struct minute_row {
     char sensor[MINUTE_SENSORS_MAX][COVERAGE_NAME_MAX];
     uint8_t observed_s; // seconds of the minute that were watched, over all sensors of the key
     uint32_t loss_ppm;  // worst of the sensors
+    // For who writes it: bit role * MINUTE_DIRECTIONS + direction says that those counters are all zero; 0 says nothing.
+    uint16_t unused;
     uint64_t counter[MINUTE_ROLES][MINUTE_DIRECTIONS][MINUTE_COUNTER_N];
     uint64_t gauge[MINUTE_GAUGE_N];
     struct distinct set[MINUTE_SET_N];
@@ -394,6 +396,8 @@ struct journal_stats {
     uint64_t blocks, rows, coverages, sites, octets, octets_raw;
     uint64_t bad_blocks; // checksum or decoding failed: passed over (common/journal.h says where)
     uint64_t shredded;   // segments whose day's key was deleted: passed over
+    uint64_t segments;   // read from their beginning
+    uint64_t unchained;  // of these, of versions that do not name the segment before them
     bool torn;           // the last block is not whole (a writer at work, or a crash)
 };
 

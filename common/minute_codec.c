@@ -31,6 +31,7 @@ enum key_part { KEY_PORTS = 1, KEY_REALM = 2, KEY_MAILBOX = 4, KEY_PREFIX = 8, K
 // Numbers of counters: of each role and direction so many, with room for those to come.
 #define SLOT_NUMBERS 128
 _Static_assert(MINUTE_COUNTER_N <= SLOT_NUMBERS, "counters of one role and direction");
+_Static_assert(COUNTER_SLOTS <= 16, "bits of `unused`");
 
 // Octets of a row without sets and digests, at most: a varint takes ten.
 #define ROW_ROOM (1024 + 20 * (MINUTE_COUNTER_N * COUNTER_SLOTS + MINUTE_GAUGE_N))
@@ -246,7 +247,7 @@ static uint8_t *put_counters(const struct minute_row *r, uint8_t *at)
     unsigned next = 0;
     for (unsigned slot = 0; slot < COUNTER_SLOTS; slot++) {
         const uint64_t *value = r->counter[slot / MINUTE_DIRECTIONS][slot % MINUTE_DIRECTIONS];
-        if (all_zero(value, MINUTE_COUNTER_N))
+        if (r->unused >> slot & 1 || all_zero(value, MINUTE_COUNTER_N))
             continue;
         for (unsigned c = 0; c < MINUTE_COUNTER_N; c++)
             at = put_pair(at, &next, slot * SLOT_NUMBERS + c, value[c]);

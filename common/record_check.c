@@ -22,10 +22,25 @@ static bool time_fits(int64_t t_ms)
     return t_ms >= 0 && t_ms <= TIME_MAX_MS;
 }
 
+#define EACH(octet) (UINT64_C(0x0101010101010101) * (octet))
+
+// Are all eight octets printable ASCII? Taking 0x20 from one leaves its highest bit, set before, when it is no less; adding
+// 1 sets it only in 0x7f.
+static bool eight_print(const char *text)
+{
+    uint64_t w;
+    memcpy(&w, text, sizeof w);
+    return (((w + EACH(0x01)) | w) & EACH(0x80)) == 0 &&
+           (((w | EACH(0x80)) - EACH(0x20)) & EACH(0x80)) == EACH(0x80);
+}
+
 // Terminated, printable ASCII.
 static bool text_fits(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
+    size_t at = 0;
+    while (size - at >= 8 && eight_print(text + at))
+        at += 8;
+    for (size_t i = at; i < size; i++) {
         if (text[i] == 0)
             return true;
         if (text[i] < 0x20 || text[i] > 0x7e)

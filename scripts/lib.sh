@@ -111,29 +111,64 @@ training_run() {
             printf 'sensor:\n  legal_profile: full-envelope\n' >>"$capture.yaml"
             "$train/bin/postern-sensor" -c "$capture.yaml" -r "$capture.pcap" -o "$capture.records" ||
                 return
-            rm -f "$capture.pcap" "$capture.records"
+            "$train/bin/postern-collector" -c "$capture.yaml" -r "$capture.records" \
+                -j "$capture.journal" || return
+            rm -rf "$capture.pcap" "$capture.records" "$capture.journal"
         done
     done
-    if [ -z "$(find "$profile" -name '*sensor*.gcda' -print -quit)" ]; then
-        echo "the sensor wrote nothing to $profile"
-        return 1
-    fi
+    training_live "$train" || return
+    local program
+    for program in sensor collector; do
+        if [ -z "$(find "$profile" -name "*postern-$program.dir*.gcda" -print -quit)" ]; then
+            echo "postern-$program wrote nothing to $profile"
+            return 1
+        fi
+    done
+}
+
+# training_live FOLDER: a collector that takes made-up records of 10,000 subscribers from its socket, for three minutes of
+# theirs and a few seconds of ours.
+training_live() {
+    local train=$1 scratch pid status=0
+    scratch=$(mktemp -d) # short: it is the path of a socket
+    cat >"$scratch/collector.yaml" <<YAML
+site:
+  subscribers: [10.0.0.0/8]
+  run_directory: $scratch
+  sandbox: off # it may not write its profile otherwise
+collector:
+  journal: $scratch/journal
+  intake: $scratch/intake
+  ca: $scratch/ca
+  listen: ["unix:$scratch/records.sock"]
+  session_rate: 10000000
+YAML
+    "$train/bin/postern-collector" -c "$scratch/collector.yaml" &
+    pid=$!
+    for _ in $(seq 100); do [ -S "$scratch/records.sock" ] || sleep 0.1; done
+    GCOV_PREFIX=$train/other timeout 60 "$train/tests/bench_feed" "unix:$scratch/records.sock" - \
+        10000 3 30000 "$pid" || status=$?
+    kill "$pid" || status=$?
+    wait "$pid" || status=$?
+    rm -rf "$scratch"
+    return "$status"
 }
 
 # trained FOLDER NAME=VALUE...: a Release build folder whose programs are optimised by what a sensor did on
-# training captures. What was learnt of the same sources is not learnt again. ccache does not see profiles: it
+# training captures, and a collector with its records. What was learnt of the same sources is not learnt again. ccache does not see profiles: it
 # is left out where they are used.
 trained() {
     local folder=$1 train=$1/train profile=$1/profile stamp
     shift
-    stamp=$( (cd "$ROOT" && find CMakeLists.txt cmake common sensor tests/generator -type f -print0 |
+    stamp=$( (cd "$ROOT" && find CMakeLists.txt cmake common sensor collector tests/generator tests/bench/collector \
+        -type f -print0 |
         sort -z | xargs -0 sha256sum && "${CC:-cc}" --version) | sha256sum)
     if [ "$(cat "$profile/stamp" 2>/dev/null)" != "$stamp" ]; then
         rm -rf "$profile" "$train"
         mkdir -p "$profile"
         if ! { configure "$train" CMAKE_BUILD_TYPE=Release BUILD_TESTING=OFF POSTERN_PGO=TRAIN \
             "POSTERN_PROFILE=$profile" CMAKE_C_COMPILER_LAUNCHER= &&
-            build "$train" postern-sensor postern-generate &&
+            build "$train" postern-sensor postern-collector postern-generate bench_feed &&
             quietly "training" "$train/training.log" training_run "$train" "$profile"; }; then
             die "the training of the optimiser failed; --plain builds without it" 70
         fi

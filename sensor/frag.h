@@ -8,11 +8,11 @@
 struct frag;
 
 // One datagram's fragments share the layers around them: the same addresses and identification in another
-// VLAN or tunnel are another's. MPLS labels are left out: the innermost may be an entropy or flow label
+// VLAN or tunnel are another's, and a tunnel's number means something between its two ends alone. MPLS labels are left out: the innermost may be an entropy or flow label
 // (RFC 6790, RFC 6391), made of ports that only the first fragment has.
 struct frag_key {
     uint8_t addr[2][16];  // source, destination
-    uint8_t outer[2][16]; // of the IPv6 packet around an IPv4 one; zero: none, as all that follow
+    uint8_t outer[2][16]; // of the IP packet around this one; zero: none, as all that follow
     uint32_t vni, gtp_teid;
     uint16_t vlan[2], pppoe_session, l2tp_tunnel, l2tp_session;
     uint8_t protocol; // IPv4 only: IPv6 tells datagrams apart without it

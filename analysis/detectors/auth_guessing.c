@@ -96,7 +96,7 @@ struct guessing_state {
     // Failed pairs of account and provider, the latest.
     uint32_t user[TRIES_MAX], provider[TRIES_MAX], base_s;
     uint16_t seen[TRIES_MAX]; // recent.h
-    // Tries of the day, fading.
+    // Sessions of the day in which somebody logged in or may have, and failures; fading.
     float tries, failed;
     uint32_t faded_s;
 };
@@ -160,6 +160,16 @@ static void note(struct guessing_state *s, const struct minute_digest *d, uint32
     recent_set(&s->base_s, s->seen, TRIES_MAX, place, now_s);
 }
 
+// Logins of the row, those too that TLS hides: who fails in the clear now and then and reads its mail under TLS succeeds.
+static uint64_t sessions_of(const struct minute_row *r)
+{
+    uint64_t tries = minute_sum(r, MINUTE_OUT, MINUTE_auth);
+    uint64_t sessions = r->counter[MINUTE_ACCESS][MINUTE_OUT][MINUTE_established] +
+                        r->counter[MINUTE_SUBMISSION][MINUTE_OUT][MINUTE_established] +
+                        r->counter[MINUTE_SMARTHOST][MINUTE_OUT][MINUTE_established];
+    return tries > sessions ? tries : sessions;
+}
+
 static void observe(void *state, const struct window *w, const struct minute_row *r,
                     const struct window_contacts *contacts, const struct detector_ctx *ctx)
 {
@@ -168,7 +178,7 @@ static void observe(void *state, const struct window *w, const struct minute_row
     struct guessing_state *s = state;
     uint32_t now_s = (uint32_t)(ctx->now_ms / 1000);
     fade(s, now_s);
-    s->tries += (float)minute_sum(r, MINUTE_OUT, MINUTE_auth);
+    s->tries += (float)sessions_of(r);
     s->failed += (float)minute_sum(r, MINUTE_OUT, MINUTE_auth_failed);
     for (uint32_t i = 0; i < r->digest_count; i++) {
         const struct minute_digest *d = &r->digest[i];

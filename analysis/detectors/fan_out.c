@@ -33,6 +33,7 @@ struct fan_out_conf {
 #define ONE_SIDED_AT_LIMIT     11.5
 #define ONE_SIDED_PER_DOUBLING 3.0
 #define ONE_SIDED_CAP          15.0
+#define HOUR_S                 3600
 #define BLOCKED_CAP            12.0
 
 extern const struct detector_descriptor detector_fan_out;
@@ -228,7 +229,8 @@ static size_t find_one_sided(const struct window *w, const struct detector_ctx *
     scale.cap = ONE_SIDED_CAP;
     scale.listed = true;
     struct excess e = worst(w, ctx->now_ms, &scale);
-    if (e.weight <= 0)
+    // Answers alone are no word of whom the line called: somebody else may have, or a scan.
+    if (e.weight <= 0 || window_sum(w, FEATURE_MX_OCTETS, ctx->now_ms, HOUR_S) == 0)
         return 0;
     char span[DETECTOR_SPAN_MAX];
     *out = finding(w, ctx, &e, false);

@@ -120,8 +120,7 @@ static int close_ticket(struct feed *f, const struct verdict *v, struct ticket_c
 // The verdict has closed. A lock stays until its time is up (due.c): that nobody sends any more is its own work.
 static int end_quiet(struct feed *f, const struct verdict *v, struct ticket_change *c)
 {
-    bool taken_back = v->limitations & VERDICT_SITE_FAILURE;
-    if (taken_back || !remedy_outlasts_quiet(&c->ticket))
+    if (!remedy_outlasts_quiet(&c->ticket))
         return close_ticket(f, v, c, TICKET_CLOSED_QUIET);
     c->ticket.last_seen_ms = v->last_ms;
     c->verdict = *v;

@@ -15,8 +15,8 @@ enum ticket_state remedy_state(const struct remedy_rule *rule, const struct verd
                                int64_t opened_ms);
 
 // When a ticket that is still suspect then is confirmed without a further word of its verdict; INT64_MAX:
-// never. A stolen password stays stolen while the thief pauses, so a mailbox's verdict stands for itself until
-// it is taken back; of all others it has to be said again.
+// never. A stolen password stays stolen while the thief pauses, so a mailbox's verdict stands for itself;
+// of all others it has to be said again.
 int64_t remedy_confirm_ms(const struct remedy_rule *rule, const struct ticket *t);
 
 // Is the quiet that ended the verdict the remedy's own work? Nobody sends from a locked mailbox.

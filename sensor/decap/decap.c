@@ -179,8 +179,9 @@ bool decap_looks_like_ip(const struct decap_run *r)
     return r->at[0] >> 4 == 6 && r->cap >= 40 && 40u + be16(r->at + 4) <= r->wire;
 }
 
-struct frag_key decap_frag_key(const struct packet *p)
+struct frag_key decap_frag_key(const struct decap_run *r)
 {
+    const struct packet *p = r->packet;
     struct frag_key key = {.family = p->family};
     memcpy(key.addr, p->addr, sizeof key.addr);
     if (p->has & PACKET_HAS_VLAN)
@@ -197,8 +198,7 @@ struct frag_key decap_frag_key(const struct packet *p)
         key.l2tp_tunnel = p->l2tp_tunnel;
         key.l2tp_session = p->l2tp_session;
     }
-    if (p->has & PACKET_HAS_OUTER)
-        memcpy(key.outer, p->outer, sizeof key.outer);
+    memcpy(key.outer, r->around, sizeof key.outer);
     return key;
 }
 

@@ -49,6 +49,9 @@ struct decap_run {
     uint8_t self;   // index of the running descriptor
     uint8_t before; // and of the one before it
     uint32_t hint;  // from the layer before: GRE's key for EoIP, its sequence flag for ERSPAN
+    uint8_t
+        around[2]
+              [16]; // source and destination of the IP packet around this one; zero: there is none
     struct packet *packet;
     struct decap *decap;
 };
@@ -128,9 +131,16 @@ bool decap_looks_like_ip(const struct decap_run *r);
 // Is this the ethertype of a layer that is known, or that is no IP?
 bool decap_knows_ethertype(const struct decap *d, uint16_t type);
 
+// An IP header is about to be read: if there was one before, its addresses are those around this one.
+static inline void decap_enter_ip(struct decap_run *r)
+{
+    if (r->packet->has & PACKET_HAS_IP)
+        memcpy(r->around, r->packet->addr, sizeof r->around);
+}
+
 // What tells the datagram of a fragment from others, but for its identification and protocol: addresses, and
 // the layers around it.
-struct frag_key decap_frag_key(const struct packet *p);
+struct frag_key decap_frag_key(const struct decap_run *r);
 
 // Why fewer than `n` octets are there.
 enum decap_result decap_lacks(struct decap_run *r, uint32_t n);

@@ -15,7 +15,7 @@ static enum decap_result join(struct decap_run *r, uint32_t octets)
         return DECAP_HELD;
     if (r->cap < r->wire)
         return decap_broken(r, DECAP_SLICED);
-    struct frag_key key = decap_frag_key(p);
+    struct frag_key key = decap_frag_key(r);
     key.id = p->ip_id;
     key.protocol = p->ip_proto;
     struct frag_piece piece = {.offset = (field & 0x1fffu) * 8,
@@ -62,6 +62,7 @@ static enum decap_result decode(struct decap_run *r)
         memcpy(p->outer, p->addr, sizeof p->outer);
         p->has |= PACKET_HAS_OUTER;
     }
+    decap_enter_ip(r);
     p->has |= PACKET_HAS_IP;
     p->family = IP_V4;
     p->ip_id = be16(r->at + 4);

@@ -37,7 +37,7 @@ static enum decap_result join(struct decap_run *r, uint8_t *next)
         return DECAP_HELD;
     if (r->cap < r->wire)
         return decap_broken(r, DECAP_SLICED);
-    struct frag_key key = decap_frag_key(p);
+    struct frag_key key = decap_frag_key(r);
     key.id = id;
     struct frag_piece piece = {.offset = field & 0xfff8u,
                                .data = span_of(r->at, r->cap),
@@ -108,6 +108,7 @@ static enum decap_result decode(struct decap_run *r)
     if (payload + HEADER > r->wire)
         return decap_broken(r, DECAP_BAD_LENGTH);
     decap_clip(r, payload + HEADER);
+    decap_enter_ip(r);
     p->has = (p->has & ~(uint32_t)PACKET_HAS_OUTER) | PACKET_HAS_IP;
     p->family = IP_V6;
     p->ip_id = 0;

@@ -30,7 +30,10 @@ struct proto_context {
     X(lines_cut, "lines longer than the protocol allows")              \
     X(pool_empty, "dialogues not followed: no tracker state left")     \
     X(binary_in_text, "text dialogues that turned binary")             \
-    X(ndpi_calls, "calls of nDPI")
+    X(ndpi_calls, "calls of nDPI")                                     \
+    X(connect_requests, "requests for a tunnel by HTTP CONNECT")       \
+    X(connect_grants, "of these granted")                              \
+    X(connect_refusals, "of these refused")
 
 enum proto_counter {
 #define X(name, text) PROTO_##name,

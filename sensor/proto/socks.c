@@ -10,6 +10,12 @@ struct record_socks *socks_result(struct proto_flow *f)
     return &r->socks;
 }
 
+// Of tunnels inside one another, the outermost alone counts what is relayed: octets inside pass both.
+static bool counts(const struct proto_flow *f, const struct socks_relay *r)
+{
+    return f->stack[0].state == r;
+}
+
 static void hash_first(struct proto_flow *f, struct socks_relay *r)
 {
     if (r->hashed || r->first_len == 0)
@@ -23,6 +29,8 @@ static void hash_first(struct proto_flow *f, struct socks_relay *r)
 void socks_count(struct proto_flow *f, struct socks_relay *r, enum proto_side side,
                  struct span data)
 {
+    if (!counts(f, r))
+        return;
     socks_result(f)->relayed_octets[side] += data.len;
     if (side != r->client || r->hashed)
         return;
@@ -45,7 +53,8 @@ void socks_rest(struct proto_flow *f, struct socks_relay *r, enum proto_side sid
     proto_switch(f, &ident_peek, side, (struct span){0}, t_us);
     bool pushed = f->depth > depth;
     for (int i = 0; i < 2; i++) {
-        socks_result(f)->relayed_octets[i] += r->early[i];
+        if (counts(f, r))
+            socks_result(f)->relayed_octets[i] += r->early[i];
         if (pushed && r->early[i] > 0)
             ident_peek.gap(f, f->stack[depth].state, (enum proto_side)i, r->early[i], t_us);
     }

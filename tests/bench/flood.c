@@ -4,10 +4,11 @@
 // through a veth and a packet socket one would measure the sender. A round's connections have other addresses
 // than the round's before.
 //
-// usage: bench_flood -n FRAMES [-r FRAMES_PER_SECOND] [-s SECONDS] [-o ROUND] IFACE CAPTURE
+// usage: bench_flood -n FRAMES [-r FRAMES_PER_SECOND] [-s SECONDS] [-o ROUND] [-f FRAMES] IFACE CAPTURE
 //   -n  how many; -s: ends after so long at the latest (default 60)
 //   -r  20,000 or more; without it as fast as it goes
 //   -o  number of the first round, for several of these side by side
+//   -f  of the capture so many frames at most: few lie in the cache, where a card puts what it receives
 // Prints a JSON object: frames sent, octets, seconds, rate, processor time. Keep it on interfaces of a
 // name space of its own. Of the capture (Ethernet, frames of up to 2048 octets) the first 65,536 frames are
 // taken. Exit status 77: the kernel has no such test runs, or not for us.
@@ -35,6 +36,7 @@ struct request {
     double rate; // 0: as fast as it goes
     unsigned seconds;
     uint16_t first_round;
+    uint32_t frames_max; // of the capture
     const char *interface, *capture;
 };
 
@@ -77,7 +79,7 @@ static void find_ends(struct flood_frame *f)
     }
 }
 
-static int read_frames(const char *path, struct flood_frame *frame, uint32_t *count)
+static int read_frames(const char *path, uint32_t max, struct flood_frame *frame, uint32_t *count)
 {
     char error[PCAP_ERRBUF_SIZE];
     struct pcap_pkthdr *h;
@@ -86,7 +88,7 @@ static int read_frames(const char *path, struct flood_frame *frame, uint32_t *co
     if (!p)
         return fail(EX_NOINPUT, path, error);
     uint32_t n = 0;
-    while (n < FRAMES_MAX && pcap_datalink(p) == DLT_EN10MB && pcap_next_ex(p, &h, &data) == 1) {
+    while (n < max && pcap_datalink(p) == DLT_EN10MB && pcap_next_ex(p, &h, &data) == 1) {
         if (h->caplen < 14 || h->caplen > FLOOD_FRAME_MAX)
             continue;
         frame[n] = (struct flood_frame){.len = h->caplen};
@@ -163,8 +165,9 @@ static int flood(const struct request *q, struct flood_program *p, const struct 
 static int take_options(int argc, char **argv, struct request *q)
 {
     int option;
-    while ((option = getopt(argc, argv, "n:o:r:s:")) != -1) {
+    while ((option = getopt(argc, argv, "f:n:o:r:s:")) != -1) {
         switch (option) {
+        case 'f': q->frames_max = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 'n': q->frames = strtoull(optarg, NULL, 10); break;
         case 'o': q->first_round = (uint16_t)strtoul(optarg, NULL, 10); break;
         case 'r': q->rate = strtod(optarg, NULL); break;
@@ -172,8 +175,8 @@ static int take_options(int argc, char **argv, struct request *q)
         default: return EX_USAGE;
         }
     }
-    if (argc - optind != 2 || q->frames == 0 || q->seconds == 0 ||
-        (q->rate != 0 && q->rate < RATE_MIN))
+    if (argc - optind != 2 || q->frames == 0 || q->seconds == 0 || q->frames_max == 0 ||
+        q->frames_max > FRAMES_MAX || (q->rate != 0 && q->rate < RATE_MIN))
         return fail(EX_USAGE, "arguments", "see the head of flood.c");
     q->interface = argv[optind];
     q->capture = argv[optind + 1];
@@ -182,14 +185,15 @@ static int take_options(int argc, char **argv, struct request *q)
 
 int main(int argc, char **argv)
 {
-    struct request q = {.seconds = 60};
+    struct request q = {.seconds = 60, .frames_max = FRAMES_MAX};
     struct flood_program p;
     uint32_t count = 0;
     int rc = take_options(argc, argv, &q);
     if (rc != 0)
         return rc;
     struct flood_frame *frame = calloc(FRAMES_MAX, sizeof *frame);
-    rc = frame ? read_frames(q.capture, frame, &count) : fail(EX_OSERR, "frames", "out of memory");
+    rc = frame ? read_frames(q.capture, q.frames_max, frame, &count)
+               : fail(EX_OSERR, "frames", "out of memory");
     if (rc == 0) {
         int error = flood_program_load(frame, count, q.first_round, &p);
         if (error == -EPERM || error == -ENOSYS || error == -EINVAL)

@@ -8,8 +8,8 @@
 #   CONFIG  postern.yaml with the subscribers of the capture (postern-generate --config-out)
 #   RATE    frames a second; 0: as fast as it goes
 # In the environment: SECONDS_EACH (3), PROCESSES ("1 2"), RING (64M), FLOODS (1: how many
-# processors receive), RUN (a command that
-# both run under: chrt -f 1), RUN_SENSOR (another one for the sensor).
+# processors receive), SHARES ("80 20": what each of them gets of the rate, in percent), SENSOR_ON (a processor list), FRAMES (of the
+# capture: 65536), RUN (a command that both run under: chrt -f 1), RUN_SENSOR (another one for the sensor).
 # Everything runs in name spaces that end with this script. Exit status 77: not possible here.
 set -euo pipefail
 usage='usage: live.sh BIN TESTS CAPTURE CONFIG [RATE...]'
@@ -47,7 +47,7 @@ ticks() {
 }
 
 one() {
-    local processes=$1 rate=$2 floods=${FLOODS:-1} pids=() sent n before after count last on run ours
+    local processes=$1 rate=$2 floods=${FLOODS:-1} pids=() shares share sent n before after count last on run ours
     {
         grep -v '^  run_directory:' "$CONFIG" | sed '/^sensor:/,$d'
         grep -q '^site:' "$CONFIG" || printf 'site:\n'
@@ -55,11 +55,13 @@ one() {
         printf '  processes: %s\n  ring: %s\n' "$processes" "${RING:-64M}"
     } >postern.yaml
     rm -f records* flood.* run/*.sock
+    read -ra shares <<<"${SHARES:-}"
     read -ra run <<<"${RUN:-env}"
     read -ra ours <<<"${RUN_SENSOR:-${RUN:-env}}"
     # What receiving costs has the last processor, as a card's interrupts would; one process the others.
     last=$(($(nproc) - 1)) on=0-$(($(nproc) - 1))
     if [ "$floods" -eq 1 ] && [ "$processes" -eq 1 ] && [ "$last" -gt 0 ]; then on=0-$((last - 1)); fi
+    if [ -n "${SENSOR_ON:-}" ]; then on=$SENSOR_ON; fi
     "${ours[@]}" taskset -c "$on" "$BIN/postern-sensor" -c postern.yaml -i span -o records --status status.json 2>sensor.log &
     SENSOR=$!
     for n in $(seq 100); do
@@ -70,8 +72,9 @@ one() {
     before=$(ticks)
     count=$((${SECONDS_EACH:-3} * (rate > 0 ? rate : 1000000)))
     for n in $(seq "$floods"); do
-        "${run[@]}" taskset -c $((last - n + 1)) "$TESTS/bench_flood" -n $((count / floods)) -r $((rate / floods)) \
-            -o $((n * 8192)) -s $((${SECONDS_EACH:-3} * 3)) span "$CAPTURE" >"flood.$n" &
+        share=${shares[n - 1]:-$((100 / floods))}
+        "${run[@]}" taskset -c $((last - n + 1)) "$TESTS/bench_flood" -n $((count * share / 100)) -r $((rate * share / 100)) \
+            -o $((n * 8192)) -f "${FRAMES:-65536}" -s $((${SECONDS_EACH:-3} * 3)) span "$CAPTURE" >"flood.$n" &
         pids+=($!)
     done
     for n in "${pids[@]}"; do
@@ -82,7 +85,7 @@ one() {
             exit "$n"
         }
     done
-    jq -s '{sent: map(.sent) | add, rate: map(.rate) | add, cpu: map(.cpu) | add}' flood.[0-9] >flood.json
+    jq -s '{sent: map(.sent) | add, rate: (((map(.sent) | add) / (map(.seconds) | max)) | round), cpu: map(.cpu) | add}' flood.[0-9] >flood.json
     sent=$(jq .sent flood.json)
     for n in $(seq 50); do
         if [ "$(sum)" -ge "$sent" ]; then break; fi

@@ -8,9 +8,11 @@ need cppcheck
 need jq
 
 mkdir -p "$build/cppcheck"
-# cppcheck knows -I but not -iquote, and would not find our headers; the view of common/ is a link to it.
+# cppcheck knows -I but not -iquote, and would not find our headers; the view of common/ is a link to it. A file
+# that several programs compile has the same macros in all and is looked at once.
 database=$build/cppcheck/compile_commands.json
-jq --arg tree "$TREE" '[.[] | .command |= (gsub("-iquote[^ ]*/view "; "-I\($tree) ") | gsub("-iquote"; "-I"))]' \
+jq --arg tree "$TREE" '[.[] | .file |= gsub("/[^/]+/[.][.]/"; "/")
+    | .command |= (gsub("-iquote[^ ]*/view "; "-I\($tree) ") | gsub("-iquote"; "-I"))] | unique_by(.file)' \
     "$build/compile_commands.json" >"$database.new"
 cmp -s "$database.new" "$database" || cp "$database.new" "$database"
 while read -r line; do finding "$line"; done < <(

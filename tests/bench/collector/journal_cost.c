@@ -97,8 +97,12 @@ static void read_segment(const char *path, const char *samples)
     struct journal_chain *chain = journal_chain_new();
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    uint64_t at = JOURNAL_SEGMENT_HEADER;
-    while (chain && fd >= 0 && fstat(fd, &st) == 0) {
+    struct journal_segment segment;
+    uint64_t at = 0;
+    if (fd >= 0 && fstat(fd, &st) == 0 &&
+        journal_segment_read(fd, (uint64_t)st.st_size, &segment) == 0)
+        at = journal_segment_header(&segment);
+    while (chain && at > 0 && fstat(fd, &st) == 0) {
         uint8_t header[JOURNAL_BLOCK_HEADER_MAX];
         struct journal_block b;
         struct journal_entries e;

@@ -1,7 +1,7 @@
 // From the lines of ingest.sh to a plot: records a second of one core and octets a subscriber, by the number of subscribers,
-// both axes logarithmic.
+// both axes logarithmic. Prints the table of docs/bench.md.
 //
-// usage: ingest.sh BUILD | tee results.txt; plot.mjs results.txt PLOT.svg
+// usage: plot.mjs RESULTS.txt PLOT.svg, or ingest.sh BUILD --plot PLOT.svg
 import fs from "node:fs";
 
 const [input, plot] = process.argv.slice(2);
@@ -10,13 +10,21 @@ if (!input || !plot) {
     process.exit(64);
 }
 
-const form = /^ *(\d+) subscribers .*CPU, *(\d+) records\/s .* (\d+) octets a subscriber/;
+const form = /^ *(\d+) subscribers *(\d+) records .* ([\d.]+) s CPU, *(\d+) records\/s .* (\d+) kB more memory, (\d+) octets/;
 const points = fs.readFileSync(input, "utf8").split("\n").map((line) => form.exec(line)).filter(Boolean)
-    .map((m) => ({ subscribers: Number(m[1]), rate: Number(m[2]), octets: Number(m[3]) }));
+    .map((m) => ({ subscribers: Number(m[1]), records: Number(m[2]), seconds: m[3], rate: Number(m[4]),
+        memory: Math.round(Number(m[5]) * 1024 / 1e6), octets: Number(m[6]) }));
 if (points.length === 0) {
     console.error(`plot.mjs: ${input}: no lines of ingest.sh`);
     process.exit(65);
 }
+
+const words = (n) => n.toLocaleString("en");
+console.log("\n| subscribers | records | processor time, s | records a second | memory, MB | octets a subscriber |");
+console.log("|---:|---:|---:|---:|---:|---:|");
+for (const p of points)
+    console.log(`| ${words(p.subscribers)} | ${words(p.records)} | ${p.seconds} | ${words(p.rate)} | ${words(p.memory)} | ` +
+        `${words(p.octets)} |`);
 
 const width = 720, height = 320, left = 70, right = 20, top = 40, bottom = 40, gap = 70;
 const panel = (width - left - right - gap) / 2;

@@ -163,3 +163,35 @@ YAML
     # The reason stands in the one sentence.
     why line:proxy | jq -e '.sentence | test("destinations in an hour beside a long flow to a hosting network")'
 }
+
+@test "a proxy is found without a list of hosting networks, and nobody beside it who has a part of what makes one" {
+    {
+        cat <<'YAML'
+scenario:
+  name: long-flows
+  start: 2026-03-02T09:00:00Z
+  lasts: 100m
+  network: {v6_share: 0, hosting: []}
+  parties:
+    household: [{name: home, count: 4}]
+    backconnect_proxy: [{name: proxy, mail: 0}]
+    vpn_user: [{name: vpn, sessions: 12}]
+    exit_node: [{name: exit}]
+    long_flow:
+YAML
+        for kind in resolver browser film push chat hub torrent game trader desktop camera tor house; do
+            echo "      - {name: $kind, kind: $kind}"
+        done
+    } >flows.yaml
+    generate -s flows.yaml --seed 4
+    run ! grep -q hosting site.yaml
+    journal
+    judge
+    run -0 jq -r 'select(.event == "opened") | "\(.party) \(.class) \(.ceiling)"' verdicts
+    [ "$output" = "line:proxy proxy-abuse ticket" ]
+    why line:proxy | jq -e '.sentence | test("within 300 ms of data that came down it")'
+    # The sensor has told it of others too: it is the rule that leaves them alone, not their absence.
+    "$POSTERN_BIN/postern-collector" -j journal --dump 2>/dev/null |
+        jq -r 'select(.digests) | .party as $p | .digests[] | select(.carrier_opened) | $p' | sort -u >told
+    for kind in chat hub desktop; do grep -q "line:$kind" told; done
+}

@@ -198,6 +198,7 @@ END
     echo "1 $(printf 'ab%.0s' $(seq 32))" >site.key
     chmod 600 site.key
     echo '192.0.2.0/24 64496 AT' >networks
+    mkdir -p keys
     cat >p.yaml <<'END'
 site: {provider_file: networks}
 sensor: {key_file: site.key}
@@ -213,6 +214,17 @@ END
         # Numbers as people write them.
         run ! grep -E ' [0-9.]+e[+-]?[0-9]+$' again.yaml
     done
+}
+
+@test "a folder of day keys that is not there is said, with its fix, and nothing starts without" {
+    printf 'collector: {journal_keys: keys, listen: ["unix:%s/in.sock"], journal: journal, intake: intake}\n' "$PWD" >p.yaml
+    run -78 "$postern" check p.yaml
+    [[ $output == *"collector.journal_keys: $PWD/keys: there is no such folder; make it (mkdir -m 700)"* ]]
+    run -78 timeout 20 "$POSTERN_BIN/postern-collector" -c p.yaml
+    [[ $output == *"collector.journal_keys: $PWD/keys: no folder that this user can read and write"* ]]
+    [ ! -e keys ]
+    mkdir -m 700 keys
+    run -0 "$postern" check p.yaml
 }
 
 @test "of several configurations, sensors that share a domain are named" {

@@ -62,9 +62,24 @@ scenes_socks() {
     socks_mail 73 odd-port "socks5://$SOCKS:9150" "$MAIL:25"
     expect_socks socks5 5 0 connect 25 0
     relayed
+    scenes_connect_tunnel
     scenes_socks_by_hand
     scene_socks6
     scene_socks_reverse
+}
+
+# By HTTP CONNECT: curl asks without a password, and when it is refused again on the same connection.
+scenes_connect_tunnel() {
+    socks_mail 77 connect "http://$SOCKS:3128" "$MAIL:25" --proxytunnel --proxy-anyauth --proxy-user customer:right
+    expect flows 1
+    expect_socks http 1 - connect 25 0
+    relayed
+    expect socks.auth_failed false
+    socks_mail 78 connect-refused "http://$SOCKS:3128" "$MAIL:25" --proxytunnel --proxy-anyauth --proxy-user customer:wrong
+    expect flows 1
+    expect_socks http 1 - connect 25 2
+    expect socks.granted false
+    expect socks.auth_failed true
 }
 
 # What curl does not ask for.

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The servers, each with its own configuration, state and log in the lab's folder: Postfix, Dovecot
-# (passwords for Postfix, LMTP, and submission that relays with BDAT), Dante, microsocks.
+# (passwords for Postfix, LMTP, and submission that relays with BDAT), Dante, microsocks, a proxy for CONNECT.
 
 postfix_configuration() {
     local etc=$LAB/postfix
@@ -221,6 +221,7 @@ servers_start() {
     microsocks -i "$SOCKS" -p 4145 -u customer -P right >"$LAB/microsocks.log" 2>&1 &
     microsocks -i "$SOCKS6" -p 1080 >"$LAB/microsocks6.log" 2>&1 &
     microsocks -i "$SOCKS" -p 9150 >"$LAB/microsocks_open.log" 2>&1 &
+    node "$HERE/connect.mjs" "$SOCKS:3128" customer:right >"$LAB/connect.log" 2>&1 &
     at_home microsocks -i 127.0.0.1 -p 1082 >"$LAB/microsocks_home.log" 2>&1 &
     wait_for "microsocks at home" listens 1082 at_home
     wait_for "Dovecot" listens 24 at_home
@@ -228,6 +229,7 @@ servers_start() {
     wait_for "Postfix" listens 25
     wait_for "Dante" listens 1080
     wait_for "microsocks" listens 4145
+    wait_for "the proxy for CONNECT" listens 3128
     wait_for "microsocks without a password" listens 9150
 }
 

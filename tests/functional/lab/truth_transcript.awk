@@ -54,6 +54,8 @@ function reply(line,    code, class, verb) {
 BEGIN { first = 1; known = " HELO MAIL RCPT DATA BDAT AUTH STARTTLS VRFY EXPN QUIT RSET " }
 { sub(/\r$/, "") }
 /^=== Trying/ || /^=== Connected/ { next }
+# What was said to a proxy before it granted the tunnel is no mail.
+/^\* CONNECT phase completed/ { first = 1; last = 0; delete count; next }
 /^ -> / { command(substr($0, 5)); next }
 /^> / { command(substr($0, 3)); next }
 /^<(-|\*\*) / { line = $0; sub(/^<(-|\*\*) +/, "", line); reply(line); next }

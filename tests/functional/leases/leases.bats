@@ -86,6 +86,26 @@ party() {
     [[ "$(party 198.51.100.0@2026-01-01T10:30:00Z)" == *ambiguous ]]
 }
 
+@test "a dated map of prefixes: static products, and networks before and after a renumbering" {
+    cat >map.csv <<'CSV'
+,10.80.0.0/28,,,line:school,2026-01-01T00:00:00Z,2026-06-01T03:00:00Z,,,,,,,west,business
+,10.81.0.0/28,,,line:school,2026-06-01T03:00:00Z,,,,,,,,west,business
+,10.80.0.0/28,,,line:clinic,2026-06-01T03:00:00Z,,,,,,,,west,business
+CSV
+    echo '    - {kind: prefix-map, path: map.csv}' >>postern.yaml
+    while read -r asked expected; do
+        said=$(party "$asked")
+        [ "$said" = "$expected" ] || { echo "$asked: $said, not $expected"; return 1; }
+    done <<'CASES'
+10.80.0.7@2026-05-31T12:00:00Z line:school certain
+10.81.0.7@2026-05-31T12:00:00Z provisional:10.81.0.7 unknown
+10.80.0.7@2026-06-01T02:59:00Z provisional:10.80.0.7 ambiguous
+10.80.0.7@2026-06-01T03:02:01Z line:clinic certain
+10.81.0.7@2027-06-01T12:00:00Z line:school certain
+10.80.0.16@2026-05-31T12:00:00Z provisional:10.80.0.16 unknown
+CASES
+}
+
 @test "what a lease source lacks is said with its entry" {
     printf 'collector:\n  lease_sources:\n    - {kind: radius, party: client-id}\n    - {kind: kea}\n' >bad.yaml
     run postern-collector -c bad.yaml --check
@@ -136,6 +156,27 @@ CASES
     [[ "$output" == *"line:late"*"also within 30 min: line:early"* ]]
     run postern lookup 10.0.0.7@2026-01-01T10:20:00Z -l more.csv --purpose test --window 10m
     [[ "$output" != *"line:early"* ]]
+}
+
+@test "who claims an address together is named, and nobody may be cut off for it" {
+    cat >claims.csv <<'CSV'
+,10.0.0.9,,,line:first,2026-01-01T00:00:00Z,,2026-01-01T12:00:00Z,,,,,,,
+,10.0.0.9,,,line:second,2026-01-01T00:00:00Z,,2026-01-01T12:00:00Z,,,,,,,
+,10.0.0.10,,,line:static,2026-01-01T00:00:00Z,2027-01-01T00:00:00Z,,,,,,,,,csv
+,10.0.0.10,,,line:dialled,2026-01-01T10:00:00Z,,2026-01-01T12:00:00Z,,,,,,,,radius
+CSV
+    run postern lookup 10.0.0.9@2026-01-01T12:00:00Z -l claims.csv --purpose test
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"provisional:10.0.0.9, ambiguous"*"no quarantine"*"two leases claim the address"* ]]
+    [[ "$output" == *"line:first"* && "$output" == *"line:second"* ]]
+    run postern lookup 10.0.0.10@2026-01-01T12:00:00Z -l claims.csv --purpose test
+    [[ "$output" == *"provisional:10.0.0.10, ambiguous"*"line:static"* && "$output" == *"line:dialled"* ]]
+    # Before the session the static line is alone.
+    run postern lookup 10.0.0.10@2026-01-01T09:00:00Z -l claims.csv --purpose test
+    [[ "$output" == *"line:static, certain"* ]]
+    # A DHCP server's lease is told by the file it stands in.
+    run postern lookup 10.0.0.2@2026-01-01T10:30:00Z -c postern.yaml --purpose test
+    [[ "$output" == *"told by"*"kea"*"kea.csv"* ]]
 }
 
 teardown() {
@@ -268,8 +309,35 @@ lines() {
             50 + int(i / 65536), int(i / 256) % 256, i % 256, name, i, i % 60 }'
 }
 
-# Asks for the status again and again while a file of 120,000 lines is read, and for its last line until that is known: how long
-# the longest answer took, and how long the reading.
+# ask_while SECONDS ADDRESS PARTY...: asks the running collector for its status again and again, and for each address until it
+# is that party's: how many are left, how long the longest answer took, how long it took until all were known (ms).
+ask_while() {
+    python3 - "$PWD/postern-collector.sock" "$@" <<'PYTHON'
+import json, socket, sys, time
+
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+answers = s.makefile("r")
+
+def ask(**request):
+    begin = time.monotonic()
+    s.sendall((json.dumps({"v": 1, **request}) + "\n").encode())
+    answer = json.loads(answers.readline())
+    return answer, 1000 * (time.monotonic() - begin)
+
+began, longest, known, waits = time.monotonic(), 0, 0, dict(zip(sys.argv[3::2], sys.argv[4::2]))
+while waits and time.monotonic() - began < float(sys.argv[2]):
+    longest = max(longest, ask(command="status")[1])
+    for address in list(waits):
+        answer, took = ask(command="lookup", address=address, purpose="a test")
+        longest = max(longest, took)
+        if answer.get("result", {}).get("party") == waits[address]:
+            del waits[address]
+    time.sleep(0.005)
+print(len(waits), round(longest), round(1000 * (time.monotonic() - began)))
+PYTHON
+}
+
 @test "a large lease file that was replaced is read while the collector answers" {
     command -v python3 >/dev/null || skip "no python3"
     cat >live.yaml <<YAML
@@ -294,30 +362,7 @@ YAML
         printf "10.70.%d.%d,02:00:00:00:%02x:%02x,,3600,%d,1,0,0,,0,\n", i / 256, i % 256, i / 256, i % 256, now + 3000 }'; } >kea.new
     mv large.new large.csv
     mv kea.new kea.csv
-    python3 - "$PWD/postern-collector.sock" >waited.txt <<'PYTHON'
-import json, socket, sys, time
-
-s = socket.socket(socket.AF_UNIX)
-s.connect(sys.argv[1])
-answers = s.makefile("r")
-
-def ask(**request):
-    begin = time.monotonic()
-    s.sendall((json.dumps({"v": 1, **request}) + "\n").encode())
-    answer = json.loads(answers.readline())
-    return answer, 1000 * (time.monotonic() - begin)
-
-began, longest, known, waits = time.monotonic(), 0, 0, {"10.51.212.191": "line:new119999", "10.70.117.47": "line:02:00:00:00:75:2f"}
-while waits and time.monotonic() - began < 60:
-    longest = max(longest, ask(command="status")[1])
-    for address in list(waits):
-        answer, took = ask(command="lookup", address=address, purpose="a test")
-        longest = max(longest, took)
-        if answer.get("result", {}).get("party") == waits[address]:
-            del waits[address]
-    time.sleep(0.005)
-print(len(waits), round(longest), round(1000 * (time.monotonic() - began)))
-PYTHON
+    ask_while 60 10.51.212.191 line:new119999 10.70.117.47 line:02:00:00:00:75:2f >waited.txt
     read -r left longest reading <waited.txt
     echo "longest answer $longest ms, until all was known $reading ms"
     kill "$(cat pid)"
@@ -325,4 +370,42 @@ PYTHON
     [ "$left" -eq 0 ]
     # A reading in one go would hold up one answer for nearly all of it.
     [ $((4 * longest)) -lt "$reading" ]
+}
+
+@test "port blocks of a million lines are read while the collector answers; a wrong line leaves the old ones" {
+    command -v python3 >/dev/null || skip "no python3"
+    cat >live.yaml <<YAML
+site:
+  run_directory: $PWD
+collector:
+  listen: ["unix:$PWD/in.sock"]
+  journal: journal
+  intake: intake
+  lease_sources:
+    - {kind: csv, path: leases.csv}
+    - {kind: cgnat-table, path: blocks.csv}
+YAML
+    printf ',10.90.0.1,,,line:anna,2026-01-01T00:00:00Z,2126-01-01T00:00:00Z,,,,,,,north,\n,10.90.0.2,,,line:bert,2026-01-01T00:00:00Z,2126-01-01T00:00:00Z,,,,,,,north,\n' >leases.csv
+    printf '198.51.100.9,2048,3071,10.90.0.1,,\n' >blocks.csv
+    postern-collector -c live.yaml 2>log &
+    echo $! >pid
+    for _ in $(seq 200); do [ -S postern-collector.sock ] && break || sleep 0.1; done
+    says 198.51.100.9:3000 'line:anna, certain'
+    # In no order; the last line changes whose block it is.
+    { awk 'BEGIN { for (i = 0; i < 1000000; i++) { n = (i * 7919) % 1000000
+        printf "198.18.%d.%d,%d,%d,10.91.%d.%d,,\n", n / 64 / 256, n / 64 % 256, 1024 + n % 64 * 1000, 2023 + n % 64 * 1000, n / 256 % 256, n % 256 } }'
+        echo '198.51.100.9,2048,3071,10.90.0.2,,'; } >blocks.new
+    mv blocks.new blocks.csv
+    ask_while 90 198.51.100.9:3000 line:bert >waited.txt
+    read -r left longest reading <waited.txt
+    echo "longest answer $longest ms, until all was known $reading ms"
+    [ "$left" -eq 0 ]
+    [ $((4 * longest)) -lt "$reading" ]
+    { head -1000 blocks.csv && echo '198.51.100.9,2048,3071,10.90.0.300,,'; } >blocks.new
+    mv blocks.new blocks.csv
+    for _ in $(seq 60); do grep -q 'blocks.csv: not used' log && break || sleep 0.1; done
+    grep -q 'blocks.csv:1001:24: outside and inside are addresses' log
+    says 198.51.100.9:3000 'line:bert, certain'
+    kill "$(cat pid)"
+    wait "$(cat pid)" || true
 }

@@ -59,8 +59,7 @@ mirror_gives() {
     must_be "the state" "$(ask | jq -c '[.state, [.problems[].code]]')" '["ok",[]]'
     sensor_stop
     flows_of "$LIVE/flows.live" | jq -c 'del(.encap)' >"$LIVE/live.sorted"
-    cmp -s "$LIVE/live.sorted" "$LIVE/whole.sorted" ||
-        wrong "$(diff "$LIVE/live.sorted" "$LIVE/whole.sorted" | grep -c '^[<>]') flows differ from those of the whole traffic"
+    same_flows "$LIVE/live.sorted" "$LIVE/whole.sorted" "those of the whole traffic"
     must_be_some "octets missing in flows that are not shown whole" $((1 + $(jq .counters.missing_octets "$LIVE/status.json")))
     span_down
     case_end

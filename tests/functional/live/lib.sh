@@ -93,6 +93,14 @@ inject() { "$TESTS/postern-inject" "$@" >"$LIVE/inject.out" || wrong "nothing co
 # What a flow is, without the times, one a line.
 flows_of() { jq -S -c 'del(.start, .end, .tls.time_to_close_ms)' "$1" | sort; }
 
+# same_flows LIVE OTHER WHOSE: else how many differ, and in what the first of them do.
+same_flows() {
+    cmp -s "$1" "$2" && return
+    wrong "$(diff "$1" "$2" | grep -c '^[<>]') flows differ from $3"
+    diff <(diff "$1" "$2" | sed -n 's/^< //p' | head -2 | jq -S .) <(diff "$1" "$2" | sed -n 's/^> //p' | head -2 | jq -S .) |
+        sed 's/^/    | /' | head -20
+}
+
 # same_as_file CAPTURE RATE: the flows that the live sensor printed are those of the file job.
 same_as_file() {
     "$TESTS/postern-inject" -r "$2" -w "$LIVE/retimed.pcap" "$1"
@@ -101,6 +109,5 @@ same_as_file() {
     flows_of "$LIVE/flows.live" >"$LIVE/live.sorted"
     flows_of "$LIVE/flows.file" >"$LIVE/file.sorted"
     [ "$(wc -l <"$LIVE/file.sorted")" -gt 100 ] || wrong "too few flows to compare"
-    cmp -s "$LIVE/live.sorted" "$LIVE/file.sorted" ||
-        wrong "$(diff "$LIVE/live.sorted" "$LIVE/file.sorted" | grep -c '^[<>]') flows differ from the file job's"
+    same_flows "$LIVE/live.sorted" "$LIVE/file.sorted" "the file job's"
 }

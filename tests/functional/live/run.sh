@@ -40,4 +40,4 @@ fi
 chmod 755 "$LIVE"
 export POSTERN_SANDBOX_STRICT=1
 export HERE PART BIN TESTS LIVE
-"${own[@]}" timeout -k 5 230 bash "$HERE/inside.sh"
+"${own[@]}" timeout -k 5 400 bash "$HERE/inside.sh"

@@ -35,7 +35,8 @@ static bool says_too_much(const struct record_flow *r)
         (setup->profile != COVERAGE_FLOW_ONLY && setup->smarthosts))
         return false;
     if (setup->profile == COVERAGE_FLOW_ONLY &&
-        (r->groups & ~(unsigned)RECORD_HAS_L2 || r->app_source > RECORD_APP_BY_PORT))
+        (r->groups & ~(unsigned)(RECORD_HAS_L2 | RECORD_HAS_CARRIER) ||
+         r->app_source > RECORD_APP_BY_PORT))
         return true;
     // The SMTP part of a dialogue with others says no more than that it turned to TLS.
     struct record_smtp smtp = r->smtp;

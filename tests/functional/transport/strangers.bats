@@ -18,8 +18,8 @@ crowd() {
     sed -i 's/^  subscribers: 20000/  subscribers: 20000\n  sessions: 100/' live.yaml
     collector
     enroll edge1 tls
-    crowd "$port" 600 8 idle one
-    crowd "$port" 300 8 garbage many
+    crowd "$port" 600 50 idle one
+    crowd "$port" 300 50 garbage many
     sleep 1
     # Its address is the strangers' as well.
     begun=$(date +%s%3N)
@@ -41,8 +41,8 @@ crowd() {
 @test "a sensor is enrolled while strangers crowd that port; a wrong token waits, is counted, and named with its source" {
     collector
     enroll edge1 tls
-    crowd "$enroll_port" 200 12 idle one
-    crowd "$enroll_port" 200 12 garbage many
+    crowd "$enroll_port" 200 50 idle one
+    crowd "$enroll_port" 200 50 garbage many
     sleep 0.5
     enroll edge2 tls2
     [ -s tls2/cert.pem ]
@@ -59,8 +59,8 @@ crowd() {
 
 @test "who says nothing is sent away after ten seconds" {
     collector
-    crowd "$port" 10 14 idle one
-    crowd "$enroll_port" 3 14 idle one
+    crowd "$port" 10 40 idle one
+    crowd "$enroll_port" 3 40 idle one
     sleep 12
     status_of
     [ "$(jq .counters.strangers_late status.json)" -ge 13 ]

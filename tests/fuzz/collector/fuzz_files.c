@@ -1,4 +1,4 @@
-// The collector's text files from any octets: 0 a provider file, else a lease history. Taken or refused with a
+// The collector's text files from any octets: 0 a provider file, 2 CGNAT port blocks, else a lease history. Taken or refused with a
 // place; what is taken answers look-ups.
 #include <stdint.h>
 #include <stdio.h>
@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cgnat.h"
 #include "leases.h"
 #include "provider.h"
 
@@ -22,6 +23,39 @@ static void providers(const char *path, FILE *errors)
     provider_of(t, &four, "");
     provider_of(t, &six, "");
     network_file_free(t);
+}
+
+static int inside(const struct realm *realm, const struct ip_addr *addr, int64_t from_ms,
+                  int64_t to_ms, void *ctx)
+{
+    unsigned *n = ctx;
+    if (realm->name[0] || addr->family == 0 || from_ms > to_ms)
+        abort();
+    ++*n;
+    return 0;
+}
+
+// Who has a port at a time had it in a window around that time.
+static void blocks(const char *path, FILE *errors)
+{
+    struct cgnat *c = cgnat_new();
+    struct realm realm = {.name = ""};
+    static const int64_t times[] = {0, 1767225600000, 1795326720000};
+    if (!c || cgnat_add_table(c, path, &realm, &realm, errors) < 0) {
+        cgnat_free(c);
+        return;
+    }
+    for (uint32_t port = 0; port < 65536; port += 509)
+        for (size_t i = 0; i < 3; i++) {
+            struct cgnat_inside in;
+            unsigned n = 0;
+            bool found = cgnat_find(c, &realm, &four, (uint16_t)port, times[i], &in) ==
+                         CGNAT_INSIDE;
+            cgnat_window(c, &realm, &four, (uint16_t)port, times[i], times[i] + 1, inside, &n);
+            if (found && (n == 0 || in.port_first > port || in.port_last < port))
+                abort();
+        }
+    cgnat_free(c);
 }
 
 static void leases(const char *path, FILE *errors)
@@ -58,6 +92,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     if (data[0] == 0)
         providers(path, nowhere);
+    else if (data[0] == 2)
+        blocks(path, nowhere);
     else
         leases(path, nowhere);
     close(fd);

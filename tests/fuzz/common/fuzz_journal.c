@@ -66,7 +66,7 @@ static void segment(const uint8_t *data, size_t size)
     journal_writer_close(w);
     // A segment of another version ends the reading; else the new block is found behind all damage.
     bool another = size >= 12 && memcmp(data, "POSTRNPJ", 8) == 0 &&
-                   (data[8] || data[9] < 1 || data[9] > JOURNAL_VERSION || data[10] ||
+                   (data[8] || data[9] < 1 || data[9] > JOURNAL_SEGMENT_VERSION || data[10] ||
                     data[11] < 1 || data[11] > MINUTE_VERSION);
     if (read_all() != 1767225600001 && !another)
         abort();

@@ -53,6 +53,7 @@ static inline void fuzz_dialogue(const uint8_t *data, size_t size, uint16_t port
     bool whole = !flow.midstream;
     int64_t t_us = 1;
     struct record_flow record = {0};
+    uint64_t fed[2] = {0};
     for (size_t at = 1; at < size;) {
         uint8_t head = data[at++];
         enum proto_side side = head & 0x80 ? PROTO_RESPONDER : PROTO_INITIATOR;
@@ -71,12 +72,17 @@ static inline void fuzz_dialogue(const uint8_t *data, size_t size, uint16_t port
         else
             proto_feed(&flow, pool, side, span_of(piece, len), t_us);
         free(piece);
+        fed[side] += len;
         at += len;
     }
     proto_close(&flow, pool, PROTO_END_FIN, t_us);
     proto_report(&flow, &record);
     if (whole && !(record.incomplete & RECORD_PARSER_LOST))
         fuzz_check_smtp(&record.smtp);
+    for (int i = 0; i < 2; i++)
+        FUZZ_CHECK(record.socks.relayed_octets[i] <= fed[i]);
+    FUZZ_CHECK(!record.socks.granted || record.socks.relayed_octets[0] < fed[0] ||
+               record.socks.reverse);
     FUZZ_CHECK(record.hash_count <= RECORD_HASHES_MAX);
     FUZZ_CHECK(record.login.failures <= record.login.tries);
     FUZZ_CHECK(record.dns.mx_queries <= record.dns.queries);

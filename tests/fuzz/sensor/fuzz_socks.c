@@ -1,4 +1,4 @@
-// SOCKS dialogues, tunnels by HTTP CONNECT, and what they relay, on a port that says nothing.
+// SOCKS dialogues and what they relay, on a port that says nothing.
 #include "dialogue_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

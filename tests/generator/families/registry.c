@@ -27,6 +27,7 @@ const struct family *const families[] = {
     &family_home_resolver,
     &family_vpn_user,
     &family_exit_node,
+    &family_long_flow,
     &family_edge_traffic,
     &family_dialogue,
     &family_bot_direct,

@@ -10,7 +10,7 @@ extern const struct family family_household, family_school, family_business_mail
     family_callout_verifier, family_monitoring_probe, family_stale_password,
     family_password_manager, family_mail_migration, family_autodiscovery, family_bcc_club,
     family_zmap_outbound, family_inbound_scan, family_home_resolver, family_vpn_user,
-    family_exit_node, family_edge_traffic, family_dialogue;
+    family_exit_node, family_long_flow, family_edge_traffic, family_dialogue;
 
 // Guilty.
 extern const struct family family_bot_direct, family_smarthost_relayer, family_compromised_account,

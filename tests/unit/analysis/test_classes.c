@@ -128,26 +128,28 @@ static void auth_guessing(void **state)
     static const struct {
         const char *what;
         uint32_t n, step_s, accounts, providers, failing;
-        int ceiling; // -1: nothing
+        int ceiling;   // -1: nothing
+        bool in_turns; // every second session is read under TLS
     } cases[] = {
-        {"nineteen accounts in an hour", 60, 20, 19, 1, 100, VERDICT_TICKET},
-        {"twenty", 60, 20, 20, 1, 100, VERDICT_QUARANTINE},
-        {"an account at nine providers", 60, 20, 1, 9, 100, -1},
-        {"at ten", 60, 20, 1, 10, 100, VERDICT_QUARANTINE},
-        {"a telephone with an old password, every twenty seconds", 400, 20, 1, 1, 100, -1},
-        {"the same as fast as it can", 1000, 3, 1, 1, 100, -1},
-        {"a migration of mailboxes", 120, 20, 60, 2, 3, -1},
-        {"ninety tries in an hour, two accounts", 90, 30, 2, 1, 100, -1},
-        {"ninety-one", 91, 30, 2, 1, 100, VERDICT_TICKET},
-        {"a hundred and fifty at four providers", 150, 24, 4, 4, 100, VERDICT_TICKET},
-        {"the same account at two of them", 91, 30, 1, 2, 100, VERDICT_TICKET},
-        {"every fifth succeeds", 200, 15, 4, 4, 75, -1},
-        {"twelve accounts of one server in a day", 24, 3000, 12, 1, 100, -1},
-        {"thirteen", 26, 3000, 13, 1, 100, VERDICT_TICKET},
-        {"thirteen, of which a third succeed", 26, 3000, 13, 1, 65, -1},
-        {"twelve of each of two", 24, 3000, 24, 2, 100, -1},
-        {"thirteen in two days", 26, 8640, 13, 1, 100, -1},
-        {"two telephones with old passwords", 400, 100, 2, 2, 100, -1},
+        {"nineteen accounts in an hour", 60, 20, 19, 1, 100, VERDICT_TICKET, false},
+        {"twenty", 60, 20, 20, 1, 100, VERDICT_QUARANTINE, false},
+        {"an account at nine providers", 60, 20, 1, 9, 100, -1, false},
+        {"at ten", 60, 20, 1, 10, 100, VERDICT_QUARANTINE, false},
+        {"a telephone with an old password, every twenty seconds", 400, 20, 1, 1, 100, -1, false},
+        {"the same as fast as it can", 1000, 3, 1, 1, 100, -1, false},
+        {"a migration of mailboxes", 120, 20, 60, 2, 3, -1, false},
+        {"ninety tries in an hour, two accounts", 90, 30, 2, 1, 100, -1, false},
+        {"ninety-one", 91, 30, 2, 1, 100, VERDICT_TICKET, false},
+        {"a hundred and fifty at four providers", 150, 24, 4, 4, 100, VERDICT_TICKET, false},
+        {"the same account at two of them", 91, 30, 1, 2, 100, VERDICT_TICKET, false},
+        {"every fifth succeeds", 200, 15, 4, 4, 75, -1, false},
+        {"twelve accounts of one server in a day", 24, 3000, 12, 1, 100, -1, false},
+        {"thirteen", 26, 3000, 13, 1, 100, VERDICT_TICKET, false},
+        {"thirteen, of which a third succeed", 26, 3000, 13, 1, 65, -1, false},
+        {"twelve of each of two", 24, 3000, 24, 2, 100, -1, false},
+        {"thirteen, beside mail read under TLS", 52, 1500, 13, 1, 100, -1, true},
+        {"thirteen in two days", 26, 8640, 13, 1, 100, -1, false},
+        {"two telephones with old passwords", 400, 100, 2, 2, 100, -1, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct verdict v;
@@ -167,6 +169,10 @@ static void auth_guessing(void **state)
                                      .auth_failed = fails,
                                      .digest_flags = fails ? MINUTE_DIGEST_AUTH_FAILED
                                                            : MINUTE_DIGEST_AUTH};
+        }
+        for (uint32_t k = 0; k < cases[i].n && cases[i].in_turns; k += 2) {
+            f[k].auth = f[k].auth_failed = 0;
+            f[k].digest_flags = MINUTE_DIGEST_TLS;
         }
         int ceiling = -1;
         struct rig r;

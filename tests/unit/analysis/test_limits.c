@@ -127,13 +127,17 @@ static void one_direction(void **state)
     }
     rig_fini(&r);
     // Who answered is not known, and no family but this can speak: twice the limit is a ticket that says so.
-    for (uint32_t n = 11; n <= 12; n++) {
-        struct rig_flow f[12] = {0};
+    // Where the answers are what is seen it says nothing: they are no word of whom the line called.
+    for (uint32_t n = 11; n <= 13; n++) {
+        struct rig_flow f[13] = {0};
         rig_init(&r, "site:\n  source_validated: true\n");
         engine_coverage(r.engine, &c);
         for (uint32_t k = 0; k < n; k++)
-            f[k] = (struct rig_flow){
-                .start_ms = k * 20000, .provider = k + 1, .outcome = MINUTE_OUTCOME_UNANSWERED};
+            f[k] = (struct rig_flow){.start_ms = k * 20000,
+                                     .provider = k + 1,
+                                     .outcome = MINUTE_OUTCOME_UNANSWERED,
+                                     .lasts_ms = 4000,
+                                     .octets_up = n == 13 ? 0 : 240};
         rig_play(&r, &play_somebody, f, n);
         const struct verdict *v = rig_verdict(&r, VERDICT_SPAMBOT_DIRECT, VERDICT_OPENED, 0);
         assert_int_equal(v != NULL, n == 12);
@@ -167,7 +171,8 @@ static void one_direction(void **state)
     const struct policy_class rule = {.open = 0.99, .close = 0.5, .ceiling = VERDICT_QUARANTINE};
     const struct policy_priors priors = {.by_role = {0.001, 0.001, 0.001}, .policy_limit = 0.5};
     for (int one = 0; one <= 1; one++) {
-        struct policy_facts facts = {.one_direction = one, .source_validated = true};
+        struct policy_facts facts = {
+            .one_direction = one, .source_validated = true, .loss_ppm = one ? 480000 : 0};
         struct judgement j;
         policy_judge(VERDICT_SPAMBOT_DIRECT, &rule, &priors, &facts, found, 2, &j);
         assert_true(j.found);

@@ -215,7 +215,8 @@ static void sessions_of_a_program(void **state)
         {230, 1, 6000, -1},
         {400, 1, 6000, VERDICT_COMPROMISED_ACCOUNT},
         {400, 7, 900, VERDICT_AUTH_GUESSING},
-        {400, 4, 900, -1}, // a client that cannot log in
+        {400, 3, 900, VERDICT_AUTH_GUESSING},
+        {400, 2, 900, -1}, // a client that cannot log in
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct rig r;

@@ -235,6 +235,16 @@ static void port_blocks_by_formula(void **state)
     cgnat_free(c);
 }
 
+#define NAMES_SIZE 64
+
+static int add_name(const struct lease *lease, void *ctx)
+{
+    char *names = ctx;
+    size_t len = strlen(names);
+    snprintf(names + len, NAMES_SIZE - len, "%s ", lease->party.id);
+    return 0;
+}
+
 static void port_blocks_by_table(void **state)
 {
     (void)state;
@@ -243,7 +253,9 @@ static void port_blocks_by_table(void **state)
     static const char lines[] = "outside,port_first,port_last,inside,start,end\n"
                                 "198.51.100.1,1024,2047,100.64.0.1,,2026-01-01T11:00:00Z\n"
                                 "198.51.100.1,1024,2047,100.64.0.2,2026-01-01T11:00:00Z,\n"
-                                "198.51.100.1,2048,3071,100.64.0.3,,\n";
+                                "198.51.100.1,2048,3071,100.64.0.3,,\n"
+                                "198.51.100.1,3072,4095,100.64.0.1,,\n"
+                                "198.51.100.1,3072,4095,100.64.0.3,,\n";
     assert_int_equal(write(fd, lines, sizeof lines - 1), sizeof lines - 1);
     struct cgnat *c = cgnat_new();
     struct leases *l = leases_new();
@@ -260,7 +272,15 @@ static void port_blocks_by_table(void **state)
     assert_string_equal(x.party.id, "two");
     assert_int_equal(find(l, "198.51.100.1", 1500, 61).confidence, IDENTITY_AMBIGUOUS);
     assert_int_equal(find(l, "198.51.100.1", 2500, 61).confidence, IDENTITY_STALE);
-    assert_int_equal(find(l, "198.51.100.1", 4000, 10).confidence, IDENTITY_UNKNOWN);
+    assert_int_equal(find(l, "198.51.100.1", 5000, 10).confidence, IDENTITY_UNKNOWN);
+    // Two have one block: both are named.
+    assert_int_equal(find(l, "198.51.100.1", 4000, 10).confidence, IDENTITY_AMBIGUOUS);
+    assert_int_equal(find(l, "198.51.100.1", 4000, 10).doubts, IDENTITY_OVERLAP);
+    struct ip_addr outside;
+    char names[NAMES_SIZE] = "";
+    assert_int_equal(ip_parse("198.51.100.1", &outside), 0);
+    leases_window(l, &realm, &outside, 4000, T0, T0 + 20 * MIN, add_name, names);
+    assert_string_equal(names, "one three ");
     static const char wrong[] =
         "198.51.100.1,9,8,100.64.0.1,,\n198.51.100.1,x,8,100.64.0.1,,\na,b\n";
     assert_int_equal(pwrite(fd, wrong, sizeof wrong - 1, 0), sizeof wrong - 1);
@@ -268,12 +288,58 @@ static void port_blocks_by_table(void **state)
     FILE *errors = fmemopen(said, sizeof said, "w");
     assert_int_equal(cgnat_add_table(c, path, &realm, &realm, errors), -EINVAL);
     fclose(errors);
-    assert_non_null(strstr(said, ":1: "));
-    assert_non_null(strstr(said, ":3: "));
+    assert_non_null(strstr(said, ":1:16: port_first"));
+    assert_non_null(strstr(said, ":2:14: port_first"));
+    assert_non_null(strstr(said, ":3:1: a line is"));
     leases_free(l);
     cgnat_free(c);
     close(fd);
     unlink(path);
+}
+
+// Lines in any order, more than a run of the sort has, in two tables: each block is found, and reading goes in slices.
+static void a_large_table_in_slices(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/test_cgnat.XXXXXX";
+    struct realm inside = {0}, outside[2] = {{.name = "vlan:1"}, {.name = "vlan:2"}};
+    struct cgnat *c = cgnat_new();
+    struct cgnat_reading *r;
+    for (unsigned table = 0; table < 2; table++) {
+        unsigned lines = table ? 5000 : 9973, slices = 0;
+        snprintf(path, sizeof path, "/tmp/test_cgnat.XXXXXX");
+        FILE *f = fdopen(mkstemp(path), "w");
+        for (unsigned i = 0; i < lines; i++) {
+            unsigned n = i * 7919 % lines;
+            fprintf(f, "198.51.%u.%u,%u,%u,100.%u.%u.%u,,\n", n / 40 / 256, n / 40 % 256,
+                    1024 + n % 40 * 1000, 2023 + n % 40 * 1000, 64 + table, n / 256, n % 256);
+        }
+        fclose(f);
+        assert_int_equal(cgnat_read_open(c, path, &outside[table], &inside, stderr, &r), 0);
+        while (cgnat_read_slice(r, stderr) == 1)
+            slices++;
+        assert_true(slices >= lines / 2000);
+        cgnat_read_close(r);
+        unlink(path);
+    }
+    unsigned slices = 0;
+    while (cgnat_sort_slice(c) == 1)
+        slices++;
+    assert_true(slices > 5);
+    for (unsigned table = 0; table < 2; table++)
+        for (unsigned n = 0; n < (table ? 5000 : 9973); n++) {
+            struct cgnat_inside in;
+            struct ip_addr addr = {
+                .family = IP_V4,
+                .octet = {198, 51, (uint8_t)(n / 40 / 256), (uint8_t)(n / 40 % 256)}};
+            uint8_t want[4] = {100, (uint8_t)(64 + table), (uint8_t)(n / 256), (uint8_t)n};
+            assert_int_equal(
+                cgnat_find(c, &outside[table], &addr, (uint16_t)(1500 + n % 40 * 1000), T0, &in),
+                CGNAT_INSIDE);
+            assert_memory_equal(in.addr.octet, want, 4);
+            assert_false(in.overlap || in.near_change);
+        }
+    cgnat_free(c);
 }
 
 int main(void)
@@ -284,6 +350,7 @@ int main(void)
         cmocka_unit_test(history),
         cmocka_unit_test(port_blocks_by_formula),
         cmocka_unit_test(port_blocks_by_table),
+        cmocka_unit_test(a_large_table_in_slices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,6 +200,56 @@ static void test_octets_of_other_templates(void **state)
     assert_int_equal(octets.record.len, SMALL_OCTETS);
 }
 
+// Numbers are read in stretches of bounded count and octets, in whatever order the exporter has them.
+static void test_many_and_long_fields(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned fields, octets; // unknown ones in front of ours
+    } cases[] = {{1, 1}, {205, 1}, {206, 1}, {200, 2}, {2, 20000}, {3, 20001}, {2, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        message_begin(&m, 0, 1);
+        message_set(&m, 2);
+        buf_be(&m.buf, 300, 2);
+        buf_be(&m.buf, cases[i].fields + 300 + 6, 2);
+        for (unsigned n = 0; n < cases[i].fields; n++)
+            message_field(&m, 0, 500, cases[i].octets);
+        message_field(&m, 0, 11, 2);
+        message_field(&m, 0, 8, 4);
+        for (unsigned n = 0; n < 300; n++) // numbers, the last of which has no place
+            message_field(&m, 0, n % 2 ? 499 : 498, 1 + n % 2);
+        message_field(&m, 0, 12, 4);
+        message_field(&m, 0, 7, 2);
+        message_field(&m, 0, 2, 4);
+        message_field(&m, 0, 4, 1);
+        message_set_end(&m);
+        message_set(&m, 300);
+        for (unsigned copies = 0; copies < 1 + (cases[i].octets < 3); copies++) {
+            for (unsigned n = 0; n < cases[i].fields * cases[i].octets; n++)
+                buf_be(&m.buf, 0xaa, 1);
+            buf_be(&m.buf, 25 + copies, 2);
+            buf_be(&m.buf, 0x0a000001, 4);
+            for (unsigned n = 0; n < 450; n++)
+                buf_be(&m.buf, 0xbb, 1);
+            buf_be(&m.buf, 0x0a000002, 4);
+            buf_be(&m.buf, 1024 + copies, 2);
+            buf_be(&m.buf, 77 + copies, 4);
+            buf_be(&m.buf, 6, 1);
+        }
+        message_set_end(&m);
+        unsigned records = 1 + (cases[i].octets < 3);
+        assert_int_equal(feed(message_end(&m)), records);
+        assert_int_equal(r.flow.responder_port, 24 + records);
+        assert_int_equal(r.flow.initiator_port, 1023 + records);
+        assert_int_equal(r.flow.packets[0], 76 + records);
+        assert_int_equal(r.flow.initiator.octet[3], 1);
+        assert_int_equal(r.flow.responder.octet[3], 2);
+        assert_int_equal(r.flow.ip_proto, 6);
+        assert_int_equal(stats()->bad_record, 0);
+        assert_int_equal(stats()->bad_set, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +263,7 @@ int main(void)
         TEST(test_fields_of_all_templates_are_bounded),
         TEST(test_options_are_read_and_not_handed_out),
         TEST(test_octets_of_other_templates),
+        TEST(test_many_and_long_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

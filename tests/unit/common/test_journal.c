@@ -147,10 +147,9 @@ static void torn_at_every_octet(void **state)
         journal_writer_close(w);
         assert_string_equal(letters(r, text), "RM");
         journal_reader_close(r);
-        if (len < JOURNAL_SEGMENT_HEADER) { // another segment was begun
-            char other[160];
-            snprintf(other, sizeof other, "%.*s000002.pj", (int)strlen(path) - 9, path);
-            assert_int_equal(unlink(other), 0);
+        if (len < JOURNAL_SEGMENT_HEADER) { // it was begun anew, under its name
+            close(fd);
+            fd = open(path, O_RDWR);
         }
     }
     close(fd);

@@ -227,6 +227,29 @@ static void test_coverage(void **state)
     TAKEN(coverage_record, c->alarms = (COVERAGE_LINK_DOWN << 1) - 1);
 }
 
+// Octets are looked at in eights: each value at each place, and the end at each place.
+static void test_texts_octet_by_octet(void **state)
+{
+    (void)state;
+    flow();
+    enum { SIZE = sizeof(((struct record_tls *)0)->sni_domain) };
+    for (size_t at = 0; at < SIZE - 1; at++)
+        for (unsigned octet = 1; octet < 256; octet++) {
+            bool fits = octet >= 0x20 && octet <= 0x7e;
+            memset(f->tls.sni_domain, 'a', SIZE - 1);
+            f->tls.sni_domain[SIZE - 1] = 0;
+            f->tls.sni_domain[at] = (char)octet;
+            const char *said = record_check(&r);
+            if (fits ? said != NULL : !said || strcmp(said, "tls-sni") != 0)
+                fail_msg("octet %u at %zu: %s", octet, at, said ? said : "taken");
+            // What stands behind the end is nobody's.
+            memset(f->tls.sni_domain, 0xff, SIZE);
+            memset(f->tls.sni_domain, 'a', at);
+            f->tls.sni_domain[at] = 0;
+            assert_null(record_check(&r));
+        }
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -246,11 +269,17 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_head),     cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_realm),    cmocka_unit_test(test_state),
-        cmocka_unit_test(test_times),    cmocka_unit_test(test_counts_and_texts),
-        cmocka_unit_test(test_groups),   cmocka_unit_test(test_mail),
-        cmocka_unit_test(test_coverage), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_head),
+        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_realm),
+        cmocka_unit_test(test_state),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_counts_and_texts),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_mail),
+        cmocka_unit_test(test_coverage),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_texts_octet_by_octet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

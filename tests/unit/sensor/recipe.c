@@ -99,12 +99,12 @@ static void word(struct recipe *r, const char *w)
         h[0] = 0x11;
         set16(h + 2, number);
         set16(h + 4, payload);
-    } else if (strcmp(w, "gtp") == 0) {
+    } else if (strcmp(w, "gtp") == 0 || strncmp(w, "gtp:", 4) == 0) {
         uint8_t *h = before(r, 8);
         h[0] = 0x30;
         h[1] = 255;
         set16(h + 2, payload);
-        h[7] = 7;
+        h[7] = colon ? (uint8_t)number : 7;
     } else if (strcmp(w, "eoip") == 0) {
         uint8_t *h = before(r, 8);
         set16(h, 0x2001);

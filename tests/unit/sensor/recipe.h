@@ -8,7 +8,7 @@
 // ip4:P ip6:P    IP header of the protocol P (decimal) around what follows
 // udp:PORT       UDP header to PORT
 // pppoe:S        PPPoE session header
-// gtp            GTP-U header without options
+// gtp gtp:TEID   GTP-U header without options, TEID 7 or this one (below 256)
 // eoip           GRE header of MikroTik's EoIP
 // pptp           GRE version 1 header
 // x:HEX          these octets

@@ -11,6 +11,11 @@
 #include "decap/decap.h"
 #include "recipe.h"
 
+#define VNI       "eth:0800 ip4:17 udp:4789 x:0800000000138900 "
+#define GTP(teid) "eth:0800 ip4:17 udp:2152 gtp:" #teid
+#define GTP_6     "eth:86dd ip6:17 udp:2152 gtp:7"
+#define GRE       "eth:0800 ip4:47 x:00000800"
+
 static struct decap decap;
 
 // Two fragments of one TCP segment: 24 octets and 8.
@@ -21,16 +26,17 @@ static struct decap decap;
     " x:4500001c1234000340060000c0000201c6336402" \
     "6262626262626262"
 
-// The frame of a fragment in these layers, with `b4` as the last octet of the outer source address, if not 0.
-static enum decap_result piece(const char *layers, const char *fragment, uint8_t b4,
+// The frame of a fragment in these layers, with `end` as the last octet of the outer source address, if not 0.
+static enum decap_result piece(const char *layers, const char *fragment, uint8_t end,
                                struct packet *p)
 {
+    bool outer_6 = strncmp(layers, "eth:86dd", 8) == 0;
     static struct recipe r; // what is not a fragment is borrowed
     char words[400];
     snprintf(words, sizeof words, "%s%s", layers, fragment);
     recipe_make(&r, words);
-    if (b4)
-        r.at[14 + 8 + 15] = b4;
+    if (end)
+        r.at[outer_6 ? 14 + 8 + 15 : 14 + 12 + 3] = end;
     return decap_frame(&decap, 1, span_of(r.at, r.len), r.len, p);
 }
 
@@ -40,7 +46,7 @@ static void test_fragments(void **state)
     (void)state;
     static const struct {
         const char *one, *other;
-        uint8_t b4[2];
+        uint8_t end[2];
         bool same;
     } cases[] = {
         {"eth:0800", "eth:0800", {0}, true},
@@ -58,6 +64,22 @@ static void test_fragments(void **state)
          {0},
          false},
         {"eth:86dd ip6:4", "eth:86dd ip6:4", {7, 8}, false},
+        {VNI "eth:0800", VNI "eth:0800", {7, 8}, false},
+        {VNI "eth:0800", VNI "eth:0800", {7, 7}, true},
+        {VNI "eth:8100 x:000a0800", VNI "eth:0800", {0}, false},
+        {VNI "eth:8100 x:000a0800", VNI "eth:8100 x:000b0800", {0}, false},
+        {GTP(7), GTP(8), {0}, false},
+        {GTP(7), GTP(7), {0}, true},
+        {GTP(7), "eth:0800", {0}, false},
+        // A TEID is its receiver's, an IP packet's ends are all that tells GRE and IP in IP apart.
+        {GTP(7), GTP(7), {7, 8}, false},
+        {GTP_6, GTP_6, {7, 8}, false},
+        {GTP_6, GTP_6, {7, 7}, true},
+        {GTP(7), GTP_6, {0}, false},
+        {GRE, GRE, {7, 8}, false},
+        {GRE, GRE, {7, 7}, true},
+        {GRE, "eth:0800", {0}, false},
+        {"eth:0800 ip4:4", "eth:0800 ip4:4", {7, 8}, false},
         {"eth:86dd ip6:4", "eth:86dd ip6:4", {7, 7}, true},
         // The innermost label may be made of ports.
         {"eth:8847 x:00410140", "eth:8847 x:00420140", {0}, true},
@@ -67,15 +89,15 @@ static void test_fragments(void **state)
         struct packet p = {.t_us = 1};
         assert_non_null(f);
         decap_init(&decap, f);
-        assert_int_equal(piece(cases[i].one, FIRST, cases[i].b4[0], &p), DECAP_HELD);
-        enum decap_result got = piece(cases[i].other, SECOND, cases[i].b4[1], &p);
+        assert_int_equal(piece(cases[i].one, FIRST, cases[i].end[0], &p), DECAP_HELD);
+        enum decap_result got = piece(cases[i].other, SECOND, cases[i].end[1], &p);
         if (got != (cases[i].same ? DECAP_PACKET : DECAP_HELD))
             fail_msg("%s and %s: %d", cases[i].one, cases[i].other, got);
         // Each is joined with its own.
         if (!cases[i].same) {
-            assert_int_equal(piece(cases[i].one, SECOND, cases[i].b4[0], &p), DECAP_PACKET);
+            assert_int_equal(piece(cases[i].one, SECOND, cases[i].end[0], &p), DECAP_PACKET);
             assert_int_equal(p.payload.len, 12);
-            assert_int_equal(piece(cases[i].other, FIRST, cases[i].b4[1], &p), DECAP_PACKET);
+            assert_int_equal(piece(cases[i].other, FIRST, cases[i].end[1], &p), DECAP_PACKET);
         }
         assert_int_equal(p.payload.len, 12);
         assert_memory_equal(p.payload.data, "aaaabbbbbbbb", 12);

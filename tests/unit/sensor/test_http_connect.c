@@ -1,4 +1,4 @@
-// Tunnels by HTTP CONNECT on any port, what is relayed in them, refusals, and what only looks like one.
+// Tunnels by HTTP CONNECT on any port, what is relayed in them, refusals, further tries, and what only looks like one.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -65,7 +65,8 @@ static void test_tunnels(void **state)
                  "C~ \\x05\\x01\\x00\nS~ \\x05\\x00\n"
                  "C~ \\x05\\x01\\x00\\x01\\xc6\\x33\\x64\\x01\\x00\\x19\n"
                  "S~ \\x05\\x00\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00\n" SMTP_INSIDE,
-                 "app=13 groups=5 helo=1 mail=1 rcpt=1 rcpt_5xx=1 quit=1 blocklist_exploit=1",
+                 "app=13 groups=5 helo=1 mail=1 rcpt=1 rcpt_5xx=1 quit=1 blocklist_exploit=1 "
+                 "socks.relayed0=75 socks.relayed1=83",
                  .port = 3128, .flags = DIALOGUE_IN_STEP),
         DIALOGUE("where nobody may look", ASK GRANT SMTP_INSIDE, "app=13 groups=0 incomplete=0x800",
                  .port = 3128, .profile = COVERAGE_OWN_SMARTHOST_CONTENT),
@@ -78,11 +79,11 @@ static void test_tunnels(void **state)
 static void test_refusals(void **state)
 {
     (void)state;
-#define REFUSED(code, number, more)                                                    \
-    DIALOGUE("refused with " #code,                                                    \
-             ASK "S: HTTP/1.1 " #code " no\nS: Content-Length: 9\nS: \nS: 220 mx x\n", \
-             "app=13 groups=4 socks.port=25 socks.granted=0 socks.relayed1=0 "         \
-             "socks.reply=" #number more,                                              \
+#define REFUSED(code, number, more)                                                     \
+    DIALOGUE("refused with " #code,                                                     \
+             ASK "S: HTTP/1.1 " #code " no\nS: Content-Length: 10\nS: \nS: 220 mx x\n", \
+             "app=13 groups=4 socks.port=25 socks.granted=0 socks.relayed1=0 "          \
+             "socks.reply=" #number more,                                               \
              .port = 3128)
     static const struct dialogue table[] = {
         REFUSED(407, 2, " socks.auth_failed=1"),
@@ -112,6 +113,119 @@ static void test_refusals(void **state)
                  .flags = DIALOGUE_IN_STEP),
     };
     RUN(table);
+}
+
+// Asked again on the same connection: pairs of request and answer, in any order that a mirror shows them in.
+static void test_again(void **state)
+{
+    (void)state;
+#define SECOND \
+    "C: CONNECT 198.51.100.9:587 HTTP/1.1\nC: Proxy-Authorization: Basic Ym9iOnNlY3JldA==\nC: \n"
+#define ASKED(more) \
+    "S: HTTP/1.1 407 Proxy Authentication Required\nS: Proxy-Authenticate: Basic\n" more
+#define SIZED ASKED("S: Content-Length: 14\nS: \nS~ HTTP/1.1 200 x\n")
+#define CHUNKED                                                                                    \
+    ASKED(                                                                                         \
+        "S: Transfer-Encoding:  Chunked\nS: \nS: a;x=y\nS: HTTP/1.1 2\nS: 01\nS~ \\n\nS: \nS: 0\n" \
+        "S: HTTP/1.1 200 trailer\nS: \n")
+#define GRANTED                                                                     \
+    "socks.version=1 socks.command=1 socks.port=587 socks.reply=0 socks.granted=1 " \
+    "socks.auth_failed=0 "
+#define REFUSAL "S: HTTP/1.1 403 no\nS: Content-Length: 0\nS: \n"
+    static const struct dialogue table[] = {
+        DIALOGUE("with a password", ASK SIZED SECOND GRANT SMTP_INSIDE,
+                 "app=13 groups=5 " GRANTED SMTP_SEEN, .port = 3128, .flags = DIALOGUE_IN_STEP),
+        DIALOGUE("an answer in chunks", ASK CHUNKED SECOND GRANT SMTP_INSIDE,
+                 "app=13 groups=5 " GRANTED SMTP_SEEN, .port = 3128, .flags = DIALOGUE_IN_STEP),
+        DIALOGUE("an answer whose end nobody tells",
+                 ASK ASKED("S: \nS: denied\n") SECOND GRANT SMTP_INSIDE,
+                 "app=13 groups=5 " GRANTED SMTP_SEEN, .port = 3128, .flags = DIALOGUE_IN_STEP),
+        DIALOGUE("four times, with empty lines between, an answer in between",
+                 ASK SIZED "C: \n" ASK REFUSAL ASK "S: \nS: HTTP/1.1 304 x\nS: \n" SECOND
+                           "S: HTTP/1.1 100 Continue\nS: \n" GRANT SMTP_INSIDE,
+                 "app=13 groups=5 " GRANTED SMTP_SEEN, .port = 3128, .flags = DIALOGUE_IN_STEP),
+        DIALOGUE(
+            "a length in a request means nothing",
+            ASK SIZED
+            "C: CONNECT 198.51.100.9:587 HTTP/1.1\nC: Content-Length: 9\nC: \n" GRANT SMTP_INSIDE,
+            "app=13 groups=5 " GRANTED SMTP_SEEN, .port = 3128, .flags = DIALOGUE_IN_STEP),
+        DIALOGUE("refused in the end", ASK SIZED SECOND REFUSAL,
+                 "app=13 groups=4 socks.port=587 socks.reply=2 socks.granted=0 socks.auth_failed=0 "
+                 "socks.relayed0=0 socks.relayed1=0 incomplete=0",
+                 .port = 3128),
+        DIALOGUE("the second is not answered", ASK SIZED SECOND,
+                 "app=13 groups=4 socks.port=25 socks.reply=2 socks.granted=0 socks.auth_failed=1 "
+                 "incomplete=0",
+                 .port = 3128),
+        // Asked ahead: what follows the granted request is relayed, and said to be not followed; whichever side
+        // comes late.
+        DIALOGUE("ahead, the second granted",
+                 ASK SECOND "C: EHLO x\n" SIZED GRANT "S: 220 mx ESMTP\nS: 250 ok\n",
+                 "app=13 " GRANTED "socks.relayed0=8 socks.relayed1=22 incomplete=0x400",
+                 .port = 3128),
+        DIALOGUE(
+            "ahead, the first granted: the second is content", SECOND ASK GRANT "S: 220 mx ESMTP\n",
+            "app=13 " GRANTED "socks.relayed0=55 socks.relayed1=14 incomplete=0x400", .port = 3128),
+        DIALOGUE("ahead, three refused", ASK ASK SECOND SIZED CHUNKED REFUSAL,
+                 "app=13 groups=4 socks.port=587 socks.reply=2 socks.granted=0 incomplete=0",
+                 .port = 3128),
+        DIALOGUE("more ahead than are remembered, the first granted",
+                 SECOND ASK ASK ASK ASK ASK GRANT, "app=13 " GRANTED "socks.relayed0=275",
+                 .port = 3128),
+        DIALOGUE("more ahead than are remembered, refused",
+                 SECOND ASK ASK ASK ASK REFUSAL REFUSAL REFUSAL REFUSAL REFUSAL,
+                 "app=13 socks.port=25 socks.reply=2 socks.granted=0 incomplete=0x400",
+                 .port = 3128, .flags = DIALOGUE_IN_STEP),
+        DIALOGUE("sent ahead of a refusal: no request, and no loss", ASK "C: EHLO x\n" SIZED,
+                 "app=13 groups=4 socks.port=25 socks.granted=0 socks.relayed0=0 incomplete=0",
+                 .port = 3128),
+        DIALOGUE("another method behind it is not followed",
+                 ASK SIZED "C: GET http://a/ HTTP/1.1\nC: \n" GRANT,
+                 "app=13 groups=4 socks.port=25 socks.granted=0 socks.auth_failed=1 incomplete=0",
+                 .port = 3128, .flags = DIALOGUE_IN_STEP),
+        DIALOGUE("two lengths", ASK ASKED("S: Content-Length: 3\nS: Content-Length: 4\nS: \n"),
+                 "app=13 socks.granted=0 incomplete=0x400", .port = 3128),
+        DIALOGUE("a length that is none", ASK ASKED("S: Content-Length: many\nS: \n"),
+                 "app=13 socks.granted=0 incomplete=0x400", .port = 3128),
+        DIALOGUE("longer than anything",
+                 ASK ASKED("S: Content-Length: 18446744073709551616\nS: \n"),
+                 "app=13 socks.granted=0 incomplete=0x400", .port = 3128),
+        DIALOGUE("another coding", ASK ASKED("S: Transfer-Encoding: gzip\nS: \n"),
+                 "app=13 socks.granted=0 incomplete=0x400", .port = 3128),
+        DIALOGUE("a chunk without a size", ASK ASKED("S: Transfer-Encoding: chunked\nS: \nS: x\n"),
+                 "app=13 socks.granted=0 incomplete=0x400", .port = 3128),
+        DIALOGUE("octets missing in the body of an answer",
+                 ASK ASKED("S: Content-Length: 14\nS: \nS! 14\n") SECOND GRANT,
+                 "app=13 socks.granted=0 incomplete=0x400", .port = 3128,
+                 .flags = DIALOGUE_IN_STEP),
+    };
+    RUN(table);
+}
+
+// Requests and answers are counted, each once, and nothing of a password stays behind the head it stood in.
+static void test_counted_and_forgotten(void **state)
+{
+    (void)state;
+    static const char script[] = ASK SIZED SECOND;
+    static const struct dialogue how = {.port = 3128};
+    for (size_t cut = 0; cut < 64; cut++) {
+        struct dialogue_flow d;
+        struct record_flow record = {0};
+        dialogue_open(&d, &how);
+        dialogue_feed(&d, script, cut);
+        assert_int_equal(d.flow.depth, 1);
+        const struct proto_descriptor *tracker = d.flow.stack[0].proto;
+        assert_ptr_equal(tracker, &proto_http_connect);
+        assert_null(memmem(d.flow.stack[0].state, tracker->state_size, "Ym9i", 4));
+        assert_null(memmem(d.flow.stack[0].state, tracker->state_size, "Y3JldA", 6));
+        dialogue_feed(&d, GRANT "C: EHLO x\n", cut);
+        assert_int_equal(d.counters[PROTO_connect_requests], 2);
+        assert_int_equal(d.counters[PROTO_connect_refusals], 1);
+        assert_int_equal(d.counters[PROTO_connect_grants], 1);
+        dialogue_close(&d, &record);
+        assert_int_equal(record.socks.relayed_octets[PROTO_INITIATOR], 8);
+        proto_drop(&d.flow, d.pool);
+    }
 }
 
 static void test_lookalikes(void **state)
@@ -145,8 +259,8 @@ static void test_lookalikes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tunnels),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_tunnels),    cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_again),      cmocka_unit_test(test_counted_and_forgotten),
         cmocka_unit_test(test_lookalikes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
