@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "flow.h"
+#include "stream_next.h"
 #include "table.h"
 
 // When places are short this part is kept for mail, and as much for the rest, so that a flood of one kind
@@ -96,7 +97,9 @@ void dialogue_prefetch_tracker(const struct dialogues *d, const struct flow *f)
         for (const uint16_t *o = p->stack[p->depth - 1].proto->touched; *o != 0; o++)
             __builtin_prefetch(at + *o, 1);
     }
-    for (size_t i = 0; p->out && i < RESULT_FETCHED; i += 64)
+    if (!p->out)
+        return;
+    for (size_t i = 0; i < RESULT_FETCHED; i += 64)
         __builtin_prefetch((const char *)p->out + i, 1);
 }
 
@@ -158,9 +161,9 @@ static void list_in(struct dialogues *all, struct dialogue *d, bool mail)
 // What the tracker found out becomes the flow's.
 static void note_app(struct flow_table *t, struct flow *f, struct dialogue *d)
 {
-    if (f->app == d->proto.app && f->app_source == d->proto.app_source &&
-        f->ndpi_protocol == d->proto.ndpi_protocol && d->mail == !!(f->flags & FLOW_MAIL))
+    if (!d->proto.named)
         return;
+    d->proto.named = false;
     f->app = d->proto.app;
     f->app_source = d->proto.app_source;
     f->ndpi_protocol = d->proto.ndpi_protocol;
@@ -334,19 +337,23 @@ void dialogue_reconsider(struct flow_table *t, struct flow *f)
 
 // ---- Segments.
 
+// Of a segment that is no SYN.
+static inline uint32_t scaled_window(const struct flow *f, const struct packet *p, unsigned dir)
+{
+    unsigned scale = (unsigned)f->wscale >> (4 * dir) & 15;
+    return (uint32_t)p->window << (scale > 14 ? 14 : scale);
+}
+
 static uint32_t offered_window(const struct flow *f, const struct packet *p, unsigned dir)
 {
-    unsigned scale = dir == 0 ? f->wscale & 15 : f->wscale >> 4;
-    if (p->tcp_flags & PACKET_SYN)
-        return p->window;
-    return (uint32_t)p->window << (scale > 14 ? 14 : scale);
+    return p->tcp_flags & PACKET_SYN ? p->window : scaled_window(f, p, dir);
 }
 
 bool dialogue_next(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
 {
     struct dialogue *d = &t->dialogues->dialogue[f->dialogue];
     if (!(p->tcp_flags & PACKET_ACK) || p->payload.len != p->payload_wire ||
-        !stream_next(&d->stream, dir, p->seq, p->payload_wire, p->ack, offered_window(f, p, dir)))
+        !stream_next(&d->stream, dir, p->seq, p->payload_wire, p->ack, scaled_window(f, p, dir)))
         return false;
     if (p->payload_wire > 0) {
         d->spoken = true;

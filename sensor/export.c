@@ -146,11 +146,43 @@ static uint64_t fold(uint64_t h, const void *data, size_t len)
     return h;
 }
 
-static uint64_t fold_number(uint64_t h, uint64_t v)
+// FNV-1a's prime to the power of `zeros`, which is what as many octets of zero come to.
+static uint64_t fold_zeros(uint64_t h, unsigned zeros)
 {
-    for (int i = 0; i < 8; i++, v >>= 8)
+    static const uint64_t power[] = {
+        UINT64_C(0x1),
+        UINT64_C(0x100000001b3),
+        UINT64_C(0x366000002e329),
+        UINT64_C(0x8a97b0004e7feab),
+        UINT64_C(0x9ffaac085635bc91),
+        UINT64_C(0xcaee32a7d4f6a63),
+        UINT64_C(0xdc966432edf1c639),
+        UINT64_C(0xc5527b8a51d3d2db),
+        UINT64_C(0x1efac7090aef4a21),
+        UINT64_C(0x936a555d949af613),
+        UINT64_C(0x18a5210383502249),
+        UINT64_C(0x30b961f8212a420b),
+        UINT64_C(0xf54383a05ace38b1),
+        UINT64_C(0x8ff15a7a4c6a54c3),
+        UINT64_C(0x17180cfd8ae0759),
+        UINT64_C(0x21e53a2d2fb67c3b),
+        UINT64_C(0x4efe15c813151841),
+    };
+    return h * power[zeros];
+}
+
+// Eight octets, the lowest first, of which only the lower `octets` are not zero.
+static uint64_t fold_number(uint64_t h, uint64_t v, unsigned octets)
+{
+    for (unsigned i = 0; i < octets; i++, v >>= 8)
         h = (h ^ (v & 0xff)) * 0x100000001b3u;
-    return h;
+    return fold_zeros(h, 8 - octets);
+}
+
+static uint64_t fold_address(uint64_t h, const struct ip_addr *a)
+{
+    size_t n = ip_size(a->family);
+    return fold_zeros(fold(h, a->octet, n), (unsigned)(16 - n));
 }
 
 // Not keyed: two sensors that see a half each must agree. What was known of the sequence numbers at
@@ -159,12 +191,12 @@ static uint64_t hash_of(const struct flow *f, const struct record_flow *r)
 {
     uint64_t h = 0xcbf29ce484222325u;
     h = fold(h, r->realm.name, strlen(r->realm.name));
-    h = fold(h, r->initiator.octet, 16);
-    h = fold(h, r->responder.octet, 16);
-    h = fold_number(h, (uint64_t)r->initiator_port << 32 | (uint64_t)r->responder_port << 8 |
-                           r->ip_proto);
-    h = fold_number(h, f->flags & FLOW_ISN_INITIATOR ? f->isn[0] : 0);
-    return fold_number(h, f->flags & FLOW_HASH_BOTH ? f->isn[1] : 0);
+    h = fold_address(h, &r->initiator);
+    h = fold_address(h, &r->responder);
+    h = fold_number(
+        h, (uint64_t)r->initiator_port << 32 | (uint64_t)r->responder_port << 8 | r->ip_proto, 6);
+    h = fold_number(h, f->flags & FLOW_ISN_INITIATOR ? f->isn[0] : 0, 4);
+    return fold_number(h, f->flags & FLOW_HASH_BOTH ? f->isn[1] : 0, 4);
 }
 
 static void fill_key(struct flow_table *t, struct flow *f, struct record_flow *r)

@@ -92,13 +92,6 @@ uint32_t flow_realm(struct flow_table *t, const struct packet *p)
     return realm;
 }
 
-struct flow_key flow_key_of(struct flow_table *t, const struct packet *p, bool *swapped)
-{
-    struct flow_key k;
-    flow_key_in(t, flow_realm(t, p), p, &k, swapped);
-    return k;
-}
-
 struct ip_addr flow_addr(const struct flow *f, unsigned dir)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};

@@ -166,12 +166,13 @@ void flow_table_free(struct flow_table *t);
 // Where a packet's flow stands: worked out ahead for a batch of packets, so that what they will touch is
 // fetched while others are unwrapped. Changes nothing in the table.
 struct flow_place {
-    struct flow_key key;
-    uint64_t hash;
+    uint64_t hash;   // of its key
     uint64_t number; // of mirror.h
+    uint64_t last;   // of its key: flow_last_word
+    uint32_t realm;  // in `realms`
     uint32_t first;  // flow_fetch: what then stood first in its chain
-    bool swapped;
-    bool known; // the rest is set
+    bool swapped;    // the packet's source is end 1 of the key
+    bool known;      // the rest is set
 };
 
 // First for each packet of a batch, then flow_fetch for each, then flow_packet_at for each.
@@ -226,8 +227,6 @@ static inline uint8_t flow_proto(const struct flow *f)
     return (uint8_t)f->key.realm_and_proto;
 }
 
-// `*swapped`: the packet's source is end 1.
-struct flow_key flow_key_of(struct flow_table *t, const struct packet *p, bool *swapped);
 // Number of the packet's realm in `realms`, 0: the default one. flow_key.h has the rest.
 uint32_t flow_realm(struct flow_table *t, const struct packet *p);
 // A zeroed flow with its key, in the list of its state; evicts when the table is full.

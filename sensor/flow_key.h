@@ -15,38 +15,58 @@ static inline uint64_t flow_hash_words(const struct flow_table *t, const uint64_
     return octets_mix((low + high) ^ word[4], (low ^ secret[4]) + (high << 1));
 }
 
-static inline uint64_t flow_last_word(unsigned port0, unsigned port1, uint32_t realm_and_proto)
+// Ports, realm and protocol of a key as they stand in it, read at once.
+static inline uint64_t flow_last_word(const struct flow_key *k)
 {
-    return (uint64_t)port0 << 48 | (uint64_t)port1 << 32 | realm_and_proto;
+    uint64_t v;
+    _Static_assert(offsetof(struct flow_key, realm_and_proto) ==
+                       offsetof(struct flow_key, port) + 4,
+                   "one word");
+    memcpy(&v, (const uint8_t *)k + offsetof(struct flow_key, port), sizeof v);
+    return v;
 }
 
-// flow_key_of for a packet whose realm is known; returns the key's hash.
-static inline uint64_t flow_key_in(const struct flow_table *t, uint32_t realm,
-                                   const struct packet *p, struct flow_key *out, bool *swapped)
+// The same of a packet whose source is end 1 when it is `turned`.
+static inline uint64_t flow_last_of(const struct packet *p, uint32_t realm, bool turned)
 {
-    // Which end is lower is as good as random: no branch. Any order that both directions share will do;
-    // this one is that of the addresses' octets.
-    uint64_t x[2] = {octets_word(p->addr[0]), octets_word(p->addr[0] + 8)};
-    uint64_t y[2] = {octets_word(p->addr[1]), octets_word(p->addr[1] + 8)};
-    uint64_t xh = __builtin_bswap64(x[0]), xl = __builtin_bswap64(x[1]);
-    uint64_t yh = __builtin_bswap64(y[0]), yl = __builtin_bswap64(y[1]);
-    unsigned px = p->port[0], py = p->port[1];
-    unsigned high = (unsigned)(xh > yh) |
-                    ((unsigned)(xh == yh) &
-                     ((unsigned)(xl > yl) | ((unsigned)(xl == yl) & (unsigned)(px > py))));
-    uint64_t turn = 0 - (uint64_t)high;
-    uint64_t upper = (x[0] ^ y[0]) & turn, lower = (x[1] ^ y[1]) & turn;
-    unsigned ports = (px ^ py) & (unsigned)turn;
-    px ^= ports;
-    py ^= ports;
-    uint32_t last = realm << 8 | p->ip_proto;
-    const uint64_t word[5] = {x[0] ^ upper, x[1] ^ lower, y[0] ^ upper, y[1] ^ lower,
-                              flow_last_word(px, py, last)};
-    memcpy(out->addr, word, sizeof out->addr);
-    out->port[0] = (uint16_t)px;
-    out->port[1] = (uint16_t)py;
-    out->realm_and_proto = last;
-    *swapped = high;
+    uint32_t ports, last = realm << 8 | p->ip_proto, turn = turned * 16u;
+    memcpy(&ports, p->port, sizeof ports);
+    ports = ports << turn | ports >> (-turn & 31);
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? (uint64_t)last << 32 | ports
+                                                     : (uint64_t)ports << 32 | last;
+}
+
+// Is the packet's source end 1 of its key? Any order that both directions share will do; this one is that of
+// the addresses as numbers in memory, and costs no branch but for equal addresses.
+static inline bool flow_turned(const struct packet *p)
+{
+    unsigned __int128 x = (unsigned __int128)octets_word(p->addr[0] + 8) << 64 |
+                          octets_word(p->addr[0]);
+    unsigned __int128 y = (unsigned __int128)octets_word(p->addr[1] + 8) << 64 |
+                          octets_word(p->addr[1]);
+    if (__builtin_expect(x == y, 0))
+        return p->port[0] > p->port[1];
+    return x > y;
+}
+
+// flow_key_of for a packet whose realm is known.
+static inline struct flow_key flow_key_in(uint32_t realm, const struct packet *p, bool turned)
+{
+    struct flow_key k = {.port = {p->port[turned], p->port[!turned]},
+                         .realm_and_proto = realm << 8 | p->ip_proto};
+    memcpy(k.addr[0], p->addr[turned], 16);
+    memcpy(k.addr[1], p->addr[!turned], 16);
+    return k;
+}
+
+// The hash of that key, with `last` of flow_last_of.
+static inline uint64_t flow_hash_in(const struct flow_table *t, const struct packet *p,
+                                    uint64_t last, bool turned)
+{
+    const uint8_t *low = turned ? p->addr[1] : p->addr[0];
+    const uint8_t *high = turned ? p->addr[0] : p->addr[1];
+    const uint64_t word[5] = {octets_word(low), octets_word(low + 8), octets_word(high),
+                              octets_word(high + 8), last};
     return flow_hash_words(t, word);
 }
 
@@ -54,26 +74,44 @@ static inline uint64_t flow_hash(const struct flow_table *t, const struct flow_k
 {
     const uint64_t word[5] = {octets_word(key->addr[0]), octets_word(key->addr[0] + 8),
                               octets_word(key->addr[1]), octets_word(key->addr[1] + 8),
-                              flow_last_word(key->port[0], key->port[1], key->realm_and_proto)};
+                              flow_last_word(key)};
     return flow_hash_words(t, word);
 }
 
-static inline bool flow_same_key(const struct flow_key *x, const struct flow_key *y)
+// Is it the packet's?
+static inline bool flow_is_of(const struct flow_key *k, const struct packet *p, uint64_t last,
+                              bool turned)
 {
-    uint64_t differ = (octets_word(x->addr[0]) ^ octets_word(y->addr[0])) |
-                      (octets_word(x->addr[0] + 8) ^ octets_word(y->addr[0] + 8)) |
-                      (octets_word(x->addr[1]) ^ octets_word(y->addr[1])) |
-                      (octets_word(x->addr[1] + 8) ^ octets_word(y->addr[1] + 8)) |
-                      (uint64_t)(x->port[0] ^ y->port[0]) | (uint64_t)(x->port[1] ^ y->port[1]) |
-                      (x->realm_and_proto ^ y->realm_and_proto);
+    const uint8_t *low = turned ? p->addr[1] : p->addr[0];
+    const uint8_t *high = turned ? p->addr[0] : p->addr[1];
+    uint64_t differ = (octets_word(k->addr[0] + 8) ^ octets_word(low + 8)) |
+                      (octets_word(k->addr[1] + 8) ^ octets_word(high + 8)) |
+                      (octets_word(k->addr[0]) ^ octets_word(low)) |
+                      (octets_word(k->addr[1]) ^ octets_word(high)) | (flow_last_word(k) ^ last);
     return differ == 0;
 }
 
-static inline struct flow *flow_find(struct flow_table *t, const struct flow_key *key,
-                                     uint64_t hash)
+// The flow of a packet that flow_locate has placed.
+static inline struct flow *flow_find(struct flow_table *t, const struct packet *p,
+                                     const struct flow_place *at)
 {
-    uint32_t i = t->head[hash & t->mask];
-    while (i != FLOW_NONE && !flow_same_key(&t->flow[i].key, key))
+    uint32_t i = t->head[at->hash & t->mask];
+    while (i != FLOW_NONE && !flow_is_of(&t->flow[i].key, p, at->last, at->swapped))
         i = t->flow[i].hash_next;
     return i == FLOW_NONE ? NULL : &t->flow[i];
+}
+
+// Where a packet of this realm stands.
+static inline struct flow_place flow_place_in(const struct flow_table *t, uint32_t realm,
+                                              const struct packet *p)
+{
+    bool turned = flow_turned(p);
+    uint64_t last = flow_last_of(p, realm, turned), hash = flow_hash_in(t, p, last, turned);
+    return (struct flow_place){.hash = hash,
+                               .number = mirror_number(p, hash, turned),
+                               .last = last,
+                               .realm = realm,
+                               .first = FLOW_NONE,
+                               .swapped = turned,
+                               .known = true};
 }

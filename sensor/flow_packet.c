@@ -70,12 +70,16 @@ static void look_closer(struct flow_table *t, struct flow *f, const struct packe
 static inline void tell_before_overflow(struct flow_table *t, struct flow *f,
                                         const struct packet *p, unsigned dir)
 {
-    // Coarser, and one comparison each: what passes it is looked at again.
-    unsigned events = (unsigned)f->retransmissions[0] | f->retransmissions[1] | f->duplicates |
-                      f->syn_count | f->watch;
-    if ((f->octets[0] | f->octets[1]) >= TELL_OCTETS || events >= FLOW_WATCHED)
+    // Coarser, and one comparison each: what passes it is looked at again. The four counts stand in a row.
+    uint64_t events;
+    memcpy(&events, (const uint8_t *)f + offsetof(struct flow, retransmissions), sizeof events);
+    if ((f->octets[0] | f->octets[1]) >= TELL_OCTETS ||
+        ((events & UINT64_C(0x8000800080008000)) | f->watch) != 0)
         look_closer(t, f, p, dir);
 }
+
+_Static_assert(offsetof(struct flow, syn_count) == offsetof(struct flow, retransmissions) + 6,
+               "counts in a row");
 
 // Facts of a new flow that hold until its end.
 static void describe(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
@@ -109,7 +113,7 @@ static void counted(struct flow_table *t, struct flow *f, const struct packet *p
 static void tcp_packet(struct flow_table *t, const struct packet *p, const struct flow_place *at)
 {
     bool swapped = at->swapped;
-    struct flow *f = flow_find(t, &at->key, at->hash);
+    struct flow *f = flow_find(t, p, at);
     if (mirror_seen(t->mirror, at->number, p->t_us)) {
         t->stats->duplicates++;
         if (f)
@@ -139,7 +143,8 @@ static void tcp_packet(struct flow_table *t, const struct packet *p, const struc
         }
     }
     if (!f) {
-        f = flow_tcp_new(t, p, &at->key, at->hash, swapped);
+        struct flow_key key = flow_key_in(at->realm, p, swapped);
+        f = flow_tcp_new(t, p, &key, at->hash, swapped);
         if (!f) {
             t->stats->stray_packets++;
             return;
@@ -162,7 +167,7 @@ static void tcp_packet(struct flow_table *t, const struct packet *p, const struc
 static void datagram(struct flow_table *t, const struct packet *p, const struct flow_place *at)
 {
     bool swapped = at->swapped;
-    struct flow *f = flow_find(t, &at->key, at->hash);
+    struct flow *f = flow_find(t, p, at);
     if (mirror_seen(t->mirror, at->number, p->t_us)) {
         t->stats->duplicates++;
         if (f)
@@ -170,7 +175,8 @@ static void datagram(struct flow_table *t, const struct packet *p, const struct 
         return;
     }
     if (!f) {
-        f = flow_new(t, &at->key, at->hash, FLOW_DATAGRAM, p->t_us);
+        struct flow_key key = flow_key_in(at->realm, p, swapped);
+        f = flow_new(t, &key, at->hash, FLOW_DATAGRAM, p->t_us);
         // Who sends first asks, unless it sends from a server's port to another.
         bool answers = flow_is_server_port(p->port[0]) && !flow_is_server_port(p->port[1]);
         if (answers != swapped)
@@ -240,25 +246,16 @@ static void icmp(struct flow_table *t, const struct packet *p)
 {
     struct packet about;
     uint32_t seq;
-    bool swapped;
     t->stats->icmp_packets += p->ip_packets;
     if (!is_unreachable(p) || !quoted(p, &about, &seq))
         return;
-    struct flow_key key = flow_key_of(t, &about, &swapped);
-    struct flow *f = flow_find(t, &key, flow_hash(t, &key));
-    if (f && flow_end(f, swapped) == 0)
+    struct flow_place at = flow_place_in(t, flow_realm(t, &about), &about);
+    struct flow *f = flow_find(t, &about, &at);
+    if (f && flow_end(f, at.swapped) == 0)
         flow_tcp_icmp(t, f, seq, p->t_us);
 }
 
 // ---- Batches.
-
-static void locate(const struct flow_table *t, const struct packet *p, uint32_t realm,
-                   struct flow_place *out)
-{
-    out->hash = flow_key_in(t, realm, p, &out->key, &out->swapped);
-    out->number = mirror_number(t->mirror, p, out->hash);
-    out->known = true;
-}
 
 void flow_locate(const struct flow_table *t, const struct packet *p, struct flow_place *out)
 {
@@ -266,7 +263,8 @@ void flow_locate(const struct flow_table *t, const struct packet *p, struct flow
     out->known = false;
     if ((p->ip_proto != 6 && p->ip_proto != 17) || path_has_realm(p, t->config.realm_layers))
         return;
-    locate(t, p, 0, out);
+    *out = flow_place_in(t, 0, p);
+    mirror_prefetch(t->mirror, out->number);
     __builtin_prefetch(&t->head[out->hash & t->mask]);
 }
 
@@ -292,13 +290,16 @@ bool flow_fetch_dialogue(const struct flow_table *t, const struct packet *p,
     if (place->first == FLOW_NONE)
         return false;
     const struct flow *f = &t->flow[place->first];
-    if (p->tcp_flags & (PACKET_SYN | PACKET_FIN | PACKET_RST))
+    bool turns = p->tcp_flags & (PACKET_SYN | PACKET_FIN | PACKET_RST);
+    if (turns)
         fetch_neighbours(t, f);
-    if (f->state == FLOW_OPEN && f->dialogue == 0)
+    else if (f->state == FLOW_OPEN && f->dialogue == 0)
         return false;
-    // It may be given another deadline, or end.
-    __builtin_prefetch((const char *)f + sizeof *f - 1, 1);
-    wheel_prefetch(t->wheel, place->first);
+    if (turns || f->state != FLOW_OPEN) {
+        // It may be given another deadline, or end.
+        __builtin_prefetch((const char *)f + sizeof *f - 1, 1);
+        wheel_prefetch(t->wheel, place->first);
+    }
     if (f->dialogue == 0)
         return false;
     dialogue_prefetch(t->dialogues, f);
@@ -318,7 +319,7 @@ void flow_packet_at(struct flow_table *t, const struct packet *p, const struct f
         return;
     }
     if (!place->known) {
-        locate(t, p, flow_realm(t, p), &here);
+        here = flow_place_in(t, flow_realm(t, p), p);
         place = &here;
     }
     if (p->ip_proto == 6)

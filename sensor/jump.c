@@ -55,8 +55,28 @@ static bool hold(struct jump *j, const struct source_frame *f)
     return true;
 }
 
+// Nearly always: none of them is far from another, nor from the stream's time.
+static bool together(struct jump *j, const struct source_frame *frame, size_t n)
+{
+    if (!j->begun || n == 0)
+        return false;
+    int64_t first = frame[0].t_us, last = first;
+    for (size_t i = 1; i < n; i++) {
+        int64_t t_us = frame[i].t_us;
+        first = t_us < first ? t_us : first;
+        last = t_us > last ? t_us : last;
+    }
+    if (last - JUMP_US > first || last - JUMP_US > j->now_us)
+        return false;
+    if (last > j->now_us)
+        j->now_us = last;
+    return true;
+}
+
 size_t jump_judge(struct jump *j, struct source_frame *frame, size_t n)
 {
+    if (together(j, frame, n))
+        return n;
     for (size_t i = 0; i + 1 < n; i++)
         settle(j, &frame[i], &frame[i + 1]);
     if (n > 0 && hold(j, &frame[n - 1]))

@@ -11,17 +11,50 @@
 // the counters of retransmissions and packets.
 #pragma once
 
+#include "octets.h"
 #include "packet.h"
 
-struct mirror;
+struct mirror_seen {
+    uint32_t digest;
+    uint32_t t_us; // lower 32 bits
+};
+
+struct mirror {
+    struct mirror_seen *seen;
+    size_t mask;
+    uint32_t window_us;
+};
 
 // `entries`: rounded up to a power of two; should be several times the packets within the window.
 struct mirror *mirror_new(size_t entries, int64_t window_us); // NULL: out of memory
 void mirror_free(struct mirror *m);
-// Remembers the packet; true when the same was there within the window. `tuple` is a hash of its
-// addresses, ports and realm.
-// The packet's number for mirror_seen; fetches the place where it would stand.
-uint64_t mirror_number(const struct mirror *m, const struct packet *p, uint64_t tuple);
-// mirror_repeats with the number that mirror_number gave.
-bool mirror_seen(struct mirror *m, uint64_t number, int64_t t_us);
-bool mirror_repeats(struct mirror *m, const struct packet *p, uint64_t tuple);
+
+// The packet's number for mirror_seen. `tuple` is a hash of its addresses, ports and realm that is the same for
+// both directions, and that nobody outside can work out: so nobody can choose numbers that make two packets
+// look like one. `turned` tells the direction.
+static inline uint64_t mirror_number(const struct packet *p, uint64_t tuple, bool turned)
+{
+    struct packet_marks m = packet_marks(p);
+    bool tcp = p->ip_proto == 6;
+    uint64_t rest = (tcp ? (uint64_t)p->window << 8 | p->tcp_flags : 0) << 1 | turned;
+    uint64_t numbers = tcp ? m.numbers : 0;
+    return octets_mix(m.rest ^ tuple, numbers ^ (tuple << 32 | tuple >> 32)) + rest * (tuple | 1);
+}
+
+// Fetches the place where it would stand.
+static inline void mirror_prefetch(const struct mirror *m, uint64_t number)
+{
+    __builtin_prefetch(&m->seen[number & m->mask], 1);
+}
+
+// Remembers the packet; true when the same was there within the window.
+static inline bool mirror_seen(struct mirror *m, uint64_t number, int64_t t_us)
+{
+    struct mirror_seen *s = &m->seen[number & m->mask];
+    uint32_t digest = (uint32_t)(number >> 32) | 1, now = (uint32_t)t_us;
+    bool repeats = s->digest == digest && now - s->t_us <= m->window_us;
+    // A copy does not prolong the window: the third of three comes when it comes.
+    if (!repeats)
+        *s = (struct mirror_seen){.digest = digest, .t_us = now};
+    return repeats;
+}

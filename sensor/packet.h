@@ -51,21 +51,37 @@ struct packet {
     uint8_t family; // enum ip_family
     uint8_t ip_proto;
     uint8_t ttl;
-    uint8_t ip_packets;  // 1, or the number of fragments
-    uint16_t ip_id;      // IPv4 only, else 0
-    uint32_t ip_octets;  // header included, of all fragments
-    uint8_t addr[2][16]; // source, destination; IPv4 as ::ffff:a.b.c.d
+    uint8_t ip_packets;                     // 1, or the number of fragments
+    _Alignas(uint64_t) uint8_t addr[2][16]; // source, destination; IPv4 as ::ffff:a.b.c.d
 
     uint16_t port[2];
-    uint32_t seq, ack;
     uint16_t window;
-    uint16_t checksum; // as it stands in the packet, never verified: offloading falsifies it
     uint8_t tcp_flags; // enum packet_tcp_flags
     uint8_t icmp_type, icmp_code;
+    // What tells packets of a flow apart, in words that are read at once (packet_marks).
+    _Alignas(uint64_t) uint32_t seq;
+    uint32_t ack;
+    uint16_t ip_id;     // IPv4 only, else 0
+    uint16_t checksum;  // as it stands in the packet, never verified: offloading falsifies it
+    uint32_t ip_octets; // header included, of all fragments
     struct span tcp_options;
     struct span payload;   // captured part; ICMP: the packet quoted in an error
     uint32_t payload_wire; // as it was on the wire
 };
+
+// `seq` and `ack`, and `ip_id`, `checksum` and `ip_octets`, as numbers.
+struct packet_marks {
+    uint64_t numbers, rest;
+};
+
+static inline struct packet_marks packet_marks(const struct packet *p)
+{
+    struct packet_marks m;
+    _Static_assert(offsetof(struct packet, ip_octets) == offsetof(struct packet, seq) + 12,
+                   "two words in a row");
+    memcpy(&m, (const uint8_t *)p + offsetof(struct packet, seq), sizeof m);
+    return m;
+}
 
 static inline uint32_t packet_sliced_octets(const struct packet *p)
 {

@@ -262,11 +262,9 @@ static void settle(struct sensor *s)
     s->batch = 0;
 }
 
-// Unwraps the frame. What it gave waits in the batch, but never beyond the end of its second, nor
-// longer than its octets stand: a joined datagram's until the next fragment.
-static void unwrap(struct sensor *s, const struct source_frame *frame)
+// The first packet, one of another second, or of a time before that of the packet before.
+static __attribute__((noinline)) void move_time(struct sensor *s, int64_t t_us)
 {
-    int64_t t_us = frame->t_us;
     if ((uint64_t)t_us > (uint64_t)TIME_MAX_US)
         t_us = t_us < 0 ? 0 : TIME_MAX_US;
     s->stats.clock_back += s->begun && t_us < s->now_us;
@@ -276,6 +274,17 @@ static void unwrap(struct sensor *s, const struct source_frame *frame)
     } else if (t_us > s->now_us) {
         s->now_us = t_us;
     }
+}
+
+// Unwraps the frame. What it gave waits in the batch, but never beyond the end of its second, nor
+// longer than its octets stand: a joined datagram's until the next fragment.
+static inline void unwrap(struct sensor *s, const struct source_frame *frame)
+{
+    // Before the first packet no time is of the present second.
+    if (frame->t_us >= s->now_us && frame->t_us < s->next_second_us)
+        s->now_us = frame->t_us;
+    else
+        move_time(s, frame->t_us);
     s->stats.packets++;
     s->stats.octets += frame->wire;
     struct packet *p = &s->packet[s->batch];

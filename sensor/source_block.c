@@ -77,42 +77,53 @@ static bool fill(struct source_block *b)
     return true;
 }
 
-// The record at `at`, when it is whole: its length with its header. 0: not whole, or not plain.
-static size_t record(const struct source_block *b, struct source_frame *out)
+// The record that begins at `p`, of which `left` octets are here, when it is whole: its length with its header.
+// 0: not whole, or not plain.
+static inline size_t record(const uint8_t *p, size_t left, uint32_t longest, bool nanoseconds,
+                            struct source_frame *out)
 {
-    const uint8_t *p = b->octet + b->at;
-    size_t left = b->have - b->at;
     if (left < RECORD_HEAD)
         return 0;
     uint32_t seconds = word(p), part = word(p + 4), cap = word(p + 8), len = word(p + 12);
-    if (cap > b->longest || left - RECORD_HEAD < cap || seconds > INT32_MAX ||
-        part >= (b->nanoseconds ? 1000000000u : 1000000u))
+    if (cap > longest || left - RECORD_HEAD < cap || seconds > INT32_MAX ||
+        part >= (nanoseconds ? 1000000000u : 1000000u))
         return 0;
-    *out = (struct source_frame){.t_us = (int64_t)seconds * 1000000 +
-                                         (b->nanoseconds ? part / 1000 : part),
-                                 .linktype = b->linktype,
-                                 .data = span_of(p + RECORD_HEAD, cap),
-                                 .wire = len < cap ? cap : len};
+    out->t_us = (int64_t)seconds * 1000000 + (nanoseconds ? part / 1000 : part);
+    out->data = span_of(p + RECORD_HEAD, cap);
+    out->wire = len < cap ? cap : len;
     return RECORD_HEAD + cap;
+}
+
+// Records from `at` on until one is not whole; returns where that begins.
+static inline __attribute__((always_inline)) size_t records(const struct source_block *b,
+                                                            bool nanoseconds,
+                                                            struct source_frame *out, size_t max,
+                                                            size_t *count)
+{
+    const uint8_t *p = b->octet + b->at, *end = b->octet + b->have;
+    const uint32_t longest = b->longest;
+    const int linktype = b->linktype;
+    size_t n = 0, size;
+    while (n < max && (size = record(p, (size_t)(end - p), longest, nanoseconds, &out[n])) != 0) {
+        out[n++].linktype = linktype;
+        p += size;
+        // The next header is met again in a moment, and so are its frame's.
+        __builtin_prefetch(p);
+        __builtin_prefetch(p + 64);
+    }
+    *count = n;
+    return (size_t)(p - b->octet);
 }
 
 size_t source_block_next(struct source_block *b, struct source_frame *out, size_t max)
 {
-    size_t n = 0;
-    while (n < max) {
-        size_t size = record(b, &out[n]);
-        if (size == 0) {
-            // What was handed out already lies in the buffer: it must not move.
-            if (n > 0 || b->have - b->at >= FRAME_MAX + RECORD_HEAD || !fill(b))
-                break;
-            continue;
-        }
-        b->at += size;
-        b->offset += size;
-        // The next header is met again in a moment, and so are its frame's.
-        __builtin_prefetch(b->octet + b->at);
-        __builtin_prefetch(b->octet + b->at + 64);
-        n++;
+    for (;;) {
+        size_t n,
+            at = b->nanoseconds ? records(b, true, out, max, &n) : records(b, false, out, max, &n);
+        b->offset += at - b->at;
+        b->at = at;
+        // What was handed out already lies in the buffer: it must not move.
+        if (n > 0 || max == 0 || b->have - b->at >= FRAME_MAX + RECORD_HEAD || !fill(b))
+            return n;
     }
-    return n;
 }

@@ -1,54 +1,39 @@
 // The order of delivery: within a direction by sequence number, across the two by acknowledgement.
 // stream_hold.c keeps what cannot be delivered yet. RFC 9293; window scale RFC 7323.
-#include "stream_pool.h"
+#include "stream_next.h"
 
 #include <assert.h>
 
-enum {
-    DIR_BEGUN = 1 << 0,    // `next` is known
-    DIR_SEEN = 1 << 1,     // a segment of this direction was seen
-    DIR_ACKED = 1 << 2,    // `acked` is known
-    DIR_EDGE = 1 << 3,     // `edge` is known
-    DIR_FIN = 1 << 4,      // `fin` is known
-    DIR_FINISHED = 1 << 5, // delivered up to and with the FIN
-    DIR_FLOATS = 1 << 6,   // `next` is the lowest number seen so far
-    DIR_BLIND = 1 << 7,    // was waited for once in vain: the mirror does not show this direction
-};
-
-// Without a known window a segment may lie this far ahead of what was delivered.
-#define AHEAD_MAX (1u << 24)
 // A wait ends after this many times `gap_us` at the latest.
 #define GAP_TIMES 10
 // A floating direction begins at most this far before its first segment.
 #define FLOAT_MAX 65536u
-// Beyond the offered window: window updates overtake data in mirrors.
-#define WINDOW_SLACK 65535u
 
 void stream_begin(struct stream *s, unsigned dir, uint32_t seq, bool seen)
 {
     struct stream_dir *d = &s->dir[dir];
-    if ((d->flags & DIR_BEGUN) && !(d->flags & DIR_FLOATS))
+    if ((d->flags & STREAM_DIR_BEGUN) && !(d->flags & STREAM_DIR_FLOATS))
         return;
     d->next = seq;
-    d->flags &= (uint8_t)~DIR_FLOATS;
-    d->flags |= (uint8_t)(DIR_BEGUN | (seen ? DIR_SEEN : 0));
+    d->flags &= (uint8_t)~STREAM_DIR_FLOATS;
+    d->flags |= (uint8_t)(STREAM_DIR_BEGUN | (seen ? STREAM_DIR_SEEN : 0));
 }
 
 void stream_float(struct stream *s, unsigned dir, uint32_t seq, bool seen)
 {
     stream_begin(s, dir, seq, seen);
-    s->dir[dir].flags |= DIR_FLOATS;
+    s->dir[dir].flags |= STREAM_DIR_FLOATS;
 }
 
 void stream_end(struct stream *s, unsigned dir, uint32_t fin)
 {
     s->dir[dir].fin = fin;
-    s->dir[dir].flags |= DIR_FIN;
+    s->dir[dir].flags |= STREAM_DIR_FIN;
 }
 
 bool stream_floats(const struct stream *s)
 {
-    return (s->dir[0].flags | s->dir[1].flags) & DIR_FLOATS;
+    return (s->dir[0].flags | s->dir[1].flags) & STREAM_DIR_FLOATS;
 }
 
 // The wait for earlier octets is over; what it was for is not what comes next.
@@ -56,32 +41,33 @@ static void settle(struct stream *s)
 {
     if (stream_floats(s))
         s->gap_deadline_us = 0;
-    s->dir[0].flags &= (uint8_t)~DIR_FLOATS;
-    s->dir[1].flags &= (uint8_t)~DIR_FLOATS;
+    s->dir[0].flags &= (uint8_t)~STREAM_DIR_FLOATS;
+    s->dir[1].flags &= (uint8_t)~STREAM_DIR_FLOATS;
 }
 
 bool stream_finished(const struct stream *s, unsigned dir)
 {
-    return s->dir[dir].flags & DIR_FINISHED;
+    return s->dir[dir].flags & STREAM_DIR_FINISHED;
 }
 
 // The other side has acknowledged octets of this direction that were not delivered.
 static bool lags(const struct stream_dir *d)
 {
-    return (d->flags & (DIR_BEGUN | DIR_ACKED | DIR_FLOATS)) == (DIR_BEGUN | DIR_ACKED) &&
+    return (d->flags & (STREAM_DIR_BEGUN | STREAM_DIR_ACKED | STREAM_DIR_FLOATS)) ==
+               (STREAM_DIR_BEGUN | STREAM_DIR_ACKED) &&
            seq_before(d->next, d->acked);
 }
 
 // May a segment with this acknowledgement be delivered before more of the other side is?
 static bool follows(const struct stream_dir *other, bool has_ack, uint32_t ack)
 {
-    return !has_ack || !(other->flags & DIR_BEGUN) || !seq_before(other->next, ack);
+    return !has_ack || !(other->flags & STREAM_DIR_BEGUN) || !seq_before(other->next, ack);
 }
 
 static void finish(struct stream_dir *d)
 {
-    if ((d->flags & DIR_FIN) && !(d->flags & DIR_FINISHED) && d->next == d->fin) {
-        d->flags |= DIR_FINISHED;
+    if ((d->flags & STREAM_DIR_FIN) && !(d->flags & STREAM_DIR_FINISHED) && d->next == d->fin) {
+        d->flags |= STREAM_DIR_FINISHED;
         d->next++;
     }
 }
@@ -149,7 +135,7 @@ static void skip(struct stream *s, unsigned dir, uint32_t to, int64_t t_us,
     struct stream_dir *d = &s->dir[dir];
     uint32_t missing = to - d->next;
     // A FIN that was seen stands inside what is skipped: its place is no octet.
-    if ((d->flags & DIR_FIN) && !seq_before(d->fin, d->next) && seq_before(d->fin, to))
+    if ((d->flags & STREAM_DIR_FIN) && !seq_before(d->fin, d->next) && seq_before(d->fin, to))
         missing = d->fin - d->next;
     d->next += missing;
     if (missing > 0)
@@ -213,34 +199,14 @@ static bool relieve(struct stream *s, struct stream_pool *pool, int64_t t_us,
     return true;
 }
 
-// What the other side acknowledges, and how far the window is open behind it.
-static inline void note_edge(struct stream_dir *other, uint32_t ack, uint32_t window)
-{
-    // An acknowledgement of what cannot have been sent is not believed.
-    if (seq_before(other->next + AHEAD_MAX, ack))
-        return;
-    if (!(other->flags & DIR_ACKED) || seq_before(other->acked, ack))
-        other->acked = ack;
-    if (!(other->flags & DIR_EDGE) || seq_before(other->edge, ack + window))
-        other->edge = ack + window;
-    other->flags |= DIR_ACKED | DIR_EDGE;
-}
-
 static void note_ack(struct stream *s, const struct stream_segment *seg)
 {
     struct stream_dir *other = &s->dir[!seg->dir];
     if (!seg->has_ack)
         return;
-    if (!(other->flags & DIR_BEGUN))
+    if (!(other->flags & STREAM_DIR_BEGUN))
         stream_float(s, !seg->dir, seg->ack, false);
-    note_edge(other, seg->ack, seg->window);
-}
-
-// Does what ends at `end` lie in the window? Old data (retransmissions) lies behind `next`.
-static inline bool inside(const struct stream_dir *d, uint32_t end)
-{
-    uint32_t limit = d->flags & DIR_EDGE ? d->edge + WINDOW_SLACK : d->next + AHEAD_MAX;
-    return (int32_t)(end - d->next) <= 0 || !seq_before(limit, end);
+    stream_note_edge(other, seg->ack, seg->window);
 }
 
 static void wait(struct stream *s, const struct stream_pool *pool, int64_t t_us)
@@ -303,23 +269,6 @@ static void accept(struct stream *s, struct stream_pool *pool, const struct stre
         out->verdict = STREAM_OLD;
 }
 
-bool stream_next(struct stream *s, unsigned dir, uint32_t seq, uint32_t wire, uint32_t ack,
-                 uint32_t window)
-{
-    struct stream_dir *d = &s->dir[dir], *other = &s->dir[!dir];
-    const uint8_t odd = DIR_FIN | DIR_FINISHED | DIR_FLOATS | DIR_BLIND;
-    if (!(d->flags & other->flags & DIR_BEGUN) || ((d->flags | other->flags) & odd) ||
-        (d->head | other->head) != 0 || s->gap_deadline_us != 0 || seq_before(other->next, ack))
-        return false;
-    if (wire > 0 && (seq != d->next || !inside(d, seq + wire)))
-        return false;
-    d->flags |= DIR_SEEN;
-    d->next += wire;
-    note_edge(other, ack, window);
-    s->patience++;
-    return true;
-}
-
 struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
                                   const struct stream_segment *seg, int64_t t_us,
                                   const struct stream_sink *sink)
@@ -334,25 +283,25 @@ struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
         out.verdict = seg->wire > 0 ? STREAM_NEW : STREAM_NOTHING;
         return out;
     }
-    if (!(d->flags & DIR_BEGUN))
+    if (!(d->flags & STREAM_DIR_BEGUN))
         stream_float(s, seg->dir, seg->seq, true);
     // Another one that was sent before the first seen; not a keep-alive.
-    if ((d->flags & DIR_FLOATS) && seg->wire > 1 && seq_before(seg->seq, d->next) &&
+    if ((d->flags & STREAM_DIR_FLOATS) && seg->wire > 1 && seq_before(seg->seq, d->next) &&
         d->next - seg->seq < FLOAT_MAX)
         d->next = seg->seq;
-    if ((seg->wire > 0 || seg->fin) && !inside(d, seg->seq + seg->wire)) {
+    if ((seg->wire > 0 || seg->fin) && !stream_inside(d, seg->seq + seg->wire)) {
         out.verdict = STREAM_OUTSIDE;
         return out;
     }
-    d->flags |= DIR_SEEN;
+    d->flags |= STREAM_DIR_SEEN;
     note_ack(s, seg);
     struct stream_segment used = *seg;
-    if (used.fin && !(d->flags & DIR_FIN) && !seq_before(used.seq + used.wire, d->next)) {
+    if (used.fin && !(d->flags & STREAM_DIR_FIN) && !seq_before(used.seq + used.wire, d->next)) {
         d->fin = used.seq + used.wire;
-        d->flags |= DIR_FIN;
+        d->flags |= STREAM_DIR_FIN;
     }
     // Nothing comes behind a FIN.
-    if ((d->flags & DIR_FIN) && seq_before(d->fin, used.seq + used.wire)) {
+    if ((d->flags & STREAM_DIR_FIN) && seq_before(d->fin, used.seq + used.wire)) {
         used.wire = seq_before(used.seq, d->fin) ? d->fin - used.seq : 0;
         used.data = span_cut(used.data, 0, used.wire);
     }
@@ -361,7 +310,7 @@ struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
     finish(d);
     drain(s, pool, t_us, sink);
     const struct stream_dir *other = &s->dir[!seg->dir];
-    if ((other->flags & (DIR_BLIND | DIR_SEEN)) == DIR_BLIND && lags(other))
+    if ((other->flags & (STREAM_DIR_BLIND | STREAM_DIR_SEEN)) == STREAM_DIR_BLIND && lags(other))
         give_up_acked(s, pool, t_us, sink);
     // When memory runs short nobody waits for what may have been before.
     if (stream_floats(s) && pool->free_count < pool->count / 2) {
@@ -381,8 +330,8 @@ void stream_timeout(struct stream *s, struct stream_pool *pool, int64_t t_us,
                     const struct stream_sink *sink)
 {
     for (unsigned dir = 0; dir < 2; dir++)
-        if (!(s->dir[dir].flags & DIR_SEEN))
-            s->dir[dir].flags |= DIR_BLIND;
+        if (!(s->dir[dir].flags & STREAM_DIR_SEEN))
+            s->dir[dir].flags |= STREAM_DIR_BLIND;
     if (stream_floats(s)) {
         settle(s);
         drain(s, pool, t_us, sink);

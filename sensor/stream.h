@@ -35,6 +35,18 @@ size_t stream_pool_size(const struct stream_pool *p);
 // need not be the first sent. It is held for a moment (`gap_us`), then begins at the lowest sequence
 // number that came; a SYN that the mirror shows late settles it at once.
 
+enum stream_dir_flags {
+    STREAM_DIR_BEGUN = 1 << 0,    // `next` is known
+    STREAM_DIR_SEEN = 1 << 1,     // a segment of this direction was seen
+    STREAM_DIR_ACKED = 1 << 2,    // `acked` is known
+    STREAM_DIR_EDGE = 1 << 3,     // `edge` is known
+    STREAM_DIR_FIN = 1 << 4,      // `fin` is known
+    STREAM_DIR_FINISHED = 1 << 5, // delivered up to and with the FIN
+    STREAM_DIR_FLOATS = 1 << 6,   // `next` is the lowest number seen so far
+    STREAM_DIR_BLIND =
+        1 << 7, // was waited for once in vain: the mirror does not show this direction
+};
+
 struct stream_dir {
     uint32_t next;       // sequence number of the next octet to deliver
     uint32_t acked;      // highest acknowledgement of the other side
@@ -42,7 +54,7 @@ struct stream_dir {
     uint32_t edge;       // right edge of the widest window the other side has offered
     uint32_t fin;        // sequence number of the FIN
     uint32_t head, tail; // held blocks, by sequence number; 0: none
-    uint8_t flags;       // of stream.c
+    uint8_t flags;       // enum stream_dir_flags
 };
 
 struct stream {
@@ -96,13 +108,6 @@ void stream_float(struct stream *s, unsigned dir, uint32_t seq, bool seen);
 void stream_end(struct stream *s, unsigned dir, uint32_t fin);
 // Nothing has been delivered yet, since a direction floats.
 bool stream_floats(const struct stream *s);
-
-// The usual case: a segment without FIN, captured whole, that acknowledges `ack` and offers `window`; nothing
-// is held, floats, is awaited or closed, and it brings the next octets or none, behind all it
-// acknowledges. True: it was dealt with as stream_feed would have, but that its octets are still to be
-// handed out. False: nothing was changed.
-bool stream_next(struct stream *s, unsigned dir, uint32_t seq, uint32_t wire, uint32_t ack,
-                 uint32_t window);
 
 struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
                                   const struct stream_segment *seg, int64_t t_us,

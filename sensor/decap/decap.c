@@ -72,6 +72,14 @@ void decap_init(struct decap *d, struct frag *frag)
         for (const int *l = x->linktypes; l && *l >= 0; l++)
             d->by_linktype[*l] = value;
     }
+    for (unsigned v6 = 0; v6 < 2; v6++) {
+        for (unsigned udp = 0; udp < 2; udp++) {
+            const uint8_t layers[] = {3, (uint8_t)(d->by_linktype[1] - 1),
+                                      (uint8_t)(d->by_ethertype[v6 ? 0x86dd : 0x0800] - 1),
+                                      (uint8_t)(d->by_ip_protocol[udp ? 17 : 6] - 1)};
+            memcpy(d->plain[v6][udp], layers, sizeof layers);
+        }
+    }
     enter(d->by_ethertype, no_ip_ethertypes, NO_IP);
     enter(d->by_ppp, no_ip_ppp, NO_IP);
 }
@@ -194,10 +202,9 @@ struct frag_key decap_frag_key(const struct decap_run *r)
     return key;
 }
 
-// Where only Ethernet's padding was cut off nothing is missing.
-static void note_slicing(struct decap *d, bool cut, enum decap_result result, struct packet *p)
+void decap_note_slicing(struct decap *d, enum decap_result result, struct packet *p)
 {
-    if (cut && (result != DECAP_PACKET || packet_sliced_octets(p) > 0)) {
+    if (result != DECAP_PACKET || packet_sliced_octets(p) > 0) {
         p->has |= PACKET_SLICED;
         d->sliced++;
     }
@@ -227,16 +234,7 @@ enum decap_result decap_layers(struct decap *d, int linktype, struct span frame,
     }
     if (result == DECAP_NO_IP)
         d->no_ip++;
-    note_slicing(d, cap < wire, result, p);
+    if (cap < wire)
+        decap_note_slicing(d, result, p);
     return result;
-}
-
-enum decap_result decap_frame(struct decap *d, int linktype, struct span frame, uint32_t wire,
-                              struct packet *p)
-{
-    uint32_t cap = frame.len < wire ? (uint32_t)frame.len : wire;
-    if (linktype != 1 || !decap_straight(d, frame.data, cap, wire, p))
-        return decap_layers(d, linktype, frame, wire, p);
-    note_slicing(d, cap < wire, DECAP_PACKET, p);
-    return DECAP_PACKET;
 }

@@ -69,6 +69,7 @@ struct decap_descriptor {
 };
 
 #define DECAP_LINKTYPES 512
+#define DECAP_PLAIN     8 // octets from packet.layer_count on that describe a plain frame
 
 // Tables made of the registry, and what unwrapping counts. Valid after decap_init.
 struct decap {
@@ -77,6 +78,7 @@ struct decap {
     uint8_t by_ppp[65536];
     uint8_t by_ip_protocol[256];
     uint8_t by_linktype[DECAP_LINKTYPES];
+    uint8_t plain[2][2][DECAP_PLAIN]; // by IPv6 and UDP: the layers of a frame with nothing between
     struct skipped skipped;
     struct frag *frag; // borrowed; NULL: fragments are counted and not joined
     uint64_t no_ip;
@@ -85,18 +87,29 @@ struct decap {
 
 void decap_init(struct decap *d, struct frag *frag);
 
-// Unwraps one frame into `*p`, whose `t_us` is set by the caller. DECAP_PACKET: `*p` is complete.
-enum decap_result decap_frame(struct decap *d, int linktype, struct span frame, uint32_t wire,
-                              struct packet *p);
-
-// The same, layer by layer, whatever the frame holds: what decap_frame does with frames that
-// decap_straight leaves.
+// Unwraps a frame layer by layer, whatever it holds: what decap_frame does with frames that decap_straight
+// leaves.
 enum decap_result decap_layers(struct decap *d, int linktype, struct span frame, uint32_t wire,
                                struct packet *p);
 // straight.c: `cap` octets of an Ethernet frame that had `wire` (not less). False: not for it, and `*p` is
 // undefined but for t_us.
 bool decap_straight(const struct decap *d, const uint8_t *frame, uint32_t cap, uint32_t wire,
                     struct packet *p);
+
+// A frame was cut. Where only Ethernet's padding was nothing is missing.
+void decap_note_slicing(struct decap *d, enum decap_result result, struct packet *p);
+
+// Unwraps one frame into `*p`, whose `t_us` is set by the caller. DECAP_PACKET: `*p` is complete.
+static inline enum decap_result decap_frame(struct decap *d, int linktype, struct span frame,
+                                            uint32_t wire, struct packet *p)
+{
+    uint32_t cap = frame.len < wire ? (uint32_t)frame.len : wire;
+    if (linktype != 1 || !decap_straight(d, frame.data, cap, wire, p))
+        return decap_layers(d, linktype, frame, wire, p);
+    if (cap < wire)
+        decap_note_slicing(d, DECAP_PACKET, p);
+    return DECAP_PACKET;
+}
 
 // A layer by its registry index.
 const struct decap_descriptor *decap_layer(uint8_t index);

@@ -72,25 +72,20 @@ static uint16_t pppoe(struct walk *w)
     return protocol == 0x0021 ? 0x0800 : 0x86dd;
 }
 
-// What stands between Ethernet and IP.
-static __attribute__((noinline)) uint16_t wrapping(struct walk *w, uint16_t type)
-{
-    type = tags(w, type);
-    return type == 0x8864 ? pppoe(w) : type;
-}
-
 static inline bool tcp(struct packet *p, const uint8_t *at, uint32_t cap, uint32_t wire)
 {
-    uint32_t header = cap < 20 ? 0 : (at[12] >> 4) * 4u;
+    if (cap < 20)
+        return false;
+    uint32_t header = (at[12] >> 4) * 4u;
     if (header < 20 || header > wire)
         return false;
     p->port[0] = be16(at);
     p->port[1] = be16(at + 2);
     p->seq = be32(at + 4);
     p->ack = be32(at + 8);
-    p->tcp_flags = at[13];
     p->window = be16(at + 14);
     p->checksum = be16(at + 16);
+    p->tcp_flags = at[13];
     uint32_t captured = header < cap ? header : cap;
     p->tcp_options = span_of(at + 20, captured - 20);
     p->payload = span_of(at + captured, cap - captured);
@@ -115,27 +110,30 @@ static inline bool udp(const struct decap *d, struct packet *p, const uint8_t *a
     return true;
 }
 
-bool decap_straight(const struct decap *d, const uint8_t *frame, uint32_t cap, uint32_t wire,
-                    struct packet *p)
+// The layers from Ethernet on; between it and IP may stand what wrapping() has noted.
+static inline void note_layers(const struct decap *d, struct packet *p, bool wrapped, uint16_t type)
 {
-    if (cap < 14 + 20)
-        return false;
-    struct walk w = {.decap = d,
-                     .at = frame + 14,
-                     .cap = cap - 14,
-                     .wire = wire - 14,
-                     .has = PACKET_HAS_MAC | PACKET_HAS_IP,
-                     .packet = p};
-    p->layer[0] = (uint8_t)(d->by_linktype[1] - 1);
-    p->layer_count = 1;
-    p->mac = frame;
-    uint16_t type = be16(frame + 12);
-    if (type != 0x0800 && type != 0x86dd)
-        type = wrapping(&w, type);
-    const uint8_t *at = w.at;
+    if (!wrapped) {
+        const uint8_t *plain = d->plain[type == 0x86dd][p->ip_proto == 17];
+        memcpy((uint8_t *)p + offsetof(struct packet, layer_count), plain, DECAP_PLAIN);
+        return;
+    }
+    uint8_t layers = p->layer_count;
+    p->layer[layers] = (uint8_t)(d->by_ethertype[type] - 1);
+    p->layer[layers + 1] = (uint8_t)(d->by_ip_protocol[p->ip_proto] - 1);
+    p->layer_count = (uint8_t)(layers + 2);
+}
+
+// From the IP header on, which stands at `at`; `wrapped`: not right behind Ethernet.
+static inline __attribute__((always_inline)) bool network(const struct decap *d, struct packet *p,
+                                                          const uint8_t *at, uint32_t cap,
+                                                          uint32_t wire, uint16_t type,
+                                                          bool wrapped)
+{
     uint32_t header, total;
+    uint8_t proto;
     if (type == 0x0800) {
-        if (w.cap < 20)
+        if (cap < 20)
             return false;
         header = (at[0] & 15u) * 4;
         total = be16(at + 2);
@@ -144,34 +142,62 @@ bool decap_straight(const struct decap *d, const uint8_t *frame, uint32_t cap, u
         p->family = IP_V4;
         p->ip_id = be16(at + 4);
         p->ttl = at[8];
-        p->ip_proto = at[9];
+        proto = at[9];
         octets_map_v4(p->addr[0], at + 12);
         octets_map_v4(p->addr[1], at + 16);
-    } else if (type == 0x86dd) {
-        if (w.cap < 40 || at[0] >> 4 != 6 || be16(at + 4) == 0)
+    } else {
+        if (cap < 40 || at[0] >> 4 != 6 || be16(at + 4) == 0)
             return false;
         header = 40;
         total = be16(at + 4) + 40u;
         p->family = IP_V6;
         p->ip_id = 0;
         p->ttl = at[7];
-        p->ip_proto = at[6];
+        proto = at[6];
         memcpy(p->addr, at + 8, 32);
-    } else {
-        return false;
     }
-    uint32_t captured = w.cap < total ? w.cap : total;
-    if (total > w.wire || captured < header)
+    uint32_t captured = cap < total ? cap : total;
+    if (total > wire || captured < header)
         return false;
+    p->ip_proto = proto;
     p->ip_octets = total;
-    bool good = p->ip_proto == 6    ? tcp(p, at + header, captured - header, total - header)
-                : p->ip_proto == 17 ? udp(d, p, at + header, captured - header, total - header)
-                                    : false;
-    uint8_t layers = p->layer_count;
-    p->layer[layers] = (uint8_t)(d->by_ethertype[type] - 1);
-    p->layer[layers + 1] = (uint8_t)(d->by_ip_protocol[p->ip_proto] - 1);
-    p->layer_count = (uint8_t)(layers + 2);
     p->ip_packets = 1;
+    note_layers(d, p, wrapped, type);
+    if (proto == 6)
+        return tcp(p, at + header, captured - header, total - header);
+    return proto == 17 && udp(d, p, at + header, captured - header, total - header);
+}
+
+// With tags or PPPoE between Ethernet and IP.
+static __attribute__((noinline)) bool wrapped_frame(const struct decap *d, const uint8_t *frame,
+                                                    uint32_t cap, uint32_t wire, struct packet *p)
+{
+    struct walk w = {.decap = d,
+                     .at = frame + 14,
+                     .cap = cap - 14,
+                     .wire = wire - 14,
+                     .has = PACKET_HAS_MAC | PACKET_HAS_IP,
+                     .packet = p};
+    p->layer[0] = (uint8_t)(d->by_linktype[1] - 1);
+    p->layer_count = 1;
+    uint16_t type = tags(&w, be16(frame + 12));
+    if (type == 0x8864)
+        type = pppoe(&w);
     p->has = w.has;
-    return good;
+    return (type == 0x0800 || type == 0x86dd) && network(d, p, w.at, w.cap, w.wire, type, true);
+}
+
+bool decap_straight(const struct decap *d, const uint8_t *frame, uint32_t cap, uint32_t wire,
+                    struct packet *p)
+{
+    if (cap < 14 + 20)
+        return false;
+    uint16_t type = be16(frame + 12);
+    p->mac = frame;
+    p->has = PACKET_HAS_MAC | PACKET_HAS_IP;
+    if (type == 0x0800)
+        return network(d, p, frame + 14, cap - 14, wire - 14, 0x0800, false);
+    if (type == 0x86dd)
+        return network(d, p, frame + 14, cap - 14, wire - 14, 0x86dd, false);
+    return wrapped_frame(d, frame, cap, wire, p);
 }

@@ -173,9 +173,24 @@ static const struct phrase *const by_letter[26] = {
     ['w' - 'a'] = with_w, ['x' - 'a'] = with_x, ['z' - 'a'] = with_z,
 };
 
+// Letters and digits.
+static const bool word_octet[256] = {
+    ['0'] = true, ['1'] = true, ['2'] = true, ['3'] = true, ['4'] = true, ['5'] = true,
+    ['6'] = true, ['7'] = true, ['8'] = true, ['9'] = true, ['A'] = true, ['B'] = true,
+    ['C'] = true, ['D'] = true, ['E'] = true, ['F'] = true, ['G'] = true, ['H'] = true,
+    ['I'] = true, ['J'] = true, ['K'] = true, ['L'] = true, ['M'] = true, ['N'] = true,
+    ['O'] = true, ['P'] = true, ['Q'] = true, ['R'] = true, ['S'] = true, ['T'] = true,
+    ['U'] = true, ['V'] = true, ['W'] = true, ['X'] = true, ['Y'] = true, ['Z'] = true,
+    ['a'] = true, ['b'] = true, ['c'] = true, ['d'] = true, ['e'] = true, ['f'] = true,
+    ['g'] = true, ['h'] = true, ['i'] = true, ['j'] = true, ['k'] = true, ['l'] = true,
+    ['m'] = true, ['n'] = true, ['o'] = true, ['p'] = true, ['q'] = true, ['r'] = true,
+    ['s'] = true, ['t'] = true, ['u'] = true, ['v'] = true, ['w'] = true, ['x'] = true,
+    ['y'] = true, ['z'] = true,
+};
+
 static bool is_word_octet(uint8_t o)
 {
-    return (uint8_t)(o - '0') < 10 || (uint8_t)((o | 0x20) - 'a') < 26;
+    return word_octet[o];
 }
 
 static void note(struct blocklist_finding *b, uint8_t kind)
@@ -273,12 +288,12 @@ static bool begins(struct span s, const char *phrase)
 void blocklist_look(struct blocklist_finding *b, struct span text, const struct ip_addr *client)
 {
     size_t known = 0; // up to here stands a phrase that was found: its words begin no other
-    for (size_t i = 0; i < text.len;) {
+    for (size_t i = 0;;) {
         // Every phrase begins a word, but for labels inside a name, where a dot or hyphen stands.
-        if (!is_word_octet(text.data[i])) {
+        while (i < text.len && !is_word_octet(text.data[i]))
             i++;
-            continue;
-        }
+        if (i == text.len)
+            break;
         unsigned letter = (text.data[i] | 0x20u) - 'a';
         const struct phrase *p = i >= known && letter < 26 ? by_letter[letter] : NULL;
         if (text.data[i] <= '9')

@@ -43,6 +43,7 @@ void proto_set_app(struct proto_flow *f, uint8_t app, uint8_t app_source)
     if (f->depth <= 1) {
         f->app = app;
         f->app_source = app_source;
+        f->named = true;
         return;
     }
     const struct proto_descriptor *below = f->stack[f->depth - 2].proto;
@@ -69,6 +70,7 @@ static bool push(struct proto_flow *f, struct proto_pool *pool, const struct pro
     f->stack[f->depth].proto = d;
     f->stack[f->depth].state = state;
     f->depth++;
+    f->overheard |= d->passed != NULL;
     if (d->open)
         d->open(f, state, t_us);
     return true;
@@ -161,7 +163,8 @@ void proto_feed(struct proto_flow *f, struct proto_pool *pool, enum proto_side s
     if (data.len == 0 || !listening(f, pool, t_us))
         return;
     uint8_t top = (uint8_t)(f->depth - 1);
-    tell_passed(f, 0, f->deaf ? f->depth : top, side, data);
+    if (f->overheard)
+        tell_passed(f, 0, f->deaf ? f->depth : top, side, data);
     if (!f->deaf)
         f->stack[top].proto->feed(f, f->stack[top].state, side, data, t_us);
 }
@@ -248,8 +251,12 @@ struct keyed_hash proto_hash_of(struct proto_flow *f, enum keyed_hash_kind kind,
 
 void proto_hash(struct proto_flow *f, enum keyed_hash_kind kind, struct span name)
 {
+    proto_hash_note(f, proto_hash_of(f, kind, name));
+}
+
+void proto_hash_note(struct proto_flow *f, struct keyed_hash h)
+{
     struct proto_result *r = proto_result(f);
-    struct keyed_hash h = proto_hash_of(f, kind, name);
     for (uint8_t i = 0; i < r->hash_count; i++)
         if (r->hash[i].kind == h.kind && r->hash[i].value == h.value)
             return;

@@ -62,12 +62,14 @@ struct proto_flow {
         const struct proto_descriptor *proto;
         void *state;
     } stack[PROTO_DEPTH_MAX];
-    uint8_t depth;            // trackers on the stack
-    uint8_t app;              // enum record_app: what the flow is now said to be
-    uint8_t app_source;       // enum record_app_source
-    bool decided;             // identification is over (app may still be unknown)
-    uint8_t ident_calls;      // of nDPI, at most two
-    uint16_t ndpi_protocol;   // nDPI's number when it was asked and knew; 0 else
+    uint8_t depth;          // trackers on the stack
+    uint8_t app;            // enum record_app: what the flow is now said to be
+    uint8_t app_source;     // enum record_app_source
+    bool decided;           // identification is over (app may still be unknown)
+    bool overheard;         // some tracker, now or before, asked what passes over it
+    bool named;             // `app`, its source or nDPI's number changed; the flow layer clears it
+    uint8_t ident_calls;    // of nDPI, at most two
+    uint16_t ndpi_protocol; // nDPI's number when it was asked and knew; 0 else
     struct proto_result *out; // made at the first thing worth saying; NULL before
 };
 
@@ -161,6 +163,8 @@ bool proto_report(struct proto_flow *f, struct record_flow *out);
 // the pool is empty, which is counted). Never NULL.
 struct proto_result *proto_result(struct proto_flow *f);
 void proto_hash(struct proto_flow *f, enum keyed_hash_kind kind, struct span name);
+// The same for a hash that proto_hash_of gave.
+void proto_hash_note(struct proto_flow *f, struct keyed_hash hash);
 // The hash alone, which goes into no record by itself.
 struct keyed_hash proto_hash_of(struct proto_flow *f, enum keyed_hash_kind kind, struct span name);
 // From the next octet on the dialogue belongs to `next`, on top of the present tracker (which sees

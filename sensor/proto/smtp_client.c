@@ -70,19 +70,29 @@ static bool feed_dot(const struct feed *f, uint8_t o)
     }
 }
 
-// Content up to and with the next LF. Returns the octets used.
+// Content up to where a dot may end it: behind an LF that a dot follows, or may follow in what comes next.
+// Returns the octets used.
 static size_t feed_body(const struct feed *f, struct span data)
 {
     struct smtp_client *c = f->c;
+    if (c->dot != SMTP_DOT_MID && feed_dot(f, data.data[0]))
+        return 1;
     if (c->dot != SMTP_DOT_MID)
-        return feed_dot(f, data.data[0]) ? 1 : 0;
-    const uint8_t *lf = memchr(data.data, '\n', data.len);
-    size_t used = lf ? (size_t)(lf - data.data) + 1 : data.len;
-    if (lf) {
-        c->bol_bare = used > 1 ? data.data[used - 2] != '\r' : !c->last_cr;
-        c->dot = SMTP_DOT_BOL;
-    } else {
-        c->last_cr = data.data[used - 1] == '\r';
+        return 0;
+    size_t used = 0;
+    for (;;) {
+        const uint8_t *lf = memchr(data.data + used, '\n', data.len - used);
+        if (!lf) {
+            used = data.len;
+            c->last_cr = data.data[used - 1] == '\r';
+            break;
+        }
+        used = (size_t)(lf - data.data) + 1;
+        if (used == data.len || data.data[used] == '.') {
+            c->bol_bare = used > 1 ? data.data[used - 2] != '\r' : !c->last_cr;
+            c->dot = SMTP_DOT_BOL;
+            break;
+        }
     }
     tell(f, SMTP_CLIENT_CONTENT, used);
     return used;

@@ -5,25 +5,42 @@ struct verb {
     const char *name;
     uint8_t verb;
     const char
-        *keyword; // what must follow, "" for an argument of any kind, NULL for nothing needed
+        *keyword;  // what must follow, "" for an argument of any kind, NULL for nothing needed
+    uint32_t four; // its first four letters, as first_four reads them
+    uint8_t len;
 };
 
+#define FOUR(a, b, c, d)                                                                   \
+    ((uint32_t)((a)&0xdf) << 24 | (uint32_t)((b)&0xdf) << 16 | (uint32_t)((c)&0xdf) << 8 | \
+     (uint32_t)((d)&0xdf))
+#define VERB(name, verb, keyword)                                                               \
+    {                                                                                           \
+        name, verb, keyword, FOUR((name)[0], (name)[1], (name)[2], (name)[3]), sizeof(name) - 1 \
+    }
+
+// Case does not count; fewer than four are no verb.
+static uint32_t first_four(const uint8_t *p, size_t len)
+{
+    return len < 4 ? 0 : FOUR(p[0], p[1], p[2], p[3]);
+}
+
+// The most usual first.
 static const struct verb verbs[] = {
-    {"HELO", SMTP_HELO, NULL},         {"EHLO", SMTP_EHLO, NULL},
-    {"LHLO", SMTP_LHLO, NULL},         {"MAIL", SMTP_MAIL, "FROM"},
-    {"RCPT", SMTP_RCPT, "TO"},         {"DATA", SMTP_DATA, NULL},
-    {"BDAT", SMTP_BDAT, ""},           {"AUTH", SMTP_AUTH, ""},
-    {"STARTTLS", SMTP_STARTTLS, NULL}, {"RSET", SMTP_RSET, NULL},
-    {"QUIT", SMTP_QUIT, NULL},         {"NOOP", SMTP_NOOP, NULL},
-    {"VRFY", SMTP_VRFY, ""},           {"EXPN", SMTP_EXPN, ""},
-    {"HELP", SMTP_HELP, NULL},         {"XCLIENT", SMTP_XCLIENT, ""},
-    {"XFORWARD", SMTP_XFORWARD, ""},   {"ETRN", SMTP_OTHER, ""},
-    {"TURN", SMTP_TURN, NULL},         {"ATRN", SMTP_TURN, NULL},
-    {"SEND", SMTP_OTHER, "FROM"},      {"SOML", SMTP_OTHER, "FROM"},
-    {"SAML", SMTP_OTHER, "FROM"},      {"BURL", SMTP_OTHER, ""},
-    {"XEXCH50", SMTP_OTHER, ""},       {"X-EXPS", SMTP_OTHER, ""},
-    {"XADR", SMTP_OTHER, ""},          {"XSTA", SMTP_OTHER, ""},
-    {"X-LINK2STATE", SMTP_OTHER, ""},  {"VERB", SMTP_OTHER, NULL},
+    VERB("MAIL", SMTP_MAIL, "FROM"),       VERB("RCPT", SMTP_RCPT, "TO"),
+    VERB("DATA", SMTP_DATA, NULL),         VERB("QUIT", SMTP_QUIT, NULL),
+    VERB("EHLO", SMTP_EHLO, NULL),         VERB("HELO", SMTP_HELO, NULL),
+    VERB("STARTTLS", SMTP_STARTTLS, NULL), VERB("RSET", SMTP_RSET, NULL),
+    VERB("LHLO", SMTP_LHLO, NULL),         VERB("BDAT", SMTP_BDAT, ""),
+    VERB("AUTH", SMTP_AUTH, ""),           VERB("NOOP", SMTP_NOOP, NULL),
+    VERB("VRFY", SMTP_VRFY, ""),           VERB("EXPN", SMTP_EXPN, ""),
+    VERB("HELP", SMTP_HELP, NULL),         VERB("XCLIENT", SMTP_XCLIENT, ""),
+    VERB("XFORWARD", SMTP_XFORWARD, ""),   VERB("ETRN", SMTP_OTHER, ""),
+    VERB("TURN", SMTP_TURN, NULL),         VERB("ATRN", SMTP_TURN, NULL),
+    VERB("SEND", SMTP_OTHER, "FROM"),      VERB("SOML", SMTP_OTHER, "FROM"),
+    VERB("SAML", SMTP_OTHER, "FROM"),      VERB("BURL", SMTP_OTHER, ""),
+    VERB("XEXCH50", SMTP_OTHER, ""),       VERB("X-EXPS", SMTP_OTHER, ""),
+    VERB("XADR", SMTP_OTHER, ""),          VERB("XSTA", SMTP_OTHER, ""),
+    VERB("X-LINK2STATE", SMTP_OTHER, ""),  VERB("VERB", SMTP_OTHER, NULL),
 };
 
 static bool is_blank(uint8_t o)
@@ -41,12 +58,16 @@ static struct span skip_blanks(struct span s)
 
 struct span smtp_word(struct span *text)
 {
-    size_t n = 0;
-    while (n < text->len && !is_blank(text->data[n]))
-        n++;
-    struct span word = span_cut(*text, 0, n);
-    *text = skip_blanks(span_cut(*text, n, text->len));
-    return word;
+    const uint8_t *at = text->data, *begin = at, *end = at + text->len;
+    if (text->len == 0)
+        return (struct span){0};
+    while (at < end && !is_blank(*at))
+        at++;
+    const uint8_t *behind = at;
+    while (at < end && is_blank(*at))
+        at++;
+    *text = span_of(at, (size_t)(end - at));
+    return span_of(begin, (size_t)(behind - begin));
 }
 
 static struct span trim_end(struct span s)
@@ -65,12 +86,12 @@ struct smtp_command smtp_command_parse(struct span line)
         return c;
     }
     struct span word = smtp_word(&rest);
-    uint8_t second = word.len > 1 ? word.data[1] & 0xdf : 0;
+    uint32_t four = first_four(word.data, word.len);
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        // The first two letters tell nearly all of them apart.
         const char *name = verbs[i].name;
-        if ((word.data[0] & 0xdf) != (name[0] & 0xdf) || second != (name[1] & 0xdf) ||
-            !span_equal_text(word, name))
+        // The first four letters tell nearly all of them apart, and are all that most have.
+        if (four != verbs[i].four || word.len != verbs[i].len ||
+            (word.len > 4 && !span_equal_text(word, name)))
             continue;
         const char *keyword = verbs[i].keyword;
         c.verb = verbs[i].verb;
@@ -96,6 +117,9 @@ bool smtp_command_looks_like(struct span text)
 static struct span bracketed(struct span s, bool *complete)
 {
     bool quoted = false;
+    const uint8_t *end = s.len ? memchr(s.data, '>', s.len) : NULL;
+    if (end && !memchr(s.data, '"', (size_t)(end - s.data)))
+        return span_cut(s, 0, (size_t)(end - s.data));
     for (size_t i = 0; i < s.len; i++) {
         if (s.data[i] == '\\' && quoted)
             i++;
@@ -140,6 +164,8 @@ bool smtp_path_parse(struct span args, struct smtp_path *out)
     size_t at = p.address.len;
     for (size_t i = 0; i < p.address.len; i++) {
         uint8_t o = p.address.data[i];
+        if (o > '@' || (o > '%' && o < '@')) // nearly all
+            continue;
         if (o == '@') {
             p.routed = p.routed || at < p.address.len;
             at = i;

@@ -20,10 +20,10 @@ static void count_helo(const struct smtp_at *at, const struct smtp_command *c, b
         return;
     r->helo_is_literal = literal;
     const struct ip_addr *server = &at->f->addr[1 - s->client_side];
-    uint64_t hash = proto_hash_of(at->f, KEYED_HASH_HELO, name).value;
+    struct keyed_hash hash = proto_hash_of(at->f, KEYED_HASH_HELO, name);
     r->helo_is_peer = (addr.family != IP_NONE && ip_equal(&addr, server)) ||
-                      (s->server_name != 0 && hash == s->server_name);
-    proto_hash(at->f, KEYED_HASH_HELO, name);
+                      (s->server_name != 0 && hash.value == s->server_name);
+    proto_hash_note(at->f, hash);
 }
 
 // Half an address would be another recipient's hash.

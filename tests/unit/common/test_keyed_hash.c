@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -51,6 +52,26 @@ static void known_values(void **state)
         assert_int_equal(h.kind, cases[i].kind);
         assert_int_equal(h.key_id, 9);
         assert_true(h.value == cases[i].value);
+    }
+}
+
+// Each length, held against libsodium's SipHash of the kind and the lowered name.
+static void as_libsodium(void **state)
+{
+    (void)state;
+    struct keyed_hash_key key = counting_key();
+    uint8_t name[80], text[1 + sizeof name], digest[crypto_shorthash_BYTES];
+    for (size_t i = 0; i < sizeof name; i++)
+        name[i] = (uint8_t)(i * 37 + 11);
+    for (size_t len = 0; len <= sizeof name; len++) {
+        text[0] = KEYED_HASH_SENDER;
+        for (size_t i = 0; i < len; i++)
+            text[1 + i] = name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20 : name[i];
+        crypto_shorthash(digest, text, 1 + len, key.name_key);
+        uint64_t value = 0;
+        for (size_t i = 0; i < sizeof digest; i++)
+            value = value << 8 | digest[i];
+        assert_true(keyed_hash(&key, KEYED_HASH_SENDER, span_of(name, len)).value == value);
     }
 }
 
@@ -180,13 +201,10 @@ static void key_file_permissions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known_values),
-        cmocka_unit_test(lowers_ascii_only),
-        cmocka_unit_test(derived_key),
-        cmocka_unit_test(replay_key),
-        cmocka_unit_test(text_hash),
-        cmocka_unit_test(key_file),
-        cmocka_unit_test(key_file_permissions),
+        cmocka_unit_test(known_values),      cmocka_unit_test(as_libsodium),
+        cmocka_unit_test(lowers_ascii_only), cmocka_unit_test(derived_key),
+        cmocka_unit_test(replay_key),        cmocka_unit_test(text_hash),
+        cmocka_unit_test(key_file),          cmocka_unit_test(key_file_permissions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

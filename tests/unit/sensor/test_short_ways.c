@@ -123,9 +123,8 @@ static unsigned taken[2];
 
 static void note_taken(const struct packet *p)
 {
-    bool swapped;
-    struct flow_key key = flow_key_of(way[0].table, p, &swapped);
-    const struct flow *f = flow_find(way[0].table, &key, flow_hash(way[0].table, &key));
+    struct flow_place at = flow_place_in(way[0].table, flow_realm(way[0].table, p), p);
+    const struct flow *f = flow_find(way[0].table, p, &at);
     if (f && flow_tcp_open(f, p))
         taken[f->dialogue != 0]++;
 }

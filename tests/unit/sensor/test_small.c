@@ -102,6 +102,11 @@ static struct packet packet(int64_t t_us, uint16_t id, uint32_t seq)
         .t_us = t_us, .ip_proto = 6, .ip_id = id, .seq = seq, .ip_octets = 40, .port = {1, 2}};
 }
 
+static bool mirror_repeats(struct mirror *m, const struct packet *p, uint64_t tuple)
+{
+    return mirror_seen(m, mirror_number(p, tuple, false), p->t_us);
+}
+
 static void test_mirror(void **state)
 {
     (void)state;
@@ -117,6 +122,21 @@ static void test_mirror(void **state)
     struct packet other = packet(p.t_us, 2, 100); // a retransmission
     assert_false(mirror_repeats(m, &other, 42));
     assert_false(mirror_repeats(m, &p, 43)); // another connection
+    // What tells packets of one connection apart. (The table's hash has all its bits.)
+    const uint64_t tuple = UINT64_C(0x9e3779b97f4a7c15);
+    for (unsigned i = 0; i < 8; i++) {
+        struct packet one = packet(p.t_us, (uint16_t)(100 + i), 500), two = one;
+        two.seq += i == 0;
+        two.ack += i == 1;
+        two.ip_id = (uint16_t)(two.ip_id + (i == 2 ? 1000 : 0));
+        two.checksum ^= i == 3;
+        two.ip_octets += i == 4;
+        two.window ^= i == 5;
+        two.tcp_flags ^= i == 6 ? PACKET_PSH : 0;
+        assert_false(mirror_repeats(m, &one, tuple));
+        assert_false(mirror_seen(m, mirror_number(&two, tuple, i == 7), two.t_us));
+        assert_true(mirror_repeats(m, &one, tuple));
+    }
     // The lower half of the time wraps.
     p = packet((INT64_C(1) << 32) - 10, 9, 9);
     assert_false(mirror_repeats(m, &p, 1));
