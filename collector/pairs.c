@@ -286,8 +286,10 @@ void pairs_advance(struct pairs *p, int64_t watermark_ms)
 
 // ---- Records
 
-// Somebody tells the whole flow: the halves of it that still wait are not needed.
-static void drop_held(struct pairs *p, uint64_t key)
+// Somebody tells the whole flow from `minute` on: halves of it that another told of that time are not needed. What
+// the same sensor told before goes on first (the SYN alone, when the minute ended behind it), and so does what is of
+// an earlier minute.
+static void settle_held(struct pairs *p, uint64_t key, int process, int64_t minute)
 {
     struct held **link = &p->first;
     struct held *any = *bucket_of(p, key);
@@ -300,11 +302,35 @@ static void drop_held(struct pairs *p, uint64_t key)
             continue;
         }
         unhold(p, link);
+        if (h->process == process || h->minute < minute) {
+            release(p, h);
+            continue;
+        }
         p->stats.twice++;
         free(h);
     }
     if (any)
         p->last = link;
+}
+
+// Has nobody but this one told of the flow?
+static bool is_alone(const struct known *k, int process)
+{
+    return (k->owner[0] < 0 || k->owner[0] == process) &&
+           (k->owner[1] < 0 || k->owner[1] == process);
+}
+
+// Of a flow whose beginning went on as a half, under the name that halves have.
+static void give_rest(struct pairs *p, const struct known *k, const struct record_flow *f,
+                      int process, uint64_t key)
+{
+    if (!k->told) {
+        p->give(f, process, p->ctx);
+        return;
+    }
+    struct record_flow named = *f;
+    named.flow_hash = key;
+    p->give(&named, process, p->ctx);
 }
 
 void pairs_take(struct pairs *p, const struct record_flow *f, int process, bool wait)
@@ -320,15 +346,15 @@ void pairs_take(struct pairs *p, const struct record_flow *f, int process, bool 
     bool free_now = k->owner[0] < 0 && k->owner[1] < 0;
     bool mine = k->owner[0] == process && k->owner[1] == process;
     if (half == WHOLE) {
-        // Halves that were counted already keep the flow: it counts once.
-        if (!free_now && !mine && (k->told || (k->owner[0] == k->owner[1]))) {
+        // Halves of others that were counted already keep the flow: it counts once.
+        if (!is_alone(k, process) && (k->told || (k->owner[0] == k->owner[1]))) {
             p->stats.twice++;
             return;
         }
         if (!mine && !free_now)
-            drop_held(p, key);
+            settle_held(p, key, process, f->start_ms / 60000);
         k->owner[0] = k->owner[1] = (int16_t)process;
-        p->give(f, process, p->ctx);
+        give_rest(p, k, f, process, key);
         return;
     }
     int d = half == HALF_INITIATOR ? 0 : 1;

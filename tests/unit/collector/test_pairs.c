@@ -226,6 +226,51 @@ static void halves_and_a_whole(void **state)
 }
 
 // Eight flows in a row that two sensors saw 3 s apart; then the clocks are right again.
+// The SYN just before the minute's end, and all else behind it: one sensor's half and whole are one flow, whether the
+// half has gone on when the whole comes or not, and whatever another sensor tells of it.
+static void a_half_that_becomes_whole(void **state)
+{
+    (void)state;
+    for (int gone = 0; gone < 2; gone++) {
+        for (int other = 0; other < 2; other++) {
+            struct out o = {.count = 0};
+            struct pairs *p = pairs_new(1024, take, &o);
+            struct record_flow syn = half(flow(1, RECORD_START, 59900, 59900), 0, 1, 60, 0, 0);
+            struct record_flow rest = flow(1, RECORD_OUTCOME | RECORD_END, 60100, 62000);
+            rest.handshake = RECORD_HANDSHAKE_ESTABLISHED;
+            pairs_take(p, &syn, 0, true);
+            if (other)
+                pairs_take(p, &syn, 1, true);
+            if (gone)
+                pairs_advance(p, T0 + 60000);
+            pairs_take(p, &rest, 0, true);
+            if (other)
+                pairs_take(p, &rest, 1, true);
+            pairs_advance(p, INT64_MAX);
+            assert_int_equal(o.count, 2);
+            assert_int_equal(o.flow[0].flags, RECORD_START);
+            assert_int_equal(o.flow[0].octets[0], 60);
+            assert_int_equal(o.flow[1].flags, RECORD_OUTCOME | RECORD_END);
+            assert_int_equal(o.flow[1].flow_hash, o.flow[0].flow_hash);
+            assert_int_equal(pairs_stats(p)->twice, other ? 2 : 0);
+            pairs_free(p);
+        }
+    }
+    // Another's half of the minute that is told whole says nothing new; of the minute before it does.
+    for (int before = 0; before < 2; before++) {
+        struct out o = {.count = 0};
+        struct pairs *p = pairs_new(1024, take, &o);
+        struct record_flow one = half(flow(1, RECORD_START, 1000, 2000), 1, 1, 60, 0, 0);
+        struct record_flow rest = flow(1, RECORD_END, before ? 61000 : 1000, 62000);
+        pairs_take(p, &one, 1, true);
+        pairs_take(p, &rest, 0, true);
+        pairs_advance(p, INT64_MAX);
+        assert_int_equal(o.count, before ? 2 : 1);
+        assert_int_equal(o.process[before], 0);
+        pairs_free(p);
+    }
+}
+
 static void clocks(void **state)
 {
     (void)state;
@@ -273,6 +318,7 @@ int main(void)
         cmocka_unit_test(handshakes_of_halves),
         cmocka_unit_test(halves_over_minutes),
         cmocka_unit_test(halves_and_a_whole),
+        cmocka_unit_test(a_half_that_becomes_whole),
         cmocka_unit_test(clocks),
         cmocka_unit_test(a_full_table),
     };
