@@ -184,20 +184,20 @@ older() {
     cmp before after
     # One by its name; and one whose earlier time the journal has not: unknown then, not silent.
     rm "${file[0]}"
-    run -0 "$postern" series rebuild --key "${name//_//}" -d rrd -j journal
+    run -0 --separate-stderr "$postern" series rebuild --key "${name//_//}" -d rrd -j journal
     [[ $output == "1 of 1 series are made anew"* ]]
     rm -r rrd.old
     all rrd >after
     cmp before after
     head -c 17280 /dev/zero | sed 's/\x00\x00\x00\x00/\x00\x00\x00\x3c/g' >rrd/coverage/20260301.cov
-    run -0 "$postern" series rebuild --key "${name//_//}" -d rrd -j journal
+    run -0 --separate-stderr "$postern" series rebuild --key "${name//_//}" -d rrd -j journal
     [[ $output == *"before the journal begins is unknown"* ]]
     "$postern" series export "${name//_//}" -d rrd --from 2026-03-01T20:00:00Z --to 2026-03-01T21:00:00Z >early
     [ "$(grep -c 'Z,0,0,0,,,' early)" -eq 60 ]
     rm -r rrd.old
-    run -0 "$postern" series rebuild --key 203.0.113.200 -d rrd -j journal
+    run -0 --separate-stderr "$postern" series rebuild --key 203.0.113.200 -d rrd -j journal
     [[ $output == *"the journal has nothing of it"* ]]
-    run -0 "$postern" series rebuild --faulty -d rrd -j journal
+    run -0 --separate-stderr "$postern" series rebuild --faulty -d rrd -j journal
     [[ $output == "no series with faults" ]]
 }
 
