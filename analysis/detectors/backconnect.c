@@ -410,9 +410,9 @@ static size_t evaluate_behind(const struct backconnect_state *s, bool hosted,
         out->evidence.first_ms = out->evidence.last_ms;
     snprintf(
         out->evidence.sentence, sizeof out->evidence.sentence,
-        "Of %.0f destinations opened beside a long flow%s in an hour, %.0f within 300 ms of data "
-        "that came down it (chance gives %.0f), in about %.0f networks: it carries for "
-        "somebody else.",
+        "Of %.0f times that destinations were opened beside a long flow%s in an hour, %.0f within "
+        "300 ms of data that came down it (chance gives %.0f), in about %.0f networks: it carries "
+        "for somebody else.",
         (double)b->opened, hosted ? " to a hosting network" : "", (double)b->behind,
         (double)b->expected, networks(b));
     return 1;
