@@ -285,6 +285,12 @@ static int run(const struct daemon *d, const struct proposal *p, const char *jou
         if (from_ms != 0)
             journal_reader_skip_to(f.reader, from_ms / 60000);
         int rc = replay(d, p, overrides, &f, flags);
+        if (f.last_ms < from_ms) {
+            char text[TIME_TEXT_MAX];
+            log_warning("%s: holds nothing from %s on; give an earlier --from", journal,
+                        time_format(from_ms, text));
+            f.last_ms = from_ms;
+        }
         *out = rc == 0 ? answer(d, p, &f, flags, from_ms) : NULL;
         if (!*out) {
             log_error("%s: %s", journal, strerror(rc ? -rc : ENOMEM));

@@ -195,3 +195,13 @@ YAML
         jq -r 'select(.digests) | .party as $p | .digests[] | select(.carrier_opened) | $p' | sort -u >told
     for kind in chat hub desktop; do grep -q "line:$kind" told; done
 }
+
+@test "a comparison of rules from behind the journal's end says that there is nothing" {
+    generate -s "$POSTERN_SOURCE_DIR/tests/generator/scenarios/hour.yaml" --minutes 2
+    journal
+    run --separate-stderr "$POSTERN_BIN/postern-analysis" -c site.yaml -j journal --compare site.yaml \
+        --from 2030-01-01T00:00:00Z
+    [ "$status" -eq 0 ]
+    [ "$(jq -r '.from + " " + .to' <<<"$output")" = "2030-01-01T00:00:00Z 2030-01-01T00:00:00Z" ]
+    [[ "$stderr" == *"holds nothing from 2030-01-01T00:00:00Z on"* ]]
+}
