@@ -362,10 +362,12 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.evidence.conclusive = true;
     f.evidence.first_ms = window_first(w, FEATURE_LOGIN_FAILED, now, HOUR_S);
     f.evidence.last_ms = window_last(w, FEATURE_LOGIN_FAILED, now);
+    // Pairs are as old as an hour, sums less: the oldest login is among the former alone.
+    double unsummed = measured > failed ? measured - failed : 0;
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
              "%.0f of %.0f logins failed in an hour, over %.0f %s; forgotten passwords stay below "
              "%.0f.",
-             failed, tries, measured, unit, limit);
+             failed + unsummed, tries + unsummed, measured, unit, limit);
     out[0] = f;
     return 1;
 }

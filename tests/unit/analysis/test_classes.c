@@ -150,6 +150,8 @@ static void auth_guessing(void **state)
         {"thirteen, beside mail read under TLS", 52, 1500, 13, 1, 100, -1, true},
         {"thirteen in two days", 26, 8640, 13, 1, 100, -1, false},
         {"two telephones with old passwords", 400, 100, 2, 2, 100, -1, false},
+        {"ten providers, the tenth an hour after the first", 30, 400, 1, 10, 100,
+         VERDICT_QUARANTINE, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct verdict v;
@@ -159,7 +161,7 @@ static void auth_guessing(void **state)
             bool fails = pick(k, 100) < cases[i].failing;
             // Each account once before any again, or one after the other, where it takes days.
             uint32_t user = cases[i].step_s > 5000 ? k / 2 : k % cases[i].accounts;
-            f[k] = (struct rig_flow){.start_ms = (int64_t)k * cases[i].step_s * 1000,
+            f[k] = (struct rig_flow){.start_ms = 240000 + (int64_t)k * cases[i].step_s * 1000,
                                      .provider = 1 + k % cases[i].providers,
                                      .port = 993,
                                      .role = MINUTE_ACCESS,
@@ -182,6 +184,12 @@ static void auth_guessing(void **state)
             v = r.verdict[k];
             if (v.class_ == VERDICT_AUTH_GUESSING && v.ceiling > ceiling)
                 ceiling = v.ceiling;
+            // Nine logins are not at ten providers.
+            unsigned failed, tries, over;
+            if (sscanf(v.evidence[0].sentence, "%u of %u logins failed in an hour, over %u",
+                       &failed, &tries, &over) == 3 &&
+                (over > failed || failed > tries))
+                fail_msg("%s: %s", cases[i].what, v.evidence[0].sentence);
         }
         rig_fini(&r);
         if (ceiling != cases[i].ceiling)
