@@ -205,3 +205,13 @@ YAML
     [ "$(jq -r '.from + " " + .to' <<<"$output")" = "2030-01-01T00:00:00Z 2030-01-01T00:00:00Z" ]
     [[ "$stderr" == *"holds nothing from 2030-01-01T00:00:00Z on"* ]]
 }
+
+@test "the manual page names every detector" {
+    local missing=''
+    for page in "$POSTERN_SOURCE_DIR"/docs/detectors/*.md; do
+        name=$(basename "$page" .md)
+        case $name in evidence | roles | site-failure) continue ;; esac
+        grep -qx "\.It $name" "$POSTERN_SOURCE_DIR/docs/man/postern-analysis.8" || missing+=" $name"
+    done
+    [ -z "$missing" ] || { echo "missing:$missing" && false; }
+}
