@@ -227,7 +227,7 @@ static int load(struct proposal *p, const char *config)
     conf_hash(sections, 2, p->hash);
     if (settings_check(p->settings, config, error) == 0)
         return 0;
-    log_error("%s", error);
+    settings_say(error);
     return EX_CONFIG;
 }
 

@@ -254,7 +254,7 @@ static int analysis_check(struct daemon *d)
         settings_warn(d->conf, daemon_config_path(d->args), loop_clock_ms());
         return 0;
     }
-    log_error("%s", error);
+    settings_say(error);
     return EX_CONFIG;
 }
 
@@ -285,7 +285,7 @@ static int analysis_reload(struct daemon *d, void *new_conf)
 {
     char error[SETTINGS_ERROR];
     if (settings_check(new_conf, daemon_config_path(d->args), error) != 0) {
-        log_error("%s", error);
+        settings_say(error);
         return -EINVAL;
     }
     return live_reload(d->state, new_conf);

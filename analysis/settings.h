@@ -44,9 +44,13 @@ bool settings_detector_on(const struct settings *s, size_t index);
 struct policy_class settings_class_rule(const struct settings *s, unsigned class_);
 double settings_limit_factor(const struct settings *s, const char *network_class);
 
-// What the table cannot express. 0, or a line in `error` with the place in the file `path` (NULL: none).
-#define SETTINGS_ERROR 640
+// What the table cannot express. 0, or a line for each error in `error`, with its place in the file `path` (NULL:
+// none); what does not fit is cut.
+#define SETTINGS_ERROR 8192
 int settings_check(const struct settings *s, const char *path, char error[static SETTINGS_ERROR]);
+
+// Logs each line of such an error; takes it apart.
+void settings_say(char error[static SETTINGS_ERROR]);
 
 // Says in the log what may be meant but rarely is: exemptions that have ended or are very wide.
 void settings_warn(const struct settings *s, const char *path, int64_t now_ms);

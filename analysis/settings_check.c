@@ -19,7 +19,7 @@ struct checked {
     char *error;
 };
 
-// "FILE:LINE:COLUMN: KEY: what is wrong; what to do".
+// "FILE:LINE:COLUMN: KEY: what is wrong; what to do", a line behind those that are there.
 __attribute__((format(printf, 3, 4))) static int wrong(const struct checked *c, const char *key,
                                                        const char *format, ...)
 {
@@ -29,56 +29,61 @@ __attribute__((format(printf, 3, 4))) static int wrong(const struct checked *c, 
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     conf_place(c->path, key, place);
-    snprintf(c->error, SETTINGS_ERROR, "%s%s: %s", place, key, text);
+    size_t n = strlen(c->error);
+    snprintf(c->error + n, SETTINGS_ERROR - n, "%s%s%s: %s", n > 0 ? "\n" : "", place, key, text);
     return -EINVAL;
 }
 
 static int check_exemptions(const struct settings *s, const struct checked *c)
 {
     const struct exempt_entry *list = s->exemptions.item;
+    int rc = 0;
     for (size_t i = 0; i < s->exemptions.count; i++) {
         const char *why = exempt_check(&list[i]);
         char key[64];
         snprintf(key, sizeof key, "analysis.exemptions[%zu]", i);
         if (why)
-            return wrong(c, key, "%s", why);
+            rc = wrong(c, key, "%s", why);
     }
-    return 0;
+    return rc;
 }
 
 static int check_classes(const struct settings *s, const struct checked *c)
 {
     const struct settings_class *list = s->classes.item;
     uint32_t seen = 0;
+    int rc = 0;
     for (size_t i = 0; i < s->classes.count; i++) {
         char key[64];
         snprintf(key, sizeof key, "analysis.classes[%zu].close", i);
         if (list[i].rule.close > list[i].rule.open)
-            return wrong(c, key, "close is above open; lower it");
+            rc = wrong(c, key, "close is above open; lower it");
         snprintf(key, sizeof key, "analysis.classes[%zu].class", i);
         if (seen & 1u << list[i].class_)
-            return wrong(c, key, "there is an entry of this class already; put them into one");
+            rc = wrong(c, key, "there is an entry of this class already; put them into one");
         seen |= 1u << list[i].class_;
     }
-    return 0;
+    return rc;
 }
 
 static int check_profiles(const struct settings *s, const struct checked *c)
 {
     const struct settings_profile *list = s->profiles.item;
+    int rc = 0;
     for (size_t i = 0; i < s->profiles.count; i++) {
         for (size_t k = 0; k < i; k++) {
             char key[64];
             snprintf(key, sizeof key, "analysis.profiles[%zu].network_class", i);
             if (strcmp(list[i].network_class, list[k].network_class) == 0)
-                return wrong(c, key, "there is a profile of this network class already; leave one");
+                rc = wrong(c, key, "there is a profile of this network class already; leave one");
         }
     }
-    return 0;
+    return rc;
 }
 
 static int check_detectors(const struct settings *s, const struct checked *c)
 {
+    int rc = 0;
     for (size_t i = 0; i < s->detectors_off.count; i++) {
         size_t d = 0;
         char key[64];
@@ -86,8 +91,8 @@ static int check_detectors(const struct settings *s, const struct checked *c)
         while (detectors[d] && strcmp(detectors[d]->name, s->detectors_off.item[i]) != 0)
             d++;
         if (!detectors[d])
-            return wrong(c, key, "there is no detector %.40s; see postern-analysis(8)",
-                         s->detectors_off.item[i]);
+            rc = wrong(c, key, "there is no detector %.40s; see postern-analysis(8)",
+                       s->detectors_off.item[i]);
     }
     for (size_t d = 0; detectors[d]; d++) {
         const char *name = NULL, *why = NULL;
@@ -96,22 +101,32 @@ static int check_detectors(const struct settings *s, const struct checked *c)
             why = detectors[d]->check(settings_detector(s, d), &name);
         snprintf(key, sizeof key, "analysis.%s.%s", detectors[d]->section, name ? name : "");
         if (why)
-            return wrong(c, key, "%s", why);
+            rc = wrong(c, key, "%s", why);
     }
-    return 0;
+    return rc;
 }
 
 int settings_check(const struct settings *s, const char *path, char error[static SETTINGS_ERROR])
 {
     const struct checked c = {path, error};
+    int rc = 0;
+    error[0] = '\0';
     if (s->provisional_ceiling == VERDICT_QUARANTINE)
-        return wrong(&c, "analysis.provisional_ceiling",
-                     "quarantine is not allowed, the address may be somebody else's by now; use "
-                     "restrict or ticket");
-    int rc = check_exemptions(s, &c);
-    rc = rc ? rc : check_classes(s, &c);
-    rc = rc ? rc : check_profiles(s, &c);
-    return rc ? rc : check_detectors(s, &c);
+        rc = wrong(&c, "analysis.provisional_ceiling",
+                   "quarantine is not allowed, the address may be somebody else's by now; use "
+                   "restrict or ticket");
+    rc |= check_exemptions(s, &c);
+    rc |= check_classes(s, &c);
+    rc |= check_profiles(s, &c);
+    rc |= check_detectors(s, &c);
+    return rc != 0 ? -EINVAL : 0;
+}
+
+void settings_say(char error[static SETTINGS_ERROR])
+{
+    char *rest;
+    for (char *line = strtok_r(error, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        log_error("%s", line);
 }
 
 void settings_warn(const struct settings *s, const char *path, int64_t now_ms)

@@ -73,6 +73,13 @@ static void contradictions(void **state)
         {"  exemptions: [{class: all, subject: 'line:1', owner: ' ', reason: x, expires: "
          "2027-01-01T00:00:00Z}]",
          ":2:16: analysis.exemptions[0]: owner and reason"},
+        // One does not hide the others.
+        {"  provisional_ceiling: quarantine\n  detectors_off: [fan-in]\n"
+         "  fan_out: {limit_10min: 13}\n  policy_limits: {messages_10min: 41, messages_hour: 40}",
+         "analysis.policy_limits.messages_10min: is above messages_hour"},
+        {"  classes: [{class: harvester, open: 0.6, close: 0.7}, {class: harvester}]\n"
+         "  detectors_off: [fan-in]",
+         "analysis.classes[1].class: there is"},
     };
     char path[] = "/tmp/postern-settings.XXXXXX";
     int fd = mkstemp(path);
