@@ -48,6 +48,7 @@ static int read_all(const char *dir, const char *key_dir, struct reading *g, FIL
     struct journal_reader *r;
     const struct journal_entry *e;
     struct journal_stats *stats = &g->stats;
+    const char *where = dir;
     int rc = journal_check(dir);
     if (rc < 0) {
         fprintf(errors, "%s: %s\n", dir, journal_check_text(rc));
@@ -66,6 +67,8 @@ static int read_all(const char *dir, const char *key_dir, struct reading *g, FIL
         int taken = g->take(g, e);
         if (taken < 0) {
             rc = taken;
+            // Closed or full: the journal is not to blame.
+            where = rc == -ENOMEM ? dir : "standard output";
             break;
         }
     }
@@ -73,7 +76,7 @@ static int read_all(const char *dir, const char *key_dir, struct reading *g, FIL
     *stats = *journal_reader_stats(r);
     journal_reader_close(r);
     if (rc < 0)
-        fprintf(errors, "%s: %s\n", dir, strerror(-rc));
+        fprintf(errors, "%s: %s\n", where, strerror(-rc));
     else if (stats->bad_blocks > 0)
         fprintf(errors, "%s: %llu damaged or undecipherable places were passed over\n", dir,
                 (unsigned long long)stats->bad_blocks);

@@ -73,6 +73,13 @@ cut_of_ninth() {
     [ "$(dump journal | grep -c '"kind":"row"')" -gt 0 ]
 }
 
+@test "an output that is full is no fault of the journal" {
+    records 2026-11-22T00:00:00Z bot.rec
+    collect -r bot.rec -j journal
+    run -74 bash -c "'$POSTERN_BIN/postern-collector' -j journal --dump 2>&1 >/dev/full"
+    [[ $output == *"standard output: "* && $output != *"journal: "* ]]
+}
+
 @test "two sensors are one stream, in whatever order they are named" {
     records 2026-11-22T00:00:00Z a.rec
     cat >second.yaml <<'YAML'
