@@ -1,8 +1,8 @@
 // harvest: trying out which addresses exist, with no message meant.
 //
 // VRFY and EXPN, and recipients refused in sessions that never got to DATA. A mail server that
-// verifies senders does the same with the null sender and one recipient a session: it is recognised
-// and left alone. docs/detectors/harvest.md.
+// verifies senders does the same with the null sender and one recipient a session, and a printer that may not send
+// asks one server for one recipient on and on: both are recognised and left alone. docs/detectors/harvest.md.
 #include "detector.h"
 
 #include <stdio.h>
@@ -19,6 +19,7 @@ extern const struct detector_descriptor detector_harvest;
 #define AT_LIMIT      10.0
 #define PER_DOUBLING  2.5
 #define CALLOUT_SHARE 0.8
+#define ONE_EACH      1.5 // recipients a session, at most
 
 static const struct conf_key keys[] = {
     {.name = "limit_hour",
@@ -68,25 +69,54 @@ static struct detector_finding finding(const struct window *w, enum feature coun
     return f;
 }
 
+// Sessions with refused recipients and no message, and what they asked for. What names a blocklist says nothing of
+// the recipient.
+struct asked {
+    double sessions, refused, accepted;
+};
+
+static struct asked asked_for(const struct window *w, int64_t now_ms)
+{
+    static const enum feature listed[] = {FEATURE_LISTED_POLICY, FEATURE_LISTED_EXPLOIT,
+                                          FEATURE_LISTED_UNKNOWN};
+    double named = 0;
+    for (size_t i = 0; i < sizeof listed / sizeof listed[0]; i++)
+        named += (double)window_sum(w, listed[i], now_ms, HOUR_S);
+    struct asked a = {.sessions = (double)window_sum(w, FEATURE_MX_550_NO_DATA, now_ms, HOUR_S),
+                      .refused = (double)window_sum(w, FEATURE_MX_RCPT_5XX, now_ms, HOUR_S),
+                      .accepted = (double)window_sum(w, FEATURE_MX_RCPT_OK, now_ms, HOUR_S)};
+    a.sessions = a.sessions > named ? a.sessions - named : 0;
+    a.refused = a.refused > named ? a.refused - named : 0;
+    return a;
+}
+
+// One provider, one recipient a session: a device that is turned away and tries again.
+static bool is_stubborn(const struct window *w, const struct asked *a, int64_t now_ms)
+{
+    int64_t first_ms;
+    return a->refused + a->accepted <= ONE_EACH * a->sessions &&
+           window_providers(w, now_ms, HOUR_S, &first_ms) < 2;
+}
+
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX])
 {
     (void)state;
     const struct harvest_conf *c = ctx->conf;
     int64_t now = ctx->now_ms;
-    double sessions = (double)window_sum(w, FEATURE_MX_550_NO_DATA, now, HOUR_S);
-    double refused = (double)window_sum(w, FEATURE_MX_RCPT_5XX, now, HOUR_S);
-    double accepted = (double)window_sum(w, FEATURE_MX_RCPT_OK, now, HOUR_S);
+    struct asked a = asked_for(w, now);
+    double sessions = a.sessions, refused = a.refused, accepted = a.accepted;
     double mail = (double)window_sum(w, FEATURE_MX_MAIL, now, HOUR_S);
     double null_sender = (double)window_sum(w, FEATURE_MX_NULL_SENDER, now, HOUR_S);
     double vrfy = (double)window_sum(w, FEATURE_VRFY_EXPN, now, HOUR_S);
     size_t n = 0;
     // A callout asks for one recipient with the null sender.
     bool callouts = mail > 0 && null_sender >= CALLOUT_SHARE * mail &&
-                    refused + accepted <= 1.5 * mail;
+                    refused + accepted <= ONE_EACH * mail;
     double limit = (double)c->limit_hour * ctx->factor;
     double weight = detector_excess(sessions, limit, AT_LIMIT, PER_DOUBLING, c->cap);
-    if (weight > 0 && !callouts && refused >= c->share * (refused + accepted)) {
+    if (weight > 0 && !callouts && refused >= c->share * (refused + accepted) &&
+        !is_stubborn(w, &a, now)) {
         out[n] = finding(w, FEATURE_MX_550_NO_DATA, sessions, limit, "sessions", weight, now);
         snprintf(out[n].evidence.sentence, sizeof out[n].evidence.sentence,
                  "Asked for %.0f recipients in %.0f sessions that never sent a message, within an "

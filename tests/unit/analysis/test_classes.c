@@ -28,6 +28,32 @@ static void harvester(void **state)
     }
 }
 
+// A printer that its provider turns away, for want of a login or by the name of a list, tries again each minute.
+static void stubborn_printer(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t providers, recipients;
+        bool listed, found;
+    } cases[] = {{1, 1, false, false},
+                 {1, 1, true, false},
+                 {3, 1, true, false},
+                 {2, 1, false, true},
+                 {1, 2, false, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rig_flow f[60] = {0};
+        struct verdict v;
+        for (size_t k = 0; k < 60; k++) {
+            f[k] = session(k, 60000, (uint32_t)k % cases[i].providers + 1);
+            f[k].rcpt_5xx = cases[i].recipients;
+            f[k].blocklist_policy = cases[i].listed;
+            f[k].no_data = true;
+        }
+        if (plays_as(NULL, &play_somebody, f, 60, VERDICT_HARVESTER, &v) != cases[i].found)
+            fail_msg("case %zu", i);
+    }
+}
+
 static void backscatter(void **state)
 {
     (void)state;
@@ -450,6 +476,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(harvester),
+        cmocka_unit_test(stubborn_printer),
         cmocka_unit_test(backscatter),
         cmocka_unit_test(open_relay),
         cmocka_unit_test(socks_relay),
