@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/control.h"
 #include "common/log.h"
@@ -40,16 +41,18 @@ static int open_captures(struct daemon *d, struct file_job *j)
     return EX_NOINPUT;
 }
 
-// A capture must not be overwritten by its own records.
+// A capture must not be overwritten by its own records, whatever name it is read by.
 static bool is_an_input(const struct daemon *d, const char *output)
 {
     struct stat out, in;
     if (stat(output, &out) != 0 || !S_ISREG(out.st_mode))
         return false;
-    for (size_t i = 0; i < daemon_count(d->args, "read"); i++)
-        if (stat(daemon_nth(d->args, "read", i), &in) == 0 && in.st_dev == out.st_dev &&
-            in.st_ino == out.st_ino)
+    for (size_t i = 0; i < daemon_count(d->args, "read"); i++) {
+        const char *path = daemon_nth(d->args, "read", i);
+        int rc = strcmp(path, "-") == 0 ? fstat(STDIN_FILENO, &in) : stat(path, &in);
+        if (rc == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
             return true;
+    }
     return false;
 }
 

@@ -196,6 +196,17 @@ leave() {
     [[ "$output" == *"bad.yaml:2:"* ]]
 }
 
+@test "a capture is not overwritten by its own records, however it is read" {
+    { pcap_header; refused 1700000000; } >a.pcap
+    cp a.pcap kept
+    run "$sensor" -r a.pcap -o a.pcap
+    [ "$status" -eq 64 ]
+    run "$sensor" -r - -o a.pcap <a.pcap
+    [ "$status" -eq 64 ]
+    [[ "$output" == *"is the capture itself"* ]]
+    cmp a.pcap kept
+}
+
 @test "what cannot be opened is named" {
     {
         pcap_header
