@@ -13,6 +13,7 @@ struct frag;
 struct frag_key {
     uint8_t addr[2][16];  // source, destination
     uint8_t outer[2][16]; // of the IP packet around this one; zero: none, as all that follow
+    uint64_t gre_key;     // above its 32 bits a 1 where there is one
     uint32_t vni, gtp_teid;
     uint16_t vlan[2], pppoe_session, l2tp_tunnel, l2tp_session;
     uint8_t protocol; // IPv4 only: IPv6 tells datagrams apart without it
@@ -21,7 +22,7 @@ struct frag_key {
 };
 
 // Compared and hashed as octets.
-_Static_assert(sizeof(struct frag_key) == 88, "a key has no padding");
+_Static_assert(sizeof(struct frag_key) == 96, "a key has no padding");
 
 struct frag_piece {
     uint32_t offset; // in the datagram, a multiple of 8

@@ -52,6 +52,7 @@ struct decap_run {
     uint8_t
         around[2]
               [16]; // source and destination of the IP packet around this one; zero: there is none
+    uint64_t gre_key; // of the GRE around this; above its 32 bits a 1 where there is one, else 0
     struct packet *packet;
     struct decap *decap;
 };

@@ -13,6 +13,14 @@
 #define TYPE_ERSPAN 0x88be
 #define TYPE_EOIP   0x6400
 #define TYPE_WCCP   0x883e
+#define TYPE_NVGRE  0x6558
+
+// What a key says of whose the packet is: nothing in version 1, where it is a length and a call that differs by direction; in NVGRE
+// (RFC 7637) its last octet is made of ports, which only a datagram's first fragment has.
+static uint64_t owner(uint32_t key, uint16_t type)
+{
+    return UINT64_C(1) << 32 | (type == TYPE_NVGRE ? key & 0xffffff00 : key);
+}
 
 // RFC 1701 source route entries, ended by one of zeros.
 static enum decap_result skip_routes(struct decap_run *r)
@@ -69,6 +77,7 @@ static enum decap_result decode(struct decap_run *r)
     if (r->cap < octets)
         return decap_lacks(r, octets);
     r->hint = 0;
+    r->gre_key = version == 0 && (flags & KEY) ? owner(be32(r->at + key_at), type) : 0;
     if (type == TYPE_ERSPAN)
         r->hint = flags & SEQUENCE ? 1 : 0;
     else if (version == 1)

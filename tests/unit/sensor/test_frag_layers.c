@@ -15,6 +15,8 @@
 #define GTP(teid) "eth:0800 ip4:17 udp:2152 gtp:" #teid
 #define GTP_6     "eth:86dd ip6:17 udp:2152 gtp:7"
 #define GRE       "eth:0800 ip4:47 x:00000800"
+#define KEY(k)    "eth:0800 ip4:47 x:20000800" k
+#define NVGRE(k)  "eth:0800 ip4:47 x:20006558" k " eth:0800"
 
 static struct decap decap;
 
@@ -71,7 +73,7 @@ static void test_fragments(void **state)
         {GTP(7), GTP(8), {0}, false},
         {GTP(7), GTP(7), {0}, true},
         {GTP(7), "eth:0800", {0}, false},
-        // A TEID is its receiver's, an IP packet's ends are all that tells GRE and IP in IP apart.
+        // A TEID is its receiver's, an IP packet's ends are all that tells IP in IP and GRE without a key apart.
         {GTP(7), GTP(7), {7, 8}, false},
         {GTP_6, GTP_6, {7, 8}, false},
         {GTP_6, GTP_6, {7, 7}, true},
@@ -79,6 +81,13 @@ static void test_fragments(void **state)
         {GRE, GRE, {7, 8}, false},
         {GRE, GRE, {7, 7}, true},
         {GRE, "eth:0800", {0}, false},
+        {KEY("00000007"), KEY("00000008"), {0}, false},
+        {KEY("00000007"), KEY("00000007"), {0}, true},
+        {KEY("00000007"), KEY("00000007"), {7, 8}, false},
+        {KEY("00000000"), GRE, {0}, false},
+        // NVGRE's last octet is made of ports.
+        {NVGRE("00000701"), NVGRE("00000702"), {0}, true},
+        {NVGRE("00000701"), NVGRE("00000801"), {0}, false},
         {"eth:0800 ip4:4", "eth:0800 ip4:4", {7, 8}, false},
         {"eth:86dd ip6:4", "eth:86dd ip6:4", {7, 7}, true},
         // The innermost label may be made of ports.
