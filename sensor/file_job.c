@@ -29,8 +29,15 @@ static int open_captures(struct daemon *d, struct file_job *j)
     const char **paths = calloc(n, sizeof *paths), *failed = NULL;
     if (!paths)
         return setup_out_of_memory();
-    for (size_t i = 0; i < n; i++)
+    size_t standard = 0;
+    for (size_t i = 0; i < n; i++) {
         paths[i] = daemon_nth(d->args, "read", i);
+        standard += strcmp(paths[i], "-") == 0;
+    }
+    if (standard > 1) {
+        free(paths);
+        return usage("standard input is one capture; give -r - once");
+    }
     int rc = source_files_open(paths, n, &j->source, &failed);
     free(paths);
     if (rc == 0)

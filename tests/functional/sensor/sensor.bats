@@ -184,6 +184,8 @@ leave() {
     [ "$status" -eq 64 ]
     run "$sensor" -r a.pcap -o records more
     [ "$status" -eq 64 ]
+    run "$sensor" -r - -r - -o records <a.pcap
+    [ "$status" -eq 64 ]
     run "$sensor" -r a.pcap -o missing/records
     [ "$status" -eq 73 ]
     printf 'sensor:\n  realm_layers: [vlan, tokenring]\n' >bad.yaml
