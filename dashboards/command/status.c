@@ -64,6 +64,7 @@ static bool captures(const json_t *status)
 static void print_loss(const json_t *status)
 {
     struct coverage seen = {.packets = counter(status, "packets"),
+                            .records = counter(status, "records"),
                             .dropped_card = counter(status, "card_drops"),
                             .dropped_ring = counter(status, "ring_drops"),
                             .dropped_spool = counter(status, "spool_drops"),
