@@ -96,7 +96,7 @@ static void sum_up(struct watch *w, const struct coverage *delta, uint64_t ended
     m->ended += ended;
     m->one_sided += delta->one_sided_flows;
     m->dropped += delta->dropped_card + delta->dropped_ring + delta->dropped_flow_table +
-                  delta->dropped_stream_memory + delta->dropped_spool;
+                  delta->dropped_stream_memory;
     m->unwritten += delta->dropped_spool;
     m->clock_back += back;
 }

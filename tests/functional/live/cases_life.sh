@@ -160,10 +160,11 @@ cases_full_disk() {
     until_true has_problem spool-full || wrong "a full disk is no problem"
     until_true lost_records || wrong "no record is counted as not written"
     must_be "the state" "$(ask | jq -r .state)" failed
-    # What is lost is held against what was written.
+    # What is lost is held against what was written, and no ring can help.
     sleep 1.2
     "$BIN/postern" status --run "$LIVE/run" >"$LIVE/operator" 2>&1
     ! grep -q "100.000 % lost" "$LIVE/operator" || wrong "a few records that are lost pass for all"
+    ! grep -q "larger ring" "$LIVE/operator" || wrong "a full spool passes for a ring that is too small"
     rm "$LIVE/disk/other"
     sleep 2
     inject -r 4000 wire "$LIVE/plain.pcap"

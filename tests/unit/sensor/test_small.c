@@ -164,13 +164,18 @@ static void test_alarms(void **state)
     assert_int_equal(c.packets, 1000);
     watch_take(w, &s, &d, &f, 2000, false, &c);
     assert_int_equal(c.packets, 0); // a second's own
+    // What was seen and could not be written was not dropped before: a larger ring does not help.
+    s.spool_drops = 7;
+    watch_take(w, &s, &d, &f, 2500, false, &c);
+    assert_int_equal(c.alarms, COVERAGE_DOUBLED | COVERAGE_ONE_DIRECTION | COVERAGE_SPOOL_FULL);
     s.evicted_flows = 1;
     d.sliced = 1;
     s.clock_back = 1;
     d.skipped.total = 60;
     watch_take(w, &s, &d, &f, 3000, false, &c);
     assert_int_equal(c.alarms, COVERAGE_DOUBLED | COVERAGE_ONE_DIRECTION | COVERAGE_DROPS |
-                                   COVERAGE_SLICED | COVERAGE_CLOCK | COVERAGE_UNKNOWN_LAYERS);
+                                   COVERAGE_SLICED | COVERAGE_CLOCK | COVERAGE_UNKNOWN_LAYERS |
+                                   COVERAGE_SPOOL_FULL);
     // They last through the next minute and end with it.
     watch_take(w, &s, &d, &f, 61000, false, &c);
     assert_int_not_equal(c.alarms, 0);
