@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define SOURCE_MAX 16    // connections of an address without certificate
-#define DEAD_MS    15000 // a sensor says something each second: its machine, or the link, went away
+#define SOURCE_MAX   16    // connections of an address without certificate
+#define LOCAL_PLACES 16    // over Unix sockets, beyond what exporters fill
+#define DEAD_MS      15000 // a sensor says something each second: its machine, or the link, went away
 
 struct sessions {
     struct session_room *room;
@@ -66,10 +67,20 @@ static size_t count_of(const struct sessions *s, const struct session_who *who,
     return n;
 }
 
+static size_t local_count(const struct sessions *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->count; i++)
+        n += !session_who(s->item[i])->permit && session_who(s->item[i])->source == 0;
+    return n;
+}
+
 // Is there a place? Perhaps because one of its own that is silent gives way.
 static bool has_place(struct sessions *s, const struct session_who *who, int64_t now_ms)
 {
     struct session *silent = NULL;
+    if (!who->permit && who->source == 0)
+        return s->count < s->max || local_count(s) < LOCAL_PLACES;
     size_t own = count_of(s, who, &silent);
     bool too_many = !who->permit && own >= SOURCE_MAX;
     if (!too_many && (s->count < s->max || (who->permit && own == 0)))

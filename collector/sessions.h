@@ -1,5 +1,6 @@
 // The connections that bring records: how many there may be, and who goes when they are too many. An enrolled sensor always
-// finds a place: beyond collector.sessions there is one for each that has none.
+// finds a place: beyond collector.sessions there is one for each that has none, and a few for
+// those of this machine that come over a Unix socket.
 #pragma once
 
 #include "session.h"

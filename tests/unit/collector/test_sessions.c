@@ -101,6 +101,25 @@ static void a_unix_socket_takes_what_there_is(void **state)
     sessions_free(s);
 }
 
+// Exporters have all of collector.sessions: the sensors of this machine get in all the same.
+static void a_unix_socket_finds_a_place(void **state)
+{
+    struct rig *r = *state;
+    struct ends e = {0};
+    struct sessions *s = sessions_new(&r->room, 4);
+    for (uint64_t i = 0; i < 4; i++)
+        connect_as(r, s, &e, "192.0.2.1", 100 + i, NULL, NOW);
+    for (int i = 0; i < 20; i++)
+        connect_as(r, s, &e, "unix", 0, NULL, NOW);
+    assert_int_equal(sessions_count(s), 4 + 16);
+    assert_true(is_open(e.fd[0]));
+    assert_true(is_open(e.fd[4]));
+    connect_as(r, s, &e, "192.0.2.2", 200, NULL, NOW);
+    assert_int_equal(sessions_count(s), 4 + 16);
+    hang_up(&e);
+    sessions_free(s);
+}
+
 // Connections of which something was refused stand first, however many there are.
 static void what_is_odd_is_shown_first(void **state)
 {
@@ -140,6 +159,7 @@ int main(void)
         TEST(a_sensor_finds_a_place),
         TEST(an_address_does_not_take_all),
         TEST(a_unix_socket_takes_what_there_is),
+        TEST(a_unix_socket_finds_a_place),
         TEST(what_is_odd_is_shown_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
