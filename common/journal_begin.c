@@ -59,26 +59,30 @@ static int leave(struct journal_writer *w, int fd, uint64_t size)
     return 1;
 }
 
-// Cut by somebody, exactly behind a block: the next segment names what there was.
-static bool was_longer(struct journal_writer *w, uint64_t size)
+// Cut or damaged by somebody, for what LAST names was synced: the next segment names what there was.
+static bool was_longer(struct journal_writer *w)
 {
     struct journal_link last;
-    if (w->size != size || !journal_last_read(w->dir, &last) || last.day != w->segment.day ||
-        last.number != w->segment.number || last.octets <= size)
+    if (!journal_last_read(w->dir, &last) || last.day != w->segment.day ||
+        last.number != w->segment.number || last.octets <= w->size)
         return false;
-    journal_damage_add(&w->damage, JOURNAL_FAULT_CUT, last.day, last.number, size);
+    journal_damage_add(&w->damage, JOURNAL_FAULT_CUT, last.day, last.number, w->size);
     w->before = last;
     return true;
 }
 
+// 1: it is cut, and more than a crash leaves is gone; 0: it goes on.
 static int cut_back(struct journal_writer *w, int fd, uint64_t size)
 {
     w->size = whole_end(w, fd, size);
+    int longer = was_longer(w);
     if (w->size == size)
-        return 0;
+        return longer;
     w->torn += size - w->size;
-    journal_damage_add(&w->damage, JOURNAL_FAULT_TORN, w->segment.day, w->segment.number, w->size);
-    return ftruncate(fd, (off_t)w->size) < 0 || fdatasync(fd) < 0 ? -errno : 0;
+    if (!longer)
+        journal_damage_add(&w->damage, JOURNAL_FAULT_TORN, w->segment.day, w->segment.number,
+                           w->size);
+    return ftruncate(fd, (off_t)w->size) < 0 || fdatasync(fd) < 0 ? -errno : longer;
 }
 
 // Goes on with the segment, or leaves it alone (another cipher or version, its key gone, damaged at its head). 0: the
@@ -120,9 +124,9 @@ static int take_up(struct journal_writer *w, int fd, uint64_t size)
     }
     if (rc == 0)
         rc = cut_back(w, fd, size);
-    if (rc < 0 || was_longer(w, size)) {
+    if (rc != 0) {
         close(fd);
-        return rc < 0 ? rc : 1;
+        return rc;
     }
     w->digest = journal_digest_segment(fd, w->size);
     w->fd = fd;

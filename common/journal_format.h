@@ -186,8 +186,9 @@ bool journal_is_retired(int dir, uint32_t day, uint32_t number);
 #define JOURNAL_LAST "LAST"
 int journal_last_write(int dir, const struct journal_link *l);
 bool journal_last_read(int dir, struct journal_link *out); // false: none, or not whole
-// At the whole end of the newest segment: was there more? How many faults, as journal_link_check.
-unsigned journal_end_check(int dir, uint32_t day, uint32_t number, int fd,
+// Behind the newest segment's last whole block, at `whole` (`fd` -1: there is no segment from day.number on): was there more?
+// How many faults, as journal_link_check.
+unsigned journal_end_check(int dir, uint32_t day, uint32_t number, int fd, uint64_t whole,
                            struct journal_damage *d);
 
 // ---- Entries of a block: kind, length, body

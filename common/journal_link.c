@@ -244,16 +244,24 @@ unsigned journal_link_check(int dir, uint32_t day, uint32_t number, const struct
     return f.count;
 }
 
-unsigned journal_end_check(int dir, uint32_t day, uint32_t number, int fd, struct journal_damage *d)
+unsigned journal_end_check(int dir, uint32_t day, uint32_t number, int fd, uint64_t whole,
+                           struct journal_damage *d)
 {
     struct journal_link last;
     struct stat st;
     struct finding f = {.damage = d};
-    if (!journal_last_read(dir, &last) || fstat(fd, &st) < 0) // in this order: a writer adds first
+    char name[JOURNAL_NAME_MAX];
+    // LAST first: a writer adds, and begins a segment, before it says so.
+    if (!journal_last_read(dir, &last))
         return 0;
-    if (place_of(last.day, last.number) > place_of(day, number))
-        find(&f, JOURNAL_FAULT_MISSING, last.day, last.number, 0);
-    else if (is_link(&last, day, number) && (uint64_t)st.st_size < last.octets)
-        find(&f, JOURNAL_FAULT_CUT, day, number, (uint64_t)st.st_size);
+    if (place_of(last.day, last.number) > place_of(day, number)) {
+        if (fstatat(dir, journal_segment_name(last.day, last.number, name), &st, 0) < 0)
+            find(&f, JOURNAL_FAULT_MISSING, last.day, last.number, 0);
+    } else if (fd >= 0 && is_link(&last, day, number) && whole < last.octets &&
+               fstat(fd, &st) == 0) {
+        uint64_t size = (uint64_t)st.st_size;
+        if (size < last.octets || journal_find_block(fd, whole, size) == UINT64_MAX)
+            find(&f, JOURNAL_FAULT_CUT, day, number, whole);
+    }
     return f.count;
 }

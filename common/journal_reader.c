@@ -198,6 +198,16 @@ static int load_block(struct journal_reader *r, uint64_t next, uint64_t size)
     return 1;
 }
 
+// Nothing whole behind `whole` now: LAST knows whether there was.
+static void check_end(struct journal_reader *r, uint64_t whole)
+{
+    if (r->end_said || r->misnamed)
+        return;
+    unsigned faults = journal_end_check(r->dir, r->at.day, r->at.segment, r->fd, whole, &r->damage);
+    r->stats.bad_blocks += faults;
+    r->end_said = faults > 0;
+}
+
 // No valid header where one should be. 1: passed over; 0: the file's end may still be written.
 static int pass_damage(struct journal_reader *r, uint64_t size)
 {
@@ -205,6 +215,7 @@ static int pass_damage(struct journal_reader *r, uint64_t size)
     bool over = found == UINT64_MAX && later_segment(r);
     if (found == UINT64_MAX && !over) {
         r->stats.torn = true;
+        check_end(r, r->at.offset);
         return 0;
     }
     // A segment that has a successor is final, but may have grown since its size was taken.
@@ -228,12 +239,8 @@ static int pass_end(struct journal_reader *r, bool begun, uint64_t size)
     struct stat st;
     if (!later_segment(r)) {
         r->stats.torn = r->stats.torn || !begun;
-        if (begun && !r->segment_bad && !r->end_said) {
-            unsigned faults = journal_end_check(r->dir, r->at.day, r->at.segment, r->fd,
-                                                &r->damage);
-            r->stats.bad_blocks += faults;
-            r->end_said = faults > 0;
-        }
+        if (!r->segment_bad)
+            check_end(r, begun ? size : 0);
         // A writer removes what was begun and has no header, and may give the name again.
         if (begun || fstat(r->fd, &st) < 0 || st.st_nlink > 0)
             return 0;
@@ -261,8 +268,11 @@ static int next_block(struct journal_reader *r)
 {
     for (;;) {
         int rc;
-        if (r->fd < 0 && (rc = open_segment(r)) <= 0)
+        if (r->fd < 0 && (rc = open_segment(r)) <= 0) {
+            if (rc == 0)
+                check_end(r, 0);
             return rc;
+        }
         if ((rc = segment_header(r)) < 0)
             return rc;
         uint64_t size = segment_size(r);

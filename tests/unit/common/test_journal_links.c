@@ -73,7 +73,7 @@ static void cut(const char *path, off_t size)
     assert_int_equal(truncate(path, size), 0);
 }
 
-enum deed { REMOVE, CUT_AT_BLOCK, EMPTY, RENAME, COPY, LENGTHEN, EXCHANGE };
+enum deed { REMOVE, CUT_AT_BLOCK, CUT_WITHIN, EMPTY, RENAME, COPY, LENGTHEN, EXCHANGE };
 
 static void do_deed(const struct fixture *f, enum deed deed, struct at a, struct at b)
 {
@@ -84,6 +84,7 @@ static void do_deed(const struct fixture *f, enum deed deed, struct at a, struct
     switch (deed) {
     case REMOVE: assert_int_equal(unlink(path), 0); break;
     case CUT_AT_BLOCK: cut(path, JOURNAL_SEGMENT_HEADER); break;
+    case CUT_WITHIN: cut(path, JOURNAL_SEGMENT_HEADER + 30); break;
     case EMPTY: cut(path, 0); break;
     case RENAME: assert_int_equal(rename(path, other), 0); break;
     case COPY: copy_file(path, other); break;
@@ -119,6 +120,8 @@ static void deeds_are_found(void **state)
         {CUT_AT_BLOCK, 2, 0, 1, "RMRMRMRM", {"000003.pj, octet 64: the file ends here"}},
         {REMOVE, 4, 0, 1, "RMRMRMRM", {"000002.pj, octet 0: missing"}},
         {CUT_AT_BLOCK, 4, 0, 1, "RMRMRMRM", {"000002.pj, octet 64: the file ends here"}},
+        {CUT_WITHIN, 4, 0, 1, "RMRMRMRM", {"000002.pj, octet 64: the file ends here"}},
+        {EMPTY, 4, 0, 1, "RMRMRMRM", {"000002.pj, octet 0: the file ends here"}},
         {EMPTY, 1, 0, 1, "RMRMRMRM", {"000002.pj, octet 0: the file is empty"}},
         {RENAME, 1, 6, 2, "RMRMRMRMRM", {"000002.pj, octet 0: missing", "was renamed"}},
         {COPY, 1, 6, 1, "RMRMRMRMRM", {"a copy of another segment"}},
@@ -257,6 +260,20 @@ static void killed_at_every_octet(void **state)
             unlink(path_of(f->dir, at[4].day, n, later));
         }
     }
+}
+
+// All are gone: the end says so.
+static void all_removed(void **state)
+{
+    struct fixture *f = *state;
+    struct at at[SEGMENTS];
+    char text[256], said[4096], path[160];
+    make(f->dir, NULL, at);
+    for (int i = 0; i < SEGMENTS; i++)
+        assert_int_equal(unlink(path_of(f->dir, at[i].day, at[i].number, path)), 0);
+    assert_int_equal(look(f->dir, NULL, text, said), 1);
+    assert_string_equal(text, "");
+    assert_non_null(strstr(said, "000002.pj, octet 0: missing"));
 }
 
 // Segments of versions before are read, and said to be unchained; the first of this one names them.
@@ -425,9 +442,15 @@ static void a_key_is_removed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(deeds_are_found),       TEST(other_blocks),     TEST(what_retention_removed),
-        TEST(killed_at_every_octet), TEST(unchained),        TEST(a_segment_is_removed),
-        TEST(the_folder_is_moved),   TEST(a_key_is_removed),
+        TEST(deeds_are_found),
+        TEST(other_blocks),
+        TEST(what_retention_removed),
+        TEST(killed_at_every_octet),
+        TEST(unchained),
+        TEST(all_removed),
+        TEST(a_segment_is_removed),
+        TEST(the_folder_is_moved),
+        TEST(a_key_is_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
