@@ -85,6 +85,18 @@ static int cut_back(struct journal_writer *w, int fd, uint64_t size)
     return ftruncate(fd, (off_t)w->size) < 0 || fdatasync(fd) < 0 ? -errno : longer;
 }
 
+// Of another version or cipher: nothing is written to it any more, but a crash's tail would be called damage for good.
+static int leave_whole(struct journal_writer *w, int fd, uint64_t size,
+                       const struct journal_segment *s)
+{
+    w->segment = *s;
+    int rc = cut_back(w, fd, size);
+    if (rc == 0)
+        return leave(w, fd, w->size);
+    close(fd);
+    return rc;
+}
+
 // Goes on with the segment, or leaves it alone (another cipher or version, its key gone, damaged at its head). 0: the
 // one before it counts instead, for this was hardly begun, or is another by a wrong name; 1: done; negative errno.
 static int take_up(struct journal_writer *w, int fd, uint64_t size)
@@ -113,7 +125,7 @@ static int take_up(struct journal_writer *w, int fd, uint64_t size)
     }
     if (s.version != JOURNAL_SEGMENT_VERSION ||
         s.cipher != (w->key_dir ? JOURNAL_XCHACHA20POLY1305 : JOURNAL_PLAIN))
-        return leave(w, fd, size);
+        return leave_whole(w, fd, size, &s);
     w->segment = s;
     rc = load_key(w, day, false);
     if (rc == -ENOENT || (rc == 0 && w->key_dir && w->key.id != s.key_id)) {

@@ -276,6 +276,23 @@ static void all_removed(void **state)
     assert_non_null(strstr(said, "000002.pj, octet 0: missing"));
 }
 
+// A version before this was killed within a block: the next writer cuts that, and nothing is called damaged.
+static void killed_before_the_chain(void **state)
+{
+    struct fixture *f = *state;
+    char text[256], said[4096], path[160];
+    snprintf(path, sizeof path, "%s/%d.000001.pj", f->dir, OLD_DAY);
+    FILE *out = fopen(path, "wbe");
+    assert_int_equal(fwrite(old_segment_2_octets, 1, sizeof old_segment_2_octets - 1, out),
+                     sizeof old_segment_2_octets - 1);
+    fclose(out);
+    struct journal_writer *w = writer(f->dir, NULL);
+    put_rows(w, 1, MINUTE_ONE);
+    assert_int_equal(journal_commit(w, OLD_MARK_2_MS + 1), 0);
+    journal_writer_close(w);
+    assert_int_equal(look(f->dir, NULL, text, said), 0);
+}
+
 // Segments of versions before are read, and said to be unchained; the first of this one names them.
 static void unchained(void **state)
 {
@@ -448,6 +465,7 @@ int main(void)
         TEST(killed_at_every_octet),
         TEST(unchained),
         TEST(all_removed),
+        TEST(killed_before_the_chain),
         TEST(a_segment_is_removed),
         TEST(the_folder_is_moved),
         TEST(a_key_is_removed),
