@@ -408,13 +408,12 @@ static size_t evaluate_behind(const struct backconnect_state *s, bool hosted,
     out->evidence.last_ms = b->told_s * 1000LL;
     if (out->evidence.first_ms > out->evidence.last_ms)
         out->evidence.first_ms = out->evidence.last_ms;
-    snprintf(
-        out->evidence.sentence, sizeof out->evidence.sentence,
-        "Of %.0f times that destinations were opened beside a long flow%s in an hour, %.0f within "
-        "300 ms of data that came down it (chance gives %.0f), in about %.0f networks: it carries "
-        "for somebody else.",
-        (double)b->opened, hosted ? " to a hosting network" : "", (double)b->behind,
-        (double)b->expected, networks(b));
+    snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
+             "%.0f of %.0f times that it opened something beside a long flow%s in an hour came "
+             "within 300 ms of data "
+             "down it (chance: %.0f), in about %.0f networks.",
+             (double)b->behind, (double)b->opened, hosted ? " to a hosting network" : "",
+             (double)b->expected, networks(b));
     return 1;
 }
 

@@ -189,7 +189,7 @@ YAML
     judge
     run -0 jq -r 'select(.event == "opened") | "\(.party) \(.class) \(.ceiling)"' verdicts
     [ "$output" = "line:proxy proxy-abuse ticket" ]
-    why line:proxy | jq -e '.sentence | test("within 300 ms of data that came down it")'
+    why line:proxy | jq -e '.sentence | test("within 300 ms of data down it")'
     # The sensor has told it of others too: it is the rule that leaves them alone, not their absence.
     "$POSTERN_BIN/postern-collector" -j journal --dump 2>/dev/null |
         jq -r 'select(.digests) | .party as $p | .digests[] | select(.carrier_opened) | $p' | sort -u >told
