@@ -356,6 +356,17 @@ int collector_silent(struct collector *c)
     return collector_finish(c);
 }
 
+int collector_mute(struct collector *c)
+{
+    watermark_mute(c->watermark);
+    return advance(c);
+}
+
+bool collector_waits_for_sensors(const struct collector *c)
+{
+    return watermark_waits_for_sensors(c->watermark);
+}
+
 int64_t collector_watermark(const struct collector *c)
 {
     return watermark_now(c->watermark);

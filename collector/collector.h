@@ -49,6 +49,9 @@ void collector_refused(struct collector *c, const struct record_id *first, uint6
 int collector_retry(struct collector *c);
 // Nobody has said anything for collector.silent_after: closes all that is open. Records may follow.
 int collector_silent(struct collector *c);
+// The same of the sensors alone: what they said last holds nobody back any more, until they say something.
+int collector_mute(struct collector *c);
+bool collector_waits_for_sensors(const struct collector *c);
 // The highest sequence of every domain and epoch known, and telling a new collector of one.
 void collector_positions(const struct collector *c, sequence_fn fn, void *ctx);
 void collector_seed(struct collector *c, const struct record_id *highest);

@@ -51,5 +51,8 @@ bool intake_stalled(const struct intake *in);
 int intake_retry(struct intake *in);
 // All sources are silent: logged, and all minutes close. Not while replaying.
 int intake_silent(struct intake *in, int64_t now_ms);
+// The sensors are, while others talk: logged, and they hold nothing back until they are back. 1; 0: none was waited for;
+// negative errno. Not while replaying.
+int intake_mute(struct intake *in, int64_t now_ms);
 
 void intake_status(const struct intake *in, struct control_status *s);

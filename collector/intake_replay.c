@@ -6,7 +6,7 @@
 #include "intake_parts.h"
 
 // As the first four octets of an event; docs/formats/transport.md.
-enum event { EVENT_SILENT = 1, EVENT_REFUSED = 2 };
+enum event { EVENT_SILENT = 1, EVENT_REFUSED = 2, EVENT_MUTE = 3 };
 
 #define REFUSED_MAX 4096 // in one event; more is a damaged one
 
@@ -30,19 +30,34 @@ static int log_event(struct intake *in, struct buf *b, uint64_t *ordinal)
     return rc;
 }
 
-int intake_silent(struct intake *in, int64_t now_ms)
+// Logs it, then does it.
+static int silence(struct intake *in, enum event kind, int64_t now_ms,
+                   int (*fn)(struct collector *c))
 {
     struct buf b;
     assert(!intake_replaying(in));
-    begin_event(&b, EVENT_SILENT);
+    begin_event(&b, kind);
     buf_be(&b, (uint64_t)now_ms, 8);
     uint64_t ordinal;
     int rc = log_event(in, &b, &ordinal);
     if (rc < 0)
         return intake_stall(in, rc, false);
     journal_writer_at(collector_journal(in->collector), ordinal);
-    rc = collector_silent(in->collector);
+    rc = fn(in->collector);
     return rc < 0 ? intake_stall(in, rc, true) : 0;
+}
+
+int intake_silent(struct intake *in, int64_t now_ms)
+{
+    return silence(in, EVENT_SILENT, now_ms, collector_silent);
+}
+
+int intake_mute(struct intake *in, int64_t now_ms)
+{
+    if (!collector_waits_for_sensors(in->collector))
+        return 0;
+    int rc = silence(in, EVENT_MUTE, now_ms, collector_mute);
+    return rc < 0 ? rc : 1;
 }
 
 int intake_refuse(struct intake *in, const struct intake_refused *run, bool *put)
@@ -82,6 +97,8 @@ static int take_event(struct intake *in, struct span payload)
     uint32_t kind = cursor_u32(&c);
     if (kind == EVENT_SILENT)
         return collector_silent(in->collector);
+    if (kind == EVENT_MUTE)
+        return collector_mute(in->collector);
     struct record_id id = {.domain = cursor_u32(&c)};
     id.epoch = cursor_u64(&c);
     id.sequence = cursor_u64(&c);

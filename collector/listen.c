@@ -316,6 +316,18 @@ static void watch_silence(struct listen *n, int64_t now_ms)
     n->silent_told = intake_silent(n->intake, now_ms) == 0;
 }
 
+// While others talk, routers: what a sensor said last would hold their clocks back for good.
+static void watch_sensors(struct listen *n, int64_t now_ms)
+{
+    if (n->room.last_sensor_ms == 0)
+        n->room.last_sensor_ms = now_ms; // the start
+    if (n->silent_told || now_ms - n->room.last_sensor_ms < n->silent_after_ms)
+        return;
+    if (intake_mute(n->intake, now_ms) > 0)
+        log_warning("no sensor has said anything for %lld s; nobody waits for them",
+                    (long long)n->silent_after_ms / 1000);
+}
+
 static void on_tick(struct loop *l, int64_t now_ms, void *ctx)
 {
     struct listen *n = ctx;
@@ -334,8 +346,10 @@ static void on_tick(struct loop *l, int64_t now_ms, void *ctx)
     if (n->door)
         door_tick(n->door, now_ms);
     sources_tick(n->sources, now_ms);
-    if (!intake_stalled(n->intake) && !intake_replaying(n->intake))
+    if (!intake_stalled(n->intake) && !intake_replaying(n->intake)) {
         watch_silence(n, now_ms);
+        watch_sensors(n, now_ms);
+    }
 }
 
 // ---- Whole

@@ -41,6 +41,7 @@ struct session_room { // what sessions share; borrowed
     int64_t rate;               // records a second of one session
     int64_t ahead_max_ms;       // collector.ahead_max
     int64_t last_record_ms;     // of any
+    int64_t last_sensor_ms;     // of any sensor's coverage
     void (*stalled)(void *ctx); // the intake refused
     void (*full)(void *ctx); // a session owes more acknowledgements than it can remember: sync now
     void *ctx;

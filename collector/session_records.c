@@ -87,8 +87,10 @@ static bool believed(struct session *s, const struct record *r)
     const struct session_room *room = s->room;
     bool exporter = r->id.sequence == 0;
     int64_t t_ms = time_of(r);
-    if (r->kind == RECORD_COVERAGE)
+    if (r->kind == RECORD_COVERAGE) {
         s->live = !(r->coverage.alarms & COVERAGE_REPLAY);
+        s->room->last_sensor_ms = s->heard_ms;
+    }
     if (!s->live && !exporter)
         return true;
     if (clock_watch_is_absurd(t_ms, s->heard_ms)) {

@@ -300,6 +300,18 @@ void watermark_end(struct watermark *w, int process)
     settle(w);
 }
 
+void watermark_mute(struct watermark *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        struct process *p = &w->process[i];
+        if (p->has_coverage)
+            p->ended = true;
+        else // what it said meanwhile was held against the sensors, and may be long ago
+            p->fresh = true;
+    }
+    settle(w);
+}
+
 int64_t watermark_now(const struct watermark *w)
 {
     return w->now_ms;
@@ -308,6 +320,14 @@ int64_t watermark_now(const struct watermark *w)
 int64_t watermark_front(const struct watermark *w)
 {
     return w->front_ms;
+}
+
+bool watermark_waits_for_sensors(const struct watermark *w)
+{
+    for (size_t i = 0; i < w->count; i++)
+        if (w->process[i].has_coverage && !w->process[i].ended)
+            return true;
+    return false;
 }
 
 uint64_t watermark_bit(int process)

@@ -43,6 +43,8 @@ enum watermark_result watermark_record(struct watermark *w, int process, uint64_
                                        int64_t t_ms);
 // Nothing more comes from it for now (its file ended).
 void watermark_end(struct watermark *w, int process);
+// Nothing comes from any sensor: what is known of time begins anew with the next record of whoever talks.
+void watermark_mute(struct watermark *w);
 
 int64_t watermark_now(const struct watermark *w);   // WATERMARK_NONE: not known yet
 int64_t watermark_front(const struct watermark *w); // at or ahead of watermark_now
@@ -55,6 +57,7 @@ size_t watermark_processes(const struct watermark *w);
 // Fell silent, or ended without saying so.
 bool watermark_is_silent(const struct watermark *w, int process);
 const char *watermark_name(const struct watermark *w, int process);
+bool watermark_waits_for_sensors(const struct watermark *w); // there is one that has not ended
 bool watermark_has_coverage(const struct watermark *w, int process);
 // Clocks that ran ahead, or were set back by more than WATERMARK_BACK_MS.
 uint64_t watermark_clock_faults(const struct watermark *w);

@@ -309,6 +309,35 @@ static void router_says(struct fixture *f, int64_t t_ms)
     assert_int_equal(collector_take(f->collector, &r), 0);
 }
 
+// The only sensor has died, a router goes on: its records are held against what the sensor said last, until nobody
+// waits for the sensor any more. When it is back its seconds count as before.
+static void a_router_goes_on_behind_a_dead_sensor(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f);
+    assert_false(collector_waits_for_sensors(f->collector));
+    fixture_until(f, T0, T0 + 60000);
+    assert_true(collector_waits_for_sensors(f->collector));
+    router_says(f, T0 + 61000);
+    for (int minute = 16; minute < 30; minute++)
+        router_says(f, T0 + minute * 60000);
+    assert_int_equal(fixture_counter(f, "refused_future"), 14);
+    assert_true(collector_watermark(f->collector) <= T0 + 60000);
+    assert_int_equal(collector_mute(f->collector), 0);
+    assert_false(collector_waits_for_sensors(f->collector));
+    for (int minute = 16; minute < 30; minute++)
+        router_says(f, T0 + minute * 60000);
+    assert_int_equal(fixture_counter(f, "refused_future"), 14);
+    assert_in_range(collector_watermark(f->collector), T0 + 26 * 60000, T0 + 29 * 60000);
+    fixture_until(f, T0 + 29 * 60000, T0 + 31 * 60000);
+    assert_true(collector_waits_for_sensors(f->collector));
+    router_says(f, T0 + 40 * 60000);
+    assert_int_equal(fixture_counter(f, "refused_future"), 15);
+    fixture_read(f);
+    for (int minute = 16; minute < 25; minute++)
+        assert_int_equal(mx_out(fixture_sum(f, OWN, M0 + minute), MINUTE_connections), 1);
+}
+
 // A router's file: a pause of days is one when what follows says so; one stamp of 2035 among the others moves nothing.
 static void a_routers_file_may_pause_and_hold_a_bad_stamp(void **state)
 {
@@ -414,6 +443,7 @@ int main(void)
         TEST(clocks_against_our_own),
         TEST(two_thousand_sensors_are_known),
         TEST(a_file_may_pause_for_days),
+        TEST(a_router_goes_on_behind_a_dead_sensor),
         TEST(a_routers_file_may_pause_and_hold_a_bad_stamp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,16 +105,20 @@ static void test_torn_journal(void **state)
     free(good);
 }
 
-// All sources silent: minutes close, and again so after a crash.
-static void test_silent(void **state)
+// All sources silent, or the sensors alone: minutes close, and again so after a crash.
+static void falls_silent(struct world *w, const char *name, bool all)
 {
-    struct world *w = *state;
     size_t len, again;
-    place(w, "silent");
+    place(w, name);
     assert_int_equal(start(w), 0);
     for (size_t i = 0; i < w->count / 2; i++)
         insist(w, &w->record[i]);
-    assert_int_equal(intake_silent(w->intake, T0 + 3600000), 0);
+    if (all)
+        assert_int_equal(intake_silent(w->intake, T0 + 3600000), 0);
+    else
+        assert_int_equal(intake_mute(w->intake, T0 + 3600000), 1);
+    if (!all) // nobody is waited for
+        assert_int_equal(intake_mute(w->intake, T0 + 3600000), 0);
     for (size_t i = w->count / 2; i < w->count; i++)
         insist(w, &w->record[i]);
     sync_all(w);
@@ -131,6 +135,12 @@ static void test_silent(void **state)
     assert_memory_equal(first, second, len);
     free(first);
     free(second);
+}
+
+static void test_silent(void **state)
+{
+    falls_silent(*state, "silent", true);
+    falls_silent(*state, "mute", false);
 }
 
 // Records that never came are told in the minute in which it shows, once, and so again after a crash.
