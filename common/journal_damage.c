@@ -44,7 +44,7 @@ static const char *const texts[] = {
     [JOURNAL_FAULT_COPY] = "a copy of another segment of this folder, passed over; move it away",
     [JOURNAL_FAULT_MISSING] =
         "missing, though it was written and retention did not remove it; restore it from a copy, "
-        "or accept the gap",
+        "or accept the gap: make an empty file of this name with .out behind it",
     [JOURNAL_FAULT_CUT] =
         "the file ends here, and was longer when the last block was written to it; restore it from "
         "a copy, or accept the gap",

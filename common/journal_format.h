@@ -181,6 +181,8 @@ unsigned journal_link_check(int dir, uint32_t day, uint32_t number, const struct
 int journal_first_write(int dir, uint32_t day, uint32_t number, bool sync);
 int journal_first_make(int dir); // does nothing when it is there
 bool journal_is_retired(int dir, uint32_t day, uint32_t number);
+// Behind the name of a segment that somebody took out on purpose: not read, and not missed.
+#define JOURNAL_OUT ".out"
 
 // What was written last: behind each synced block, and at the end of a job. It says no more than there is.
 #define JOURNAL_LAST "LAST"

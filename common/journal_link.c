@@ -104,6 +104,21 @@ bool journal_is_retired(int dir, uint32_t day, uint32_t number)
     return strcmp(text, want) == 0 && place_of(day, number) < place_of(first_day, first);
 }
 
+// What somebody took out on purpose stands beside the others under this name, or an empty file does.
+static bool is_taken_out(int dir, uint32_t day, uint32_t number)
+{
+    char name[JOURNAL_NAME_MAX], out[JOURNAL_NAME_MAX + sizeof JOURNAL_OUT];
+    struct stat st;
+    snprintf(out, sizeof out, "%s" JOURNAL_OUT, journal_segment_name(day, number, name));
+    return fstatat(dir, out, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+// Is it missing on purpose?
+static bool is_given_up(int dir, uint32_t day, uint32_t number)
+{
+    return journal_is_retired(dir, day, number) || is_taken_out(dir, day, number);
+}
+
 // ---- The last that was written
 
 #define LAST_SIZE \
@@ -194,8 +209,7 @@ static void find(struct finding *f, enum journal_fault fault, uint32_t day, uint
 static void check_number(int dir, uint32_t day, uint32_t number, const struct journal_link *passed,
                          struct finding *f)
 {
-    if (passed->day == day && number > passed->number + 1 &&
-        !journal_is_retired(dir, day, number - 1))
+    if (passed->day == day && number > passed->number + 1 && !is_given_up(dir, day, number - 1))
         find(f, JOURNAL_FAULT_MISSING, day, passed->number + 1, 0);
 }
 
@@ -211,7 +225,7 @@ static void check_before(int dir, uint32_t day, uint32_t number, const struct jo
     }
     int there = stands(dir, before->day, before->number, &octets);
     if (there < 0) {
-        if (!journal_is_retired(dir, before->day, before->number))
+        if (!is_given_up(dir, before->day, before->number))
             find(f, JOURNAL_FAULT_MISSING, before->day, before->number, 0);
         return;
     }
@@ -255,7 +269,8 @@ unsigned journal_end_check(int dir, uint32_t day, uint32_t number, int fd, uint6
     if (!journal_last_read(dir, &last))
         return 0;
     if (place_of(last.day, last.number) > place_of(day, number)) {
-        if (fstatat(dir, journal_segment_name(last.day, last.number, name), &st, 0) < 0)
+        if (fstatat(dir, journal_segment_name(last.day, last.number, name), &st, 0) < 0 &&
+            !is_taken_out(dir, last.day, last.number))
             find(&f, JOURNAL_FAULT_MISSING, last.day, last.number, 0);
     } else if (fd >= 0 && is_link(&last, day, number) && whole < last.octets &&
                fstat(fd, &st) == 0) {

@@ -31,7 +31,7 @@ int64_t follower_mark_ms(const struct follower *f); // the last one read; 0: non
 #define FOLLOWER_CLOCK_MAX 160
 const char *follower_clock(const struct follower *f);
 static const char follower_clock_fix[] =
-    "take the wrong days out of the journal, then postern series rebuild";
+    "take the wrong days out of the journal (mv SEGMENT SEGMENT.out), then postern series rebuild";
 const struct journal_stats *follower_journal(const struct follower *f);
 // As journal_reader_damage: the next place that was passed over.
 bool follower_damage(struct follower *f, char out[static JOURNAL_DAMAGE_TEXT_MAX]);

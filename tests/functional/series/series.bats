@@ -435,8 +435,8 @@ hour() {
     # In one go it is the same.
     run -0 --separate-stderr "$series" -j journal -d once --status status.json
     [ "$(jq -r '.problems[0].code' status.json)" = clock ]
-    rm journal/2031*
-    run -0 "$postern" series rebuild -d rrd -j journal
+    for segment in journal/2031*.pj; do mv "$segment" "$segment.out"; done
+    run -0 --separate-stderr "$postern" series rebuild -d rrd -j journal
     "$series" -j journal -d rrd --status status.json
     [ "$(jq '.problems | length' status.json)" -eq 0 ]
     run -0 "$postern" series fsck -d rrd

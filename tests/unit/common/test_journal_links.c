@@ -73,16 +73,20 @@ static void cut(const char *path, off_t size)
     assert_int_equal(truncate(path, size), 0);
 }
 
-enum deed { REMOVE, CUT_AT_BLOCK, CUT_WITHIN, EMPTY, RENAME, COPY, LENGTHEN, EXCHANGE };
+enum deed { REMOVE, TAKE_OUT, CUT_AT_BLOCK, CUT_WITHIN, EMPTY, RENAME, COPY, LENGTHEN, EXCHANGE };
 
 static void do_deed(const struct fixture *f, enum deed deed, struct at a, struct at b)
 {
-    char path[160], other[160], third[160];
+    char path[160], other[160], third[176];
     path_of(f->dir, a.day, a.number, path);
     path_of(f->dir, b.day, b.number, other);
     int fd;
     switch (deed) {
     case REMOVE: assert_int_equal(unlink(path), 0); break;
+    case TAKE_OUT:
+        snprintf(third, sizeof third, "%s.out", path);
+        assert_int_equal(rename(path, third), 0);
+        break;
     case CUT_AT_BLOCK: cut(path, JOURNAL_SEGMENT_HEADER); break;
     case CUT_WITHIN: cut(path, JOURNAL_SEGMENT_HEADER + 30); break;
     case EMPTY: cut(path, 0); break;
@@ -119,6 +123,10 @@ static void deeds_are_found(void **state)
         {CUT_AT_BLOCK, 0, 0, 1, "RMRMRMRM", {"000001.pj, octet 64: the file ends here"}},
         {CUT_AT_BLOCK, 2, 0, 1, "RMRMRMRM", {"000003.pj, octet 64: the file ends here"}},
         {REMOVE, 4, 0, 1, "RMRMRMRM", {"000002.pj, octet 0: missing"}},
+        {TAKE_OUT, 0, 0, 0, "RMRMRMRM", {""}}, // on purpose: not read, and not missed
+        {TAKE_OUT, 1, 0, 0, "RMRMRMRM", {""}},
+        {TAKE_OUT, 3, 0, 0, "RMRMRMRM", {""}},
+        {TAKE_OUT, 4, 0, 0, "RMRMRMRM", {""}},
         {CUT_AT_BLOCK, 4, 0, 1, "RMRMRMRM", {"000002.pj, octet 64: the file ends here"}},
         {CUT_WITHIN, 4, 0, 1, "RMRMRMRM", {"000002.pj, octet 64: the file ends here"}},
         {EMPTY, 4, 0, 1, "RMRMRMRM", {"000002.pj, octet 0: the file ends here"}},
