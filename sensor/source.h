@@ -16,6 +16,13 @@ enum source_result {
     SOURCE_FRAME, // `*out` is filled; its octets are borrowed until the next call
 };
 
+// A file may name any second; what lies beyond the year 36000 is as far.
+static inline int64_t source_second(int64_t s)
+{
+    const int64_t most = INT64_C(1) << 40;
+    return s < -most ? -most : s > most ? most : s;
+}
+
 struct source_kind {
     const char *name;
     enum source_result (*next)(void *state, struct source_frame *out);

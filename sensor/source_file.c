@@ -118,13 +118,6 @@ static void leave_block(struct source_file *f)
         judge(f, strerror(errno));
 }
 
-// A file may name any second; what lies beyond the year 36000 is as far.
-static int64_t us_of(int64_t seconds, int64_t us)
-{
-    const int64_t most = INT64_C(1) << 40;
-    return (seconds < -most ? -most : seconds > most ? most : seconds) * 1000000 + us;
-}
-
 static size_t none_came(struct source_input *in)
 {
     if (in->frames == 0) {
@@ -141,11 +134,11 @@ static size_t next_of_pcap(struct source_file *f, struct source_frame *out)
     int rc = pcap_next_ex(f->pcap, &header, &data);
     if (rc == 1) {
         f->input->frames++;
-        *out = (struct source_frame){.t_us = us_of(header->ts.tv_sec, header->ts.tv_usec),
-                                     .linktype = f->linktype,
-                                     .data = span_of(data, header->caplen),
-                                     .wire = header->len < header->caplen ? header->caplen
-                                                                          : header->len};
+        *out = (struct source_frame){
+            .t_us = source_second(header->ts.tv_sec) * 1000000 + header->ts.tv_usec,
+            .linktype = f->linktype,
+            .data = span_of(data, header->caplen),
+            .wire = header->len < header->caplen ? header->caplen : header->len};
         return 1;
     }
     if (rc != PCAP_ERROR && capture_stream_state(f->stream) == GUNZIP_WHOLE)

@@ -179,13 +179,6 @@ static void take_interface(struct source_ng *n, const uint8_t *body, size_t len)
     read_options(n, body + 8, len - 8, f);
 }
 
-// A file may name any second; what lies beyond the year 36000 is as far.
-static int64_t clamp_s(int64_t s)
-{
-    const int64_t most = INT64_C(1) << 40;
-    return s < -most ? -most : s > most ? most : s;
-}
-
 // Units of the interface since 1970 as microseconds.
 static int64_t us_of(const struct face *f, uint64_t units)
 {
@@ -211,8 +204,8 @@ static int64_t us_of(const struct face *f, uint64_t units)
         else
             us = units % scale / (scale / 1000000);
     }
-    int64_t s = clamp_s(seconds > INT64_MAX ? INT64_MAX : (int64_t)seconds);
-    return clamp_s(s + clamp_s(f->offset_s)) * 1000000 + (int64_t)us;
+    int64_t s = source_second(seconds > INT64_MAX ? INT64_MAX : (int64_t)seconds);
+    return source_second(s + source_second(f->offset_s)) * 1000000 + (int64_t)us;
 }
 
 // `head`: octets of the body before the packet's.
