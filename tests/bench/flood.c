@@ -47,9 +47,8 @@ static int fail(int status, const char *what, const char *why)
 }
 
 // Where the addresses end that are changed from round to round: behind up to two tags and PPPoE.
-static void find_ends(struct flood_frame *f)
+static void find_ends(const uint8_t *o, struct flood_frame *f)
 {
-    const uint8_t *o = f->octet;
     uint32_t at = 12, end[2];
     unsigned type = 0;
     for (int layers = 0; layers < 3 && at + 2 <= f->len; layers++, at += 4) {
@@ -79,7 +78,7 @@ static void find_ends(struct flood_frame *f)
     }
 }
 
-static int read_frames(const char *path, uint32_t max, struct flood_frame *frame, uint32_t *count)
+static int read_frames(const char *path, uint32_t max, struct flood_pack *pack)
 {
     char error[PCAP_ERRBUF_SIZE];
     struct pcap_pkthdr *h;
@@ -87,17 +86,19 @@ static int read_frames(const char *path, uint32_t max, struct flood_frame *frame
     pcap_t *p = pcap_open_offline(path, error);
     if (!p)
         return fail(EX_NOINPUT, path, error);
-    uint32_t n = 0;
-    while (n < max && pcap_datalink(p) == DLT_EN10MB && pcap_next_ex(p, &h, &data) == 1) {
+    int rc = 0;
+    while (rc == 0 && pack->count < max && pcap_datalink(p) == DLT_EN10MB &&
+           pcap_next_ex(p, &h, &data) == 1) {
         if (h->caplen < 14 || h->caplen > FLOOD_FRAME_MAX)
             continue;
-        frame[n] = (struct flood_frame){.len = h->caplen};
-        memcpy(frame[n].octet, data, h->caplen);
-        find_ends(&frame[n++]);
+        struct flood_frame f = {.len = h->caplen};
+        find_ends(data, &f);
+        rc = flood_pack_add(pack, &f, data);
     }
     pcap_close(p);
-    *count = n;
-    return n > 0 ? 0 : fail(EX_DATAERR, path, "has no Ethernet frame");
+    if (rc != 0)
+        return fail(EX_OSERR, path, strerror(-rc));
+    return pack->count > 0 ? 0 : fail(EX_DATAERR, path, "has no Ethernet frame");
 }
 
 static double seconds_of(struct timeval t)
@@ -125,23 +126,20 @@ static double spent_s(void)
     return seconds_of(used.ru_utime) + seconds_of(used.ru_stime);
 }
 
-static int report(const struct flood_program *p, const struct flood_frame *frame, double seconds,
+static int report(const struct flood_program *p, const struct flood_pack *pack, double seconds,
                   double cpu)
 {
     struct flood_state s;
-    uint64_t octets = 0;
     int rc = flood_program_state(p, &s);
     if (rc != 0)
         return fail(EX_OSERR, "state", strerror(-rc));
-    for (uint64_t i = 0; i < p->count; i++)
-        octets += frame[i].len * (s.sent / p->count + (i < s.sent % p->count));
     printf("{\"sent\": %llu, \"octets\": %llu, \"seconds\": %.3f, \"rate\": %.0f, \"cpu\": %.3f}\n",
-           (unsigned long long)s.sent, (unsigned long long)octets, seconds,
+           (unsigned long long)s.sent, (unsigned long long)flood_pack_octets(pack, s.sent), seconds,
            (double)s.sent / seconds, cpu);
     return 0;
 }
 
-static int flood(const struct request *q, struct flood_program *p, const struct flood_frame *frame)
+static int flood(const struct request *q, struct flood_program *p, const struct flood_pack *pack)
 {
     unsigned interface = if_nametoindex(q->interface);
     if (interface == 0)
@@ -159,7 +157,7 @@ static int flood(const struct request *q, struct flood_program *p, const struct 
     }
     if (rc != 0 && rc != -EINTR)
         return fail(rc == -EINVAL || rc == -EPERM ? SKIPPED : EX_OSERR, "test run", strerror(-rc));
-    return report(p, frame, now_s() - start_s, spent_s() - spent_before_s);
+    return report(p, pack, now_s() - start_s, spent_s() - spent_before_s);
 }
 
 static int take_options(int argc, char **argv, struct request *q)
@@ -186,25 +184,22 @@ static int take_options(int argc, char **argv, struct request *q)
 int main(int argc, char **argv)
 {
     struct request q = {.seconds = 60, .frames_max = FRAMES_MAX};
+    struct flood_pack pack = {0};
     struct flood_program p;
-    uint32_t count = 0;
     int rc = take_options(argc, argv, &q);
-    if (rc != 0)
-        return rc;
-    struct flood_frame *frame = calloc(FRAMES_MAX, sizeof *frame);
-    rc = frame ? read_frames(q.capture, q.frames_max, frame, &count)
-               : fail(EX_OSERR, "frames", "out of memory");
+    if (rc == 0)
+        rc = read_frames(q.capture, q.frames_max, &pack);
     if (rc == 0) {
-        int error = flood_program_load(frame, count, q.first_round, &p);
+        int error = flood_program_load(&pack, q.first_round, &p);
         if (error == -EPERM || error == -ENOSYS || error == -EINVAL)
             rc = fail(SKIPPED, "bpf", strerror(-error));
         else if (error != 0)
             rc = fail(EX_OSERR, "bpf", strerror(-error));
     }
     if (rc == 0) {
-        rc = flood(&q, &p, frame);
+        rc = flood(&q, &p, &pack);
         flood_program_close(&p);
     }
-    free(frame);
+    flood_pack_fini(&pack);
     return rc;
 }
