@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@
 #define FRAMES_MAX 65536
 #define RATE_MIN   20000
 #define SKIPPED    77
+#define GRACE_S    0.001
 
 struct request {
     unsigned long long frames;
@@ -118,6 +120,16 @@ static void on_alarm(int signo)
     (void)signo; // the run ends with EINTR
 }
 
+// SIGALRM, then or at once.
+static void wake_at(double at_s)
+{
+    double in_s = at_s - now_s();
+    long long in_us = in_s > 0 ? (long long)(in_s * 1e6) + 1 : 1;
+    const struct itimerval t = {.it_value = {.tv_sec = (time_t)(in_us / 1000000),
+                                             .tv_usec = (suseconds_t)(in_us % 1000000)}};
+    setitimer(ITIMER_REAL, &t, NULL);
+}
+
 // Processor time of this process.
 static double spent_s(void)
 {
@@ -126,13 +138,15 @@ static double spent_s(void)
     return seconds_of(used.ru_utime) + seconds_of(used.ru_stime);
 }
 
-static int report(const struct flood_program *p, const struct flood_pack *pack, double seconds,
+static int report(const struct flood_program *p, const struct flood_pack *pack, double start_s,
                   double cpu)
 {
     struct flood_state s;
     int rc = flood_program_state(p, &s);
     if (rc != 0)
         return fail(EX_OSERR, "state", strerror(-rc));
+    // A test run needs some hundredths of a second to end.
+    double seconds = (s.end_ns ? (double)s.end_ns / 1e9 : now_s()) - start_s;
     printf("{\"sent\": %llu, \"octets\": %llu, \"seconds\": %.3f, \"rate\": %.0f, \"cpu\": %.3f}\n",
            (unsigned long long)s.sent, (unsigned long long)flood_pack_octets(pack, s.sent), seconds,
            (double)s.sent / seconds, cpu);
@@ -146,18 +160,26 @@ static int flood(const struct request *q, struct flood_program *p, const struct 
         return fail(EX_NOINPUT, q->interface, "there is no such interface");
     const struct sigaction action = {.sa_handler = on_alarm};
     sigaction(SIGALRM, &action, NULL);
-    alarm(q->seconds);
-    double start_s = now_s(), spent_before_s = spent_s();
-    int rc = flood_program_begin(p, (uint64_t)(start_s * 1e9),
+    double start_s = now_s(), spent_before_s = spent_s(), end_s = start_s + q->seconds;
+    int rc = flood_program_begin(p, q->frames, (uint64_t)(start_s * 1e9),
                                  q->rate > 0 ? (uint64_t)(1024e9 / q->rate) : 0);
-    for (unsigned long long left = q->frames; rc == 0 && left > 0;) {
-        uint32_t now = left > INT32_MAX ? INT32_MAX : (uint32_t)left;
-        rc = flood_program_run(p, interface, now);
-        left -= now;
+    // At a rate tries are no frames: a signal ends them when the last one is due. What is late then is not held up.
+    double last_s = q->rate > 0 ? start_s + (double)q->frames / q->rate + GRACE_S : end_s;
+    uint64_t left = q->frames;
+    while (rc == 0 && left > 0 && now_s() < end_s) {
+        bool paced = now_s() < last_s && q->rate > 0;
+        wake_at(paced && last_s < end_s ? last_s : end_s);
+        rc = flood_program_run(p, interface,
+                               paced || left > INT32_MAX ? INT32_MAX : (uint32_t)left);
+        rc = rc == -EINTR ? 0 : rc;
+        struct flood_state s = {0};
+        if (rc == 0)
+            rc = flood_program_state(p, &s);
+        left = q->frames - s.sent;
     }
-    if (rc != 0 && rc != -EINTR)
+    if (rc != 0)
         return fail(rc == -EINVAL || rc == -EPERM ? SKIPPED : EX_OSERR, "test run", strerror(-rc));
-    return report(p, pack, now_s() - start_s, spent_s() - spent_before_s);
+    return report(p, pack, start_s, spent_s() - spent_before_s);
 }
 
 static int take_options(int argc, char **argv, struct request *q)

@@ -10,10 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// A frame is waited for by asking for the time so often at most; longer pauses are made between runs.
-#define WAITS_MAX 2000
-#define BATCH     64
-#define TOGETHER  16 // frames, a power of two
+#define BATCH    64
+#define TOGETHER 16 // frames, a power of two
 
 // Octets of the frame that a test run is given; the program makes it as short as the next one is. (What is made
 // longer is wiped first.)
@@ -180,10 +178,15 @@ static void place(struct code *c, unsigned dst, int map)
     add(c, 0, 0, 0, 0, 0);
 }
 
-// R7: the state, R8: the frame's number. Until it is due, or a bounded while. A few come together, as a card's
-// interrupt would give them: asking for the time costs the processor that receives.
-static void wait_until_due(struct code *c)
+// R7: the state, R8: the number of frames sent. None goes on before it is due, nor behind the last: the try is
+// given up, not waited out, so that between two batches the kernel may give the processor to who listens. A
+// few come together, as a card's interrupt would give them: asking for the time costs the processor that receives.
+static void leave_unless_due(struct code *c)
 {
+    load(c, BPF_DW, R1, R7, offsetof(struct flood_state, wanted));
+    size_t wanted = add(c, BPF_JMP | BPF_JGT | BPF_X, R1, R8, 0, 0);
+    leave(c, XDP_DROP);
+    land(c, wanted);
     load(c, BPF_DW, R6, R7, offsetof(struct flood_state, step));
     size_t unpaced = jump(c, BPF_JEQ, R6, 0);
     copy(c, R1, R8);
@@ -193,16 +196,23 @@ static void wait_until_due(struct code *c)
     alu(c, BPF_RSH, R6, 10);
     load(c, BPF_DW, R1, R7, offsetof(struct flood_state, start_ns));
     alu_by(c, BPF_ADD, R6, R1);
-    set(c, R9, WAITS_MAX);
-    size_t again = c->n;
     call(c, BPF_FUNC_ktime_get_ns);
     size_t due = add(c, BPF_JMP | BPF_JGE | BPF_X, R0, R6, 0, 0);
-    alu(c, BPF_SUB, R9, 1);
-    size_t back = jump(c, BPF_JNE, R9, 0);
-    c->at[back].off = (int16_t)((int)again - (int)back - 1);
+    leave(c, XDP_DROP);
     land(c, due);
     land(c, unpaced);
     land(c, with_the_last);
+}
+
+static void count(struct code *c)
+{
+    alu(c, BPF_ADD, R8, 1);
+    store(c, BPF_DW, R7, offsetof(struct flood_state, sent), R8);
+    load(c, BPF_DW, R1, R7, offsetof(struct flood_state, wanted));
+    size_t more = add(c, BPF_JMP | BPF_JNE | BPF_X, R1, R8, 0, 0);
+    call(c, BPF_FUNC_ktime_get_ns);
+    store(c, BPF_DW, R7, offsetof(struct flood_state, end_ns), R0);
+    land(c, more);
 }
 
 // The two octets of one end, XOR the round in R9. R6: the frame's first octet, R7: what lies behind its last, R8:
@@ -248,9 +258,8 @@ static void write_program(struct code *c, const struct flood_program *p, size_t 
     store(c, BPF_DW, R10, -16, R1); // the context
     place(c, R7, p->state);
     load(c, BPF_DW, R8, R7, offsetof(struct flood_state, sent));
-    wait_until_due(c);
-    alu(c, BPF_ADD, R8, 1);
-    store(c, BPF_DW, R7, offsetof(struct flood_state, sent), R8);
+    leave_unless_due(c);
+    count(c);
     take_next(c, p, size);
     load(c, BPF_DW, R6, R10, -16);
     load(c, BPF_W, R2, R8, offsetof(struct flood_frame, len));
@@ -318,9 +327,10 @@ void flood_program_close(struct flood_program *p)
 
 // ---- Running it.
 
-int flood_program_begin(struct flood_program *p, uint64_t start_ns, uint64_t step)
+int flood_program_begin(struct flood_program *p, uint64_t wanted, uint64_t start_ns, uint64_t step)
 {
-    struct flood_state s = {.start_ns = start_ns, .step = step, .round = p->first_round};
+    struct flood_state s = {
+        .wanted = wanted, .start_ns = start_ns, .step = step, .round = p->first_round};
     return put(p->state, &s);
 }
 
@@ -335,7 +345,7 @@ int flood_program_state(const struct flood_program *p, struct flood_state *out)
     return ask(BPF_MAP_LOOKUP_ELEM, &a);
 }
 
-int flood_program_run(const struct flood_program *p, unsigned interface, uint32_t frames)
+int flood_program_run(const struct flood_program *p, unsigned interface, uint32_t tries)
 {
     uint8_t any[GIVEN] = {0};
     struct xdp_md context = {.data_end = sizeof any, .ingress_ifindex = interface};
@@ -346,7 +356,7 @@ int flood_program_run(const struct flood_program *p, unsigned interface, uint32_
     a.test.data_size_in = sizeof any;
     a.test.ctx_in = (uintptr_t)&context;
     a.test.ctx_size_in = sizeof context;
-    a.test.repeat = frames;
+    a.test.repeat = tries;
     a.test.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
     a.test.batch_size = BATCH;
     return ask(BPF_PROG_TEST_RUN, &a);

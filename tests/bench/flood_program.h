@@ -29,7 +29,9 @@ struct flood_pack {
 // What the program goes by, and counts in.
 struct flood_state {
     uint64_t sent;
+    uint64_t wanted;   // no more than these
     uint64_t start_ns; // CLOCK_MONOTONIC
+    uint64_t end_ns;   // when the last of them was sent; 0: it was not
     uint64_t step;     // nanoseconds from frame to frame, in 1024ths
     uint64_t at;       // of the next frame
     uint64_t round;    // its low octet changes an address's last one
@@ -49,8 +51,9 @@ void flood_pack_fini(struct flood_pack *p);
 // Each 0 or a negative errno.
 int flood_program_load(const struct flood_pack *pack, uint16_t first_round,
                        struct flood_program *out);
-int flood_program_begin(struct flood_program *p, uint64_t start_ns, uint64_t step);
+int flood_program_begin(struct flood_program *p, uint64_t wanted, uint64_t start_ns, uint64_t step);
 int flood_program_state(const struct flood_program *p, struct flood_state *out);
-// Hands `frames` of them to the kernel as received from the interface with that index.
-int flood_program_run(const struct flood_program *p, unsigned interface, uint32_t frames);
+// Hands frames to the kernel as received from the interface with that index, until `tries` were taken: a try
+// before a frame is due, or behind the last one, gives none. -EINTR: a signal came.
+int flood_program_run(const struct flood_program *p, unsigned interface, uint32_t tries);
 void flood_program_close(struct flood_program *p);
