@@ -154,6 +154,28 @@ static void emit(struct engine *e, struct party_verdict *pv, enum verdict_event 
     e->fn(&pv->verdict, e->ctx);
 }
 
+// What waits for a sign of the lease is a ticket, and what it would be is kept.
+static void hold_back(struct judgement *j, bool held)
+{
+    if (!held)
+        return;
+    j->limitations |= VERDICT_IDENTITY_HELD;
+    if (j->ceiling > VERDICT_TICKET)
+        j->ceiling = VERDICT_TICKET;
+}
+
+static void set_hold(struct party_verdict *pv, const struct judgement *j)
+{
+    struct judgement held = *j;
+    hold_back(&held, pv->hold.since_ms != 0);
+    pv->sure_ceiling = j->ceiling;
+    pv->sure_limitations = j->limitations;
+    pv->verdict.ceiling = held.ceiling;
+    pv->verdict.limitations = held.limitations;
+    if (pv->hold.since_ms != 0)
+        pv->verdict.doubts |= IDENTITY_UNCONFIRMED;
+}
+
 // A bot beyond doubt: what it shows may help to know others. Evidence that allows a ticket at most took no part in
 // that ceiling, so who learns here and says no more than that does not confirm itself.
 static void confirm(struct engine *e, struct party_state *p, const struct verdict *v,
@@ -183,8 +205,10 @@ static int open_verdict(struct engine *e, struct party_state *p, unsigned class_
     pv->next = p->verdicts;
     p->verdicts = pv;
     pv->verdict.class_ = (uint8_t)class_;
+    hold_begin(&pv->hold, &p->key, p->lease_unseen, ctx->now_ms);
     describe(e, p, ctx, to, &pv->verdict);
     weigh(e, p, j, &pv->verdict);
+    set_hold(pv, j);
     name(&pv->verdict);
     pv->supported_ms = pv->opened_ms = ctx->now_ms;
     pv->families = j->families;
@@ -206,7 +230,9 @@ static void go_on(struct engine *e, struct party_state *p, struct party_verdict 
         return;
     pv->supported_ms = ctx->now_ms;
     struct verdict *v = &pv->verdict;
-    bool news = (j->families & ~pv->families) != 0 || j->ceiling > v->ceiling;
+    struct judgement held = *j;
+    hold_back(&held, pv->hold.since_ms != 0);
+    bool news = (j->families & ~pv->families) != 0 || held.ceiling > v->ceiling;
     // The longer it lasts the less news is in it: a sixth of its age, at least update_every.
     int64_t pause_ms = (ctx->now_ms - pv->opened_ms) / 6;
     if (pause_ms > PAUSE_MAX_MS)
@@ -218,9 +244,26 @@ static void go_on(struct engine *e, struct party_state *p, struct party_verdict 
         return;
     describe(e, p, ctx, to, v);
     weigh(e, p, j, v);
+    set_hold(pv, j);
     pv->families |= j->families;
     confirm(e, p, v, ctx);
     emit(e, pv, VERDICT_UPDATED);
+}
+
+void judge_confirm(struct engine *e, struct party_state *p, const struct minute_row *r)
+{
+    for (struct party_verdict *pv = p->verdicts; pv; pv = pv->next) {
+        struct verdict *v = &pv->verdict;
+        if (!hold_row(&pv->hold, r) || pv->sure_ceiling <= v->ceiling)
+            continue;
+        struct detector_ctx ctx = engine_context(e, p, r->cut_ms);
+        v->ceiling = pv->sure_ceiling;
+        v->limitations = pv->sure_limitations;
+        v->doubts &= ~(uint32_t)IDENTITY_UNCONFIRMED;
+        v->made_ms = ctx.now_ms;
+        confirm(e, p, v, &ctx);
+        emit(e, pv, VERDICT_UPDATED);
+    }
 }
 
 // Causes before effects: who relays for others sends straight to mail providers because of it, and one
@@ -270,6 +313,26 @@ static bool is_deferred(const struct engine *e, unsigned class_, const struct po
     return !j.found;
 }
 
+// The lease has changed that the verdict waits for: it waits for the new one, if what was seen under it would do alone.
+static void renew_hold(const struct engine *e, const struct party_state *p,
+                       struct party_verdict *pv, int64_t now_ms, const struct policy_facts *facts,
+                       const struct detector_finding *findings, size_t count)
+{
+    unsigned class_ = pv->verdict.class_;
+    struct detector_finding since[FINDINGS_MAX];
+    struct judgement j;
+    size_t n = 0;
+    if (!hold_is_past(&pv->hold, &p->key))
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (findings[i].evidence.first_ms > pv->hold.row_ms)
+            since[n++] = findings[i];
+    }
+    policy_judge(class_, &e->rules[class_], &e->options.settings->priors, facts, since, n, &j);
+    if (j.found)
+        hold_begin(&pv->hold, &p->key, p->lease_unseen, now_ms);
+}
+
 size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
                   struct judge_view out[static VERDICT_CLASSES])
 {
@@ -293,6 +356,7 @@ size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
         facts.exempt = is_exempt(e, p, c, now_ms);
         policy_judge(c, &e->rules[c], &e->options.settings->priors, &facts, findings, n,
                      &v->judgement);
+        hold_back(&v->judgement, pv ? pv->hold.since_ms != 0 : p->lease_unseen > 0);
         v->deferred = !pv && v->judgement.found && is_deferred(e, c, &facts, findings, n);
     }
     return views;
@@ -318,6 +382,7 @@ int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ct
         facts.exempt = is_exempt(e, p, c, ctx->now_ms);
         policy_judge(c, &e->rules[c], &e->options.settings->priors, &facts, findings, n, &j);
         if (pv) {
+            renew_hold(e, p, pv, ctx->now_ms, &facts, findings, n);
             go_on(e, p, pv, &j, ctx, to);
             continue;
         }

@@ -60,7 +60,7 @@ static const struct {
     {VERDICT_PROVISIONAL, "provisional",
      "No lease says whose address this was, so it may have changed hands since."},
     {VERDICT_IDENTITY_HELD, "identity-held",
-     "Whose address it was is ambiguous, stale or near a change of lease."},
+     "Whose address it was is ambiguous, stale, near a change of lease or not yet confirmed."},
     {VERDICT_UNVALIDATED, "unvalidated",
      "Nobody answered and source addresses are not validated here, so a neighbour could have "
      "forged it."},

@@ -29,6 +29,7 @@ static const char *doubt_name(uint32_t bit)
     case IDENTITY_NO_PORT: return "no-port";
     case IDENTITY_OVERLAP: return "overlap";
     case IDENTITY_LOST_STOP: return "lost-stop";
+    case IDENTITY_UNCONFIRMED: return "unconfirmed";
     default: return NULL;
     }
 }
