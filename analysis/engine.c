@@ -147,6 +147,7 @@ static void update_party(struct party_state *p, const struct minute_row *r,
     p->confidence = r->confidence;
     p->doubts = r->doubts;
     p->lease_unseen = r->lease_unseen;
+    hold_note(&p->leases, r);
     // What a verdict rests on reaches back a day: the cursor moves on once a day.
     if (p->from_ms == 0 || r->cut_ms - p->from_ms > DAY_MS) {
         p->from = *from;

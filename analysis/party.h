@@ -34,7 +34,8 @@ struct party_state {
     int64_t from_ms;
     uint32_t doubts;
     uint8_t confidence;
-    uint16_t lease_unseen;          // as the latest row says
+    uint16_t lease_unseen; // as the latest row says
+    struct hold_leases leases;
     struct ballot_paper ballot;     // its vote on whether mail fails for all
     struct party_verdict *verdicts; // owned
     struct window window;

@@ -105,7 +105,7 @@ static void tell_of_bot(const struct site_run *run, const struct line *l, int64_
         if (!odd_told(&run->people, l, begin_ms + (day - k) * DAY_MS, &from_ms, &to_ms) ||
             t_ms < from_ms || t_ms >= to_ms)
             continue;
-        out->address = run->lines + l->index;
+        out->address = run->lines * (uint32_t)(2 + day - k) + l->index; // no two times the same
         out->seen_ms = events_sign_ms(run->people.rates, l->index, from_ms);
     }
 }
