@@ -371,7 +371,9 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     sprt_decay(&slow, ctx->now_ms, c->half_life_ms);
     // A server that has just reached everybody and now reaches nobody is cut off.
     bool cut_off = ctx->role != ROLE_HOUSEHOLD && first.successes == 0;
-    if (sprt_convicts(&first, &rule) && !cut_off) {
+    struct sprt sure = first; // without what may turn out a scan
+    sure.walk -= providers_fresh(&w->providers, ctx->now_ms) * rule.failure;
+    if (sprt_convicts(&sure, &rule) && !cut_off) {
         double needed = failures_needed(&first, &rule);
         struct detector_finding f = finding(w, ctx, &first, needed, "failed first contacts",
                                             c->cap);

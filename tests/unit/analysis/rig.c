@@ -324,7 +324,7 @@ static size_t steps_of(const struct rig_flow *flows, size_t count, struct step *
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         int64_t start = RIG_EPOCH_MS + flows[i].start_ms;
-        out[n++] = (struct step){start, i, BEGINS};
+        out[n++] = (struct step){start + (flows[i].late ? decided_after(&flows[i]) : 0), i, BEGINS};
         out[n++] = (struct step){start + decided_after(&flows[i]), i, DECIDED};
         if (flows[i].lasts_ms)
             out[n++] = (struct step){start + flows[i].lasts_ms, i, ENDS};

@@ -27,7 +27,8 @@ struct rig_flow {
     uint32_t mail, null_sender, rcpt_ok, rcpt_5xx, messages_ok, auth, auth_failed;
     uint32_t banner_5xx, blocklist_exploit, blocklist_policy, vrfy;
     bool tls, tls_short, unasked, early, pipelining, helo_odd, no_data, no_quit;
-    bool raw; // a SYN of no TCP: sent once
+    bool raw;  // a SYN of no TCP: sent once
+    bool late; // told of no sooner than it is decided, as a sensor does
     uint8_t app, socks_inner;
     uint16_t socks_port;
     int32_t lasts_ms;                // duration; 0: ends with the outcome
