@@ -146,6 +146,8 @@ static void update_party(struct party_state *p, const struct minute_row *r,
     memcpy(p->network_class, r->network_class, sizeof p->network_class);
     p->confidence = r->confidence;
     p->doubts = r->doubts;
+    p->lease_unseen = r->lease_unseen;
+    hold_note(&p->leases, r);
     // What a verdict rests on reaches back a day: the cursor moves on once a day.
     if (p->from_ms == 0 || r->cut_ms - p->from_ms > DAY_MS) {
         p->from = *from;
@@ -189,6 +191,7 @@ int engine_row(struct engine *e, const struct minute_row *r, const struct journa
         .site_failing = ballot_failing(&e->ballot, r->cut_ms),
     };
     window_add(&p->window, r, &options, &e->contacts);
+    judge_confirm(e, p, r);
     if (!window_moves(r))
         return 0;
     vote(e, p, r);

@@ -61,5 +61,8 @@ size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
 int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ctx,
                 const struct journal_cursor *to);
 
+// Verdicts that waited for a sign of the lease are what they would have been at once, if the row tells of one.
+void judge_confirm(struct engine *e, struct party_state *p, const struct minute_row *r);
+
 // Closes verdicts that nothing has supported for their quiet time. When the next may be, INT64_MAX: none.
 int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_ms);
