@@ -25,7 +25,6 @@ extern const struct detector_descriptor detector_submission_spread;
 #define PROVIDERS_HELD 48
 #define SUFFICES       11.6 // alone, with a household's prior
 #define SUFFICES_CAP   12.5
-#define HOUR_MS        3600000.0
 #define READ_OCTETS    8000.0f // down a session: more than a handshake and an error
 #define MANY_SESSIONS  30
 #define GUESSED_MIN    3  // servers, before small sessions are guesses
@@ -91,17 +90,18 @@ struct spread_state {
     uint16_t seen[PROVIDERS_HELD]; // recent.h
     float octets, sessions; // of established ones with submission servers, fading by the hour
     float down, answered;   // the same with mailbox servers too
-    int64_t faded_ms;
+    uint32_t faded_s;
 };
 
 static void fade(struct spread_state *s, int64_t now_ms)
 {
-    float k = now_ms > s->faded_ms ? (float)exp(-(double)(now_ms - s->faded_ms) / HOUR_MS) : 1;
+    uint32_t now_s = now_ms > 0 ? (uint32_t)(now_ms / 1000) : 0;
+    float k = now_s > s->faded_s ? (float)exp(-(double)(now_s - s->faded_s) / HOUR_S) : 1;
     s->octets *= k;
     s->sessions *= k;
     s->down *= k;
     s->answered *= k;
-    s->faded_ms = now_ms;
+    s->faded_s = now_s;
 }
 
 static void note(struct spread_state *s, uint32_t provider, bool submits, uint32_t now_s)
