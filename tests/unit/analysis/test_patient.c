@@ -60,6 +60,15 @@ static void round_the_clock(void **state)
         // Five a minute to twelve providers for two hours and more; for half an hour.
         {NULL, 640, 0, MINUTE / 5, 12, MINUTE_OUTCOME_ESTABLISHED, true},
         {NULL, 290, 0, MINUTE / 2, 12, MINUTE_OUTCOME_ESTABLISHED, false},
+        // Sixty an hour to two large providers: 600 in ten hours; a relay elsewhere is one.
+        {NULL, 599, 0, MINUTE, 2, MINUTE_OUTCOME_ESTABLISHED, false},
+        {NULL, 600, 0, MINUTE, 2, MINUTE_OUTCOME_ESTABLISHED, true},
+        {NULL, 1200, 0, MINUTE, 1, MINUTE_OUTCOME_ESTABLISHED, false},
+        {NULL, 600, 0, MINUTE, 2, MINUTE_OUTCOME_CLOSED_EARLY, false},
+        // Three hundred an hour in the third hour, and be it to one; two hundred.
+        {NULL, 750, 0, MINUTE / 5, 1, MINUTE_OUTCOME_ESTABLISHED, true},
+        {NULL, 590, 0, MINUTE / 5, 2, MINUTE_OUTCOME_ESTABLISHED, false},
+        {NULL, 590, 0, 3 * MINUTE / 10, 2, MINUTE_OUTCOME_ESTABLISHED, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct verdict v;
