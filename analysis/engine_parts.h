@@ -36,6 +36,10 @@ struct engine {
 // Is the detector on, and is what it needs seen?
 bool engine_works(const struct engine *e, size_t detector);
 
+// The detector's state of the party, to be read; zeros where it keeps none of such parties.
+const void *engine_state(const struct engine *e, struct party_state *p, size_t detector);
+bool engine_has_state(const struct party_state *p, size_t detector);
+
 // Why a detector is off or blind here, in words. False: it works.
 bool engine_why_off(const struct engine *e, size_t detector, char out[static 200]);
 

@@ -27,8 +27,7 @@ static size_t evaluate(const struct engine *e, struct party_state *p, struct det
         if (!engine_works(e, i))
             continue;
         ctx->conf = e->conf[i];
-        size_t more = detectors[i]->evaluate(
-            &p->window, party_detector_state(p, e->state_offset[i]), ctx, out + n);
+        size_t more = detectors[i]->evaluate(&p->window, engine_state(e, p, i), ctx, out + n);
         // Both times are rounded, each its own way.
         for (; more > 0; more--, n++)
             if (out[n].evidence.last_ms < out[n].evidence.first_ms)
@@ -86,8 +85,9 @@ static void describe(const struct engine *e, const struct party_state *p,
 {
     v->party = p->party;
     v->key = p->key;
-    memcpy(v->pop, p->pop, sizeof v->pop);
-    memcpy(v->network_class, p->network_class, sizeof v->network_class);
+    const struct names *names = party_names(e->parties);
+    snprintf(v->pop, sizeof v->pop, "%s", names_text(names, p->pop));
+    snprintf(v->network_class, sizeof v->network_class, "%s", names_text(names, p->network_class));
     v->confidence = p->confidence;
     v->doubts = p->doubts;
     v->made_ms = ctx->now_ms;
@@ -166,7 +166,7 @@ static void confirm(struct engine *e, struct party_state *p, const struct verdic
     if (v->ceiling != VERDICT_QUARANTINE || !(DETECTOR_CLASS(v->class_) & bots))
         return;
     for (size_t i = 0; detectors[i]; i++) {
-        if (!detectors[i]->confirm || !engine_works(e, i))
+        if (!detectors[i]->confirm || !engine_works(e, i) || !engine_has_state(p, i))
             continue;
         ctx->conf = e->conf[i];
         detectors[i]->confirm(party_detector_state(p, e->state_offset[i]), ctx);

@@ -41,8 +41,10 @@ static void put(const struct verdict *v, void *ctx)
 
 static int new_engine(struct live *l)
 {
-    struct engine_options options = {
-        .settings = l->settings, .site = l->daemon->site, .conf_hash = l->daemon->conf_hash};
+    struct engine_options options = {.settings = l->settings,
+                                     .site = l->daemon->site,
+                                     .overrides = l->overrides,
+                                     .conf_hash = l->daemon->conf_hash};
     l->engine = engine_new(&options, put, l);
     l->follow.engine[0] = l->engine;
     return l->engine ? 0 : -ENOMEM;
