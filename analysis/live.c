@@ -273,7 +273,7 @@ static json_t *why(const struct live *l, const json_t *request, struct control_e
     if (result)
         return result;
     return refused(error, "bad-argument", "\"who\" is no party and no address",
-                   "give a party (line:4711) or an address");
+                   "give a party (line:4711) or an address (192.0.2.7, vlan:101/192.0.2.7)");
 }
 
 // Adds or ends what is said of a subject; with nothing said, lists.

@@ -102,6 +102,12 @@ static void print_answer(const json_t *o)
         printf("%s, address %s, role %s, seen from %s to %s; rules %s, configuration %s\n",
                get(o, "party"), get(o, "subscriber"), get(o, "role"), get(o, "first_row"),
                get(o, "last_row"), get(o, "rules_version"), get(o, "conf_hash"));
+    const json_t *also = json_object_get(o, "also_at");
+    for (i = 0; json_is_true(json_object_get(o, "known")) && i < json_array_size(also); i++) {
+        e = json_array_get(also, i);
+        printf("%s%s (%s)%s", i ? ", " : "The same address elsewhere: ", get(e, "subscriber"),
+               get(e, "party"), i + 1 < json_array_size(also) ? "" : "\n");
+    }
     for (i = 0; i < json_array_size(json_object_get(o, "classes")); i++) {
         e = json_array_get(json_object_get(o, "classes"), i);
         print_class(e);
