@@ -53,6 +53,8 @@ struct judge_view {
     double open; // score from which it opens
     struct judgement judgement;
     const struct verdict *verdict; // open; borrowed; NULL: none
+    int64_t supported_ms;          // of an open one: evidence last supported it
+    int64_t closes_ms;             // and when it closes unless evidence supports it again
     const char *explained_by;      // class that is open and its cause; NULL: none
     bool deferred; // it would open, and rests on failures while mail fails for the whole site
 };
@@ -60,6 +62,11 @@ struct judge_view {
 // All classes that anything is found for, or that are open; changes nothing. How many.
 size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
                   struct judge_view out[static VERDICT_CLASSES]);
+
+// The name of a party's verdict that was opened then.
+#define JUDGE_ID_MAX 40
+void judge_name(const struct party *party, unsigned class_, int64_t opened_ms,
+                char out[static JUDGE_ID_MAX]);
 
 // Evaluates all detectors on the party and opens or goes on with its verdicts. 0 or -ENOMEM.
 int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ctx,

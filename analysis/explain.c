@@ -141,7 +141,7 @@ static void why_not(const struct judge_view *v, char out[static 200])
                  "mail fails for many parties now, so it opens by what does not rest on failures "
                  "alone, or when that is over");
     else if (j->found)
-        snprintf(out, 200, "it is found now; the next row opens it");
+        snprintf(out, 200, "what is remembered would open it again when the party next sends mail");
     else if (!j->defines)
         snprintf(out, 200, "nothing was found that can open this class, only what supports it");
     else if (j->score < v->open)
@@ -150,36 +150,72 @@ static void why_not(const struct judge_view *v, char out[static 200])
         snprintf(out, 200, "one family of evidence alone does not suffice; two must agree");
 }
 
-static json_t *class_to_json(const struct judge_view *v)
+// A verdict that nothing supports any more is what it was when it was last written; what its windows still hold would
+// explain nothing.
+static bool has_faded(const struct judge_view *v)
 {
-    const struct judgement *j = &v->judgement;
-    char sum[1024], reason[200];
-    json_t *evidence = json_array(), *limitations = json_array();
-    for (uint32_t i = 0; i < j->count; i++)
-        json_array_append_new(evidence, verdict_evidence_to_json(&j->evidence[i]));
-    for (uint32_t bit = 1; verdict_limitation_name(bit); bit <<= 1) {
-        if (j->limitations & bit)
-            json_array_append_new(limitations, json_string(verdict_limitation_name(bit)));
-    }
-    write_sum(j, sum, sizeof sum);
-    why_not(v, reason);
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s?, s:s?, s:s, s:o, s:s, s:o}", "class",
-                     verdict_class_name(v->class_), "prior", json_number(j->prior, 4), "log_odds",
-                     json_number(j->log_odds, 4), "score", json_number(j->score, 6), "opens_at",
-                     json_number(v->open, 6), "verdict", v->verdict ? v->verdict->id : NULL,
-                     "why_not", v->verdict ? NULL : reason, "ceiling",
-                     verdict_ceiling_name(j->ceiling), "limitations", limitations, "sum", sum,
-                     "evidence", evidence);
+    return v->verdict && !v->judgement.supported;
 }
 
-// The verdict's sentence with the numbers of now, which stand below it.
+static struct judgement as_written(const struct verdict *v)
+{
+    struct judgement j = {.prior = v->prior,
+                          .log_odds = v->log_odds,
+                          .score = v->score,
+                          .ceiling = v->ceiling,
+                          .limitations = v->limitations,
+                          .count = v->evidence_count};
+    memcpy(j.evidence, v->evidence, sizeof j.evidence);
+    return j;
+}
+
+static void put_verdict(json_t *out, const struct judge_view *v, int64_t now_ms)
+{
+    char of[TIME_TEXT_MAX], supported[TIME_TEXT_MAX], closes[TIME_TEXT_MAX], now[1024];
+    write_sum(&v->judgement, now, sizeof now);
+    json_t *more = json_pack("{s:s, s:s, s:s}", "as_of",
+                             time_format(has_faded(v) ? v->verdict->made_ms : now_ms, of),
+                             "supported", time_format(v->supported_ms, supported), "closes",
+                             time_format(v->closes_ms, closes));
+    if (has_faded(v))
+        json_object_set_new(more, "sum_now", json_string(now));
+    json_object_update(out, more);
+    json_decref(more);
+}
+
+static json_t *class_to_json(const struct judge_view *v, int64_t now_ms)
+{
+    struct judgement j = has_faded(v) ? as_written(v->verdict) : v->judgement;
+    char sum[1024], reason[200];
+    json_t *evidence = json_array(), *limitations = json_array();
+    for (uint32_t i = 0; i < j.count; i++)
+        json_array_append_new(evidence, verdict_evidence_to_json(&j.evidence[i]));
+    for (uint32_t bit = 1; verdict_limitation_name(bit); bit <<= 1) {
+        if (j.limitations & bit)
+            json_array_append_new(limitations, json_string(verdict_limitation_name(bit)));
+    }
+    write_sum(&j, sum, sizeof sum);
+    why_not(v, reason);
+    json_t *out = json_pack("{s:s, s:o, s:o, s:o, s:o, s:s?, s:s?, s:s, s:o, s:s, s:o}", "class",
+                            verdict_class_name(v->class_), "prior", json_number(j.prior, 4),
+                            "log_odds", json_number(j.log_odds, 4), "score",
+                            json_number(j.score, 6), "opens_at", json_number(v->open, 6), "verdict",
+                            v->verdict ? v->verdict->id : NULL, "why_not",
+                            v->verdict ? NULL : reason, "ceiling", verdict_ceiling_name(j.ceiling),
+                            "limitations", limitations, "sum", sum, "evidence", evidence);
+    if (out && v->verdict)
+        put_verdict(out, v, now_ms);
+    return out;
+}
+
+// The verdict's sentence with the numbers that stand below it.
 static void sentence_of_verdict(const struct judge_view *view, char out[static SENTENCE_MAX])
 {
     char text[VERDICT_SENTENCE_MAX] = "";
     struct verdict *v = malloc(sizeof *v);
     if (v) {
         *v = *view->verdict;
-        if (view->judgement.count > 0 && view->judgement.evidence[0].counted) {
+        if (!has_faded(view)) {
             v->evidence_count = view->judgement.count;
             memcpy(v->evidence, view->judgement.evidence, sizeof v->evidence);
         }
@@ -197,8 +233,19 @@ static bool is_nearer(const struct judge_view *a, const struct judge_view *b)
     return a->judgement.log_odds > b->judgement.log_odds;
 }
 
-static void sentence_of(const char *who, const char *at, const struct judge_view *views, size_t n,
-                        char out[static SENTENCE_MAX])
+// "; its last one, harvester since T, was closed at T"; "" when there was none.
+static void past_of(const struct party_state *p, char out[static 160])
+{
+    char opened[TIME_TEXT_MAX], closed[TIME_TEXT_MAX];
+    out[0] = '\0';
+    if (p->past.opened_ms != 0)
+        snprintf(out, 160, "; its last one, %s of %s, was closed at %s",
+                 verdict_class_name(p->past.class_), time_format(p->past.opened_ms, opened),
+                 time_format(p->past.closed_ms, closed));
+}
+
+static void sentence_of(const char *who, const char *at, const struct party_state *p,
+                        const struct judge_view *views, size_t n, char out[static SENTENCE_MAX])
 {
     const struct judge_view *best = NULL;
     for (size_t i = 0; i < n; i++) {
@@ -209,15 +256,24 @@ static void sentence_of(const char *who, const char *at, const struct judge_view
         if (!best || is_nearer(&views[i], best))
             best = &views[i];
     }
-    char reason[200];
-    if (!best) {
-        snprintf(out, SENTENCE_MAX, "%.140s has no verdict at %s: no detector finds anything.", who,
-                 at);
-        return;
-    }
-    why_not(best, reason);
-    snprintf(out, SENTENCE_MAX, "%.140s has no verdict at %s; nearest is %s: %s.", who, at,
-             verdict_class_name(best->class_), reason);
+    char reason[200] = "no detector finds anything", past[160];
+    past_of(p, past);
+    if (best)
+        why_not(best, reason);
+    snprintf(out, SENTENCE_MAX, "%.140s has no verdict at %s%s%s%s: %s.", who, at, past,
+             best ? "; nearest is " : "", best ? verdict_class_name(best->class_) : "", reason);
+}
+
+static json_t *past_to_json(const struct party_state *p)
+{
+    char id[JUDGE_ID_MAX], opened[TIME_TEXT_MAX], closed[TIME_TEXT_MAX];
+    if (p->past.opened_ms == 0)
+        return json_null();
+    judge_name(&p->party, p->past.class_, p->past.opened_ms, id);
+    return json_pack("{s:s, s:s, s:s, s:s}", "verdict", id, "class",
+                     verdict_class_name(p->past.class_), "opened",
+                     time_format(p->past.opened_ms, opened), "closed",
+                     time_format(p->past.closed_ms, closed));
 }
 
 static json_t *not_visible(const struct engine *e)
@@ -243,21 +299,21 @@ static json_t *known(const struct engine *e, const char *who, struct party_state
     size_t n = judge_look(e, p, now_ms, views);
     json_t *classes = json_array(), *open = json_array();
     for (size_t i = 0; i < n; i++) {
-        json_array_append_new(classes, class_to_json(&views[i]));
+        json_array_append_new(classes, class_to_json(&views[i], now_ms));
         if (views[i].verdict)
             json_array_append_new(open, json_string(views[i].verdict->id));
     }
-    sentence_of(who, time_format(now_ms, at), views, n, sentence);
+    sentence_of(who, time_format(now_ms, at), p, views, n, sentence);
     free(views);
     return json_pack(
-        "{s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "v", 1,
-        "who", who, "sentence", sentence, "at", at, "known", 1, "party",
+        "{s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
+        "v", 1, "who", who, "sentence", sentence, "at", at, "known", 1, "party",
         party_format(&p->party, party), "subscriber", subscriber_key_format(&p->key, key),
         "also_at", others(all, p), "role", role_name(engine_context(e, p, now_ms).role),
         "first_row", time_format(p->window.first_ms, first), "last_row",
         time_format(p->window.last_ms, last), "rules_version", ENGINE_RULES_VERSION, "conf_hash",
         e->options.conf_hash, "open_verdicts", open, "classes", classes, "not_visible",
-        not_visible(e));
+        not_visible(e), "closed", past_to_json(p));
 }
 
 // "10.0.0.7 is the address of 2 subscribers: vlan:101/10.0.0.7 (line:7), vlan:102/10.0.0.7 (line:9); name one."

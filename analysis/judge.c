@@ -132,13 +132,14 @@ static void weigh(const struct engine *e, const struct party_state *p, const str
 
 // Of party, class and the time it was opened, so that a replay gives the same one. The first event would not do: what is
 // not yet forgotten may be part of the next verdict too.
-static void name(struct verdict *v)
+void judge_name(const struct party *party, unsigned class_, int64_t opened_ms,
+                char out[static JUDGE_ID_MAX])
 {
-    char party[PARTY_TEXT_MAX];
-    party_format(&v->party, party);
-    uint64_t who = hash_octets(party, strlen(party), v->class_);
-    snprintf(v->id, sizeof v->id, "v%016" PRIx64 "-%011" PRIx64, who,
-             (uint64_t)v->made_ms & 0xfffffffffffu);
+    char text[PARTY_TEXT_MAX];
+    party_format(party, text);
+    uint64_t who = hash_octets(text, strlen(text), class_);
+    snprintf(out, JUDGE_ID_MAX, "v%016" PRIx64 "-%011" PRIx64, who,
+             (uint64_t)opened_ms & 0xfffffffffffu);
 }
 
 static void emit(struct engine *e, struct party_verdict *pv, enum verdict_event event)
@@ -185,7 +186,7 @@ static int open_verdict(struct engine *e, struct party_state *p, unsigned class_
     pv->verdict.class_ = (uint8_t)class_;
     describe(e, p, ctx, to, &pv->verdict);
     weigh(e, p, j, &pv->verdict);
-    name(&pv->verdict);
+    judge_name(&p->party, class_, ctx->now_ms, pv->verdict.id);
     pv->supported_ms = pv->opened_ms = ctx->now_ms;
     pv->families = j->families;
     int64_t end_ms = ctx->now_ms + e->rules[class_].quiet_ms;
@@ -270,6 +271,15 @@ static bool is_deferred(const struct engine *e, unsigned class_, const struct po
     return !j.found;
 }
 
+// When it is closed unless something supports it until then. While mail fails for all, silence of the evidence is none
+// of the party.
+static int64_t closes_ms(const struct engine *e, const struct party_verdict *pv)
+{
+    int64_t failed_ms = e->ballot.failing_until * MINUTE_MS;
+    int64_t since_ms = failed_ms > pv->supported_ms ? failed_ms : pv->supported_ms;
+    return since_ms + e->rules[pv->verdict.class_].quiet_ms;
+}
+
 size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
                   struct judge_view out[static VERDICT_CLASSES])
 {
@@ -289,6 +299,8 @@ size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
         *v = (struct judge_view){.class_ = c,
                                  .open = e->rules[c].open,
                                  .verdict = pv ? &pv->verdict : NULL,
+                                 .supported_ms = pv ? pv->supported_ms : 0,
+                                 .closes_ms = pv ? closes_ms(e, pv) : 0,
                                  .explained_by = pv ? NULL : explained_by(p, c)};
         facts.exempt = is_exempt(e, p, c, now_ms);
         policy_judge(c, &e->rules[c], &e->options.settings->priors, &facts, findings, n,
@@ -337,10 +349,7 @@ int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_m
     int64_t next_ms = INT64_MAX;
     while (*at) {
         struct party_verdict *pv = *at;
-        // While mail fails for all, silence of the evidence is none of the party.
-        int64_t failed_ms = e->ballot.failing_until * MINUTE_MS;
-        int64_t since_ms = failed_ms > pv->supported_ms ? failed_ms : pv->supported_ms;
-        int64_t end_ms = since_ms + e->rules[pv->verdict.class_].quiet_ms;
+        int64_t end_ms = closes_ms(e, pv);
         if (now_ms < end_ms) {
             if (end_ms < next_ms)
                 next_ms = end_ms;
@@ -349,6 +358,8 @@ int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_m
         }
         pv->verdict.made_ms = now_ms;
         emit(e, pv, VERDICT_CLOSED);
+        p->past = (struct party_past){
+            .opened_ms = pv->opened_ms, .closed_ms = now_ms, .class_ = pv->verdict.class_};
         *at = pv->next;
         free(pv);
     }

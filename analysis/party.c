@@ -164,6 +164,7 @@ void party_forget(struct party_table *t, struct party_state *s)
 {
     memset(&s->window, 0, sizeof s->window);
     memset(party_detector_state(s, 0), 0, t->state_size);
+    s->past = (struct party_past){0};
     s->from_ms = 0;
 }
 

@@ -21,6 +21,12 @@ struct party_verdict {
     struct verdict verdict; // as last written
 };
 
+// The verdict that was closed last. opened_ms 0: none since the party is known.
+struct party_past {
+    int64_t opened_ms, closed_ms;
+    uint8_t class_;
+};
+
 struct party_state {
     struct party_state *chain;         // same bucket
     struct party_state *newer, *older; // order of use
@@ -33,6 +39,7 @@ struct party_state {
     uint8_t confidence;
     struct ballot_paper ballot;     // its vote on whether mail fails for all
     struct party_verdict *verdicts; // owned
+    struct party_past past;
     struct window window;
     // The detectors' states follow: party_detector_state.
 };

@@ -187,12 +187,73 @@ static void sums_add_up(void **state)
     assert_true(counted > 100);
 }
 
+static const json_t *class_of(const json_t *j, const char *name)
+{
+    const json_t *classes = json_object_get(j, "classes");
+    for (size_t i = 0; i < json_array_size(classes); i++) {
+        if (strcmp(text(json_array_get(classes, i), "class"), name) == 0)
+            return json_array_get(classes, i);
+    }
+    fail_msg("%s is not explained", name);
+    return NULL;
+}
+
+static double number(const json_t *o, const char *key)
+{
+    return json_number_value(json_object_get(o, key));
+}
+
+// A verdict that nothing supports any more is explained by what it was, and named once it is closed.
+static void what_was(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct rig_flow f[20] = {{0}};
+    rig_init(&r, NULL);
+    for (uint32_t i = 0; i < 20; i++)
+        f[i] = (struct rig_flow){.start_ms = i * 20000,
+                                 .provider = i + 1,
+                                 .outcome = MINUTE_OUTCOME_GREETED,
+                                 .blocklist_exploit = i % 4 == 0};
+    rig_play(&r, &play_somebody, f, 20);
+    const struct verdict *v = rig_verdict(&r, VERDICT_SPAMBOT_DIRECT, VERDICT_OPENED, 0);
+    assert_non_null(v);
+    json_t *j = explain(r.engine, "line:9", NOW);
+    const json_t *c = class_of(j, "spambot-direct");
+    assert_null(json_object_get(c, "sum_now"));
+    assert_string_equal(text(c, "as_of"), "2026-11-22T06:10:00Z");
+    json_decref(j);
+    // Four hours of silence: twenty providers are too many in an hour, not in a day.
+    j = explain(r.engine, "line:9", NOW + 4 * HOUR);
+    c = class_of(j, "spambot-direct");
+    assert_non_null(json_object_get(c, "sum_now"));
+    assert_true(number(c, "score") >= number(c, "opens_at"));
+    assert_adds_up(text(c, "sum"));
+    assert_adds_up(text(c, "sum_now"));
+    assert_string_equal(text(c, "verdict"), v->id);
+    assert_true(strcmp(text(c, "as_of"), text(c, "supported")) <= 0);
+    assert_true(strcmp(text(c, "supported"), text(c, "closes")) < 0);
+    assert_non_null(strstr(text(j, "sentence"), "acts like a spam bot"));
+    assert_true(json_is_null(json_object_get(j, "closed")));
+    json_decref(j);
+    rig_mark(&r, 12 * HOUR);
+    assert_non_null(rig_verdict(&r, VERDICT_SPAMBOT_DIRECT, VERDICT_CLOSED, 0));
+    j = explain(r.engine, "line:9", NOW + 12 * HOUR);
+    const json_t *closed = json_object_get(j, "closed");
+    assert_string_equal(text(closed, "verdict"), v->id);
+    assert_string_equal(text(closed, "class"), "spambot-direct");
+    assert_non_null(
+        strstr(text(j, "sentence"), "; its last one, spambot-direct of 2026-11-22T06:0"));
+    json_decref(j);
+    rig_fini(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_address_in_realms),  cmocka_unit_test(an_address_by_port_blocks),
         cmocka_unit_test(the_latest_of_one_key), cmocka_unit_test(what_is_no_subscriber),
-        cmocka_unit_test(sums_add_up),
+        cmocka_unit_test(sums_add_up),           cmocka_unit_test(what_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
