@@ -103,6 +103,19 @@ static void describe(struct flow_table *t, struct flow *f, const struct packet *
     intern_hold(t->paths, f->path);
 }
 
+// The flow that flow_fetch has found, if it is still the same: what was freed since is no flow, what was made since
+// may be another's.
+static inline struct flow *flow_of(struct flow_table *t, const struct packet *p,
+                                   const struct flow_place *at)
+{
+    if (at->first != FLOW_NONE) {
+        struct flow *f = &t->flow[at->first];
+        if (__builtin_expect(f->batch != t->batch && f->state != FLOW_FREE, 1))
+            return f;
+    }
+    return flow_find(t, p, at);
+}
+
 static void counted(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
 {
     t->stats->tcp_packets += p->ip_packets;
@@ -113,7 +126,7 @@ static void counted(struct flow_table *t, struct flow *f, const struct packet *p
 static void tcp_packet(struct flow_table *t, const struct packet *p, const struct flow_place *at)
 {
     bool swapped = at->swapped;
-    struct flow *f = flow_find(t, p, at);
+    struct flow *f = flow_of(t, p, at);
     if (mirror_seen(t->mirror, at->number, p->t_us)) {
         t->stats->duplicates++;
         if (f)
@@ -167,7 +180,7 @@ static void tcp_packet(struct flow_table *t, const struct packet *p, const struc
 static void datagram(struct flow_table *t, const struct packet *p, const struct flow_place *at)
 {
     bool swapped = at->swapped;
-    struct flow *f = flow_find(t, p, at);
+    struct flow *f = flow_of(t, p, at);
     if (mirror_seen(t->mirror, at->number, p->t_us)) {
         t->stats->duplicates++;
         if (f)
@@ -257,24 +270,6 @@ static void icmp(struct flow_table *t, const struct packet *p)
 
 // ---- Batches.
 
-void flow_locate(const struct flow_table *t, const struct packet *p, struct flow_place *out)
-{
-    // To number a realm changes the table of realms: that waits until it is the packet's turn.
-    out->known = false;
-    if ((p->ip_proto != 6 && p->ip_proto != 17) || path_has_realm(p, t->config.realm_layers))
-        return;
-    *out = flow_place_in(t, 0, p);
-    mirror_prefetch(t->mirror, out->number);
-    __builtin_prefetch(&t->head[out->hash & t->mask]);
-}
-
-void flow_fetch(const struct flow_table *t, struct flow_place *place)
-{
-    place->first = place->known ? t->head[place->hash & t->mask] : FLOW_NONE;
-    if (place->first != FLOW_NONE)
-        flow_prefetch(&t->flow[place->first]);
-}
-
 // A packet that opens or closes moves its flow to another list.
 static void fetch_neighbours(const struct flow_table *t, const struct flow *f)
 {
@@ -284,31 +279,47 @@ static void fetch_neighbours(const struct flow_table *t, const struct flow *f)
         __builtin_prefetch(&t->flow[f->older].newer, 1);
 }
 
-bool flow_fetch_dialogue(const struct flow_table *t, const struct packet *p,
-                         const struct flow_place *place)
+// Of an open connection nothing else is touched; any other may be given another deadline, or end.
+static void fetch_rest(const struct flow_table *t, const struct packet *p, const struct flow *f)
 {
-    if (place->first == FLOW_NONE)
-        return false;
-    const struct flow *f = &t->flow[place->first];
     bool turns = p->tcp_flags & (PACKET_SYN | PACKET_FIN | PACKET_RST);
     if (turns)
         fetch_neighbours(t, f);
-    else if (f->state == FLOW_OPEN && f->dialogue == 0)
-        return false;
     if (turns || f->state != FLOW_OPEN) {
-        // It may be given another deadline, or end.
-        __builtin_prefetch((const char *)f + sizeof *f - 1, 1);
-        wheel_prefetch(t->wheel, place->first);
+        __builtin_prefetch((const char *)f + 128, 1);
+        wheel_prefetch(t->wheel, flow_index(t, f));
     }
-    if (f->dialogue == 0)
-        return false;
-    dialogue_prefetch(t->dialogues, f);
-    return true;
 }
 
-void flow_fetch_tracker(const struct flow_table *t, const struct flow_place *place)
+void flow_fetch(struct flow_table *t, const struct packet *p, struct flow_place *place, size_t n)
 {
-    dialogue_prefetch_tracker(t->dialogues, &t->flow[place->first]);
+    uint32_t speaking[FLOW_BATCH];
+    size_t speakers = 0;
+    t->batch++;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t first = place[i].known ? t->head[place[i].hash & t->mask] : FLOW_NONE;
+        place[i].first = first;
+        if (first != FLOW_NONE)
+            flow_prefetch(&t->flow[first]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (place[i].first == FLOW_NONE)
+            continue;
+        const struct flow *f = &t->flow[place[i].first];
+        // One further down its chain is looked for when its turn comes.
+        if (!flow_is_of(&f->key, &p[i], place[i].last, place[i].swapped)) {
+            place[i].first = FLOW_NONE;
+            continue;
+        }
+        fetch_rest(t, &p[i], f);
+        if (f->dialogue == 0)
+            continue;
+        dialogue_prefetch(t->dialogues, f);
+        speaking[speakers] = place[i].first;
+        speakers += p[i].payload_wire > 0;
+    }
+    for (size_t i = 0; i < speakers; i++)
+        dialogue_prefetch_tracker(t->dialogues, &t->flow[speaking[i]]);
 }
 
 void flow_packet_at(struct flow_table *t, const struct packet *p, const struct flow_place *place)

@@ -162,7 +162,7 @@ static uint8_t window_scale(struct span options)
 
 static void note_scale(struct flow *f, const struct packet *p, unsigned dir)
 {
-    unsigned scale = window_scale(p->tcp_options);
+    unsigned scale = window_scale(packet_tcp_options(p));
     f->wscale = (uint8_t)(dir == 0 ? (f->wscale & 0xf0) | scale : (f->wscale & 0x0f) | scale << 4);
     // Scaling is in force only when both asked for it.
     if (dir == 1 && scale == 0)
