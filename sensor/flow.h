@@ -69,11 +69,11 @@ struct flow {
     uint32_t hash_next;
     uint32_t dialogue; // 0: none
     int64_t last_us;
-    uint16_t flags;        // enum flow_flags
-    uint8_t state;         // enum flow_state
-    uint8_t handshake;     // enum record_handshake
-    uint16_t incomplete;   // enum record_incomplete
-    uint16_t watch;        // FLOW_WATCHED: carriers.h looks at every packet; else 0
+    uint16_t flags;      // enum flow_flags
+    uint8_t state;       // enum flow_state
+    uint8_t handshake;   // enum record_handshake
+    uint16_t incomplete; // enum record_incomplete
+    uint16_t watch;      // enum flow_watch; 0: a packet is only counted
     // ---- The second cache line.
     uint32_t newer, older; // list by age
     // Of here on index 0 is the initiator, 1 the responder. Counters are since the last record.
@@ -106,8 +106,20 @@ struct flow {
     uint16_t ndpi_protocol;
 };
 
-// Above every count of events that is not told at once: one comparison finds both.
-#define FLOW_WATCHED 0x8000u
+// Why a packet is looked at again when it was counted.
+enum flow_watch {
+    FLOW_WATCHED = 1 << 0, // by carriers.h
+    FLOW_CROWDED = 1 << 1, // a count of events may be near its end
+};
+
+#define FLOW_CROWD 0x8000u
+
+// One more event, in a 16-bit count of the flow's.
+static inline void flow_count_event(struct flow *f, uint16_t *count)
+{
+    if (++*count >= FLOW_CROWD)
+        f->watch |= FLOW_CROWDED;
+}
 
 _Static_assert(sizeof(struct flow) == 192, "a flow stays small");
 _Static_assert(offsetof(struct flow, newer) == 64 && offsetof(struct flow, start_us) == 128,
@@ -175,9 +187,10 @@ struct flow_place {
     uint64_t number; // of mirror.h
     uint64_t last;   // of its key: flow_last_word
     uint32_t realm;  // in `realms`
-    uint32_t first;  // flow_fetch: what then stood first in its chain, then the flow itself; FLOW_NONE: none found
-    bool swapped;    // the packet's source is end 1 of the key
-    bool known;      // the rest is set
+    uint32_t
+        first; // flow_fetch: what then stood first in its chain, then the flow itself; FLOW_NONE: none found
+    bool swapped;  // the packet's source is end 1 of the key
+    uint8_t known; // 0: the rest is not set; else the IP protocol
 };
 
 // Fetches what the located packets of a batch will look at, and finds their flows (flow_key.h has flow_locate).

@@ -120,7 +120,7 @@ static inline struct flow_place flow_place_in(const struct flow_table *t, uint32
                                .realm = realm,
                                .first = FLOW_NONE,
                                .swapped = turned,
-                               .known = true};
+                               .known = p->ip_proto};
 }
 
 static inline void flow_fetch_place(const struct flow_table *t, const struct flow_place *place)
@@ -130,10 +130,11 @@ static inline void flow_fetch_place(const struct flow_table *t, const struct flo
 }
 
 // First for each packet of a batch, then flow_fetch for all, then flow_packet_at for each.
-static inline void flow_locate(const struct flow_table *t, const struct packet *p, struct flow_place *out)
+static inline void flow_locate(const struct flow_table *t, const struct packet *p,
+                               struct flow_place *out)
 {
     // To number a realm changes the table of realms: that waits until it is the packet's turn.
-    out->known = false;
+    out->known = 0;
     if ((p->ip_proto != 6 && p->ip_proto != 17) || path_has_realm(p, t->config.realm_layers))
         return;
     *out = flow_place_in(t, 0, p);
@@ -141,12 +142,12 @@ static inline void flow_locate(const struct flow_table *t, const struct packet *
 }
 
 // The same of a usual packet, whose realm is the default one.
-static inline __attribute__((always_inline)) void
-flow_locate_usual(const struct flow_table *t, const struct packet *p, const struct usual *u,
-                  struct flow_place *out)
+static inline __attribute__((always_inline)) void flow_locate_usual(const struct flow_table *t,
+                                                                    const struct packet *p,
+                                                                    const struct usual *u,
+                                                                    struct flow_place *out)
 {
-    bool turned = __builtin_expect(u->from == u->to, 0) ? p->port[0] > p->port[1]
-                                                        : u->from > u->to;
+    bool turned = __builtin_expect(u->from == u->to, 0) ? p->port[0] > p->port[1] : u->from > u->to;
     uint64_t last = flow_last_in(u->ports, 6, 0, turned);
     const uint64_t word[5] = {0, turned ? u->to : u->from, 0, turned ? u->from : u->to, last};
     uint64_t hash = flow_hash_words(t, word);
@@ -154,6 +155,6 @@ flow_locate_usual(const struct flow_table *t, const struct packet *p, const stru
                                .number = mirror_number_of(u->marks, u->gate, hash, turned),
                                .last = last,
                                .swapped = turned,
-                               .known = true};
+                               .known = 6};
     flow_fetch_place(t, out);
 }

@@ -35,8 +35,8 @@ enum packet_tcp_flags {
 
 // What every packet of a connection fills and asks for stands in front.
 struct packet {
-    int64_t t_us; // since 1970, never less than that of the packet before
-    uint32_t has; // enum packet_has
+    int64_t t_us;   // since 1970, never less than that of the packet before
+    uint32_t has;   // enum packet_has
     uint8_t family; // enum ip_family
     uint8_t ip_proto;
     uint8_t ttl;
@@ -48,9 +48,9 @@ struct packet {
     uint8_t tcp_options; // octets of them that were captured: right in front of `payload`
     // What tells packets of a flow apart, in words that are read at once (packet_marks).
     uint32_t seq, ack;
-    uint16_t ip_id;     // IPv4 only, else 0
-    uint16_t checksum;  // as it stands in the packet, never verified: offloading falsifies it
-    uint32_t ip_octets; // header included, of all fragments
+    uint16_t ip_id;        // IPv4 only, else 0
+    uint16_t checksum;     // as it stands in the packet, never verified: offloading falsifies it
+    uint32_t ip_octets;    // header included, of all fragments
     struct span payload;   // captured part; ICMP: the packet quoted in an error
     uint32_t payload_wire; // as it was on the wire
     uint8_t icmp_type, icmp_code;

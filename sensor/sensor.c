@@ -241,12 +241,13 @@ void sensor_declare(struct sensor *s, const struct sensor_conf *conf,
 static void settle(struct sensor *s)
 {
     struct flow_table *t = s->flows;
-    const size_t n = s->batch;
-    flow_fetch(t, s->packet, s->place, n);
-    for (size_t i = 0; i < n; i++) {
-        if (s->packet[i].t_us >= wheel_quiet(t->wheel))
-            flow_run(t, s->packet[i].t_us);
-        flow_packet_at(t, &s->packet[i], &s->place[i]);
+    const struct packet *p = s->packet, *end = p + s->batch;
+    const struct flow_place *at = s->place;
+    flow_fetch(t, s->packet, s->place, s->batch);
+    for (; p < end; p++, at++) {
+        if (p->t_us >= wheel_quiet(t->wheel))
+            flow_run(t, p->t_us);
+        flow_packet_at(t, p, at);
     }
     s->batch = 0;
 }
@@ -289,26 +290,33 @@ void sensor_frame(struct sensor *s, const struct source_frame *frame)
 // octets stand.
 void sensor_frames(struct sensor *s, const struct source_frame *frame, size_t count)
 {
-    struct flow_table *t = s->flows;
-    for (size_t i = 0; i < count; i++, frame++) {
+    const struct source_frame *end = frame + count;
+    struct packet *p = &s->packet[s->batch];
+    struct flow_place *at = &s->place[s->batch];
+    for (; frame < end; frame++) {
+        struct usual usual;
+        int64_t t_us = frame->t_us;
         // Before the first packet no time is of the present second.
-        if (frame->t_us >= s->now_us && frame->t_us < s->next_second_us)
-            s->now_us = frame->t_us;
-        else
-            move_time(s, frame->t_us);
+        if (__builtin_expect(t_us < s->now_us || t_us >= s->next_second_us, 0)) {
+            move_time(s, t_us);
+            t_us = s->now_us;
+            p = &s->packet[s->batch];
+            at = &s->place[s->batch];
+        }
+        s->now_us = p->t_us = t_us;
         s->stats.packets++;
         s->stats.octets += frame->wire;
-        struct packet *p = &s->packet[s->batch];
-        struct usual usual;
-        p->t_us = s->now_us;
         size_t cap = frame->data.len < frame->wire ? frame->data.len : frame->wire;
-        if (!usual_frame(&s->decap, frame->linktype, frame->data.data, cap, p, &usual)) {
-            unwrap_other(s, frame);
-            continue;
-        }
-        flow_locate_usual(t, p, &usual, &s->place[s->batch]);
-        if (++s->batch == BATCH)
+        if (usual_frame(&s->decap, frame->linktype, frame->data.data, cap, p, &usual)) {
+            flow_locate_usual(s->flows, p++, &usual, at++);
+            if (++s->batch < BATCH)
+                continue;
             settle(s);
+        } else {
+            unwrap_other(s, frame);
+        }
+        p = &s->packet[s->batch];
+        at = &s->place[s->batch];
     }
     settle(s);
     if (s->begun)

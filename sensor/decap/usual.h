@@ -54,9 +54,9 @@ static inline __attribute__((always_inline)) bool usual_tcp(struct packet *p, co
 }
 
 // A frame of Ethernet (`linktype` 1); `cap` octets of it are there.
-static inline __attribute__((always_inline)) bool
-usual_frame(const struct decap *d, int linktype, const uint8_t *frame, size_t cap,
-            struct packet *p, struct usual *u)
+static inline __attribute__((always_inline)) bool usual_frame(const struct decap *d, int linktype,
+                                                              const uint8_t *frame, size_t cap,
+                                                              struct packet *p, struct usual *u)
 {
     uint16_t type;
     if (linktype != 1 || cap < 14 + 40)
