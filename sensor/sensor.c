@@ -258,6 +258,8 @@ static void settle(struct sensor *s)
         if (s->packet[i].t_us >= wheel_quiet(t->wheel))
             flow_run(t, s->packet[i].t_us);
         flow_packet_at(t, &s->packet[i], &s->place[i]);
+        if (s->setup.fetch)
+            s->setup.fetch(s->setup.fetch_ctx);
     }
     s->batch = 0;
 }
