@@ -364,6 +364,11 @@ void live_stop(struct daemon *d)
         write_page(l);
     }
     write_status(l);
-    live_free(l);
+    live_abandon(d);
+}
+
+void live_abandon(struct daemon *d)
+{
+    live_free(d->state);
     d->state = NULL;
 }
