@@ -252,8 +252,9 @@ bool window_moves(const struct minute_row *r)
 
 static bool may_carry(const struct minute_digest *d)
 {
-    return d->role == MINUTE_OTHER && d->direction == MINUTE_OUT && d->start_ms <= -CARRIES_MS &&
-           d->octets_up >= CARRIES_MIN && d->octets_up > d->octets_down;
+    bool kept_up = d->start_ms <= -CARRIES_MS && d->octets_up >= CARRIES_MIN;
+    return d->role == MINUTE_OTHER && d->direction == MINUTE_OUT &&
+           (kept_up || d->carrier_behind > 0) && d->octets_up > d->octets_down;
 }
 
 bool window_tells(const struct minute_row *r)
