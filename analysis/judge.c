@@ -28,8 +28,7 @@ static size_t evaluate(const struct engine *e, struct party_state *p, struct det
         if (!engine_works(e, i))
             continue;
         ctx->conf = e->conf[i];
-        size_t more = detectors[i]->evaluate(
-            &p->window, party_detector_state(p, e->state_offset[i]), ctx, out + n);
+        size_t more = detectors[i]->evaluate(&p->window, engine_state(e, p, i), ctx, out + n);
         // Both times are rounded, each its own way.
         for (; more > 0; more--, n++)
             if (out[n].evidence.last_ms < out[n].evidence.first_ms)
@@ -87,8 +86,9 @@ static void describe(const struct engine *e, const struct party_state *p,
 {
     v->party = p->party;
     v->key = p->key;
-    memcpy(v->pop, p->pop, sizeof v->pop);
-    memcpy(v->network_class, p->network_class, sizeof v->network_class);
+    const struct names *names = party_names(e->parties);
+    snprintf(v->pop, sizeof v->pop, "%s", names_text(names, p->pop));
+    snprintf(v->network_class, sizeof v->network_class, "%s", names_text(names, p->network_class));
     v->confidence = p->confidence;
     v->doubts = p->doubts;
     v->made_ms = ctx->now_ms;
@@ -135,13 +135,14 @@ static void weigh(const struct engine *e, const struct party_state *p, const str
 
 // Of party, class and the time it was opened, so that a replay gives the same one. The first event would not do: what is
 // not yet forgotten may be part of the next verdict too.
-static void name(struct verdict *v)
+void judge_name(const struct party *party, unsigned class_, int64_t opened_ms,
+                char out[static JUDGE_ID_MAX])
 {
-    char party[PARTY_TEXT_MAX];
-    party_format(&v->party, party);
-    uint64_t who = hash_octets(party, strlen(party), v->class_);
-    snprintf(v->id, sizeof v->id, "v%016" PRIx64 "-%011" PRIx64, who,
-             (uint64_t)v->made_ms & 0xfffffffffffu);
+    char text[PARTY_TEXT_MAX];
+    party_format(party, text);
+    uint64_t who = hash_octets(text, strlen(text), class_);
+    snprintf(out, JUDGE_ID_MAX, "v%016" PRIx64 "-%011" PRIx64, who,
+             (uint64_t)opened_ms & 0xfffffffffffu);
 }
 
 static void emit(struct engine *e, struct party_verdict *pv, enum verdict_event event)
@@ -191,7 +192,7 @@ static void confirm(struct engine *e, struct party_state *p, const struct verdic
     if (v->ceiling != VERDICT_QUARANTINE || !(DETECTOR_CLASS(v->class_) & bots))
         return;
     for (size_t i = 0; detectors[i]; i++) {
-        if (!detectors[i]->confirm || !engine_works(e, i))
+        if (!detectors[i]->confirm || !engine_works(e, i) || !engine_has_state(p, i))
             continue;
         ctx->conf = e->conf[i];
         detectors[i]->confirm(party_detector_state(p, e->state_offset[i]), ctx);
@@ -230,7 +231,7 @@ static int open_verdict(struct engine *e, struct party_state *p, unsigned class_
     weigh(e, p, j, &pv->verdict);
     pv->verdict.first_ms = cause_first(p, class_, pv->verdict.first_ms);
     set_hold(pv, j);
-    name(&pv->verdict);
+    judge_name(&p->party, class_, ctx->now_ms, pv->verdict.id);
     pv->supported_ms = pv->opened_ms = ctx->now_ms;
     pv->families = j->families;
     int64_t end_ms = ctx->now_ms + e->rules[class_].quiet_ms;
@@ -329,6 +330,15 @@ static bool is_deferred(const struct engine *e, unsigned class_, const struct po
     return !j.found;
 }
 
+// When it is closed unless something supports it until then. While mail fails for all, silence of the evidence is none
+// of the party.
+static int64_t closes_ms(const struct engine *e, const struct party_verdict *pv)
+{
+    int64_t failed_ms = e->ballot.failing_until * MINUTE_MS;
+    int64_t since_ms = failed_ms > pv->supported_ms ? failed_ms : pv->supported_ms;
+    return since_ms + e->rules[pv->verdict.class_].quiet_ms;
+}
+
 size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
                   struct judge_view out[static VERDICT_CLASSES])
 {
@@ -345,8 +355,11 @@ size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
         if (!pv && !(supported & DETECTOR_CLASS(c)))
             continue;
         struct judge_view *v = &out[views++];
-        *v = (struct judge_view){
-            .class_ = c, .open = e->rules[c].open, .verdict = pv ? &pv->verdict : NULL};
+        *v = (struct judge_view){.class_ = c,
+                                 .open = e->rules[c].open,
+                                 .verdict = pv ? &pv->verdict : NULL,
+                                 .supported_ms = pv ? pv->supported_ms : 0,
+                                 .closes_ms = pv ? closes_ms(e, pv) : 0};
         facts.exempt = is_exempt(e, p, c, now_ms);
         policy_judge(c, &e->rules[c], &e->options.settings->priors, &facts, findings, n,
                      &v->judgement);
@@ -403,10 +416,7 @@ int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_m
     int64_t next_ms = INT64_MAX;
     while (*at) {
         struct party_verdict *pv = *at;
-        // While mail fails for all, silence of the evidence is none of the party.
-        int64_t failed_ms = e->ballot.failing_until * MINUTE_MS;
-        int64_t since_ms = failed_ms > pv->supported_ms ? failed_ms : pv->supported_ms;
-        int64_t end_ms = since_ms + e->rules[pv->verdict.class_].quiet_ms;
+        int64_t end_ms = closes_ms(e, pv);
         if (now_ms < end_ms) {
             if (end_ms < next_ms)
                 next_ms = end_ms;
@@ -415,6 +425,8 @@ int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_m
         }
         pv->verdict.made_ms = now_ms;
         emit(e, pv, VERDICT_CLOSED);
+        p->past = (struct party_past){
+            .opened_ms = pv->opened_ms, .closed_ms = now_ms, .class_ = pv->verdict.class_};
         *at = pv->next;
         free(pv);
     }

@@ -54,7 +54,9 @@ static const struct {
     {VERDICT_ONE_SIDED, "one-sided",
      "The mirror showed one direction only, so answers may exist that were not seen."},
     {VERDICT_TLS, "tls",
-     "The sessions were encrypted: recipients, senders and replies could not be counted."},
+     "Most sessions were encrypted: in those refusals, blocklist replies, recipients and senders "
+     "could "
+     "not be counted (the families rejection, reputation, volume and identity are blind there)."},
     {VERDICT_FLOW_ONLY, "flow-only",
      "The legal profile allows flows only: no dialogue was looked at."},
     {VERDICT_PROVISIONAL, "provisional",

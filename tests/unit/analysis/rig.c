@@ -100,7 +100,12 @@ static void row_start(struct player *p, int64_t minute, size_t flow_count)
     snprintf(text, sizeof text, "10.0.%u.%u", address / 256, address % 256);
     assert_int_equal(prefix_parse(text, &prefix), 0);
     r->minute = minute;
+    assert_int_equal(realm_parse(p->who->realm ? p->who->realm : "", &realm), 0);
     r->key = subscriber_key_of(&realm, &prefix);
+    if (p->who->port_last > 0) {
+        r->key.port_first = p->who->port_first;
+        r->key.port_last = p->who->port_last;
+    }
     r->party = party_provisional(&r->key);
     if (p->who->line) {
         r->party = (struct party){.kind = PARTY_LINE};

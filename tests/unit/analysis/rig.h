@@ -64,6 +64,8 @@ struct rig_who {
     unsigned address; // 10.0.0.`address`; 0: as `host`
     bool line;        // a line account whose lease is known
     const char *network_class;
+    const char *realm;              // NULL: the sensor's own
+    uint16_t port_first, port_last; // both 0: the whole address
     uint32_t loss_ppm;
     uint8_t confidence;
     uint32_t doubts;
