@@ -77,6 +77,10 @@ struct detector_finding {
 
 #define DETECTOR_FINDINGS_MAX 4
 
+// A mailbox has no flows of its own and a line no log-ins to be told of: what is kept of either alone lies in the same
+// place. A party that has no such state is not observed by the detector, which is shown zeros instead.
+enum detector_whose { DETECTOR_OF_ALL, DETECTOR_OF_LINES, DETECTOR_OF_MAILBOXES };
+
 struct detector_descriptor {
     const char *name;    // "fan-out"
     const char *section; // "fan_out"
@@ -87,6 +91,7 @@ struct detector_descriptor {
     const struct conf_key *keys;
     size_t conf_size;
     size_t state_size; // octets of own state a party; zeroed is valid
+    uint8_t whose;     // enum detector_whose: parties that have one
     // Learns from a row that has just been added to the window. May be NULL.
     void (*observe)(void *state, const struct window *w, const struct minute_row *r,
                     const struct window_contacts *contacts, const struct detector_ctx *ctx);
