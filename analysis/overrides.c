@@ -1,6 +1,7 @@
 // Exemptions and roles of the desk. See overrides.h.
 #include "overrides.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,11 +117,9 @@ int overrides_exempt(struct overrides *o, const json_t *request, int64_t now_ms,
         !take_text(request, "expires", new.expires, sizeof new.expires, error))
         return -EINVAL;
     struct exempt_entry e = entry_of(&new);
-    const char *wrong = exempt_check(&e);
-    if (wrong) {
-        snprintf(error, OVERRIDE_ERROR, "%s", wrong);
+    static_assert(EXEMPT_WHY_MAX <= OVERRIDE_ERROR, "an error fits");
+    if (exempt_check(&e, error))
         return -EINVAL;
-    }
     return append(o, &new, error);
 }
 

@@ -225,7 +225,7 @@ void carriers_opened(struct flow_table *t, const struct flow *f)
 static void forget(struct flow_table *t, struct entry *e, struct slot *s)
 {
     struct flow *f = &t->flow[s->flow - 1];
-    f->watch = 0;
+    f->watch &= (uint16_t)~FLOW_WATCHED;
     f->handshake_us = 0; // nobody asks for it so late
     *s = (struct slot){0};
     e->count--;
@@ -300,7 +300,7 @@ void carriers_minute(struct flow_table *t, struct flow *f, int64_t t_us)
     struct entry *e;
     struct slot *s;
     uint32_t now_s = (uint32_t)(t_us / 1000000);
-    if (!f->watch) {
+    if (!(f->watch & FLOW_WATCHED)) {
         if (!may_carry(f, t_us))
             return;
         e = entry_for(t, f, now_s);
@@ -310,7 +310,7 @@ void carriers_minute(struct flow_table *t, struct flow *f, int64_t t_us)
         *s = (struct slot){.flow = flow_index(t, f) + 1, .since_ms = ms_of(t_us)};
         e->count++;
         e->seen_s = now_s;
-        f->watch = FLOW_WATCHED;
+        f->watch |= FLOW_WATCHED;
         f->down.tick = (uint16_t)(tick_of(t_us) - TICKS_NEW);
         f->down.covered = 0;
         t->stats->carriers++;

@@ -337,6 +337,7 @@ const struct detector_descriptor detector_backconnect = {
     .keys = keys,
     .conf_size = sizeof(struct backconnect_conf),
     .state_size = sizeof(struct backconnect_state),
+    .whose = DETECTOR_OF_LINES,
     .observe = observe,
     .evaluate = evaluate,
 };

@@ -357,6 +357,7 @@ const struct detector_descriptor detector_socks_relay = {
     .keys = keys,
     .conf_size = sizeof(struct socks_conf),
     .state_size = sizeof(struct socks_state),
+    .whose = DETECTOR_OF_LINES,
     .observe = observe,
     .evaluate = evaluate,
 };

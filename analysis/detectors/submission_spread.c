@@ -98,6 +98,7 @@ struct spread_state {
     uint32_t since_s, latest_s; // contacts that follow one another within the hour; the latest
     uint32_t base_s;
     uint16_t seen[PROVIDERS_HELD]; // recent.h
+    uint8_t wide;                  // detector_is_wide
     float octets, sessions; // of established ones with submission servers, fading by the hour
     float down, answered;   // the same with mailbox servers too
     // Through TLS with our own smarthost: by the hour, and sessions by the day too.
@@ -165,6 +166,7 @@ static void observe(void *state, const struct window *w, const struct minute_row
     (void)w;
     (void)contacts;
     struct spread_state *s = state;
+    bool wide = detector_is_wide(&s->wide, r);
     fade(s, ctx->now_ms);
     for (uint32_t i = 0; i < r->digest_count; i++) {
         const struct minute_digest *d = &r->digest[i];
@@ -178,7 +180,9 @@ static void observe(void *state, const struct window *w, const struct minute_row
         s->sessions += submits && reached;
         s->down += (float)d->octets_down;
         s->answered += reached;
-        if (d->flags & MINUTE_DIGEST_START)
+        bool nobody = d->outcome != MINUTE_OUTCOME_ESTABLISHED &&
+                      d->outcome != MINUTE_OUTCOME_GREETED;
+        if ((d->flags & MINUTE_DIGEST_START) && !(wide && nobody))
             note(s, providers_hash(d), submits,
                  (uint32_t)((r->minute * 60000 + d->start_ms) / 1000));
     }
