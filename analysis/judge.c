@@ -53,6 +53,7 @@ static struct policy_facts facts_of(const struct engine *e, const struct party_s
         .one_direction = e->site.one_direction,
         .flow_only = e->site.flow_only,
         .sampled = e->site.sampled,
+        .relay_unseen = !(site_sight(&e->site, e->options.site->port25) & DETECTOR_OTHER_PORTS),
         .short_history =
             ctx->now_ms -
                 w->first_ms<s->history_ms, .digests_cut = window_digests_cut(w, ctx->now_ms, 3600),
