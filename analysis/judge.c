@@ -207,7 +207,8 @@ static void go_on(struct engine *e, struct party_state *p, struct party_verdict 
         return;
     pv->supported_ms = ctx->now_ms;
     struct verdict *v = &pv->verdict;
-    bool news = (j->families & ~pv->families) != 0 || j->ceiling > v->ceiling;
+    bool news = (j->families & ~pv->families) != 0 || j->ceiling > v->ceiling ||
+                ((j->limitations ^ v->limitations) & VERDICT_EXEMPT);
     // The longer it lasts the less news is in it: a sixth of its age, at least update_every.
     int64_t pause_ms = (ctx->now_ms - pv->opened_ms) / 6;
     if (pause_ms > PAUSE_MAX_MS)
@@ -343,6 +344,39 @@ int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ct
     return 0;
 }
 
+void judge_exempt(struct engine *e, struct party_state *p, int64_t now_ms)
+{
+    for (struct party_verdict *pv = p->verdicts; pv; pv = pv->next) {
+        struct verdict *v = &pv->verdict;
+        if ((v->limitations & VERDICT_EXEMPT) || !is_exempt(e, p, v->class_, now_ms))
+            continue;
+        v->limitations |= VERDICT_EXEMPT;
+        v->ceiling = VERDICT_OBSERVE;
+        v->made_ms = now_ms;
+        snprintf(v->conf_hash, sizeof v->conf_hash, "%s", e->options.conf_hash);
+        emit(e, pv, VERDICT_UPDATED);
+    }
+}
+
+// Closes a verdict and takes it out of the list.
+static void close_verdict(struct engine *e, struct party_state *p, struct party_verdict **at,
+                          int64_t now_ms)
+{
+    struct party_verdict *pv = *at;
+    pv->verdict.made_ms = now_ms;
+    emit(e, pv, VERDICT_CLOSED);
+    p->past = (struct party_past){
+        .opened_ms = pv->opened_ms, .closed_ms = now_ms, .class_ = pv->verdict.class_};
+    *at = pv->next;
+    free(pv);
+}
+
+void judge_end(struct engine *e, struct party_state *p, int64_t now_ms)
+{
+    while (p->verdicts)
+        close_verdict(e, p, &p->verdicts, now_ms);
+}
+
 int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_ms)
 {
     struct party_verdict **at = &p->verdicts;
@@ -356,12 +390,7 @@ int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_m
             at = &pv->next;
             continue;
         }
-        pv->verdict.made_ms = now_ms;
-        emit(e, pv, VERDICT_CLOSED);
-        p->past = (struct party_past){
-            .opened_ms = pv->opened_ms, .closed_ms = now_ms, .class_ = pv->verdict.class_};
-        *at = pv->next;
-        free(pv);
+        close_verdict(e, p, at, now_ms);
     }
     return next_ms;
 }
