@@ -90,6 +90,21 @@ const char *detector_role_text(enum role role)
     }
 }
 
+bool detector_is_wide(uint8_t *rows, const struct minute_row *r)
+{
+    enum { ELSEWHERE = 3, STAYS = 10 }; // times as many; rows
+    uint64_t failed[MINUTE_ROLES];
+    for (size_t role = 0; role < MINUTE_ROLES; role++) {
+        const uint64_t *n = r->counter[role][MINUTE_OUT];
+        failed[role] = n[MINUTE_unanswered] + n[MINUTE_refused] + n[MINUTE_icmp_rejected];
+    }
+    if (failed[MINUTE_OTHER] > ELSEWHERE * (failed[MINUTE_ACCESS] + failed[MINUTE_SUBMISSION]))
+        *rows = STAYS;
+    else if (*rows > 0)
+        --*rows;
+    return *rows > 0;
+}
+
 double detector_excess(double measured, double limit, double at_limit, double per_doubling,
                        double cap)
 {

@@ -134,6 +134,11 @@ uint32_t detector_class_of_mail(const struct window *w, int64_t now_ms);
 // "a household without a mail server", ...: who a limit is for.
 const char *detector_role_text(enum role role);
 
+// Whether most of what fails in this row has nothing to do with mail: somebody knocks at addresses or peers, and the
+// ports of submission and mailbox servers are some of many (a worm, BitTorrent). No list of mail servers then. `rows`
+// is the caller's, zero at first: rows are cut at failures and some hold few, so it stays so for ten more.
+bool detector_is_wide(uint8_t *rows, const struct minute_row *r);
+
 // Weight of a count over its limit: `at_limit` when it is just passed, `per_doubling` more each time
 // it doubles, `cap` at most. 0 when it is not passed.
 double detector_excess(double measured, double limit, double at_limit, double per_doubling,

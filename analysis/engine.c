@@ -169,6 +169,8 @@ static void update_party(struct engine *e, struct party_state *p, const struct m
     update_name(party_names(e->parties), &p->network_class, r->network_class);
     p->confidence = r->confidence;
     p->doubts = r->doubts;
+    p->lease_unseen = r->lease_unseen;
+    hold_note(&p->leases, r);
     // What a verdict rests on reaches back a day: the cursor moves on once a day.
     if (p->from_ms == 0 || r->cut_ms - p->from_ms > DAY_MS) {
         p->from = *from;
@@ -214,6 +216,7 @@ int engine_row(struct engine *e, const struct minute_row *r, const struct journa
         .site_failing = ballot_failing(&e->ballot, r->cut_ms),
     };
     window_add(&p->window, r, &options, &e->contacts);
+    judge_confirm(e, p, r);
     if (!window_moves(r))
         return 0;
     vote(e, p, r);

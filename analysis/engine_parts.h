@@ -79,5 +79,8 @@ void judge_exempt(struct engine *e, struct party_state *p, int64_t now_ms);
 // The address is somebody else's: what is open of who had it before is over.
 void judge_end(struct engine *e, struct party_state *p, int64_t now_ms);
 
+// Verdicts that waited for a sign of the lease are what they would have been at once, if the row tells of one.
+void judge_confirm(struct engine *e, struct party_state *p, const struct minute_row *r);
+
 // Closes verdicts that nothing has supported for their quiet time. When the next may be, INT64_MAX: none.
 int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_ms);

@@ -8,6 +8,7 @@
 #include "ballot.h"
 #include "common/identity.h"
 #include "common/verdict.h"
+#include "hold.h"
 #include "names.h"
 #include "window.h"
 
@@ -17,7 +18,10 @@ struct party_verdict {
     int64_t opened_ms;
     int64_t supported_ms; // evidence last supported it
     int64_t written_ms;
-    uint32_t families;      // counted when last written
+    uint32_t families;    // counted when last written
+    struct hold hold;     // until accounting confirms whose it is
+    uint8_t sure_ceiling; // and what holds then
+    uint32_t sure_limitations;
     struct verdict verdict; // as last written
 };
 
@@ -37,6 +41,8 @@ struct party_state {
     int64_t from_ms;
     uint32_t doubts;
     uint8_t confidence;
+    uint16_t lease_unseen; // as the latest row says
+    struct hold_leases leases;
     struct ballot_paper ballot;     // its vote on whether mail fails for all
     struct party_verdict *verdicts; // owned
     struct party_past past;

@@ -137,6 +137,7 @@ enum identity_doubt {
     IDENTITY_NO_PORT = 1 << 3,       // behind CGNAT and no source port to tell by
     IDENTITY_OVERLAP = 1 << 4,       // two leases claim the key
     IDENTITY_LOST_STOP = 1 << 5,     // ended by the next start, not by a stop
+    IDENTITY_UNCONFIRMED = 1 << 6,   // of a verdict: accounting gave no sign of the lease since
 };
 
 // The answer to "whose was it then".

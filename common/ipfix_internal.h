@@ -128,6 +128,13 @@ void ipfix_layout_fill(struct ipfix_layout *l, enum ipfix_part part, bool wide);
 size_t ipfix_layout_steps(const struct ipfix_step *step, size_t count, struct ipfix_place *place,
                           struct ipfix_stretch *stretch);
 
+// ---- How parts that nearly every record has are written (ipfix_straight.c).
+
+struct ipfix_out;
+
+// Counters at reduced length. False: not one of those parts, and nothing was written.
+bool ipfix_put_straight(struct ipfix_out *o, enum ipfix_part part, const struct record *r);
+
 // ---- Templates as the decoder holds them (ipfix_template.c).
 
 struct ipfix_template {

@@ -62,7 +62,7 @@ static const struct {
     {VERDICT_PROVISIONAL, "provisional",
      "No lease says whose address this was, so it may have changed hands since."},
     {VERDICT_IDENTITY_HELD, "identity-held",
-     "Whose address it was is ambiguous, stale or near a change of lease."},
+     "Whose address it was is ambiguous, stale, near a change of lease or not yet confirmed."},
     {VERDICT_UNVALIDATED, "unvalidated",
      "Nobody answered and source addresses are not validated here, so a neighbour could have "
      "forged it."},
@@ -179,10 +179,21 @@ static const struct verdict_evidence *telling(const struct verdict *v)
     return best;
 }
 
+// "; now told as harvester": the cause that it is closed for, or a second thing that the party does.
+static void put_other(const struct verdict *v, char out[static 64])
+{
+    out[0] = '\0';
+    if (v->other_class != 0 && v->other_class <= VERDICT_CLASSES)
+        snprintf(out, 64, v->event == VERDICT_CLOSED ? ", now told as %s" : ", beside %s",
+                 verdict_class_name(v->other_class - 1u));
+}
+
 void verdict_sentence(const struct verdict *v, char out[static VERDICT_SENTENCE_MAX])
 {
     char subscriber[SUBSCRIBER_TEXT_MAX];
     char since[TIME_TEXT_MAX];
+    char other[64];
+    put_other(v, other);
     const struct verdict_evidence *best = telling(v);
     time_format(v->first_ms - v->first_ms % 1000, since);
     const char *who = v->party.kind == PARTY_LINE ? v->party.id
@@ -190,9 +201,9 @@ void verdict_sentence(const struct verdict *v, char out[static VERDICT_SENTENCE_
     const char *says = v->class_ < VERDICT_CLASSES ? classes[v->class_].says : "misbehaves";
     if (v->class_ == VERDICT_COMPROMISED_ACCOUNT && v->party.kind == PARTY_MAILBOX)
         says = "looks stolen";
-    int n = snprintf(out, VERDICT_SENTENCE_MAX, "%.60s%s %s since %s%s",
+    int n = snprintf(out, VERDICT_SENTENCE_MAX, "%.60s%s %s since %s%s%s",
                      v->party.kind == PARTY_LINE ? "Line " : "", who, says, since,
-                     rests_on(v->sources));
+                     rests_on(v->sources), other);
     if (n <= 0 || n >= VERDICT_SENTENCE_MAX || !best)
         return;
     // The reason stands whole, or by its first clause, or not at all: half a number would be a wrong one.

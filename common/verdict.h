@@ -102,6 +102,9 @@ struct verdict {
     uint8_t event;  // enum verdict_event
     char id[40];    // stays through opened, updated, closed; of party, class and first time
     uint8_t class_; // enum verdict_class
+    // 1 + the class of another: when closed the cause that the same events are told as from now on, else one that is open
+    // beside it of the same party; 0: none.
+    uint8_t other_class;
     struct party party;
     struct subscriber_key key; // the address last seen of the party
     char pop[LEASE_NAME_MAX];

@@ -78,9 +78,9 @@ void dialogue_prefetch(const struct dialogues *d, const struct flow *f)
 {
     if (f->dialogue == 0)
         return;
-    const char *at = (const char *)&d->dialogue[f->dialogue];
-    for (size_t i = 0; i < sizeof(struct dialogue); i += 64)
-        __builtin_prefetch(at + i, 1);
+    const struct dialogue *at = &d->dialogue[f->dialogue];
+    __builtin_prefetch(at->proto.stack, 1);
+    __builtin_prefetch(&at->stream, 1);
 }
 
 // Of the result: as much as a segment usually touches.
@@ -150,7 +150,7 @@ static void list_in(struct dialogues *all, struct dialogue *d, bool mail)
 {
     uint32_t i = (uint32_t)(d - all->dialogue);
     d->mail = mail;
-    d->spoken = false;
+    stream_hush(&d->stream);
     d->newer = 0;
     d->older = all->list[mail].newest;
     *(d->older ? &all->dialogue[d->older].newer : &all->list[mail].oldest) = i;
@@ -198,7 +198,7 @@ static struct dialogue *silent(struct dialogues *all, bool mail)
 {
     for (unsigned i = 0; i < REPRIEVES; i++) {
         struct dialogue *d = &all->dialogue[all->list[mail].oldest];
-        if (!d->spoken)
+        if (!stream_spoke(&d->stream))
             return d;
         list_out(all, d);
         list_in(all, d, mail);
@@ -356,7 +356,6 @@ bool dialogue_next(struct flow_table *t, struct flow *f, const struct packet *p,
         !stream_next(&d->stream, dir, p->seq, p->payload_wire, p->ack, scaled_window(f, p, dir)))
         return false;
     if (p->payload_wire > 0) {
-        d->spoken = true;
         d->proto.one_sided = !(f->flags & (FLOW_SEEN_RESPONDER >> dir));
         proto_feed(&d->proto, t->dialogues->trackers, dir == 0 ? PROTO_INITIATOR : PROTO_RESPONDER,
                    p->payload, p->t_us);
@@ -371,14 +370,13 @@ unsigned dialogue_segment(struct flow_table *t, struct flow *f, const struct pac
                           unsigned dir)
 {
     struct dialogue *d = dialogue_of(t->dialogues, f);
-    if (!d) {
+    bool opened = !d;
+    if (opened) {
         if ((f->flags & FLOW_NO_DIALOGUE) || p->payload_wire == 0)
             return DIALOGUE_NONE;
         d = open_stream(t, f, p, dir);
         if (!d)
             return DIALOGUE_NONE;
-    } else if (p->payload_wire > 0) {
-        d->spoken = true;
     }
     struct stream_segment seg = {.dir = dir,
                                  .seq = p->seq + (p->tcp_flags & PACKET_SYN ? 1 : 0),
@@ -391,6 +389,8 @@ unsigned dialogue_segment(struct flow_table *t, struct flow *f, const struct pac
     struct feeding to = {.table = t, .flow = f, .dialogue = d};
     struct stream_sink sink = sink_of(&to);
     struct stream_outcome out = stream_feed(&d->stream, t->dialogues->blocks, &seg, p->t_us, &sink);
+    if (opened)
+        stream_hush(&d->stream); // its first segment is no sign that it goes on
     if (out.conflict) {
         t->stats->conflicts++;
         f->incomplete |= RECORD_CONFLICT;

@@ -11,19 +11,22 @@ struct flow;
 struct flow_table;
 struct packet;
 
+// The usual segment asks for the two lines in the middle alone: behind the facts of the flow, the trackers; then both
+// directions of the stream.
 struct dialogue {
-    _Alignas(64) struct stream stream; // four cache lines in all
     struct proto_flow proto;
+    struct stream stream;
     uint64_t missing[2]; // since the last record
     uint32_t next_free;
     uint32_t flow;         // its index
     uint32_t older, newer; // of its class, by opening or by the last reprieve; 0: none
     bool in_use;
-    bool mail;   // the class
-    bool spoken; // more than its first segment came since it was put at the list's end
+    bool mail; // the class
 };
 
 _Static_assert(sizeof(struct dialogue) == 256, "four cache lines");
+_Static_assert(offsetof(struct dialogue, proto.stack) == 64, "the second");
+_Static_assert(offsetof(struct dialogue, stream) == 128, "and the third");
 
 struct dialogues;
 

@@ -75,7 +75,7 @@ void flow_end_now(struct flow_table *t, struct flow *f, unsigned how, int64_t t_
         t->stats->one_sided_flows += answered && (f->flags & both) != both;
     }
     t->report(t->report_ctx, t, f, RECORD_END, t_us);
-    if (f->watch)
+    if (f->watch & FLOW_WATCHED)
         carriers_drop(t, f);
     dialogue_free(t, f);
     flow_set_state(t, f, FLOW_DONE, t_us);

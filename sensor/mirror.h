@@ -31,14 +31,21 @@ void mirror_free(struct mirror *m);
 
 // The packet's number for mirror_seen. `tuple` is a hash of its addresses, ports and realm that is the same for
 // both directions, and that nobody outside can work out: so nobody can choose numbers that make two packets
-// look like one. `turned` tells the direction.
+// look like one. `turned` tells the direction; `gate` is TCP's window << 8 | flags.
+static inline uint64_t mirror_number_of(struct packet_marks m, uint32_t gate, uint64_t tuple,
+                                        bool turned)
+{
+    uint64_t rest = (uint64_t)gate << 1 | turned;
+    return octets_mix(m.rest ^ tuple, m.numbers ^ (tuple << 32 | tuple >> 32)) + rest * (tuple | 1);
+}
+
 static inline uint64_t mirror_number(const struct packet *p, uint64_t tuple, bool turned)
 {
     struct packet_marks m = packet_marks(p);
     bool tcp = p->ip_proto == 6;
-    uint64_t rest = (tcp ? (uint64_t)p->window << 8 | p->tcp_flags : 0) << 1 | turned;
-    uint64_t numbers = tcp ? m.numbers : 0;
-    return octets_mix(m.rest ^ tuple, numbers ^ (tuple << 32 | tuple >> 32)) + rest * (tuple | 1);
+    if (!tcp)
+        m.numbers = 0;
+    return mirror_number_of(m, tcp ? (uint32_t)p->window << 8 | p->tcp_flags : 0, tuple, turned);
 }
 
 // Fetches the place where it would stand.

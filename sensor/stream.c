@@ -15,8 +15,8 @@ void stream_begin(struct stream *s, unsigned dir, uint32_t seq, bool seen)
     if ((d->flags & STREAM_DIR_BEGUN) && !(d->flags & STREAM_DIR_FLOATS))
         return;
     d->next = seq;
-    d->flags &= (uint8_t)~STREAM_DIR_FLOATS;
-    d->flags |= (uint8_t)(STREAM_DIR_BEGUN | (seen ? STREAM_DIR_SEEN : 0));
+    d->flags &= (uint16_t)~STREAM_DIR_FLOATS;
+    d->flags |= (uint16_t)(STREAM_DIR_BEGUN | (seen ? STREAM_DIR_SEEN : 0));
 }
 
 void stream_float(struct stream *s, unsigned dir, uint32_t seq, bool seen)
@@ -29,6 +29,18 @@ void stream_end(struct stream *s, unsigned dir, uint32_t fin)
 {
     s->dir[dir].fin = fin;
     s->dir[dir].flags |= STREAM_DIR_FIN;
+    stream_judge(s);
+}
+
+bool stream_spoke(const struct stream *s)
+{
+    return (s->dir[0].flags | s->dir[1].flags) & STREAM_DIR_SPOKE;
+}
+
+void stream_hush(struct stream *s)
+{
+    s->dir[0].flags &= (uint16_t)~STREAM_DIR_SPOKE;
+    s->dir[1].flags &= (uint16_t)~STREAM_DIR_SPOKE;
 }
 
 bool stream_floats(const struct stream *s)
@@ -41,8 +53,8 @@ static void settle(struct stream *s)
 {
     if (stream_floats(s))
         s->gap_deadline_us = 0;
-    s->dir[0].flags &= (uint8_t)~STREAM_DIR_FLOATS;
-    s->dir[1].flags &= (uint8_t)~STREAM_DIR_FLOATS;
+    s->dir[0].flags &= (uint16_t)~STREAM_DIR_FLOATS;
+    s->dir[1].flags &= (uint16_t)~STREAM_DIR_FLOATS;
 }
 
 bool stream_finished(const struct stream *s, unsigned dir)
@@ -269,20 +281,51 @@ static void accept(struct stream *s, struct stream_pool *pool, const struct stre
         out->verdict = STREAM_OLD;
 }
 
-struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
+bool stream_next_first(struct stream *s, unsigned dir, uint32_t seq, uint32_t wire, uint32_t ack,
+                       uint32_t window)
+{
+    struct stream_dir *d = &s->dir[dir], *other = &s->dir[!dir];
+    const uint16_t odd = STREAM_DIR_FIN | STREAM_DIR_FINISHED | STREAM_DIR_FLOATS |
+                         STREAM_DIR_BLIND;
+    unsigned either = d->flags | other->flags, both = d->flags & other->flags;
+    if (!(both & STREAM_DIR_BEGUN) || (either & odd) || s->blocks != 0 || s->gap_deadline_us != 0 ||
+        seq_before(other->next, ack))
+        return false;
+    if (wire > 0 && (seq != d->next || !stream_inside(d, seq + wire)))
+        return false;
+    d->flags |= (uint16_t)(STREAM_DIR_SEEN | (wire > 0 ? STREAM_DIR_SPOKE : 0));
+    d->next += wire;
+    stream_note_edge(other, ack, window);
+    s->patience++;
+    stream_judge(s);
+    return true;
+}
+
+static void time_out(struct stream *s, struct stream_pool *pool, int64_t t_us,
+                     const struct stream_sink *sink)
+{
+    for (unsigned dir = 0; dir < 2; dir++)
+        if (!(s->dir[dir].flags & STREAM_DIR_SEEN))
+            s->dir[dir].flags |= STREAM_DIR_BLIND;
+    if (stream_floats(s)) {
+        settle(s);
+        drain(s, pool, t_us, sink);
+    } else {
+        give_up(s, pool, (uint32_t[2]){s->dir[0].mark, s->dir[1].mark}, t_us, sink);
+    }
+    s->gap_deadline_us = 0;
+    watch(s, pool, t_us);
+}
+
+// What is not usual.
+static struct stream_outcome feed(struct stream *s, struct stream_pool *pool,
                                   const struct stream_segment *seg, int64_t t_us,
                                   const struct stream_sink *sink)
 {
     struct stream_outcome out = {.verdict = STREAM_NOTHING};
     struct stream_dir *d = &s->dir[seg->dir];
-    assert(seg->dir < 2);
-    if (seg->has_ack && !seg->fin && seg->data.len == seg->wire &&
-        stream_next(s, seg->dir, seg->seq, seg->wire, seg->ack, seg->window)) {
-        if (seg->wire > 0)
-            sink->data(sink->ctx, seg->dir, seg->data, t_us);
-        out.verdict = seg->wire > 0 ? STREAM_NEW : STREAM_NOTHING;
-        return out;
-    }
+    if (seg->wire > 0)
+        d->flags |= STREAM_DIR_SPOKE;
     if (!(d->flags & STREAM_DIR_BEGUN))
         stream_float(s, seg->dir, seg->seq, true);
     // Another one that was sent before the first seen; not a keep-alive.
@@ -322,24 +365,31 @@ struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
     s->patience++;
     watch(s, pool, t_us);
     if (out_of_patience(s, pool, t_us))
-        stream_timeout(s, pool, t_us, sink);
+        time_out(s, pool, t_us, sink);
+    return out;
+}
+
+struct stream_outcome stream_feed(struct stream *s, struct stream_pool *pool,
+                                  const struct stream_segment *seg, int64_t t_us,
+                                  const struct stream_sink *sink)
+{
+    assert(seg->dir < 2);
+    if (seg->has_ack && !seg->fin && seg->data.len == seg->wire &&
+        stream_next(s, seg->dir, seg->seq, seg->wire, seg->ack, seg->window)) {
+        if (seg->wire > 0)
+            sink->data(sink->ctx, seg->dir, seg->data, t_us);
+        return (struct stream_outcome){.verdict = seg->wire > 0 ? STREAM_NEW : STREAM_NOTHING};
+    }
+    struct stream_outcome out = feed(s, pool, seg, t_us, sink);
+    stream_judge(s);
     return out;
 }
 
 void stream_timeout(struct stream *s, struct stream_pool *pool, int64_t t_us,
                     const struct stream_sink *sink)
 {
-    for (unsigned dir = 0; dir < 2; dir++)
-        if (!(s->dir[dir].flags & STREAM_DIR_SEEN))
-            s->dir[dir].flags |= STREAM_DIR_BLIND;
-    if (stream_floats(s)) {
-        settle(s);
-        drain(s, pool, t_us, sink);
-    } else {
-        give_up(s, pool, (uint32_t[2]){s->dir[0].mark, s->dir[1].mark}, t_us, sink);
-    }
-    s->gap_deadline_us = 0;
-    watch(s, pool, t_us);
+    time_out(s, pool, t_us, sink);
+    stream_judge(s);
 }
 
 void stream_flush(struct stream *s, struct stream_pool *pool, int64_t t_us,
@@ -361,4 +411,5 @@ void stream_flush(struct stream *s, struct stream_pool *pool, int64_t t_us,
         give_up_acked(s, pool, t_us, sink);
     }
     watch(s, pool, t_us);
+    stream_judge(s);
 }

@@ -45,6 +45,8 @@ enum stream_dir_flags {
     STREAM_DIR_FLOATS = 1 << 6,   // `next` is the lowest number seen so far
     STREAM_DIR_BLIND =
         1 << 7, // was waited for once in vain: the mirror does not show this direction
+    STREAM_DIR_SPOKE = 1 << 8, // brought octets since stream_hush
+    STREAM_DIR_PLAIN = 1 << 9, // of both: all is as it usually is, see stream_next.h
 };
 
 struct stream_dir {
@@ -54,7 +56,7 @@ struct stream_dir {
     uint32_t edge;       // right edge of the widest window the other side has offered
     uint32_t fin;        // sequence number of the FIN
     uint32_t head, tail; // held blocks, by sequence number; 0: none
-    uint8_t flags;       // enum stream_dir_flags
+    uint16_t flags;      // enum stream_dir_flags
 };
 
 struct stream {
@@ -106,6 +108,9 @@ void stream_begin(struct stream *s, unsigned dir, uint32_t seq, bool seen);
 void stream_float(struct stream *s, unsigned dir, uint32_t seq, bool seen);
 // Its FIN was shown before its first octet was: the place of the FIN.
 void stream_end(struct stream *s, unsigned dir, uint32_t fin);
+// Has a segment with octets come since the last stream_hush?
+bool stream_spoke(const struct stream *s);
+void stream_hush(struct stream *s);
 // Nothing has been delivered yet, since a direction floats.
 bool stream_floats(const struct stream *s);
 

@@ -226,20 +226,18 @@ void proto_drop(struct proto_flow *f, struct proto_pool *pool)
 
 // ---- Results.
 
-struct proto_result *proto_result(struct proto_flow *f)
+struct proto_result *proto_result_new(struct proto_flow *f)
 {
+    assert(f->depth > 0);
+    struct proto_pool *pool = pool_of(f->stack[f->depth - 1].state);
+    f->out = pool_take(pool, sizeof *f->out);
     if (!f->out) {
-        assert(f->depth > 0);
-        struct proto_pool *pool = pool_of(f->stack[f->depth - 1].state);
-        f->out = pool_take(pool, sizeof *f->out);
-        if (!f->out) {
-            f->context->counters[PROTO_pool_empty]++;
-            return pool_dummy_result(pool);
-        }
-        f->out->tls.alert = 255;
-        f->out->socks.reply = 0xff;
-        f->out->socks.method = 0xff;
+        f->context->counters[PROTO_pool_empty]++;
+        return pool_dummy_result(pool);
     }
+    f->out->tls.alert = 255;
+    f->out->socks.reply = 0xff;
+    f->out->socks.method = 0xff;
     f->out->fresh = true;
     return f->out;
 }

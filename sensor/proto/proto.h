@@ -52,25 +52,26 @@ struct proto_flow {
     const struct proto_context *context;
     struct ip_addr addr[2]; // initiator, responder
     uint16_t port[2];
+    uint16_t ndpi_protocol; // nDPI's number when it was asked and knew; 0 else
     uint8_t ip_proto;       // 6, or 17 for DNS and SOCKS UDP
     uint8_t side;           // enum record_side
     bool peer_is_smarthost; // for own-smarthost-content
     bool midstream;         // the beginning was not seen
-    bool one_sided;         // so far nothing from the other side
-    bool deaf;              // the innermost dialogue is not followed: too deep, or no state left
-    struct {
+    uint8_t app;            // enum record_app: what the flow is now said to be
+    uint8_t app_source;     // enum record_app_source
+    uint8_t ident_calls;    // of nDPI, at most two
+    // From here on what every segment asks for: a cache line.
+    _Alignas(64) struct {
         const struct proto_descriptor *proto;
         void *state;
     } stack[PROTO_DEPTH_MAX];
-    uint8_t depth;          // trackers on the stack
-    uint8_t app;            // enum record_app: what the flow is now said to be
-    uint8_t app_source;     // enum record_app_source
-    bool decided;           // identification is over (app may still be unknown)
-    bool overheard;         // some tracker, now or before, asked what passes over it
-    bool named;             // `app`, its source or nDPI's number changed; the flow layer clears it
-    uint8_t ident_calls;    // of nDPI, at most two
-    uint16_t ndpi_protocol; // nDPI's number when it was asked and knew; 0 else
     struct proto_result *out; // made at the first thing worth saying; NULL before
+    uint8_t depth;            // trackers on the stack
+    bool deaf;                // the innermost dialogue is not followed: too deep, or no state left
+    bool overheard;           // some tracker, now or before, asked what passes over it
+    bool decided;             // identification is over (app may still be unknown)
+    bool one_sided;           // so far nothing from the other side
+    bool named; // `app`, its source or nDPI's number changed; the flow layer clears it
 };
 
 // What a tracker fills in: the parts of a record, deltas since the last report.
@@ -161,7 +162,16 @@ bool proto_report(struct proto_flow *f, struct record_flow *out);
 
 // For trackers: the result to write into, made on first use (from the pool; a shared dummy when
 // the pool is empty, which is counted). Never NULL.
-struct proto_result *proto_result(struct proto_flow *f);
+struct proto_result *proto_result_new(struct proto_flow *f);
+
+static inline struct proto_result *proto_result(struct proto_flow *f)
+{
+    if (!f->out)
+        return proto_result_new(f);
+    f->out->fresh = true;
+    return f->out;
+}
+
 void proto_hash(struct proto_flow *f, enum keyed_hash_kind kind, struct span name);
 // The same for a hash that proto_hash_of gave.
 void proto_hash_note(struct proto_flow *f, struct keyed_hash hash);

@@ -17,33 +17,39 @@
 enum { TLS_CCS = 20, TLS_ALERT = 21, TLS_HANDSHAKE = 22, TLS_DATA = 23 };
 enum { MSG_CLIENT_HELLO = 1, MSG_SERVER_HELLO = 2, MSG_CERTIFICATE = 11 };
 
-struct tls_side {
-    bool dead;      // not followed any more
-    bool hunting;   // behind a gap: waits for something like a record header
-    bool encrypted; // its handshake records are not messages in clear any more
-    bool began;     // a record or an SSLv2 hello was seen
-    uint8_t header[TLS_HEADER];
-    uint8_t header_len;
-    uint8_t type;
-    uint16_t left; // of the present record
-    uint16_t skip; // of an SSLv2 hello
-    // The handshake message being read.
-    uint8_t message[4];
-    uint8_t message_len;
-    uint32_t message_left;
-    uint32_t message_at; // octets of the body so far
-    uint8_t alert[2], alert_len;
-    struct tls_hello hello;
+enum tls_side_state {
+    SIDE_DEAD = 1 << 0,      // not followed any more
+    SIDE_HUNTING = 1 << 1,   // behind a gap: waits for something like a record header
+    SIDE_ENCRYPTED = 1 << 2, // its handshake records are not messages in clear any more
+    SIDE_BEGAN = 1 << 3,     // a record or an SSLv2 hello was seen
 };
 
+struct tls_side {
+    uint8_t state; // enum tls_side_state
+    uint8_t header_len;
+    uint8_t type;
+    uint8_t alert_len;
+    uint16_t left; // of the present record
+    uint16_t skip; // of an SSLv2 hello
+    uint8_t header[TLS_HEADER];
+    uint8_t alert[2];
+    // The handshake message being read.
+    uint8_t message_len;
+    uint8_t message[4];
+    uint32_t message_left;
+    uint32_t message_at; // octets of the body so far
+};
+
+// What each record needs stands in the first lines, what only a handshake needs behind it.
 struct tls {
+    int64_t done_us; // end of the handshake; 0: not yet
     bool certificate_done;
     uint8_t lengths; // records noted
     uint8_t certificate_head[6];
     uint32_t certificate_left;
-    int64_t done_us; // end of the handshake; 0: not yet
-    struct sha256 certificate;
     struct tls_side side[2];
+    struct sha256 certificate;
+    struct tls_hello hello[2]; // by side
 };
 
 struct tls_at {
@@ -53,9 +59,9 @@ struct tls_at {
     int64_t t_us;
 };
 
-static struct record_tls *result(const struct tls_at *at)
+static struct record_tls *result(struct proto_flow *f)
 {
-    struct proto_result *r = proto_result(at->f);
+    struct proto_result *r = proto_result(f);
     r->groups |= RECORD_HAS_TLS;
     return &r->tls;
 }
@@ -115,13 +121,13 @@ static void handshake_done(const struct tls_at *at)
     if (at->s->done_us != 0)
         return;
     at->s->done_us = at->t_us;
-    result(at)->handshake_done = true;
+    result(at->f)->handshake_done = true;
 }
 
 static void end_client_hello(const struct tls_at *at)
 {
-    struct tls_hello *h = &at->s->side[at->side].hello;
-    struct record_tls *r = result(at);
+    struct tls_hello *h = &at->s->hello[at->side];
+    struct record_tls *r = result(at->f);
     if (h->broken || r->ja4[0] != '\0')
         return;
     char ja4[37];
@@ -133,10 +139,10 @@ static void end_client_hello(const struct tls_at *at)
 
 static void end_server_hello(const struct tls_at *at)
 {
-    struct tls_hello *h = &at->s->side[at->side].hello;
+    struct tls_hello *h = &at->s->hello[at->side];
     if (h->broken)
         return;
-    struct record_tls *r = result(at);
+    struct record_tls *r = result(at->f);
     r->version = h->version;
     r->cipher = h->cipher;
     if (h->alpn_seen)
@@ -163,7 +169,7 @@ static void feed_certificate(const struct tls_at *at, uint32_t from, struct span
     s->certificate_left -= (uint32_t)part.len;
     if (s->certificate_left == 0) {
         s->certificate_done = true;
-        sha256_end(&s->certificate, result(at)->certificate_hash);
+        sha256_end(&s->certificate, result(at->f)->certificate_hash);
     }
 }
 
@@ -172,7 +178,7 @@ static void feed_message(const struct tls_at *at, struct span data)
     struct tls_side *d = &at->s->side[at->side];
     uint8_t type = d->message[0];
     if (type == MSG_CLIENT_HELLO || type == MSG_SERVER_HELLO)
-        tls_hello_feed(&d->hello, type == MSG_CLIENT_HELLO, data);
+        tls_hello_feed(&at->s->hello[at->side], type == MSG_CLIENT_HELLO, data);
     else if (type == MSG_CERTIFICATE && at->side == PROTO_RESPONDER && !at->s->certificate_done)
         feed_certificate(at, d->message_at, data);
     d->message_at += (uint32_t)data.len;
@@ -189,7 +195,7 @@ static void feed_message(const struct tls_at *at, struct span data)
 static void feed_handshake(const struct tls_at *at, struct span data)
 {
     struct tls_side *d = &at->s->side[at->side];
-    while (data.len > 0 && !d->encrypted) {
+    while (data.len > 0 && !(d->state & SIDE_ENCRYPTED)) {
         if (d->message_len < 4) {
             d->message[d->message_len++] = data.data[0];
             data = span_cut(data, 1, data.len);
@@ -199,7 +205,7 @@ static void feed_handshake(const struct tls_at *at, struct span data)
             d->message_left = (uint32_t)d->message[1] << 16 | (uint32_t)d->message[2] << 8 |
                               d->message[3];
             if (d->message[0] == MSG_CLIENT_HELLO || d->message[0] == MSG_SERVER_HELLO)
-                tls_hello_wipe(&d->hello);
+                tls_hello_wipe(&at->s->hello[at->side]);
             if (d->message_left == 0)
                 d->message_len = 0;
             continue;
@@ -212,28 +218,34 @@ static void feed_handshake(const struct tls_at *at, struct span data)
 
 // ---- Records.
 
+static void note_length(struct proto_flow *f, struct tls *s, enum proto_side side)
+{
+    if (s->lengths == RECORD_TLS_LENGTHS)
+        return;
+    uint16_t octets = s->side[side].left;
+    int16_t len = (int16_t)(octets < INT16_MAX ? octets : INT16_MAX);
+    result(f)->record_lengths[s->lengths++] = (int16_t)(side == PROTO_RESPONDER ? -len : len);
+}
+
 static void begin_record(const struct tls_at *at)
 {
     struct tls *s = at->s;
     struct tls_side *d = &s->side[at->side];
-    struct record_tls *r = result(at);
-    if (s->lengths < RECORD_TLS_LENGTHS) {
-        int16_t len = (int16_t)(d->left < INT16_MAX ? d->left : INT16_MAX);
-        r->record_lengths[s->lengths++] = (int16_t)(at->side == PROTO_RESPONDER ? -len : len);
-    }
+    struct record_tls *r = result(at->f);
+    note_length(at->f, s, at->side);
     d->alert_len = 0;
     if (d->type == TLS_CCS) {
-        d->encrypted = true;
-    } else if (d->type == TLS_HANDSHAKE && d->encrypted && s->side[1 - at->side].encrypted &&
-               r->version != 0x0304) {
+        d->state |= SIDE_ENCRYPTED;
+    } else if (d->type == TLS_HANDSHAKE &&
+               (d->state & s->side[1 - at->side].state & SIDE_ENCRYPTED) && r->version != 0x0304) {
         // TLS 1.2: the second Finished ends the handshake. (In TLS 1.3 the same shape is a second
         // ClientHello behind a HelloRetryRequest.)
         handshake_done(at);
     } else if (d->type == TLS_DATA) {
         // TLS 1.3: the client's first encrypted record carries its Finished. TLS 1.2, or a session
         // joined late: application data means that the handshake lies behind.
-        d->encrypted = true;
-        if (at->side == PROTO_INITIATOR || result(at)->version != 0x0304)
+        d->state |= SIDE_ENCRYPTED;
+        if (at->side == PROTO_INITIATOR || result(at->f)->version != 0x0304)
             handshake_done(at);
     }
 }
@@ -243,7 +255,7 @@ static void feed_record(const struct tls_at *at, struct span data)
     struct tls_side *d = &at->s->side[at->side];
     switch (d->type) {
     case TLS_HANDSHAKE: feed_handshake(at, data); break;
-    case TLS_DATA: result(at)->application_octets[at->side] += data.len; break;
+    case TLS_DATA: result(at->f)->application_octets[at->side] += data.len; break;
     case TLS_ALERT:
         for (size_t i = 0; i < data.len && d->alert_len < 2; i++)
             d->alert[d->alert_len++] = data.data[i];
@@ -253,12 +265,19 @@ static void feed_record(const struct tls_at *at, struct span data)
     d->left = (uint16_t)(d->left - data.len);
     // An alert in clear has two octets: level and description.
     if (d->type == TLS_ALERT && d->left == 0 && d->alert_len == 2 && be16_len(d->header) == 2)
-        result(at)->alert = d->alert[1];
+        result(at->f)->alert = d->alert[1];
+}
+
+// Is there a good header of application data, whole?
+static bool begins_data(struct span data)
+{
+    return data.len >= TLS_HEADER && data.data[0] == TLS_DATA && data.data[1] == 3 &&
+           data.data[2] <= 4 && be16_len(data.data) <= TLS_RECORD_MAX;
 }
 
 static void give_up(const struct tls_at *at)
 {
-    at->s->side[at->side].dead = true;
+    at->s->side[at->side].state |= SIDE_DEAD;
     proto_result(at->f)->incomplete |= RECORD_PARSER_LOST;
 }
 
@@ -267,16 +286,17 @@ static void feed_header(const struct tls_at *at, uint8_t o)
 {
     struct tls_side *d = &at->s->side[at->side];
     d->header[d->header_len++] = o;
-    if (d->header_len == TLS_HEADER && !d->began &&
+    if (d->header_len == TLS_HEADER && !(d->state & SIDE_BEGAN) &&
         is_sslv2_hello(span_of(d->header, TLS_HEADER))) {
         // An old client that offers TLS in the old form: the answer is a TLS record.
         d->skip = (uint16_t)(((d->header[0] & 0x7f) << 8 | d->header[1]) + 2 - TLS_HEADER);
-        d->began = true;
+        d->state |= SIDE_BEGAN;
         d->header_len = 0;
-        result(at);
+        result(at->f);
         return;
     }
-    bool may_be_sslv2 = !d->began && (d->header[0] & 0x80) && d->header_len < TLS_HEADER;
+    bool may_be_sslv2 = !(d->state & SIDE_BEGAN) && (d->header[0] & 0x80) &&
+                        d->header_len < TLS_HEADER;
     bool good = is_header(span_of(d->header, 3)) || may_be_sslv2;
     if (d->header_len >= 3 && !good) {
         give_up(at);
@@ -286,7 +306,7 @@ static void feed_header(const struct tls_at *at, uint8_t o)
         return;
     d->left = be16_len(d->header);
     d->type = d->header[0];
-    d->began = true;
+    d->state |= SIDE_BEGAN;
     d->header_len = 0;
     if (!good || d->left > TLS_RECORD_MAX) {
         give_up(at);
@@ -299,8 +319,8 @@ static void feed_header(const struct tls_at *at, uint8_t o)
 static bool begin_whole(const struct tls_at *at, struct span data)
 {
     struct tls_side *d = &at->s->side[at->side];
-    if (!d->began || d->header_len != 0 || data.len < TLS_HEADER || !is_header(data) ||
-        be16_len(data.data) > TLS_RECORD_MAX)
+    if (!(d->state & SIDE_BEGAN) || d->header_len != 0 || data.len < TLS_HEADER ||
+        !is_header(data) || be16_len(data.data) > TLS_RECORD_MAX)
         return false;
     memcpy(d->header, data.data, TLS_HEADER);
     d->left = be16_len(d->header);
@@ -309,40 +329,82 @@ static bool begin_whole(const struct tls_at *at, struct span data)
     return true;
 }
 
-static void tls_feed(struct proto_flow *f, void *state, enum proto_side side, struct span data,
-                     int64_t t_us)
+// Records of application data behind the handshake, which most are: only their lengths count. Returns what is left
+// where another begins, or a header that is not whole or not good.
+static struct span feed_data(struct proto_flow *f, struct tls *s, enum proto_side side,
+                             struct span data)
 {
-    struct tls *s = state;
-    struct tls_at at = {.f = f, .s = s, .side = side, .t_us = t_us};
     struct tls_side *d = &s->side[side];
-    if (d->hunting) {
+    const uint8_t *const begin = data.data;
+    uint64_t octets = 0;
+    while (d->left > 0 ? d->type == TLS_DATA : begins_data(data)) {
+        if (d->left == 0) {
+            d->left = be16_len(data.data);
+            d->type = TLS_DATA;
+            note_length(f, s, side);
+            data.data += TLS_HEADER;
+            data.len -= TLS_HEADER;
+        }
+        size_t used = data.len < d->left ? data.len : d->left;
+        octets += used;
+        d->left = (uint16_t)(d->left - used);
+        data.data += used;
+        data.len -= used;
+        if (data.len == 0)
+            break;
+    }
+    if (data.data != begin)
+        result(f)->application_octets[side] += octets;
+    return data;
+}
+
+// Not inlined, so that the usual segment does not pay for what this keeps in registers.
+static __attribute__((noinline)) void feed_any(struct proto_flow *f, struct tls *s,
+                                               enum proto_side side, struct span data, int64_t t_us)
+{
+    struct tls_at here = {.f = f, .s = s, .side = side, .t_us = t_us}, *at = &here;
+    struct tls_side *d = &s->side[side];
+    if (d->state & SIDE_HUNTING) {
         if (data.len < TLS_HEADER || !is_header(data))
             return;
-        d->hunting = false;
+        d->state &= (uint8_t)~SIDE_HUNTING;
     }
-    while (data.len > 0 && !d->dead) {
+    while (data.len > 0 && !(d->state & SIDE_DEAD)) {
         if (d->skip > 0) {
             struct span part = span_cut(data, 0, d->skip);
             d->skip = (uint16_t)(d->skip - part.len);
             data = span_cut(data, part.len, data.len);
         } else if (d->left > 0) {
             struct span part = span_cut(data, 0, d->left);
-            feed_record(&at, part);
+            feed_record(at, part);
             data = span_cut(data, part.len, data.len);
-        } else if (begin_whole(&at, data)) {
+        } else if (begin_whole(at, data)) {
             data = span_cut(data, TLS_HEADER, data.len);
         } else {
-            feed_header(&at, data.data[0]);
+            feed_header(at, data.data[0]);
             data = span_cut(data, 1, data.len);
         }
     }
+}
+
+static void tls_feed(struct proto_flow *f, void *state, enum proto_side side, struct span data,
+                     int64_t t_us)
+{
+    struct tls *s = state;
+    const struct tls_side *d = &s->side[side];
+    const uint8_t usual = SIDE_BEGAN | SIDE_ENCRYPTED;
+    if (s->done_us != 0 && d->state == usual && d->header_len == 0 && d->skip == 0)
+        data = feed_data(f, s, side, data);
+    if (data.len > 0)
+        feed_any(f, s, side, data, t_us);
 }
 
 static void tls_open(struct proto_flow *f, void *state, int64_t t_us)
 {
     (void)t_us;
     struct tls *s = state;
-    s->side[0].hunting = s->side[1].hunting = f->midstream && f->depth == 1;
+    if (f->midstream && f->depth == 1)
+        s->side[0].state = s->side[1].state = SIDE_HUNTING;
     proto_result(f)->groups |= RECORD_HAS_TLS;
     if (f->depth != 1)
         return;
@@ -360,10 +422,11 @@ static void tls_gap(struct proto_flow *f, void *state, enum proto_side side, uin
     struct tls *s = state;
     struct tls_side *d = &s->side[side];
     struct tls_at at = {.f = f, .s = s, .side = side, .t_us = t_us};
-    if (d->dead)
+    if (d->state & SIDE_DEAD)
         return;
     // A handshake message with a hole is not read any further.
-    d->encrypted = d->encrypted || d->type == TLS_HANDSHAKE;
+    if (d->type == TLS_HANDSHAKE)
+        d->state |= SIDE_ENCRYPTED;
     if (missing <= d->left) {
         d->left = (uint16_t)(d->left - missing);
         return;
@@ -372,7 +435,7 @@ static void tls_gap(struct proto_flow *f, void *state, enum proto_side side, uin
     d->left = 0;
     d->skip = 0;
     d->header_len = 0;
-    d->hunting = true;
+    d->state |= SIDE_HUNTING;
 }
 
 static void tls_close(struct proto_flow *f, void *state, enum proto_end end, int64_t t_us)
@@ -381,26 +444,22 @@ static void tls_close(struct proto_flow *f, void *state, enum proto_end end, int
     struct tls *s = state;
     if (s->done_us == 0)
         return;
-    struct tls_at at = {.f = f, .s = s, .t_us = t_us};
     int64_t ms = (t_us - s->done_us) / 1000;
-    result(&at)->time_to_close_ms = ms < 1 ? 1 : ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+    result(f)->time_to_close_ms = ms < 1 ? 1 : ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
 }
 
 static void tls_wipe(void *state)
 {
     struct tls *s = state;
-    memset(s, 0, offsetof(struct tls, side));
-    for (size_t i = 0; i < 2; i++) {
-        tls_hello_wipe(&s->side[i].hello);
-        memset(&s->side[i], 0, offsetof(struct tls_side, hello));
-    }
+    memset(s, 0, offsetof(struct tls, hello));
+    tls_hello_wipe(&s->hello[PROTO_INITIATOR]);
+    tls_hello_wipe(&s->hello[PROTO_RESPONDER]);
 }
 
 const struct proto_descriptor proto_tls = {
     .name = "tls",
     .state_size = sizeof(struct tls),
-    .touched = {offsetof(struct tls, side[0]), offsetof(struct tls, side[0].hello),
-                offsetof(struct tls, side[1]), offsetof(struct tls, side[1].hello)},
+    .touched = {offsetof(struct tls, side)},
     .app = RECORD_APP_TLS,
     .handshake_only = true,
     .match = tls_match,

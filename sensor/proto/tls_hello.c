@@ -260,9 +260,56 @@ static size_t feed_number(struct tls_hello *h, bool from_client, struct span dat
     return 1;
 }
 
+// A ClientHello up to its extensions where all of that lies here and is as it should be: what the steps would have
+// done, in one go. Returns how many octets; 0: nothing was done, and the steps have to look at it.
+static size_t read_front(struct tls_hello *h, struct span data)
+{
+    size_t at = 2 + 32;
+    if (data.len < at + 1 || data.data[0] != 3 || data.data[at] > 32)
+        return 0;
+    at += 1 + (size_t)data.data[at];
+    if (data.len < at + 2)
+        return 0;
+    size_t ciphers = be16(data.data + at), compression = at + 2 + ciphers;
+    if (ciphers % 2 != 0 || data.len < compression + 1)
+        return 0;
+    size_t extensions = compression + 1 + data.data[compression];
+    if (data.len < extensions + 2)
+        return 0;
+    h->version = be16(data.data);
+    for (at += 2; at < compression; at += 2)
+        note_cipher(h, be16(data.data + at));
+    h->step = STEP_EXTENSION_TYPE;
+    return extensions + 2;
+}
+
+// Extensions that lie here whole; returns how many octets.
+static size_t read_extensions(struct tls_hello *h, bool from_client, struct span data)
+{
+    const uint8_t *at = data.data;
+    for (size_t left = data.len; left >= 4;) {
+        size_t len = be16(at + 2);
+        if (left - 4 < len)
+            break;
+        note_extension(h, be16(at));
+        if (is_read(h->type))
+            read_body(h, from_client, at + 4, len < TLS_BODY_MAX ? len : TLS_BODY_MAX);
+        at += 4 + len;
+        left -= 4 + len;
+    }
+    return (size_t)(at - data.data);
+}
+
 void tls_hello_feed(struct tls_hello *h, bool from_client, struct span data)
 {
+    if (h->step == STEP_VERSION && h->number_len == 0 && from_client)
+        data = span_cut(data, read_front(h, data), data.len);
     while (data.len > 0 && !h->broken) {
+        if (h->step == STEP_EXTENSION_TYPE && h->number_len == 0) {
+            data = span_cut(data, read_extensions(h, from_client, data), data.len);
+            if (data.len == 0)
+                break;
+        }
         bool vector = h->step == STEP_RANDOM || h->step == STEP_SESSION ||
                       h->step == STEP_CIPHERS || h->step == STEP_COMPRESSION ||
                       h->step == STEP_EXTENSION_BODY;

@@ -164,7 +164,7 @@ YAML
     why line:proxy | jq -e '.sentence | test("destinations in an hour beside a long flow to a hosting network")'
 }
 
-@test "a proxy is found without a list of hosting networks, and nobody beside it who has a part of what makes one" {
+@test "a proxy is found without a list of hosting networks, dialled anew or over several relays, and nobody beside it who has a part of what makes one" {
     {
         cat <<'YAML'
 scenario:
@@ -174,12 +174,16 @@ scenario:
   network: {v6_share: 0, hosting: []}
   parties:
     household: [{name: home, count: 4}]
-    backconnect_proxy: [{name: proxy, mail: 0}]
+    backconnect_proxy:
+      - {name: proxy, mail: 0}
+      - {name: redials, mail: 0, reconnect: 15m}
+      - {name: hasty, mail: 0, reconnect: 5m}
+      - {name: relays, mail: 0, relays: 4, reconnect: 20m, bursts_per_hour: 40}
     vpn_user: [{name: vpn, sessions: 12}]
     exit_node: [{name: exit}]
     long_flow:
 YAML
-        for kind in resolver browser film push chat hub torrent game trader desktop camera tor house; do
+        for kind in resolver browser film push chat hub torrent game trader desktop camera tor pages house; do
             echo "      - {name: $kind, kind: $kind}"
         done
     } >flows.yaml
@@ -188,8 +192,11 @@ YAML
     journal
     judge
     run -0 jq -r 'select(.event == "opened") | "\(.party) \(.class) \(.ceiling)"' verdicts
-    [ "$output" = "line:proxy proxy-abuse ticket" ]
-    why line:proxy | jq -e '.sentence | test("within 300 ms of data down it")'
+    [ "$(sort <<<"$output")" = "line:hasty proxy-abuse ticket
+line:proxy proxy-abuse ticket
+line:redials proxy-abuse ticket
+line:relays proxy-abuse ticket" ]
+    why line:redials | jq -e '.sentence | test("within 300 ms of data down a flow that it keeps up")'
     # The sensor has told it of others too: it is the rule that leaves them alone, not their absence.
     "$POSTERN_BIN/postern-collector" -j journal --dump 2>/dev/null |
         jq -r 'select(.digests) | .party as $p | .digests[] | select(.carrier_opened) | $p' | sort -u >told

@@ -236,7 +236,7 @@ static void same(const char *words, const uint8_t *data, uint32_t cap, uint32_t 
         p.payload_wire != q.payload_wire || p.checksum != q.checksum ||
         (tcp &&
          (p.seq != q.seq || p.ack != q.ack || p.window != q.window || p.tcp_flags != q.tcp_flags ||
-          p.tcp_options.data != q.tcp_options.data || p.tcp_options.len != q.tcp_options.len)))
+          p.tcp_options != q.tcp_options)))
         fail_msg("%s: not what the layers say", words);
 }
 
