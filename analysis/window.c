@@ -343,6 +343,17 @@ bool window_is_cut_off(const struct window *w, int64_t now_ms)
            window_sum(w, FEATURE_MX_CONNECTIONS, now_ms, DAY_S);
 }
 
+bool window_verifies(const struct window *w, int64_t now_ms)
+{
+    uint64_t mail = window_sum(w, FEATURE_MX_MAIL, now_ms, KIND_WINDOW_S);
+    uint64_t null_sender = window_sum(w, FEATURE_MX_NULL_SENDER, now_ms, KIND_WINDOW_S);
+    uint64_t recipients = window_sum(w, FEATURE_MX_RCPT_OK, now_ms, KIND_WINDOW_S) +
+                          window_sum(w, FEATURE_MX_RCPT_5XX, now_ms, KIND_WINDOW_S);
+    uint64_t messages = window_sum(w, FEATURE_MX_MESSAGES, now_ms, KIND_WINDOW_S);
+    return mail > 0 && null_sender * 5 >= mail * 4 && recipients * 2 <= mail * 3 &&
+           messages * 5 <= mail;
+}
+
 enum window_kind window_kind(const struct window *w, int64_t now_ms)
 {
     uint64_t sessions = window_sum(w, FEATURE_MX_HELO, now_ms, KIND_WINDOW_S);

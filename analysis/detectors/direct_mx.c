@@ -168,7 +168,9 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
 {
     const struct direct_conf *c = ctx->conf;
     int64_t now = ctx->now_ms;
-    // Who is written to is a server, or may become one; a scan is no mail.
+    // Who is written to is a server, or may become one; a scan is no mail, and neither is a question for a sender.
+    if (window_verifies(w, now) && !carries_mail(w, now))
+        return 0;
     if (ctx->role != ROLE_HOUSEHOLD || window_scans(w, now))
         return 0;
     const struct direct_state *s = state;

@@ -436,6 +436,38 @@ static void sender_callouts(void **state)
     play_innocent(NULL, &somebody, f, n);
 }
 
+// Two thousand questions a day for senders of mail that comes in elsewhere.
+static void callouts_all_day(void **state)
+{
+    (void)state;
+    size_t n = 2000;
+    for (unsigned own = 0; own < 2;
+         own++) { // `own`: with a sender of its own, which no verifier has
+        struct rig_flow *f = flows_new(n);
+        for (size_t i = 0; i < n; i++) {
+            bool unknown = pick(i, 100) < 35;
+            f[i] = (struct rig_flow){.start_ms = (int64_t)i * 43000 + pick(i * 7, 40000),
+                                     .provider = 1 + pick(i * 3, 300),
+                                     .outcome = MINUTE_OUTCOME_GREETED,
+                                     .lasts_ms = 900,
+                                     .octets_up = 600,
+                                     .mail = 1,
+                                     .null_sender = !own,
+                                     .rcpt_ok = !unknown,
+                                     .rcpt_5xx = unknown,
+                                     .no_data = unknown};
+        }
+        struct rig r;
+        rig_init(&r, NULL);
+        rig_play(&r, &somebody, f, n);
+        assert_int_equal(r.verdicts > 0, own);
+        for (size_t k = 0; k < r.verdicts; k++)
+            assert_int_equal(r.verdict[k].ceiling, VERDICT_TICKET);
+        free(f);
+        rig_fini(&r);
+    }
+}
+
 static void exempt_and_still_measured(void **state)
 {
     (void)state;
@@ -496,6 +528,7 @@ int main(void)
         cmocka_unit_test(monitoring_probe),
         cmocka_unit_test(large_monitor_under_tls),
         cmocka_unit_test(sender_callouts),
+        cmocka_unit_test(callouts_all_day),
         cmocka_unit_test(exempt_and_still_measured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
