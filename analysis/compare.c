@@ -182,14 +182,17 @@ static struct journal_cursor newest(const char *journal)
     return best;
 }
 
-static int64_t end_of(const char *journal, const char *keys)
+// 0 or a sysexits code after having said why.
+static int end_of(const char *journal, const char *keys, int64_t *end_ms)
 {
     struct follow f = {0};
     struct journal_cursor from = newest(journal);
-    if (follow_open(&f, journal, &from, keys) == 0)
+    int code = follow_open(&f, journal, &from, keys);
+    if (code == 0)
         (void)follow_take(&f, 0);
     follow_close(&f);
-    return f.last_ms;
+    *end_ms = f.last_ms;
+    return code;
 }
 
 // "-7d", "-12h" or a time. 0 or -EINVAL.
@@ -313,10 +316,11 @@ int compare_rules(const struct daemon *d, const char *journal, const char *from,
 {
     const struct settings *s = d->conf;
     struct proposal p = {0};
-    int64_t from_ms = 0;
+    int64_t from_ms = 0, end_ms = 0;
     int code = load(&p, config);
-    if (code == 0 && from &&
-        parse_from(from, *from == '-' ? end_of(journal, s->journal_keys) : 0, &from_ms) != 0) {
+    if (code == 0 && from && *from == '-')
+        code = end_of(journal, s->journal_keys, &end_ms);
+    if (code == 0 && from && parse_from(from, end_ms, &from_ms) != 0) {
         log_error("%s is no time; give RFC 3339 or a span back from the journal's end as -7d",
                   from);
         code = EX_USAGE;

@@ -5,20 +5,30 @@
 #include <math.h>
 #include <stdio.h>
 
-// States begin where any type may stand.
-#define ALIGN(n) (((n) + 15) / 16 * 16)
+// States begin where any type of theirs may stand.
+#define ALIGN(n) (((n) + 7) / 8 * 8)
+
+// Octets of the states of one sort, of the detectors before `index`.
+static size_t sum_of(unsigned whose, size_t index)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < index && detectors[i]; i++)
+        sum += detectors[i]->whose == whose ? ALIGN(detectors[i]->state_size) : 0;
+    return sum;
+}
 
 size_t detector_state_offset(size_t index)
 {
-    size_t offset = 0;
-    for (size_t i = 0; i < index && detectors[i]; i++)
-        offset += ALIGN(detectors[i]->state_size);
-    return offset;
+    unsigned whose = detectors[index]->whose;
+    size_t before = sum_of(whose, index);
+    return whose == DETECTOR_OF_ALL ? before : sum_of(DETECTOR_OF_ALL, DETECTORS_MAX) + before;
 }
 
 size_t detector_state_size(void)
 {
-    size_t size = detector_state_offset(DETECTORS_MAX);
+    size_t lines = sum_of(DETECTOR_OF_LINES, DETECTORS_MAX);
+    size_t mailboxes = sum_of(DETECTOR_OF_MAILBOXES, DETECTORS_MAX);
+    size_t size = sum_of(DETECTOR_OF_ALL, DETECTORS_MAX) + (lines > mailboxes ? lines : mailboxes);
     assert(size <= DETECTOR_STATES_MAX);
     return size;
 }
@@ -78,6 +88,21 @@ const char *detector_role_text(enum role role)
     case ROLE_UNKNOWN: return "a line that may have a mail server";
     default: return "a household without a mail server";
     }
+}
+
+bool detector_is_wide(uint8_t *rows, const struct minute_row *r)
+{
+    enum { ELSEWHERE = 3, STAYS = 10 }; // times as many; rows
+    uint64_t failed[MINUTE_ROLES];
+    for (size_t role = 0; role < MINUTE_ROLES; role++) {
+        const uint64_t *n = r->counter[role][MINUTE_OUT];
+        failed[role] = n[MINUTE_unanswered] + n[MINUTE_refused] + n[MINUTE_icmp_rejected];
+    }
+    if (failed[MINUTE_OTHER] > ELSEWHERE * (failed[MINUTE_ACCESS] + failed[MINUTE_SUBMISSION]))
+        *rows = STAYS;
+    else if (*rows > 0)
+        --*rows;
+    return *rows > 0;
 }
 
 double detector_excess(double measured, double limit, double at_limit, double per_doubling,

@@ -77,6 +77,10 @@ struct detector_finding {
 
 #define DETECTOR_FINDINGS_MAX 4
 
+// A mailbox has no flows of its own and a line no log-ins to be told of: what is kept of either alone lies in the same
+// place. A party that has no such state is not observed by the detector, which is shown zeros instead.
+enum detector_whose { DETECTOR_OF_ALL, DETECTOR_OF_LINES, DETECTOR_OF_MAILBOXES };
+
 struct detector_descriptor {
     const char *name;    // "fan-out"
     const char *section; // "fan_out"
@@ -87,6 +91,7 @@ struct detector_descriptor {
     const struct conf_key *keys;
     size_t conf_size;
     size_t state_size; // octets of own state a party; zeroed is valid
+    uint8_t whose;     // enum detector_whose: parties that have one
     // Learns from a row that has just been added to the window. May be NULL.
     void (*observe)(void *state, const struct window *w, const struct minute_row *r,
                     const struct window_contacts *contacts, const struct detector_ctx *ctx);
@@ -128,6 +133,11 @@ uint32_t detector_class_of_mail(const struct window *w, int64_t now_ms);
 
 // "a household without a mail server", ...: who a limit is for.
 const char *detector_role_text(enum role role);
+
+// Whether most of what fails in this row has nothing to do with mail: somebody knocks at addresses or peers, and the
+// ports of submission and mailbox servers are some of many (a worm, BitTorrent). No list of mail servers then. `rows`
+// is the caller's, zero at first: rows are cut at failures and some hold few, so it stays so for ten more.
+bool detector_is_wide(uint8_t *rows, const struct minute_row *r);
 
 // Weight of a count over its limit: `at_limit` when it is just passed, `per_doubling` more each time
 // it doubles, `cap` at most. 0 when it is not passed.

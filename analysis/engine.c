@@ -45,6 +45,7 @@ static int configure(struct engine *e, const struct engine_options *options)
     e->options.conf_hash = e->conf_hash;
     e->ballot.rule = s->site_failure;
     e->close_ms = 0; // rules of closing may have changed
+    e->exempts = true;
     for (unsigned c = 0; c < VERDICT_CLASSES; c++)
         e->rules[c] = settings_class_rule(s, c);
     for (size_t i = 0; detectors[i]; i++) {
@@ -105,6 +106,20 @@ bool engine_works(const struct engine *e, size_t detector)
     return e->on[detector] && (detectors[detector]->needs & ~sight) == 0;
 }
 
+bool engine_has_state(const struct party_state *p, size_t detector)
+{
+    unsigned whose = detectors[detector]->whose;
+    return whose == DETECTOR_OF_ALL ||
+           (whose == DETECTOR_OF_MAILBOXES) == (p->party.kind == PARTY_MAILBOX);
+}
+
+const void *engine_state(const struct engine *e, struct party_state *p, size_t detector)
+{
+    static const uint64_t none[DETECTOR_STATES_MAX / sizeof(uint64_t)];
+    return engine_has_state(p, detector) ? party_detector_state(p, e->state_offset[detector])
+                                         : none;
+}
+
 struct detector_ctx engine_context(const struct engine *e, const struct party_state *p,
                                    int64_t now_ms)
 {
@@ -113,7 +128,8 @@ struct detector_ctx engine_context(const struct engine *e, const struct party_st
     return (struct detector_ctx){
         .now_ms = now_ms,
         .role = said ? overrides_role_of(said, &p->party, role, now_ms) : role,
-        .factor = settings_limit_factor(e->options.settings, p->network_class) *
+        .factor = settings_limit_factor(e->options.settings,
+                                        names_text(party_names(e->parties), p->network_class)) *
                   (p->doubts & IDENTITY_NO_PORT ? SHARED_FACTOR : 1),
         .site_failing = ballot_failing(&e->ballot, now_ms),
         .site_failing_since_ms = e->ballot.failing_since * MINUTE_MS,
@@ -130,7 +146,7 @@ static void observe(struct engine *e, struct party_state *p, const struct minute
                     struct detector_ctx *ctx)
 {
     for (size_t i = 0; detectors[i]; i++) {
-        if (!detectors[i]->observe || !engine_works(e, i))
+        if (!detectors[i]->observe || !engine_works(e, i) || !engine_has_state(p, i))
             continue;
         ctx->conf = e->conf[i];
         detectors[i]->observe(party_detector_state(p, e->state_offset[i]), &p->window, r,
@@ -138,14 +154,23 @@ static void observe(struct engine *e, struct party_state *p, const struct minute
     }
 }
 
-static void update_party(struct party_state *p, const struct minute_row *r,
+// Hardly ever another than before: the text is compared before it is looked up.
+static void update_name(struct names *names, uint16_t *number, const char *name)
+{
+    if (strcmp(names_text(names, *number), name) != 0)
+        *number = names_number(names, name);
+}
+
+static void update_party(struct engine *e, struct party_state *p, const struct minute_row *r,
                          const struct journal_cursor *from)
 {
     p->key = r->key;
-    memcpy(p->pop, r->pop, sizeof p->pop);
-    memcpy(p->network_class, r->network_class, sizeof p->network_class);
+    update_name(party_names(e->parties), &p->pop, r->pop);
+    update_name(party_names(e->parties), &p->network_class, r->network_class);
     p->confidence = r->confidence;
     p->doubts = r->doubts;
+    p->lease_unseen = r->lease_unseen;
+    hold_note(&p->leases, r);
     // What a verdict rests on reaches back a day: the cursor moves on once a day.
     if (p->from_ms == 0 || r->cut_ms - p->from_ms > DAY_MS) {
         p->from = *from;
@@ -179,9 +204,11 @@ int engine_row(struct engine *e, const struct minute_row *r, const struct journa
     if (!p && !(p = party_get(e->parties, &r->party)))
         return -ENOMEM;
     // A line keeps its past when it dials in again; a bare address does not.
-    if ((r->flags & MINUTE_LEASE_START) && p->party.kind == PARTY_PROVISIONAL)
+    if ((r->flags & MINUTE_LEASE_START) && p->party.kind == PARTY_PROVISIONAL) {
+        judge_end(e, p, r->cut_ms);
         party_forget(e->parties, p);
-    update_party(p, r, from);
+    }
+    update_party(e, p, r, from);
     struct window_options options = {
         .memory_ms = e->options.settings->memory_ms,
         .source_validated = e->options.site->source_validated,
@@ -189,6 +216,7 @@ int engine_row(struct engine *e, const struct minute_row *r, const struct journa
         .site_failing = ballot_failing(&e->ballot, r->cut_ms),
     };
     window_add(&p->window, r, &options, &e->contacts);
+    judge_confirm(e, p, r);
     if (!window_moves(r))
         return 0;
     vote(e, p, r);
@@ -203,8 +231,23 @@ void engine_site(struct engine *e, const struct minute_site *m)
         ballot_minute(&e->ballot, m->minute);
 }
 
+// An exemption that begins while a verdict is open holds at once, not when the verdict has news.
+static void look_at_exemptions(struct engine *e, int64_t from_ms, int64_t to_ms)
+{
+    const struct overrides *said = e->options.overrides;
+    if (!e->exempts && !(said && overrides_began(said, from_ms, to_ms)))
+        return;
+    e->exempts = false;
+    for (struct party_state *p = NULL; (p = party_older(e->parties, p));) {
+        if (p->verdicts)
+            judge_exempt(e, p, to_ms);
+    }
+}
+
 void engine_mark(struct engine *e, int64_t mark_ms)
 {
+    if (e->counters.opened > e->counters.closed)
+        look_at_exemptions(e, e->mark_ms, mark_ms);
     e->mark_ms = mark_ms;
     if (e->counters.opened > e->counters.closed && mark_ms >= e->close_ms &&
         mark_ms - e->looked_ms >= LOOK_MS) {

@@ -2,6 +2,7 @@
 #include "exempt.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/timefmt.h"
@@ -71,21 +72,48 @@ static bool is_blank(const char *text)
     return text[strspn(text, " \t\r\n")] == '\0';
 }
 
-const char *exempt_check(const struct exempt_entry *e)
+static const char *wrong(const char *key, const char *text, char why[static EXEMPT_WHY_MAX])
+{
+    snprintf(why, EXEMPT_WHY_MAX, "%s %s", key, text);
+    return key;
+}
+
+static const char *check_subject(const char *subject, char why[static EXEMPT_WHY_MAX])
 {
     struct party party;
-    struct subscriber_key key;
+    struct subscriber_key key = {0};
     bool everywhere;
+    bool is_party = party_parse(subject, &party) == 0;
+    if (!is_party && parse_address(subject, &key, &everywhere) != 0)
+        return wrong("subject",
+                     "is neither a party (line:4711) nor a prefix (192.0.2.0/24, "
+                     "vlan:101/192.0.2.0/24 of a realm, */192.0.2.0/24 of every one)",
+                     why);
+    if (is_party && party.kind == PARTY_PROVISIONAL)
+        (void)subscriber_key_parse(party.id, &key); // a party's name is the key's text
+    // What no sensor can have named would exempt nobody, and nobody would notice.
+    const char *text = realm_check(key.realm.name);
+    if (!text)
+        return NULL;
+    snprintf(why, EXEMPT_WHY_MAX, EXEMPT_NO_REALM " %.47s %s", key.realm.name, text);
+    return "subject";
+}
+
+const char *exempt_check(const struct exempt_entry *e, char why[static EXEMPT_WHY_MAX])
+{
     int64_t t_ms;
+    const char *key;
     if (strcmp(e->class_, "all") != 0 && verdict_class_parse(e->class_) < 0)
-        return "class is no class of verdicts; use a name such as spambot-direct, or all";
-    if (party_parse(e->subject, &party) != 0 && parse_address(e->subject, &key, &everywhere) != 0)
-        return "subject is neither a party (line:4711) nor a prefix (192.0.2.0/24, "
-               "vlan:101/192.0.2.0/24 of a realm, */192.0.2.0/24 of every one)";
-    if (is_blank(e->owner) || is_blank(e->reason))
-        return "owner and reason may not be blank; say who answers for it, and why";
+        return wrong("class", "is no class of verdicts; use a name such as spambot-direct, or all",
+                     why);
+    if ((key = check_subject(e->subject, why)) != NULL)
+        return key;
+    if (is_blank(e->owner))
+        return wrong("owner", "may not be blank; say who answers for it", why);
+    if (is_blank(e->reason))
+        return wrong("reason", "may not be blank; say why it is exempt", why);
     if (time_parse(e->expires, &t_ms) != 0)
-        return "expires is no RFC 3339 time; write it as 2027-01-31T00:00:00Z";
+        return wrong("expires", "is no RFC 3339 time; write it as 2027-01-31T00:00:00Z", why);
     return NULL;
 }
 

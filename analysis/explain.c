@@ -1,6 +1,7 @@
 // A verdict or its absence, explained. See explain.h.
 #include "explain.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,16 @@
 #include "common/timefmt.h"
 #include "engine_parts.h"
 
-#define SENTENCE_MAX 512
+#define SENTENCE_MAX 1024
+#define PLACES_MAX   64
+
+#define PLACES_SAID 4 // of an address that several have, in the sentence
+
+// Who has an address: in one realm or in several, whole or by port blocks; the latest first, each key once.
+struct places {
+    struct party_state *party[PLACES_MAX];
+    size_t count, more; // `more`: found and not held
+};
 
 // Does the party's key cover what is asked for: a line's address, or the network of clients that are nobody's line?
 static bool is_at(const struct party_state *p, const struct subscriber_key *k, bool client)
@@ -16,45 +26,109 @@ static bool is_at(const struct party_state *p, const struct subscriber_key *k, b
     if (p->key.kind != (client ? SUBSCRIBER_CLIENT : SUBSCRIBER_ADDRESS) ||
         (k->kind != SUBSCRIBER_ADDRESS && k->kind != p->key.kind))
         return false;
-    return memcmp(&p->key.realm, &k->realm, sizeof k->realm) == 0 &&
+    return k->port_first <= p->key.port_last && p->key.port_first <= k->port_last &&
            k->prefix.len >= p->key.prefix.len && prefix_contains(&p->key.prefix, &k->prefix.addr);
 }
 
-// 1: found; 0: never seen; -1: no party and no address.
-static int find(const struct engine *e, const char *who, struct party_state **out)
+static bool is_there(const struct party_state *p, const struct realm *realm)
+{
+    return memcmp(&p->key.realm, realm, sizeof *realm) == 0;
+}
+
+static void note_place(struct places *all, struct party_state *p)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        if (memcmp(&all->party[i]->key, &p->key, sizeof p->key) == 0)
+            return; // who had it before
+    }
+    if (all->count < PLACES_MAX)
+        all->party[all->count++] = p;
+    else
+        all->more++;
+}
+
+static void find_places(const struct engine *e, const struct subscriber_key *k, struct places *all)
+{
+    // A line is meant before a network of clients.
+    for (int client = 0; client <= 1 && all->count == 0; client++) {
+        for (struct party_state *p = NULL; (p = party_older(e->parties, p));) {
+            if (is_at(p, k, client))
+                note_place(all, p);
+        }
+    }
+}
+
+// Of those in the realm that was asked for, the only one; where no realm was named and the sensor's own has none, the
+// only one of all. NULL: none, or several.
+static struct party_state *only_one(const struct places *all, const struct realm *realm)
+{
+    struct party_state *there = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        if (is_there(all->party[i], realm)) {
+            there = all->party[i];
+            n++;
+        }
+    }
+    if (n == 0 && realm->name[0] == '\0' && all->count == 1)
+        return all->party[0];
+    return n == 1 ? there : NULL;
+}
+
+// 0: a party or an address, `*out` NULL: not known or not the only one (`all`); -1: neither.
+static int find(const struct engine *e, const char *who, struct party_state **out,
+                struct places *all, struct realm *realm)
 {
     struct party party;
     struct subscriber_key key;
     *out = NULL;
     if (party_parse(who, &party) == 0) {
         *out = party_peek(e->parties, &party);
-        return *out != NULL;
+        return 0;
     }
-    if (subscriber_key_parse(who, &key) != 0)
+    if (subscriber_key_parse(who, &key) != 0 || realm_check(key.realm.name) != NULL)
         return -1;
-    // A line is meant before a network of clients.
-    for (int client = 0; client <= 1 && !*out; client++) {
-        struct party_state *p = NULL;
-        while ((p = party_older(e->parties, p)) && !*out) {
-            if (is_at(p, &key, client))
-                *out = p;
-        }
-    }
-    return *out != NULL;
+    find_places(e, &key, all);
+    *realm = key.realm;
+    *out = only_one(all, realm);
+    return 0;
 }
 
-// "-6.91 (prior) + 12.00 (first-contact) + 4.05 (fan-out) = 9.14"
+// Who has the same address besides, as a list.
+static json_t *others(const struct places *all, const struct party_state *but)
+{
+    char key[SUBSCRIBER_TEXT_MAX], party[PARTY_TEXT_MAX];
+    json_t *list = json_array();
+    for (size_t i = 0; i < all->count; i++) {
+        const struct party_state *p = all->party[i];
+        if (p != but)
+            json_array_append_new(list, json_pack("{s:s, s:s}", "subscriber",
+                                                  subscriber_key_format(&p->key, key), "party",
+                                                  party_format(&p->party, party)));
+    }
+    return list;
+}
+
+static double hundredths(double v)
+{
+    return round(v * 100) / 100;
+}
+
+// "-6.91 (prior) + 12.00 (first-contact) + 4.05 (fan-out) = 9.14": of what is shown, so that it adds up on paper.
 static void write_sum(const struct judgement *j, char *out, size_t size)
 {
     size_t n = (size_t)snprintf(out, size, "%.2f (prior)", j->prior);
+    double sum = hundredths(j->prior);
     for (uint32_t i = 0; i < j->count && n < size; i++) {
         const struct verdict_evidence *ev = &j->evidence[i];
-        if (ev->counted)
-            n += (size_t)snprintf(out + n, size - n, " %c %.2f (%s)", ev->log_odds < 0 ? '-' : '+',
-                                  ev->log_odds < 0 ? -ev->log_odds : ev->log_odds, ev->detector);
+        if (!ev->counted)
+            continue;
+        n += (size_t)snprintf(out + n, size - n, " %c %.2f (%s)", ev->log_odds < 0 ? '-' : '+',
+                              fabs(ev->log_odds), ev->detector);
+        sum += hundredths(ev->log_odds);
     }
     if (n < size)
-        snprintf(out + n, size - n, " = %.2f", j->log_odds);
+        snprintf(out + n, size - n, " = %.2f", sum);
 }
 
 static void why_not(const struct judge_view *v, char out[static 200])
@@ -67,7 +141,7 @@ static void why_not(const struct judge_view *v, char out[static 200])
                  "mail fails for many parties now, so it opens by what does not rest on failures "
                  "alone, or when that is over");
     else if (j->found)
-        snprintf(out, 200, "it is found now; the next row opens it");
+        snprintf(out, 200, "what is remembered would open it again when the party next sends mail");
     else if (!j->defines)
         snprintf(out, 200, "nothing was found that can open this class, only what supports it");
     else if (j->score < v->open)
@@ -76,36 +150,72 @@ static void why_not(const struct judge_view *v, char out[static 200])
         snprintf(out, 200, "one family of evidence alone does not suffice; two must agree");
 }
 
-static json_t *class_to_json(const struct judge_view *v)
+// A verdict that nothing supports any more is what it was when it was last written; what its windows still hold would
+// explain nothing.
+static bool has_faded(const struct judge_view *v)
 {
-    const struct judgement *j = &v->judgement;
-    char sum[1024], reason[200];
-    json_t *evidence = json_array(), *limitations = json_array();
-    for (uint32_t i = 0; i < j->count; i++)
-        json_array_append_new(evidence, verdict_evidence_to_json(&j->evidence[i]));
-    for (uint32_t bit = 1; verdict_limitation_name(bit); bit <<= 1) {
-        if (j->limitations & bit)
-            json_array_append_new(limitations, json_string(verdict_limitation_name(bit)));
-    }
-    write_sum(j, sum, sizeof sum);
-    why_not(v, reason);
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s?, s:s?, s:s, s:o, s:s, s:o}", "class",
-                     verdict_class_name(v->class_), "prior", json_number(j->prior, 4), "log_odds",
-                     json_number(j->log_odds, 4), "score", json_number(j->score, 6), "opens_at",
-                     json_number(v->open, 6), "verdict", v->verdict ? v->verdict->id : NULL,
-                     "why_not", v->verdict ? NULL : reason, "ceiling",
-                     verdict_ceiling_name(j->ceiling), "limitations", limitations, "sum", sum,
-                     "evidence", evidence);
+    return v->verdict && !v->judgement.supported;
 }
 
-// The verdict's sentence with the numbers of now, which stand below it.
+static struct judgement as_written(const struct verdict *v)
+{
+    struct judgement j = {.prior = v->prior,
+                          .log_odds = v->log_odds,
+                          .score = v->score,
+                          .ceiling = v->ceiling,
+                          .limitations = v->limitations,
+                          .count = v->evidence_count};
+    memcpy(j.evidence, v->evidence, sizeof j.evidence);
+    return j;
+}
+
+static void put_verdict(json_t *out, const struct judge_view *v, int64_t now_ms)
+{
+    char of[TIME_TEXT_MAX], supported[TIME_TEXT_MAX], closes[TIME_TEXT_MAX], now[1024];
+    write_sum(&v->judgement, now, sizeof now);
+    json_t *more = json_pack("{s:s, s:s, s:s}", "as_of",
+                             time_format(has_faded(v) ? v->verdict->made_ms : now_ms, of),
+                             "supported", time_format(v->supported_ms, supported), "closes",
+                             time_format(v->closes_ms, closes));
+    if (has_faded(v))
+        json_object_set_new(more, "sum_now", json_string(now));
+    json_object_update(out, more);
+    json_decref(more);
+}
+
+static json_t *class_to_json(const struct judge_view *v, int64_t now_ms)
+{
+    struct judgement j = has_faded(v) ? as_written(v->verdict) : v->judgement;
+    char sum[1024], reason[200];
+    json_t *evidence = json_array(), *limitations = json_array();
+    for (uint32_t i = 0; i < j.count; i++)
+        json_array_append_new(evidence, verdict_evidence_to_json(&j.evidence[i]));
+    for (uint32_t bit = 1; verdict_limitation_name(bit); bit <<= 1) {
+        if (j.limitations & bit)
+            json_array_append_new(limitations, json_string(verdict_limitation_name(bit)));
+    }
+    write_sum(&j, sum, sizeof sum);
+    why_not(v, reason);
+    json_t *out = json_pack("{s:s, s:o, s:o, s:o, s:o, s:s?, s:s?, s:s, s:o, s:s, s:o}", "class",
+                            verdict_class_name(v->class_), "prior", json_number(j.prior, 4),
+                            "log_odds", json_number(j.log_odds, 4), "score",
+                            json_number(j.score, 6), "opens_at", json_number(v->open, 6), "verdict",
+                            v->verdict ? v->verdict->id : NULL, "why_not",
+                            v->verdict ? NULL : reason, "ceiling", verdict_ceiling_name(j.ceiling),
+                            "limitations", limitations, "sum", sum, "evidence", evidence);
+    if (out && v->verdict)
+        put_verdict(out, v, now_ms);
+    return out;
+}
+
+// The verdict's sentence with the numbers that stand below it.
 static void sentence_of_verdict(const struct judge_view *view, char out[static SENTENCE_MAX])
 {
     char text[VERDICT_SENTENCE_MAX] = "";
     struct verdict *v = malloc(sizeof *v);
     if (v) {
         *v = *view->verdict;
-        if (view->judgement.count > 0 && view->judgement.evidence[0].counted) {
+        if (!has_faded(view)) {
             v->evidence_count = view->judgement.count;
             memcpy(v->evidence, view->judgement.evidence, sizeof v->evidence);
         }
@@ -123,8 +233,19 @@ static bool is_nearer(const struct judge_view *a, const struct judge_view *b)
     return a->judgement.log_odds > b->judgement.log_odds;
 }
 
-static void sentence_of(const char *who, const char *at, const struct judge_view *views, size_t n,
-                        char out[static SENTENCE_MAX])
+// "; its last one, harvester since T, was closed at T"; "" when there was none.
+static void past_of(const struct party_state *p, char out[static 160])
+{
+    char opened[TIME_TEXT_MAX], closed[TIME_TEXT_MAX];
+    out[0] = '\0';
+    if (p->past.opened_ms != 0)
+        snprintf(out, 160, "; its last one, %s of %s, was closed at %s",
+                 verdict_class_name(p->past.class_), time_format(p->past.opened_ms, opened),
+                 time_format(p->past.closed_ms, closed));
+}
+
+static void sentence_of(const char *who, const char *at, const struct party_state *p,
+                        const struct judge_view *views, size_t n, char out[static SENTENCE_MAX])
 {
     const struct judge_view *best = NULL;
     for (size_t i = 0; i < n; i++) {
@@ -135,15 +256,24 @@ static void sentence_of(const char *who, const char *at, const struct judge_view
         if (!best || is_nearer(&views[i], best))
             best = &views[i];
     }
-    char reason[200];
-    if (!best) {
-        snprintf(out, SENTENCE_MAX, "%.140s has no verdict at %s: no detector finds anything.", who,
-                 at);
-        return;
-    }
-    why_not(best, reason);
-    snprintf(out, SENTENCE_MAX, "%.140s has no verdict at %s; nearest is %s: %s.", who, at,
-             verdict_class_name(best->class_), reason);
+    char reason[200] = "no detector finds anything", past[160];
+    past_of(p, past);
+    if (best)
+        why_not(best, reason);
+    snprintf(out, SENTENCE_MAX, "%.140s has no verdict at %s%s%s%s: %s.", who, at, past,
+             best ? "; nearest is " : "", best ? verdict_class_name(best->class_) : "", reason);
+}
+
+static json_t *past_to_json(const struct party_state *p)
+{
+    char id[JUDGE_ID_MAX], opened[TIME_TEXT_MAX], closed[TIME_TEXT_MAX];
+    if (p->past.opened_ms == 0)
+        return json_null();
+    judge_name(&p->party, p->past.class_, p->past.opened_ms, id);
+    return json_pack("{s:s, s:s, s:s, s:s}", "verdict", id, "class",
+                     verdict_class_name(p->past.class_), "opened",
+                     time_format(p->past.opened_ms, opened), "closed",
+                     time_format(p->past.closed_ms, closed));
 }
 
 static json_t *not_visible(const struct engine *e)
@@ -158,7 +288,8 @@ static json_t *not_visible(const struct engine *e)
     return list;
 }
 
-static json_t *known(const struct engine *e, const char *who, struct party_state *p, int64_t now_ms)
+static json_t *known(const struct engine *e, const char *who, struct party_state *p,
+                     const struct places *all, int64_t now_ms)
 {
     struct judge_view *views = calloc(VERDICT_CLASSES, sizeof *views);
     char at[TIME_TEXT_MAX], first[TIME_TEXT_MAX], last[TIME_TEXT_MAX], party[PARTY_TEXT_MAX];
@@ -168,37 +299,75 @@ static json_t *known(const struct engine *e, const char *who, struct party_state
     size_t n = judge_look(e, p, now_ms, views);
     json_t *classes = json_array(), *open = json_array();
     for (size_t i = 0; i < n; i++) {
-        json_array_append_new(classes, class_to_json(&views[i]));
+        json_array_append_new(classes, class_to_json(&views[i], now_ms));
         if (views[i].verdict)
             json_array_append_new(open, json_string(views[i].verdict->id));
     }
-    sentence_of(who, time_format(now_ms, at), views, n, sentence);
+    sentence_of(who, time_format(now_ms, at), p, views, n, sentence);
     free(views);
     return json_pack(
-        "{s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "v", 1,
-        "who", who, "sentence", sentence, "at", at, "known", 1, "party",
-        party_format(&p->party, party), "subscriber", subscriber_key_format(&p->key, key), "role",
-        role_name(engine_context(e, p, now_ms).role), "first_row",
-        time_format(p->window.first_ms, first), "last_row", time_format(p->window.last_ms, last),
-        "rules_version", ENGINE_RULES_VERSION, "conf_hash", e->options.conf_hash, "open_verdicts",
-        open, "classes", classes, "not_visible", not_visible(e));
+        "{s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
+        "v", 1, "who", who, "sentence", sentence, "at", at, "known", 1, "party",
+        party_format(&p->party, party), "subscriber", subscriber_key_format(&p->key, key),
+        "also_at", others(all, p), "role", role_name(engine_context(e, p, now_ms).role),
+        "first_row", time_format(p->window.first_ms, first), "last_row",
+        time_format(p->window.last_ms, last), "rules_version", ENGINE_RULES_VERSION, "conf_hash",
+        e->options.conf_hash, "open_verdicts", open, "classes", classes, "not_visible",
+        not_visible(e), "closed", past_to_json(p));
+}
+
+// "10.0.0.7 is the address of 2 subscribers: vlan:101/10.0.0.7 (line:7), vlan:102/10.0.0.7 (line:9); name one."
+static void sentence_of_several(const char *who, const struct realm *realm,
+                                const struct places *all, char out[static SENTENCE_MAX])
+{
+    size_t n = 0, said = 0, there = 0;
+    for (size_t i = 0; i < all->count; i++)
+        there += is_there(all->party[i], realm);
+    // In the realm that was asked for it is nobody's.
+    if (there == 0 && realm->name[0] != '\0')
+        n = (size_t)snprintf(out, SENTENCE_MAX, "%.140s is not known; the address is known as",
+                             who);
+    else
+        n = (size_t)snprintf(out, SENTENCE_MAX, "%.140s is the address of %zu subscribers:", who,
+                             (there ? there : all->count) + all->more);
+    for (size_t i = 0; i < all->count && said < PLACES_SAID; i++) {
+        const struct party_state *p = all->party[i];
+        char key[SUBSCRIBER_TEXT_MAX], party[PARTY_TEXT_MAX];
+        if (there > 0 && !is_there(p, realm))
+            continue;
+        n += (size_t)snprintf(out + n, SENTENCE_MAX - n, "%s %.126s", said++ ? "," : "",
+                              subscriber_key_format(&p->key, key));
+        if (p->party.kind != PARTY_PROVISIONAL)
+            n += (size_t)snprintf(out + n, SENTENCE_MAX - n, " (%.80s)",
+                                  party_format(&p->party, party));
+    }
+    size_t rest = (there ? there : all->count) + all->more - said;
+    if (rest > 0)
+        n += (size_t)snprintf(out + n, SENTENCE_MAX - n, " and %zu more", rest);
+    snprintf(out + n, SENTENCE_MAX - n, "; name %s.", said + rest > 1 ? "one of them" : "that");
 }
 
 json_t *explain(const struct engine *e, const char *who, int64_t now_ms)
 {
     struct party_state *p;
+    struct places all = {.count = 0};
+    struct realm realm = {0};
     char at[TIME_TEXT_MAX], sentence[SENTENCE_MAX];
-    int found = find(e, who, &p);
-    if (found < 0)
+    if (find(e, who, &p, &all, &realm) < 0)
         return NULL;
-    if (found)
-        return known(e, who, p, now_ms);
-    snprintf(
-        sentence, sizeof sentence,
-        "%.140s has no verdict at %s: it has done nothing on mail ports that analysis knows of.",
-        who, time_format(now_ms, at));
-    return json_pack("{s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:o, s:o, s:o}", "v", 1, "who", who,
-                     "sentence", sentence, "at", at, "known", 0, "rules_version",
-                     ENGINE_RULES_VERSION, "conf_hash", e->options.conf_hash, "open_verdicts",
-                     json_array(), "classes", json_array(), "not_visible", not_visible(e));
+    time_format(now_ms, at);
+    if (p)
+        return known(e, who, p, &all, now_ms);
+    if (all.count > 0)
+        sentence_of_several(who, &realm, &all, sentence);
+    else
+        snprintf(sentence, sizeof sentence,
+                 "%.140s has no verdict at %s: it has done nothing on mail ports that analysis "
+                 "knows of.",
+                 who, at);
+    return json_pack("{s:i, s:s, s:s, s:s, s:b, s:o, s:s, s:s, s:o, s:o, s:o}", "v", 1, "who", who,
+                     "sentence", sentence, "at", at, "known", 0, "also_at", others(&all, NULL),
+                     "rules_version", ENGINE_RULES_VERSION, "conf_hash", e->options.conf_hash,
+                     "open_verdicts", json_array(), "classes", json_array(), "not_visible",
+                     not_visible(e));
 }

@@ -51,29 +51,35 @@ struct ring {
     const uint8_t *first; // NULL: not kept
     uint32_t n, step;     // buckets, and minutes of one
     unsigned from, width; // features held
+    unsigned timed;       // of these, with `first`
 };
 
 static struct ring minutes_of(const struct feature_rings *f)
 {
-    return (struct ring){f->minute_start, f->minute[0], NULL, FEATURE_MINUTES, 1, 0,
-                         FEATURE_MINUTE_N};
+    return (struct ring){
+        f->minute_start, f->minute[0], NULL, FEATURE_MINUTES, 1, 0, FEATURE_MINUTE_N, 0};
 }
 
 static struct ring fives_of(const struct feature_rings *f)
 {
-    return (struct ring){f->five_start, f->five[0], f->five_first[0], FEATURE_FIVES, 5, 0,
-                         FEATURE_N};
+    return (struct ring){f->five_start, f->five[0],     f->five_first[0], FEATURE_FIVES, 5, 0,
+                         FEATURE_N,     FEATURE_TIMED_N};
 }
 
 static struct ring hours_of(const struct feature_rings *f)
 {
-    return (struct ring){f->hour_start,     f->hour[0],    f->hour_first[0], FEATURE_HOURS, 60,
-                         FEATURE_HOUR_FROM, FEATURE_HOUR_N};
+    return (struct ring){f->hour_start,     f->hour[0],     f->hour_first[0], FEATURE_HOURS, 60,
+                         FEATURE_HOUR_FROM, FEATURE_HOUR_N, FEATURE_HOUR_N};
 }
 
 static bool holds(const struct ring *r, enum feature feature)
 {
     return feature >= r->from && feature < r->from + r->width;
+}
+
+static bool is_timed(const struct ring *r, enum feature feature)
+{
+    return feature - r->from < r->timed;
 }
 
 // Makes room for the bucket of that minute. False: too late, its place belongs to newer time.
@@ -99,12 +105,13 @@ static void put(uint32_t *start, uint16_t *count, uint8_t *first, const struct r
     uint64_t old = count[at];
     uint64_t sum = feature_is_set(feature) ? (value > old ? value : old) : old + value;
     count[at] = sum > UINT16_MAX ? UINT16_MAX : (uint16_t)sum;
-    if (!first)
+    if (!is_timed(r, feature))
         return;
+    first += (size_t)((minute / r->step + 1) % r->n) * r->timed + feature - r->from;
     int64_t length_ms = (int64_t)r->step * MINUTE_MS;
     uint8_t offset = (uint8_t)(t_ms % length_ms * 256 / length_ms);
-    if (old == 0 || offset < first[at])
-        first[at] = offset;
+    if (old == 0 || offset < *first)
+        *first = offset;
 }
 
 void feature_add(struct feature_rings *f, int64_t t_ms, enum feature feature, uint64_t value)
@@ -212,8 +219,8 @@ static int64_t first_in(const struct look *l, enum feature feature)
         if (!is_within(l, r->start[i]) || r->count[at] == 0)
             continue;
         int64_t t = (int64_t)(r->start[i] - 1) * length_ms;
-        if (r->first)
-            t += r->first[at] * length_ms / 256;
+        if (is_timed(r, feature))
+            t += r->first[i * r->timed + feature - r->from] * length_ms / 256;
         if (t < earliest)
             earliest = t;
     }
@@ -230,11 +237,12 @@ int64_t feature_first(const struct feature_rings *f, enum feature feature, int64
     // Five minutes know the first event better than hours and minutes do, where it is the same one.
     struct look fine = look_at(f, feature, now_ms, 3600);
     int64_t finer = first_in(&fine, feature);
-    int64_t exact_ms = (int64_t)l.ring.step * MINUTE_MS / (l.ring.first ? 256 : 1);
-    int64_t unit_ms = l.ring.first ? exact_ms : 0;
+    bool timed = is_timed(&l.ring, feature);
+    int64_t exact_ms = (int64_t)l.ring.step * MINUTE_MS / (timed ? 256 : 1);
+    int64_t unit_ms = timed ? exact_ms : 0;
     if (finer != INT64_MAX && finer >= first && finer - first <= exact_ms) {
         first = finer;
-        unit_ms = (int64_t)fine.ring.step * MINUTE_MS / 256;
+        unit_ms = is_timed(&fine.ring, feature) ? (int64_t)fine.ring.step * MINUTE_MS / 256 : 0;
     }
     // It was within that unit: nothing is said to have begun before it did.
     first += unit_ms;

@@ -41,35 +41,38 @@ enum feature_kind {
     X(LISTED_POLICY, COUNTER, FEATURE_MX, MINUTE_OUT, blocklist_policy, blocklist_policy)    \
     X(LISTED_UNKNOWN, COUNTER, FEATURE_MX, MINUTE_OUT, blocklist_unknown, blocklist_unknown) \
     X(SENDER_DOMAINS, SET, FEATURE_ANY, MINUTE_OUT, SET_sender_domains, SET_sender_domains)
-#define FEATURES_HOUR(X)                                                                           \
-    X(MX_GREETED, COUNTER, FEATURE_MX, MINUTE_OUT, banner_ok, banner_ok)                           \
-    X(MX_HELO, COUNTER, FEATURE_MX, MINUTE_OUT, helo, helo)                                        \
-    X(MX_TLS_SHORT, COUNTER, FEATURE_MX, MINUTE_OUT, tls_short, tls_short)                         \
-    X(MX_UNASKED, COUNTER, FEATURE_MX, MINUTE_OUT, starttls_unasked, starttls_unasked)             \
-    X(MX_EARLY, COUNTER, FEATURE_MX, MINUTE_OUT, early_talker, early_talker)                       \
-    X(MX_PIPELINING, COUNTER, FEATURE_MX, MINUTE_OUT, unoffered_pipelining, unoffered_pipelining)  \
-    X(MX_HELO_ODD, COUNTER, FEATURE_MX, MINUTE_OUT, helo_literal, helo_peer)                       \
-    X(MX_QUIT_MISSING, COUNTER, FEATURE_MX, MINUTE_OUT, quit_missing, quit_missing)                \
-    X(MX_MAIL, COUNTER, FEATURE_MX, MINUTE_OUT, mail, mail)                                        \
+#define FEATURES_TIMED(                                                                            \
+    X) /* and when the first event was; of those that follow a bucket's begin is known */          \
     X(MX_NULL_SENDER, COUNTER, FEATURE_MX, MINUTE_OUT, null_sender, null_sender)                   \
     X(MX_RCPT_5XX, COUNTER, FEATURE_MX, MINUTE_OUT, rcpt_5xx, mail_5xx)                            \
     X(MX_550_NO_DATA, COUNTER, FEATURE_MX, MINUTE_OUT, sessions_550_no_data, sessions_550_no_data) \
-    X(MX_OCTETS, COMPUTED, FEATURE_MX, MINUTE_OUT, octets_up, octets_up)                           \
     X(VRFY_EXPN, COUNTER, FEATURE_ANY, MINUTE_OUT, vrfy_expn, vrfy_expn)                           \
-    X(LOGIN_TRIES, COUNTER, FEATURE_ANY, MINUTE_OUT, auth, auth)                                   \
     X(LOGIN_FAILED, COUNTER, FEATURE_ANY, MINUTE_OUT, auth_failed, auth_failed)                    \
     X(FILTERED, COUNTER, FEATURE_ANY, MINUTE_OUT, filter_spam, filter_virus)                       \
     X(REFUSED_THERE, COUNTER, FEATURE_ANY, MINUTE_OUT, destination_5xx, destination_5xx)           \
     X(PUT_OFF_THERE, COUNTER, FEATURE_ANY, MINUTE_OUT, deferred, deferred)                         \
-    X(IN25_DELIVERED, COMPUTED, FEATURE_MX, MINUTE_IN, messages_ok, messages_ok)                   \
-    X(SOCKS_GRANTED, GAUGE, 0, MINUTE_IN, socks_in_granted, socks_in_granted)                      \
-    X(SOCKS_MAIL, GAUGE, 0, MINUTE_IN, socks_in_mail, socks_in_mail)                               \
     X(PROVIDERS_OTHER, SET, FEATURE_OTHER, MINUTE_OUT, SET_providers_submission,                   \
       SET_providers_submission)                                                                    \
     X(AUTH_USERS, SET, FEATURE_ANY, MINUTE_OUT, SET_auth_users, SET_auth_users)                    \
     X(LOGIN_USERS, SET, FEATURE_ANY, MINUTE_OUT, SET_login_users, SET_login_users)                 \
     X(HELO_NAMES, SET, FEATURE_ANY, MINUTE_OUT, SET_helo_names, SET_helo_names)
-#define FEATURES(X) FEATURES_TEN(X) FEATURES_ALL(X) FEATURES_DAY(X) FEATURES_HOUR(X)
+#define FEATURES_HOUR(X)                                                                          \
+    X(MX_GREETED, COUNTER, FEATURE_MX, MINUTE_OUT, banner_ok, banner_ok)                          \
+    X(MX_HELO, COUNTER, FEATURE_MX, MINUTE_OUT, helo, helo)                                       \
+    X(MX_TLS_SHORT, COUNTER, FEATURE_MX, MINUTE_OUT, tls_short, tls_short)                        \
+    X(MX_UNASKED, COUNTER, FEATURE_MX, MINUTE_OUT, starttls_unasked, starttls_unasked)            \
+    X(MX_EARLY, COUNTER, FEATURE_MX, MINUTE_OUT, early_talker, early_talker)                      \
+    X(MX_PIPELINING, COUNTER, FEATURE_MX, MINUTE_OUT, unoffered_pipelining, unoffered_pipelining) \
+    X(MX_HELO_ODD, COUNTER, FEATURE_MX, MINUTE_OUT, helo_literal, helo_peer)                      \
+    X(MX_QUIT_MISSING, COUNTER, FEATURE_MX, MINUTE_OUT, quit_missing, quit_missing)               \
+    X(MX_MAIL, COUNTER, FEATURE_MX, MINUTE_OUT, mail, mail)                                       \
+    X(MX_OCTETS, COMPUTED, FEATURE_MX, MINUTE_OUT, octets_up, octets_up)                          \
+    X(LOGIN_TRIES, COUNTER, FEATURE_ANY, MINUTE_OUT, auth, auth)                                  \
+    X(IN25_DELIVERED, COMPUTED, FEATURE_MX, MINUTE_IN, messages_ok, messages_ok)                  \
+    X(SOCKS_GRANTED, GAUGE, 0, MINUTE_IN, socks_in_granted, socks_in_granted)                     \
+    X(SOCKS_MAIL, GAUGE, 0, MINUTE_IN, socks_in_mail, socks_in_mail)
+#define FEATURES(X) \
+    FEATURES_TEN(X) FEATURES_ALL(X) FEATURES_DAY(X) FEATURES_TIMED(X) FEATURES_HOUR(X)
 
 #define FEATURE_ENUMERATE(name, kind, roles, direction, first, second) FEATURE_##name,
 #define FEATURE_COUNT(name, kind, roles, direction, first, second)     +1
@@ -79,6 +82,8 @@ enum feature { FEATURES(FEATURE_ENUMERATE) FEATURE_N };
 #define FEATURE_MINUTE_N  (0 FEATURES_TEN(FEATURE_COUNT) FEATURES_ALL(FEATURE_COUNT))
 #define FEATURE_HOUR_FROM (0 FEATURES_TEN(FEATURE_COUNT))
 #define FEATURE_HOUR_N    (0 FEATURES_ALL(FEATURE_COUNT) FEATURES_DAY(FEATURE_COUNT))
+// Of these, five minutes know when the first event was.
+#define FEATURE_TIMED_N (FEATURE_HOUR_FROM + FEATURE_HOUR_N FEATURES_TIMED(FEATURE_COUNT))
 
 #define FEATURE_MINUTES 11 // ten whole minutes and the one that runs
 #define FEATURE_FIVES   13
@@ -96,7 +101,7 @@ struct feature_rings {
     uint16_t minute[FEATURE_MINUTES][FEATURE_MINUTE_N];
     uint16_t five[FEATURE_FIVES][FEATURE_N];
     uint16_t hour[FEATURE_HOURS][FEATURE_HOUR_N];
-    uint8_t five_first[FEATURE_FIVES][FEATURE_N];
+    uint8_t five_first[FEATURE_FIVES][FEATURE_TIMED_N];
     uint8_t hour_first[FEATURE_HOURS][FEATURE_HOUR_N];
 };
 

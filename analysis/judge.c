@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cause.h"
 #include "hash.h"
 #include "overrides.h"
 
@@ -27,8 +28,7 @@ static size_t evaluate(const struct engine *e, struct party_state *p, struct det
         if (!engine_works(e, i))
             continue;
         ctx->conf = e->conf[i];
-        size_t more = detectors[i]->evaluate(
-            &p->window, party_detector_state(p, e->state_offset[i]), ctx, out + n);
+        size_t more = detectors[i]->evaluate(&p->window, engine_state(e, p, i), ctx, out + n);
         // Both times are rounded, each its own way.
         for (; more > 0; more--, n++)
             if (out[n].evidence.last_ms < out[n].evidence.first_ms)
@@ -53,6 +53,7 @@ static struct policy_facts facts_of(const struct engine *e, const struct party_s
         .one_direction = e->site.one_direction,
         .flow_only = e->site.flow_only,
         .sampled = e->site.sampled,
+        .relay_unseen = !(site_sight(&e->site, e->options.site->port25) & DETECTOR_OTHER_PORTS),
         .short_history =
             ctx->now_ms -
                 w->first_ms<s->history_ms, .digests_cut = window_digests_cut(w, ctx->now_ms, 3600),
@@ -86,11 +87,14 @@ static void describe(const struct engine *e, const struct party_state *p,
 {
     v->party = p->party;
     v->key = p->key;
-    memcpy(v->pop, p->pop, sizeof v->pop);
-    memcpy(v->network_class, p->network_class, sizeof v->network_class);
+    const struct names *names = party_names(e->parties);
+    snprintf(v->pop, sizeof v->pop, "%s", names_text(names, p->pop));
+    snprintf(v->network_class, sizeof v->network_class, "%s", names_text(names, p->network_class));
     v->confidence = p->confidence;
     v->doubts = p->doubts;
     v->made_ms = ctx->now_ms;
+    const struct party_verdict *other = cause_beside(p, v->class_);
+    v->other_class = other ? (uint8_t)(other->verdict.class_ + 1) : 0;
     v->loss_ppm = window_loss_ppm(&p->window, ctx->now_ms);
     snprintf(v->role, sizeof v->role, "%s", role_name(ctx->role));
     snprintf(v->rules_version, sizeof v->rules_version, "%s", ENGINE_RULES_VERSION);
@@ -132,13 +136,14 @@ static void weigh(const struct engine *e, const struct party_state *p, const str
 
 // Of party, class and the time it was opened, so that a replay gives the same one. The first event would not do: what is
 // not yet forgotten may be part of the next verdict too.
-static void name(struct verdict *v)
+void judge_name(const struct party *party, unsigned class_, int64_t opened_ms,
+                char out[static JUDGE_ID_MAX])
 {
-    char party[PARTY_TEXT_MAX];
-    party_format(&v->party, party);
-    uint64_t who = hash_octets(party, strlen(party), v->class_);
-    snprintf(v->id, sizeof v->id, "v%016" PRIx64 "-%011" PRIx64, who,
-             (uint64_t)v->made_ms & 0xfffffffffffu);
+    char text[PARTY_TEXT_MAX];
+    party_format(party, text);
+    uint64_t who = hash_octets(text, strlen(text), class_);
+    snprintf(out, JUDGE_ID_MAX, "v%016" PRIx64 "-%011" PRIx64, who,
+             (uint64_t)opened_ms & 0xfffffffffffu);
 }
 
 static void emit(struct engine *e, struct party_verdict *pv, enum verdict_event event)
@@ -154,6 +159,28 @@ static void emit(struct engine *e, struct party_verdict *pv, enum verdict_event 
     e->fn(&pv->verdict, e->ctx);
 }
 
+// What waits for a sign of the lease is a ticket, and what it would be is kept.
+static void hold_back(struct judgement *j, bool held)
+{
+    if (!held)
+        return;
+    j->limitations |= VERDICT_IDENTITY_HELD;
+    if (j->ceiling > VERDICT_TICKET)
+        j->ceiling = VERDICT_TICKET;
+}
+
+static void set_hold(struct party_verdict *pv, const struct judgement *j)
+{
+    struct judgement held = *j;
+    hold_back(&held, pv->hold.since_ms != 0);
+    pv->sure_ceiling = j->ceiling;
+    pv->sure_limitations = j->limitations;
+    pv->verdict.ceiling = held.ceiling;
+    pv->verdict.limitations = held.limitations;
+    if (pv->hold.since_ms != 0)
+        pv->verdict.doubts |= IDENTITY_UNCONFIRMED;
+}
+
 // A bot beyond doubt: what it shows may help to know others. Evidence that allows a ticket at most took no part in
 // that ceiling, so who learns here and says no more than that does not confirm itself.
 static void confirm(struct engine *e, struct party_state *p, const struct verdict *v,
@@ -166,15 +193,32 @@ static void confirm(struct engine *e, struct party_state *p, const struct verdic
     if (v->ceiling != VERDICT_QUARANTINE || !(DETECTOR_CLASS(v->class_) & bots))
         return;
     for (size_t i = 0; detectors[i]; i++) {
-        if (!detectors[i]->confirm || !engine_works(e, i))
+        if (!detectors[i]->confirm || !engine_works(e, i) || !engine_has_state(p, i))
             continue;
         ctx->conf = e->conf[i];
         detectors[i]->confirm(party_detector_state(p, e->state_offset[i]), ctx);
     }
 }
 
+// Would the class be found by what was told by the lease at hand alone?
+static bool is_own(const struct engine *e, const struct party_state *p, unsigned class_,
+                   int64_t now_ms, const struct policy_facts *facts,
+                   const struct detector_finding *findings, size_t count)
+{
+    struct detector_finding own[FINDINGS_MAX];
+    struct judgement j;
+    size_t n = 0;
+    int64_t from_ms = hold_from_ms(&p->leases, &p->key, now_ms);
+    for (size_t i = 0; i < count; i++) {
+        if (findings[i].evidence.first_ms >= from_ms)
+            own[n++] = findings[i];
+    }
+    policy_judge(class_, &e->rules[class_], &e->options.settings->priors, facts, own, n, &j);
+    return j.found;
+}
+
 static int open_verdict(struct engine *e, struct party_state *p, unsigned class_,
-                        const struct judgement *j, struct detector_ctx *ctx,
+                        const struct judgement *j, bool own, struct detector_ctx *ctx,
                         const struct journal_cursor *to)
 {
     struct party_verdict *pv = calloc(1, sizeof *pv);
@@ -183,9 +227,12 @@ static int open_verdict(struct engine *e, struct party_state *p, unsigned class_
     pv->next = p->verdicts;
     p->verdicts = pv;
     pv->verdict.class_ = (uint8_t)class_;
+    hold_begin(&pv->hold, &p->key, p->lease_unseen, own, ctx->now_ms);
     describe(e, p, ctx, to, &pv->verdict);
     weigh(e, p, j, &pv->verdict);
-    name(&pv->verdict);
+    pv->verdict.first_ms = cause_first(p, class_, pv->verdict.first_ms);
+    set_hold(pv, j);
+    judge_name(&p->party, class_, ctx->now_ms, pv->verdict.id);
     pv->supported_ms = pv->opened_ms = ctx->now_ms;
     pv->families = j->families;
     int64_t end_ms = ctx->now_ms + e->rules[class_].quiet_ms;
@@ -206,7 +253,10 @@ static void go_on(struct engine *e, struct party_state *p, struct party_verdict 
         return;
     pv->supported_ms = ctx->now_ms;
     struct verdict *v = &pv->verdict;
-    bool news = (j->families & ~pv->families) != 0 || j->ceiling > v->ceiling;
+    struct judgement held = *j;
+    hold_back(&held, pv->hold.since_ms != 0);
+    bool news = (j->families & ~pv->families) != 0 || held.ceiling > v->ceiling ||
+                ((j->limitations ^ v->limitations) & VERDICT_EXEMPT);
     // The longer it lasts the less news is in it: a sixth of its age, at least update_every.
     int64_t pause_ms = (ctx->now_ms - pv->opened_ms) / 6;
     if (pause_ms > PAUSE_MAX_MS)
@@ -218,39 +268,61 @@ static void go_on(struct engine *e, struct party_state *p, struct party_verdict 
         return;
     describe(e, p, ctx, to, v);
     weigh(e, p, j, v);
+    set_hold(pv, j);
     pv->families |= j->families;
     confirm(e, p, v, ctx);
     emit(e, pv, VERDICT_UPDATED);
 }
 
-// Causes before effects: who relays for others sends straight to mail providers because of it, and one
-// ticket that names the cause is worth more than two.
-static const uint8_t order[VERDICT_CLASSES] = {
-    VERDICT_SOCKS_RELAY,       VERDICT_OPEN_RELAY,          VERDICT_BACKSCATTER,
-    VERDICT_HARVESTER,         VERDICT_PROXY_ABUSE,         VERDICT_AUTH_GUESSING,
-    VERDICT_SPAMBOT_SMARTHOST, VERDICT_COMPROMISED_ACCOUNT, VERDICT_SPAMBOT_DIRECT,
-    VERDICT_POLICY_LIMIT,
-};
-
-// The class that is open and causes this one; NULL: none.
-static const char *explained_by(struct party_state *p, unsigned class_)
+void judge_confirm(struct engine *e, struct party_state *p, const struct minute_row *r)
 {
-    static const struct {
-        uint8_t effect, cause;
-    } pairs[] = {
-        {VERDICT_SPAMBOT_DIRECT, VERDICT_SOCKS_RELAY},
-        {VERDICT_SPAMBOT_DIRECT, VERDICT_OPEN_RELAY},
-        {VERDICT_SPAMBOT_DIRECT, VERDICT_PROXY_ABUSE},
-        {VERDICT_COMPROMISED_ACCOUNT, VERDICT_SPAMBOT_SMARTHOST},
-        {VERDICT_COMPROMISED_ACCOUNT, VERDICT_AUTH_GUESSING},
-        {VERDICT_COMPROMISED_ACCOUNT, VERDICT_PROXY_ABUSE},
-        {VERDICT_AUTH_GUESSING, VERDICT_PROXY_ABUSE},
-    };
-    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
-        if (pairs[i].effect == class_ && *find_verdict(p, pairs[i].cause))
-            return verdict_class_name(pairs[i].cause);
+    for (struct party_verdict *pv = p->verdicts; pv; pv = pv->next) {
+        struct verdict *v = &pv->verdict;
+        if (!hold_row(&pv->hold, r) || pv->sure_ceiling <= v->ceiling)
+            continue;
+        struct detector_ctx ctx = engine_context(e, p, r->cut_ms);
+        v->ceiling = pv->sure_ceiling;
+        v->limitations = pv->sure_limitations;
+        v->doubts &= ~(uint32_t)IDENTITY_UNCONFIRMED;
+        v->made_ms = ctx.now_ms;
+        confirm(e, p, v, &ctx);
+        emit(e, pv, VERDICT_UPDATED);
     }
-    return NULL;
+}
+
+static const char *explained_by(const struct party_state *p, unsigned class_,
+                                const struct judgement *j, int64_t now_ms)
+{
+    const struct party_verdict *cause = cause_of(p, class_, j, now_ms);
+    return cause ? verdict_class_name(cause->verdict.class_) : NULL;
+}
+
+// Closes a verdict and takes it out of the list.
+static void close_verdict(struct engine *e, struct party_state *p, struct party_verdict **at,
+                          int64_t now_ms)
+{
+    struct party_verdict *pv = *at;
+    pv->verdict.made_ms = now_ms;
+    emit(e, pv, VERDICT_CLOSED);
+    p->past = (struct party_past){
+        .opened_ms = pv->opened_ms, .closed_ms = now_ms, .class_ = pv->verdict.class_};
+    *at = pv->next;
+    free(pv);
+}
+
+// The same events are told as their cause from now on: one cause, one open verdict. Not before the cause allows as much
+// as it will: a remedy is not taken back for one that waits. True: closed, and `*at` is the next.
+static bool told_as_cause(struct engine *e, struct party_state *p, struct party_verdict **at,
+                          const struct judgement *j, int64_t now_ms)
+{
+    struct party_verdict *pv = *at;
+    const struct party_verdict *cause = cause_of(p, pv->verdict.class_, j, now_ms);
+    if (!cause || (cause->verdict.ceiling < pv->verdict.ceiling &&
+                   cause->verdict.ceiling < cause->sure_ceiling))
+        return false;
+    pv->verdict.other_class = (uint8_t)(cause->verdict.class_ + 1);
+    close_verdict(e, p, at, now_ms);
+    return true;
 }
 
 // Would it open without the contacts that failed? While mail fails for the whole site it has to.
@@ -270,6 +342,15 @@ static bool is_deferred(const struct engine *e, unsigned class_, const struct po
     return !j.found;
 }
 
+// When it is closed unless something supports it until then. While mail fails for all, silence of the evidence is none
+// of the party.
+static int64_t closes_ms(const struct engine *e, const struct party_verdict *pv)
+{
+    int64_t failed_ms = e->ballot.failing_until * MINUTE_MS;
+    int64_t since_ms = failed_ms > pv->supported_ms ? failed_ms : pv->supported_ms;
+    return since_ms + e->rules[pv->verdict.class_].quiet_ms;
+}
+
 size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
                   struct judge_view out[static VERDICT_CLASSES])
 {
@@ -281,7 +362,7 @@ size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
     for (size_t i = 0; i < n; i++)
         supported |= findings[i].supports;
     for (size_t i = 0; i < VERDICT_CLASSES; i++) {
-        unsigned c = order[i];
+        unsigned c = cause_order[i];
         const struct party_verdict *pv = *find_verdict(p, c);
         if (!pv && !(supported & DETECTOR_CLASS(c)))
             continue;
@@ -289,10 +370,13 @@ size_t judge_look(const struct engine *e, struct party_state *p, int64_t now_ms,
         *v = (struct judge_view){.class_ = c,
                                  .open = e->rules[c].open,
                                  .verdict = pv ? &pv->verdict : NULL,
-                                 .explained_by = pv ? NULL : explained_by(p, c)};
+                                 .supported_ms = pv ? pv->supported_ms : 0,
+                                 .closes_ms = pv ? closes_ms(e, pv) : 0};
         facts.exempt = is_exempt(e, p, c, now_ms);
         policy_judge(c, &e->rules[c], &e->options.settings->priors, &facts, findings, n,
                      &v->judgement);
+        v->explained_by = pv ? NULL : explained_by(p, c, &v->judgement, now_ms);
+        hold_back(&v->judgement, pv ? pv->hold.since_ms != 0 : p->lease_unseen > 0);
         v->deferred = !pv && v->judgement.found && is_deferred(e, c, &facts, findings, n);
     }
     return views;
@@ -310,25 +394,53 @@ int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ct
         return 0;
     struct policy_facts facts = facts_of(e, p, ctx);
     for (size_t i = 0; i < VERDICT_CLASSES; i++) {
-        unsigned c = order[i];
-        if (!(supported & DETECTOR_CLASS(c)))
-            continue;
+        unsigned c = cause_order[i];
         struct judgement j;
-        struct party_verdict *pv = *find_verdict(p, c);
+        struct party_verdict **at = find_verdict(p, c), *pv = *at;
+        if (!pv && !(supported & DETECTOR_CLASS(c)))
+            continue;
         facts.exempt = is_exempt(e, p, c, ctx->now_ms);
         policy_judge(c, &e->rules[c], &e->options.settings->priors, &facts, findings, n, &j);
+        if (pv && told_as_cause(e, p, at, &j, ctx->now_ms))
+            continue;
         if (pv) {
+            // The lease has changed that it waits for: it waits for the new one, once that would do alone.
+            if (hold_is_past(&pv->hold, &p->key) &&
+                is_own(e, p, c, ctx->now_ms, &facts, findings, n))
+                hold_begin(&pv->hold, &p->key, p->lease_unseen, true, ctx->now_ms);
             go_on(e, p, pv, &j, ctx, to);
             continue;
         }
-        if (!j.found || explained_by(p, c))
+        if (!j.found || cause_of(p, c, &j, ctx->now_ms))
             continue;
+        bool own = p->lease_unseen == 0 || is_own(e, p, c, ctx->now_ms, &facts, findings, n);
         if (is_deferred(e, c, &facts, findings, n))
             e->counters.deferred++;
-        else if (open_verdict(e, p, c, &j, ctx, to) != 0)
+        else if (open_verdict(e, p, c, &j, own, ctx, to) != 0)
             return -ENOMEM;
     }
     return 0;
+}
+
+void judge_exempt(struct engine *e, struct party_state *p, int64_t now_ms)
+{
+    for (struct party_verdict *pv = p->verdicts; pv; pv = pv->next) {
+        struct verdict *v = &pv->verdict;
+        if ((v->limitations & VERDICT_EXEMPT) || !is_exempt(e, p, v->class_, now_ms))
+            continue;
+        v->limitations |= VERDICT_EXEMPT;
+        pv->sure_limitations |= VERDICT_EXEMPT;
+        v->ceiling = pv->sure_ceiling = VERDICT_OBSERVE;
+        v->made_ms = now_ms;
+        snprintf(v->conf_hash, sizeof v->conf_hash, "%s", e->options.conf_hash);
+        emit(e, pv, VERDICT_UPDATED);
+    }
+}
+
+void judge_end(struct engine *e, struct party_state *p, int64_t now_ms)
+{
+    while (p->verdicts)
+        close_verdict(e, p, &p->verdicts, now_ms);
 }
 
 int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_ms)
@@ -337,20 +449,14 @@ int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_m
     int64_t next_ms = INT64_MAX;
     while (*at) {
         struct party_verdict *pv = *at;
-        // While mail fails for all, silence of the evidence is none of the party.
-        int64_t failed_ms = e->ballot.failing_until * MINUTE_MS;
-        int64_t since_ms = failed_ms > pv->supported_ms ? failed_ms : pv->supported_ms;
-        int64_t end_ms = since_ms + e->rules[pv->verdict.class_].quiet_ms;
+        int64_t end_ms = closes_ms(e, pv);
         if (now_ms < end_ms) {
             if (end_ms < next_ms)
                 next_ms = end_ms;
             at = &pv->next;
             continue;
         }
-        pv->verdict.made_ms = now_ms;
-        emit(e, pv, VERDICT_CLOSED);
-        *at = pv->next;
-        free(pv);
+        close_verdict(e, p, at, now_ms);
     }
     return next_ms;
 }

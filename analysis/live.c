@@ -41,8 +41,10 @@ static void put(const struct verdict *v, void *ctx)
 
 static int new_engine(struct live *l)
 {
-    struct engine_options options = {
-        .settings = l->settings, .site = l->daemon->site, .conf_hash = l->daemon->conf_hash};
+    struct engine_options options = {.settings = l->settings,
+                                     .site = l->daemon->site,
+                                     .overrides = l->overrides,
+                                     .conf_hash = l->daemon->conf_hash};
     l->engine = engine_new(&options, put, l);
     l->follow.engine[0] = l->engine;
     return l->engine ? 0 : -ENOMEM;
@@ -271,7 +273,7 @@ static json_t *why(const struct live *l, const json_t *request, struct control_e
     if (result)
         return result;
     return refused(error, "bad-argument", "\"who\" is no party and no address",
-                   "give a party (line:4711) or an address");
+                   "give a party (line:4711) or an address (192.0.2.7, vlan:101/192.0.2.7)");
 }
 
 // Adds or ends what is said of a subject; with nothing said, lists.
@@ -282,8 +284,10 @@ static json_t * override(struct live *l, const json_t *request, bool role,
     bool lists = !json_object_get(request, "owner") && !json_object_get(request, "end");
     if (lists)
         return overrides_to_json(l->overrides);
-    int rc = role ? overrides_role(l->overrides, request, l->follow.last_ms, wrong)
-                  : overrides_exempt(l->overrides, request, l->follow.last_ms, wrong);
+    // From the next millisecond on: what was judged before it was said is judged the same after a crash.
+    int64_t since_ms = l->follow.last_ms + 1;
+    int rc = role ? overrides_role(l->overrides, request, since_ms, wrong)
+                  : overrides_exempt(l->overrides, request, since_ms, wrong);
     if (rc != 0)
         return refused(error, "bad-argument", wrong,
                        role ? "give party, role, owner and reason"

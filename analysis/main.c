@@ -194,7 +194,9 @@ static int why_job(struct daemon *d, struct job *job, const char *journal)
     int64_t now_ms = at && job->follow.past ? job->follow.until_ms : job->follow.last_ms;
     json_t *why = explain(job->engine, who, now_ms);
     if (!why) {
-        log_error("%s is no party and no address; give one as line:4711 or 192.0.2.7", who);
+        log_error(
+            "%s is no party and no address; give one as line:4711, 192.0.2.7 or vlan:101/192.0.2.7",
+            who);
         return EX_USAGE;
     }
     code = print_json(why);

@@ -15,9 +15,10 @@ struct party_table {
     size_t state_size; // of the detectors
     uint64_t evicted;
     struct party_state *newest, *oldest;
+    struct names names;
 };
 
-#define ALIGN(n)       (((n) + 15) / 16 * 16)
+#define ALIGN(n)       (((n) + 7) / 8 * 8)
 #define PARTY_OCTETS   8192 // what may be remembered of a party, whatever it does
 #define EVICT_LOOK_MAX 64   // parties with open verdicts that eviction steps over
 
@@ -61,8 +62,14 @@ void party_table_free(struct party_table *t)
         t->newest = s->older;
         state_free(s);
     }
+    names_fini(&t->names);
     free(t->bucket);
     free(t);
+}
+
+struct names *party_names(struct party_table *t)
+{
+    return &t->names;
 }
 
 static size_t place(const struct party_table *t, const struct party *p)
@@ -157,6 +164,7 @@ void party_forget(struct party_table *t, struct party_state *s)
 {
     memset(&s->window, 0, sizeof s->window);
     memset(party_detector_state(s, 0), 0, t->state_size);
+    s->past = (struct party_past){0};
     s->from_ms = 0;
 }
 

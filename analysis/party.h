@@ -1,12 +1,15 @@
 // The parties analysis remembers: a table of fixed size in order of use.
 //
 // A full table forgets the party silent for longest and counts it; one with an open verdict is
-// forgotten last. Each party is one block: its window, then the detectors' states.
+// forgotten last. Each party is one block: its window, then the detectors' states. docs/detectors/memory.md has
+// the sum.
 #pragma once
 
 #include "ballot.h"
 #include "common/identity.h"
 #include "common/verdict.h"
+#include "hold.h"
+#include "names.h"
 #include "window.h"
 
 // A verdict that is open: what is needed to go on with it and to close it.
@@ -15,28 +18,42 @@ struct party_verdict {
     int64_t opened_ms;
     int64_t supported_ms; // evidence last supported it
     int64_t written_ms;
-    uint32_t families;      // counted when last written
+    uint32_t families;    // counted when last written
+    struct hold hold;     // until accounting confirms whose it is
+    uint8_t sure_ceiling; // and what holds then
+    uint32_t sure_limitations;
     struct verdict verdict; // as last written
+};
+
+// The verdict that was closed last. opened_ms 0: none since the party is known.
+struct party_past {
+    int64_t opened_ms, closed_ms;
+    uint8_t class_;
 };
 
 struct party_state {
     struct party_state *chain;         // same bucket
     struct party_state *newer, *older; // order of use
     struct party party;
-    struct subscriber_key key; // last seen
-    char pop[LEASE_NAME_MAX];
-    char network_class[LEASE_NAME_MAX];
-    struct journal_cursor from; // of what it first rests on
+    struct subscriber_key key;   // last seen
+    uint16_t pop, network_class; // party_names
+    struct journal_cursor from;  // of what it first rests on
     int64_t from_ms;
     uint32_t doubts;
     uint8_t confidence;
+    uint16_t lease_unseen; // as the latest row says
+    struct hold_leases leases;
     struct ballot_paper ballot;     // its vote on whether mail fails for all
     struct party_verdict *verdicts; // owned
+    struct party_past past;
     struct window window;
     // The detectors' states follow: party_detector_state.
 };
 
 struct party_table;
+
+// The names of POPs and network classes that parties have the numbers of.
+struct names *party_names(struct party_table *t);
 
 struct party_table *party_table_new(size_t parties_max, size_t state_size); // NULL: out of memory
 void party_table_free(struct party_table *t);
@@ -54,6 +71,7 @@ struct party_state *party_peek(const struct party_table *t, const struct party *
 // Forgets what the window and the detectors know: the address went to somebody else.
 void party_forget(struct party_table *t, struct party_state *s);
 
+// A state of the detectors, by where it lies (detector_state_offset).
 void *party_detector_state(struct party_state *s, size_t offset);
 
 size_t party_count(const struct party_table *t);

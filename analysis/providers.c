@@ -8,6 +8,10 @@
 #define BASE_MARGIN_MS 86400000 // late rows may tell of a day before the first
 #define BASE_SPAN_MS   (UINT32_MAX / 2)
 #define HOUR_MS        3600000
+#define FRESH_MS       10000 // four seconds of silence, and eight such at a slow scan's pace
+#define SILENCE_MS \
+    3000 // a failure so long after the contact is silence, and what is listed sent its SYN again
+#define FRESH_MIN 4 // slower than that no scan gets far before it is known
 
 static bool bloom_has(const uint8_t *bloom, uint32_t hash)
 {
@@ -169,7 +173,8 @@ struct contact providers_end(struct providers *p, uint32_t hash, int64_t t_ms,
         break;
     case PROVIDER_UNDECIDED: return c;
     }
-    e->state = PROVIDER_DECIDED;
+    e->state = end == PROVIDER_FAILED && t_ms - c.start_ms >= SILENCE_MS ? PROVIDER_SILENT
+                                                                         : PROVIDER_DECIDED;
     return c;
 }
 
@@ -204,6 +209,26 @@ int64_t providers_last(const struct providers *p, int64_t now_ms)
             latest = last_ms;
     }
     return latest;
+}
+
+uint32_t providers_fresh(const struct providers *p, int64_t now_ms)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < PROVIDERS_MAX; i++) {
+        const struct provider *e = &p->list[i];
+        n += e->hash != 0 && e->answered == 0 && e->state != PROVIDER_SILENT &&
+             p->base_ms + e->first > now_ms - FRESH_MS;
+    }
+    return n >= FRESH_MIN ? n : 0;
+}
+
+void providers_forget(struct providers *p, int64_t since_ms)
+{
+    for (size_t i = 0; i < PROVIDERS_MAX; i++) {
+        struct provider *e = &p->list[i];
+        if (e->hash != 0 && e->answered == 0 && p->base_ms + e->first >= since_ms)
+            *e = (struct provider){0};
+    }
 }
 
 uint32_t providers_dead(const struct providers *p, int64_t now_ms, int64_t window_ms,

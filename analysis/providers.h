@@ -16,6 +16,7 @@
 enum provider_state {
     PROVIDER_PENDING, // first contact, its end is awaited
     PROVIDER_DECIDED, // first contact has ended
+    PROVIDER_SILENT,  // the same, within seconds of the contact, by silence
     PROVIDER_KNOWN,   // contacted before the list reaches back
 };
 
@@ -83,6 +84,13 @@ uint32_t providers_within(const struct providers *p, int64_t now_ms, int64_t win
 
 // Of these, the ones that failed and never answered.
 uint32_t providers_failed(const struct providers *p, int64_t now_ms, int64_t window_ms);
+
+// Those first contacted within the last seconds, turned away at once or not decided yet, when they are many: of a scan the
+// refused SYNs are known before the silent ones, which tell it from mail. What rests on these has to wait. Else 0.
+uint32_t providers_fresh(const struct providers *p, int64_t now_ms);
+
+// A scan has begun, and these were it: takes those first contacted since then that never answered off the list.
+void providers_forget(struct providers *p, int64_t since_ms);
 
 // Of these, never answered and failed at least `failed_min` times.
 uint32_t providers_dead(const struct providers *p, int64_t now_ms, int64_t window_ms,

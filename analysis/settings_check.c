@@ -39,10 +39,10 @@ static int check_exemptions(const struct settings *s, const struct checked *c)
     const struct exempt_entry *list = s->exemptions.item;
     int rc = 0;
     for (size_t i = 0; i < s->exemptions.count; i++) {
-        const char *why = exempt_check(&list[i]);
-        char key[64];
-        snprintf(key, sizeof key, "analysis.exemptions[%zu]", i);
-        if (why)
+        char key[64], why[EXEMPT_WHY_MAX];
+        const char *name = exempt_check(&list[i], why);
+        snprintf(key, sizeof key, "analysis.exemptions[%zu].%s", i, name ? name : "");
+        if (name)
             rc = wrong(c, key, "%s", why);
     }
     return rc;

@@ -105,7 +105,7 @@ struct header {
     char magic[8];
     uint64_t version;
     uint64_t layout;
-    uint64_t parties;
+    uint64_t parties, names;
     struct snapshot_place place;
     struct site site;
     struct ballot ballot;
@@ -127,7 +127,8 @@ static uint64_t layout(const struct engine *e)
                               offsetof(struct party_state, window)};
     uint64_t h = hash_octets(parts, sizeof parts, SNAPSHOT_VERSION);
     for (size_t i = 0; detectors[i]; i++)
-        h = hash_octets(detectors[i]->name, strlen(detectors[i]->name), h);
+        h = hash_octets(detectors[i]->name, strlen(detectors[i]->name),
+                        h ^ (detectors[i]->state_size << 32 | e->state_offset[i]));
     const char *rules = ENGINE_RULES_VERSION " " POSTERN_VERSION;
     return hash_octets(rules, strlen(rules), h);
 }
@@ -161,6 +162,7 @@ static void put_all(struct file *f, const struct engine *e, const struct snapsho
         h->version = SNAPSHOT_VERSION;
         h->layout = layout(e);
         h->parties = party_count(e->parties);
+        h->names = party_names(e->parties)->count;
         h->place = *place;
         h->site = e->site;
         h->ballot = e->ballot;
@@ -170,6 +172,7 @@ static void put_all(struct file *f, const struct engine *e, const struct snapsho
         h->close_ms = e->close_ms;
         h->counters = e->counters;
         put(f, h, sizeof *h);
+        put(f, party_names(e->parties)->name, h->names * LEASE_NAME_MAX);
         for (const struct party_state *p = party_newer(e->parties, NULL); p;
              p = party_newer(e->parties, p))
             put_party(f, e, p, copy);
@@ -249,6 +252,15 @@ static void get_party(struct file *f, struct engine *e, unsigned char *copy)
         f->error = -ENOMEM;
 }
 
+// Names keep their numbers, which parties hold.
+static void get_name(struct file *f, struct names *names, uint64_t number)
+{
+    char name[LEASE_NAME_MAX];
+    get(f, name, sizeof name);
+    if (f->error == 0 && (name[sizeof name - 1] != '\0' || names_number(names, name) != number))
+        f->error = -EBADMSG;
+}
+
 static void get_all(struct file *f, struct engine *e, struct snapshot_place *place)
 {
     struct header *h = calloc(1, sizeof *h);
@@ -261,6 +273,8 @@ static void get_all(struct file *f, struct engine *e, struct snapshot_place *pla
         f->error = -EBADMSG;
     if (f->error == 0 && (h->version != SNAPSHOT_VERSION || h->layout != layout(e)))
         f->error = -EPROTO;
+    for (uint64_t i = 0; f->error == 0 && i < h->names; i++)
+        get_name(f, party_names(e->parties), i + 1);
     for (uint64_t i = 0; f->error == 0 && i < h->parties; i++)
         get_party(f, e, copy);
     uint64_t sum = f->sum, stored = 0;

@@ -1,7 +1,7 @@
 // The engine's state as a file, so that a restart goes on where it stopped instead of reading weeks.
 //
-// Header (magic, version, layout), where in the journal and in the verdicts it was taken, the site, then
-// the parties from the longest silent to the latest, each as its memory with runs of zeros left out; a
+// Header (magic, version, layout), where in the journal and in the verdicts it was taken, the site, the names of
+// POPs and network classes, then the parties from the longest silent to the latest, each as its memory with runs of zeros left out; a
 // checksum at the end. Written beside its place and renamed. The layout says which build may read it
 // (sizes, rules version): another one is refused and the journal is read from its start, which gives
 // all but the baselines of more weeks than the journal keeps. docs/formats/verdict.md, "State".
@@ -9,7 +9,7 @@
 
 #include "engine.h"
 
-#define SNAPSHOT_VERSION 1
+#define SNAPSHOT_VERSION 2
 
 struct snapshot_place {
     struct journal_cursor cursor; // behind the last entry taken

@@ -9,6 +9,7 @@
 #define HOUR_MS        3600000
 #define SYN_TIMEOUT_MS 4000 // after this an attempt was called unanswered (ADR 4)
 #define SCAN_MIN       8
+#define SCAN_SHARE     8 // of all attempts one in so many, at least
 #define HASTY_MIN      8
 #define HASTY_RATE     20 // connections a second
 #define SCAN_WINDOW_S  600
@@ -99,12 +100,17 @@ static int64_t row_span_ms(const struct minute_row *r)
 }
 
 // A scanner of addresses sends each SYN once and never speaks. The collector counts SYNs that nobody
-// sent again and runs of neighbours; what is refused in between is the scanner's doing too.
+// sent again and runs of neighbours; what is refused in between is the scanner's doing too. However much that is: no TCP
+// leaves a silent SYN alone, so where most silent ones of a row are such, and not hardly any of all, it is a scanner's.
 static bool is_scan(const struct window *w, const struct minute_row *r)
 {
+    const uint64_t *mx = r->counter[MINUTE_MX][MINUTE_OUT];
     uint64_t scans = window_sum(w, FEATURE_SCAN_SYNS, r->cut_ms, SCAN_WINDOW_S);
     uint64_t attempts = window_sum(w, FEATURE_MX_CONNECTIONS, r->cut_ms, SCAN_WINDOW_S);
-    return scans >= SCAN_MIN && scans * 2 > attempts;
+    bool silent_once = r->gauge[MINUTE_scan_syns] > 0 &&
+                       r->gauge[MINUTE_scan_syns] * 2 > mx[MINUTE_unanswered];
+    return scans >= SCAN_MIN &&
+           (scans * 2 > attempts || (silent_once && scans * SCAN_SHARE > attempts));
 }
 
 // A scan that is refused at once shows no SYN that might have been sent again. Until its silent ones
@@ -203,8 +209,11 @@ void window_add(struct window *w, const struct minute_row *r, const struct windo
             feature_add(&w->features, r->minute * MINUTE_MS, FEATURE_IN25_DELIVERED, 1);
     }
     role_observe(&w->role, r, options->named_server);
-    if (is_scan(w, r))
+    if (is_scan(w, r)) {
+        if (!window_scans(w, r->cut_ms))
+            providers_forget(&w->providers, r->cut_ms - SCAN_WINDOW_S * 1000LL);
         w->scan_ms = r->cut_ms;
+    }
     if (!window_scans(w, r->cut_ms) && !is_hasty(r))
         add_contacts(w, r, options, contacts);
 }
@@ -243,8 +252,9 @@ bool window_moves(const struct minute_row *r)
 
 static bool may_carry(const struct minute_digest *d)
 {
-    return d->role == MINUTE_OTHER && d->direction == MINUTE_OUT && d->start_ms <= -CARRIES_MS &&
-           d->octets_up >= CARRIES_MIN && d->octets_up > d->octets_down;
+    bool kept_up = d->start_ms <= -CARRIES_MS && d->octets_up >= CARRIES_MIN;
+    return d->role == MINUTE_OTHER && d->direction == MINUTE_OUT &&
+           (kept_up || d->carrier_behind > 0) && d->octets_up > d->octets_down;
 }
 
 bool window_tells(const struct minute_row *r)
@@ -301,7 +311,10 @@ double window_providers(const struct window *w, int64_t now_ms, int32_t window_s
 {
     double listed = providers_within(&w->providers, now_ms, (int64_t)window_s * 1000, first_ms);
     // A minute's set is exact within the minute even when its digests were cut.
-    double set = (double)window_sum(w, FEATURE_PROVIDERS_MX, now_ms, window_s);
+    // Of a scan the sets hold whom it looked for.
+    bool scanned = w->scan_ms != 0 &&
+                   now_ms - w->scan_ms < (int64_t)window_s * 1000 + SCAN_WINDOW_S * 1000 + HOUR_MS;
+    double set = scanned ? 0 : (double)window_sum(w, FEATURE_PROVIDERS_MX, now_ms, window_s);
     double most = listed > set ? listed : set;
     if (listed < PROVIDERS_MAX)
         return most;
@@ -328,6 +341,17 @@ bool window_is_cut_off(const struct window *w, int64_t now_ms)
 {
     return window_sum(w, FEATURE_MX_ESTABLISHED, now_ms, DAY_S) * 10 <=
            window_sum(w, FEATURE_MX_CONNECTIONS, now_ms, DAY_S);
+}
+
+bool window_verifies(const struct window *w, int64_t now_ms)
+{
+    uint64_t mail = window_sum(w, FEATURE_MX_MAIL, now_ms, KIND_WINDOW_S);
+    uint64_t null_sender = window_sum(w, FEATURE_MX_NULL_SENDER, now_ms, KIND_WINDOW_S);
+    uint64_t recipients = window_sum(w, FEATURE_MX_RCPT_OK, now_ms, KIND_WINDOW_S) +
+                          window_sum(w, FEATURE_MX_RCPT_5XX, now_ms, KIND_WINDOW_S);
+    uint64_t messages = window_sum(w, FEATURE_MX_MESSAGES, now_ms, KIND_WINDOW_S);
+    return mail > 0 && null_sender * 5 >= mail * 4 && recipients * 2 <= mail * 3 &&
+           messages * 5 <= mail;
 }
 
 enum window_kind window_kind(const struct window *w, int64_t now_ms)

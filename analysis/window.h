@@ -90,4 +90,8 @@ enum window_kind {
     WINDOW_LOGINS,  // tries passwords and sends nothing
 };
 
+// Does it ask servers for senders of mail that it has received: the null sender, one recipient, and no message? By the
+// dialogues of the last hour that could be read.
+bool window_verifies(const struct window *w, int64_t now_ms);
+
 enum window_kind window_kind(const struct window *w, int64_t now_ms);

@@ -19,6 +19,9 @@ enum priority { PRIORITY_NONE, PRIORITY_BURST, PRIORITY_LONG, PRIORITY_ACCESS, P
 // Or when what the subscriber opens comes behind what comes down: a third of it, and three at least.
 #define BEHIND_MIN  3
 #define BEHIND_PART 3
+// One that uploads need not be old for that, nor get more than one at a time: who takes orders may dial anew each few
+// minutes, and over four flows.
+#define ORDERS_PART 6
 
 static enum priority mail_priority(const struct view *v, const struct flow *m)
 {
@@ -36,11 +39,22 @@ static bool opens_behind(const struct view *v, const struct record_flow *f)
            f->carrier.behind * BEHIND_PART >= f->carrier.opened;
 }
 
+static bool uploads(const struct view *v, const struct record_flow *f)
+{
+    return f->octets[v->up] * 2 > f->octets[!v->up] * 3;
+}
+
+static bool takes_orders(const struct view *v, const struct record_flow *f)
+{
+    return v->up == 0 && (f->groups & RECORD_HAS_CARRIER) && uploads(v, f) &&
+           f->carrier.behind > 0 && f->carrier.behind * ORDERS_PART >= f->carrier.opened;
+}
+
 static bool may_carry(const struct view *v, const struct record_flow *f)
 {
     uint64_t up = f->octets[v->up], down = f->octets[!v->up];
     return v->hosting || opens_behind(v, f) ||
-           (up >= CARRIER_OCTETS && up * 2 > down * 3 && down * CARRIER_BACK > up);
+           (up >= CARRIER_OCTETS && uploads(v, f) && down * CARRIER_BACK > up);
 }
 
 // From outside and answered, while mail goes out: perhaps the other half of it.
@@ -64,12 +78,17 @@ static enum priority priority_of(const struct aggregate *g, struct view *v,
         return PRIORITY_MAIL;
     if (v->direction != MINUTE_OUT)
         return inbound_priority(v, f, m);
-    if (may_carry(v, f) && f->end_ms - f->flow_start_ms >= g->options.long_flow_ms) {
-        int64_t until_ms = f->end_ms + (opens_behind(v, f) ? BEHIND_HOLD_MS : CARRIER_HOLD_MS);
+    bool ordered = takes_orders(v, f);
+    if (ordered || (may_carry(v, f) && f->end_ms - f->flow_start_ms >= g->options.long_flow_ms)) {
+        bool behind = ordered || opens_behind(v, f);
+        int64_t until_ms = f->end_ms + (behind ? BEHIND_HOLD_MS : CARRIER_HOLD_MS);
         if (until_ms > v->active->carrier_until_ms)
             v->active->carrier_until_ms = until_ms;
         return PRIORITY_LONG;
     }
+    bool rest = (f->flags & RECORD_END) && (f->groups & RECORD_HAS_CARRIER) && v->up == 0;
+    if (rest && f->end_ms <= v->active->carrier_until_ms)
+        return PRIORITY_LONG;
     bool fresh = (f->flags & RECORD_START) && (m->counted & FLOW_NEW_DESTINATION);
     return fresh && f->flow_start_ms <= v->active->carrier_until_ms ? PRIORITY_BURST
                                                                     : PRIORITY_NONE;

@@ -101,6 +101,6 @@ int conf_check_collector(const struct collector_conf *conf, const char *path, FI
     check_listen(&f, conf);
     check_enroll(&f, conf);
     check_places(&f, conf);
-    int leases = lease_conf_check(&conf->lease_sources, errors);
+    int leases = lease_conf_check(&conf->lease_sources, path, errors);
     return f.rc < 0 ? f.rc : leases;
 }

@@ -175,6 +175,7 @@ static json_t *row_json(const struct minute_row *r)
     set_text(o, "pop", r->pop);
     set_number(o, "observed_s", r->observed_s);
     set_number(o, "loss_ppm", r->loss_ppm);
+    set_number(o, "lease_unseen_min", r->lease_unseen);
     json_object_set_new(o, "counters", counters_json(r));
     for (unsigned g = 0; g < MINUTE_GAUGE_N; g++)
         set_number(gauges, minute_gauge_name(g), r->gauge[g]);

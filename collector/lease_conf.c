@@ -109,6 +109,7 @@ const struct conf_key lease_source_keys[] = {
 };
 
 struct check {
+    const char *path;
     FILE *errors;
     size_t number;
     const struct lease_source_conf *source;
@@ -119,7 +120,10 @@ static void need(struct check *c, bool there, const char *key, const char *text)
 {
     if (there)
         return;
-    fprintf(c->errors, "collector.lease_sources: entry %zu (%s): %s %s\n", c->number,
+    char place[CONF_PLACE_MAX], name[80];
+    snprintf(name, sizeof name, "collector.lease_sources[%zu].%s", c->number - 1, key);
+    conf_place(c->path, name, place);
+    fprintf(c->errors, "%scollector.lease_sources: entry %zu (%s): %s %s\n", place, c->number,
             kinds[c->source->kind], key, text);
     c->rc = -EINVAL;
 }
@@ -144,9 +148,9 @@ static void check_source(struct check *c)
 {
     const struct lease_source_conf *s = c->source;
     bool formula = s->kind == LEASE_KIND_CGNAT_FORMULA, radius = s->kind == LEASE_KIND_RADIUS;
-    struct realm realm;
-    need(c, realm_parse(s->realm, &realm) == 0, "realm", "is no realm");
-    need(c, realm_parse(s->inside_realm, &realm) == 0, "inside_realm", "is no realm");
+    const char *outer = realm_check(s->realm), *inner = realm_check(s->inside_realm);
+    need(c, !outer, "realm", outer);
+    need(c, !inner, "inside_realm", inner);
     need(c, s->path || formula || radius, "path", "is missing; name the file");
     check_party(c);
     if (radius) {
@@ -161,9 +165,9 @@ static void check_source(struct check *c)
     }
 }
 
-int lease_conf_check(const struct conf_list *sources, FILE *errors)
+int lease_conf_check(const struct conf_list *sources, const char *path, FILE *errors)
 {
-    struct check c = {.errors = errors};
+    struct check c = {.path = path, .errors = errors};
     for (size_t i = 0; i < sources->count; i++) {
         c.source = (const struct lease_source_conf *)sources->item + i;
         c.number = i + 1;

@@ -42,5 +42,6 @@ struct lease_source_conf {
 
 extern const struct conf_key lease_source_keys[];
 
-// All that is missing or contradicts itself goes to `errors`, a line each. 0 or -EINVAL.
-int lease_conf_check(const struct conf_list *sources, FILE *errors);
+// All that is missing or contradicts itself goes to `errors`, a line each, with its place in the file `path` (NULL:
+// none). 0 or -EINVAL.
+int lease_conf_check(const struct conf_list *sources, const char *path, FILE *errors);

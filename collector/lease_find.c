@@ -203,6 +203,17 @@ static void set_text(char *out, size_t size, const char *text)
     memcpy(out, text, len);
 }
 
+int64_t leases_seen_ms(const struct leases *l, const struct lease_answer *a)
+{
+    if (a->lease == LEASES_NONE)
+        return INT64_MAX;
+    const struct lease_span *s = &l->span[a->lease];
+    if (s->source != LEASE_RADIUS || s->interim_s == 0)
+        return INT64_MAX;
+    bool ended = s->until_ms != INT64_MAX && !s->lost_stop;
+    return ended && s->until_ms > s->last_seen_ms ? s->until_ms : s->last_seen_ms;
+}
+
 struct identity leases_identity(const struct leases *l, const struct lease_answer *a,
                                 const struct subscriber_key *key)
 {

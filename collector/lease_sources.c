@@ -128,7 +128,7 @@ static int open_file(struct lease_sources *s, const struct lease_source_conf *c,
 static int open_all(struct lease_sources *s, const char *leases, FILE *errors)
 {
     size_t count = s->conf->lease_sources.count;
-    int rc = lease_conf_check(&s->conf->lease_sources, errors);
+    int rc = lease_conf_check(&s->conf->lease_sources, NULL, errors);
     s->store.leases = leases_new();
     s->cgnat = s->store.leases ? cgnat_follow_new(&s->conf->lease_sources, s->store.leases) : NULL;
     s->follow = calloc(count + 1, sizeof(struct dhcp_follow *));

@@ -76,6 +76,10 @@ void leases_cgnat(struct leases *l, const struct cgnat *cgnat);
 struct lease_answer leases_find(const struct leases *l, const struct realm *realm,
                                 const struct ip_addr *addr, uint16_t port, int64_t t_ms);
 
+// When accounting last gave a sign of the answer's lease, its stop among them; INT64_MAX: other sources, which read what
+// their server has written and lose nothing on the way, and leases that no source has to confirm.
+int64_t leases_seen_ms(const struct leases *l, const struct lease_answer *a);
+
 // All of an identity that follows from the answer; `key` names the party when it is provisional.
 struct identity leases_identity(const struct leases *l, const struct lease_answer *a,
                                 const struct subscriber_key *key);

@@ -86,8 +86,12 @@ int lookup_parse(const char *text, struct lookup *out, char error[static 200])
     if (slash) {
         *slash = '\0';
         place = slash + 1;
-        if (realm_parse(copy, &q.realm) != 0)
-            return wrong(error, "realm; write one such as vlan:101 before the slash", copy);
+        const char *why = realm_check(copy);
+        if (why) {
+            snprintf(error, 200, "the realm %.47s %s", copy, why);
+            return -EINVAL;
+        }
+        (void)realm_parse(copy, &q.realm);
     }
     int rc = parse_place(place, &q, error);
     if (rc == 0)

@@ -28,6 +28,10 @@ struct realm {
 int realm_parse(const char *text,
                 struct realm *out); // -EINVAL: too long, or a character not allowed
 
+// For what people write: NULL when a sensor can have named it, else what is wrong and how to write it, to be put behind
+// the realm ("has a VLAN that is none; write ...").
+const char *realm_check(const char *text);
+
 // Is it what realm_parse could have given (for realms that come as octets)?
 bool realm_is_valid(const struct realm *r);
 
@@ -133,6 +137,7 @@ enum identity_doubt {
     IDENTITY_NO_PORT = 1 << 3,       // behind CGNAT and no source port to tell by
     IDENTITY_OVERLAP = 1 << 4,       // two leases claim the key
     IDENTITY_LOST_STOP = 1 << 5,     // ended by the next start, not by a stop
+    IDENTITY_UNCONFIRMED = 1 << 6,   // of a verdict: accounting gave no sign of the lease since
 };
 
 // The answer to "whose was it then".

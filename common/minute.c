@@ -110,6 +110,8 @@ static void add_head(struct minute_row *into, const struct minute_row *from)
         minute_row_add_sensor(into, from->sensor[i]);
     if (from->loss_ppm > into->loss_ppm)
         into->loss_ppm = from->loss_ppm;
+    if (from->lease_unseen > into->lease_unseen)
+        into->lease_unseen = from->lease_unseen;
     if (from->minute == into->minute && from->observed_s > into->observed_s)
         into->observed_s = from->observed_s;
 }

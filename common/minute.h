@@ -264,6 +264,9 @@ struct minute_row {
     char sensor[MINUTE_SENSORS_MAX][COVERAGE_NAME_MAX];
     uint8_t observed_s; // seconds of the minute that were watched, over all sensors of the key
     uint32_t loss_ppm;  // worst of the sensors
+    // Minutes, rounded up, before `cut_ms` in which accounting last gave a sign of the lease that names the party; 0: after
+    // it, or by a source that loses nothing. What lies behind the sign is the party's only as far as nobody said otherwise.
+    uint16_t lease_unseen;
     // For who writes it: bit role * MINUTE_DIRECTIONS + direction says that those counters are all zero; 0 says nothing.
     uint16_t unused;
     uint64_t counter[MINUTE_ROLES][MINUTE_DIRECTIONS][MINUTE_COUNTER_N];

@@ -71,7 +71,8 @@ static uint8_t *put_head(const struct minute_row *r, uint8_t *at)
     at = wire_u8(at, r->confidence);
     at = wire_varint(at, r->doubts);
     at = wire_u8(at, r->observed_s);
-    return wire_varint(at, r->loss_ppm);
+    at = wire_varint(at, r->loss_ppm);
+    return r->lease_unseen ? wire_varint(at, r->lease_unseen) : at;
 }
 
 static void get_head(struct cursor *c, struct minute_row *r, uint8_t version)
@@ -83,6 +84,9 @@ static void get_head(struct cursor *c, struct minute_row *r, uint8_t version)
     r->doubts = (uint32_t)wire_get_at_most(c, UINT32_MAX);
     r->observed_s = cursor_u8(c);
     r->loss_ppm = (uint32_t)wire_get_at_most(c, UINT32_MAX);
+    // Left out when it is zero, and by older writers.
+    if (!c->failed && cursor_left(c) > 0)
+        r->lease_unseen = (uint16_t)wire_get_at_most(c, UINT16_MAX);
     if (r->confidence > IDENTITY_CERTAIN || r->observed_s > 60)
         c->failed = true;
 }

@@ -38,7 +38,7 @@ enum ticket_close_reason {
     TICKET_CLOSED_FALSE, // the desk: a false alarm
     TICKET_CLOSED_EXEMPT,
     TICKET_CLOSED_PARTY_GONE, // lease or contract ended
-    TICKET_CLOSED_MERGED,     // provisional party became a line that has a ticket
+    TICKET_CLOSED_MERGED, // told as another: a provisional party became a line that has a ticket, or the cause has one
 };
 
 const char *ticket_state_name(unsigned s);    // "suspect", ...

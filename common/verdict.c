@@ -54,13 +54,15 @@ static const struct {
     {VERDICT_ONE_SIDED, "one-sided",
      "The mirror showed one direction only, so answers may exist that were not seen."},
     {VERDICT_TLS, "tls",
-     "The sessions were encrypted: recipients, senders and replies could not be counted."},
+     "Most sessions were encrypted: in those refusals, blocklist replies, recipients and senders "
+     "could "
+     "not be counted (the families rejection, reputation, volume and identity are blind there)."},
     {VERDICT_FLOW_ONLY, "flow-only",
      "The legal profile allows flows only: no dialogue was looked at."},
     {VERDICT_PROVISIONAL, "provisional",
      "No lease says whose address this was, so it may have changed hands since."},
     {VERDICT_IDENTITY_HELD, "identity-held",
-     "Whose address it was is ambiguous, stale or near a change of lease."},
+     "Whose address it was is ambiguous, stale, near a change of lease or not yet confirmed."},
     {VERDICT_UNVALIDATED, "unvalidated",
      "Nobody answered and source addresses are not validated here, so a neighbour could have "
      "forged it."},
@@ -74,6 +76,9 @@ static const struct {
     {VERDICT_SAMPLED, "sampled", "Only a sample of the packets was seen."},
     {VERDICT_SHORT_HISTORY, "short-history",
      "The subscriber has not been watched long enough to know its habits."},
+    {VERDICT_RELAY_UNSEEN, "relay-unseen",
+     "The mirror does not show what flows on ports of no mail, so a bot and a SOCKS relay look "
+     "alike: relay is off, not visible."},
 };
 
 const char *verdict_class_name(unsigned c)
@@ -177,10 +182,21 @@ static const struct verdict_evidence *telling(const struct verdict *v)
     return best;
 }
 
+// "; now told as harvester": the cause that it is closed for, or a second thing that the party does.
+static void put_other(const struct verdict *v, char out[static 64])
+{
+    out[0] = '\0';
+    if (v->other_class != 0 && v->other_class <= VERDICT_CLASSES)
+        snprintf(out, 64, v->event == VERDICT_CLOSED ? ", now told as %s" : ", beside %s",
+                 verdict_class_name(v->other_class - 1u));
+}
+
 void verdict_sentence(const struct verdict *v, char out[static VERDICT_SENTENCE_MAX])
 {
     char subscriber[SUBSCRIBER_TEXT_MAX];
     char since[TIME_TEXT_MAX];
+    char other[64];
+    put_other(v, other);
     const struct verdict_evidence *best = telling(v);
     time_format(v->first_ms - v->first_ms % 1000, since);
     const char *who = v->party.kind == PARTY_LINE ? v->party.id
@@ -188,9 +204,12 @@ void verdict_sentence(const struct verdict *v, char out[static VERDICT_SENTENCE_
     const char *says = v->class_ < VERDICT_CLASSES ? classes[v->class_].says : "misbehaves";
     if (v->class_ == VERDICT_COMPROMISED_ACCOUNT && v->party.kind == PARTY_MAILBOX)
         says = "looks stolen";
-    int n = snprintf(out, VERDICT_SENTENCE_MAX, "%.60s%s %s since %s%s",
-                     v->party.kind == PARTY_LINE ? "Line " : "", who, says, since,
-                     rests_on(v->sources));
+    const char *or_relay = v->limitations & VERDICT_RELAY_UNSEEN
+                               ? " (or a SOCKS relay: not visible here)"
+                               : "";
+    int n = snprintf(out, VERDICT_SENTENCE_MAX, "%.60s%s %s%s since %s%s%s",
+                     v->party.kind == PARTY_LINE ? "Line " : "", who, says, or_relay, since,
+                     rests_on(v->sources), other);
     if (n <= 0 || n >= VERDICT_SENTENCE_MAX || !best)
         return;
     // The reason stands whole, or by its first clause, or not at all: half a number would be a wrong one.

@@ -91,6 +91,7 @@ enum verdict_limitation {           // why it says less than it might
     VERDICT_LOOKS_LIKE_DEAD_QUEUE = 1 << 10,
     VERDICT_SAMPLED = 1 << 11,
     VERDICT_SHORT_HISTORY = 1 << 12, // role or baseline not learnt yet
+    VERDICT_RELAY_UNSEEN = 1 << 13,  // a bot, or a relay whose other side the tap does not show
 };
 
 const char *verdict_limitation_name(uint32_t bit); // "loss", ...; NULL: no such bit
@@ -102,6 +103,9 @@ struct verdict {
     uint8_t event;  // enum verdict_event
     char id[40];    // stays through opened, updated, closed; of party, class and first time
     uint8_t class_; // enum verdict_class
+    // 1 + the class of another: when closed the cause that the same events are told as from now on, else one that is open
+    // beside it of the same party; 0: none.
+    uint8_t other_class;
     struct party party;
     struct subscriber_key key; // the address last seen of the party
     char pop[LEASE_NAME_MAX];

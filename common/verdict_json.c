@@ -29,6 +29,7 @@ static const char *doubt_name(uint32_t bit)
     case IDENTITY_NO_PORT: return "no-port";
     case IDENTITY_OVERLAP: return "overlap";
     case IDENTITY_LOST_STOP: return "lost-stop";
+    case IDENTITY_UNCONFIRMED: return "unconfirmed";
     default: return NULL;
     }
 }
@@ -92,6 +93,11 @@ static bool put_judgement(json_t *o, const struct verdict *v)
            json_put_text(o, "conf_hash", v->conf_hash) && json_put_text(o, "inputs", v->inputs);
 }
 
+static const char *other_name(const struct verdict *v)
+{
+    return v->event == VERDICT_CLOSED ? "told_as" : "beside";
+}
+
 json_t *verdict_to_json(const struct verdict *v)
 {
     char sentence[VERDICT_SENTENCE_MAX];
@@ -101,8 +107,10 @@ json_t *verdict_to_json(const struct verdict *v)
     bool ok = o && list && json_put_int(o, "v", VERDICT_VERSION) &&
               json_put_text(o, "event", verdict_event_name(v->event)) &&
               json_put_text(o, "id", v->id) &&
-              json_put_text(o, "class", verdict_class_name(v->class_)) && put_identity(o, v) &&
-              put_judgement(o, v) && json_put_text(o, "sentence", sentence);
+              json_put_text(o, "class", verdict_class_name(v->class_)) &&
+              (!v->other_class ||
+               json_put_text(o, other_name(v), verdict_class_name(v->other_class - 1u))) &&
+              put_identity(o, v) && put_judgement(o, v) && json_put_text(o, "sentence", sentence);
     for (uint32_t i = 0; ok && i < v->evidence_count; i++)
         ok = json_array_append_new(list, verdict_evidence_to_json(&v->evidence[i])) == 0;
     if (ok)
@@ -177,6 +185,10 @@ int verdict_from_json(const json_t *j, struct verdict *v, char error[static 160]
     if (!f.failed && read.id[0] == '\0')
         json_fields_fail(&f, "id", "is empty");
     read.class_ = json_get_name(&f, "class", verdict_class_name, VERDICT_CLASSES);
+    if (!f.failed && json_object_get(j, other_name(&read)))
+        read.other_class = (uint8_t)(json_get_name(&f, other_name(&read), verdict_class_name,
+                                                   VERDICT_CLASSES) +
+                                     1);
     get_identity(&f, &read);
     get_judgement(&f, &read);
     const json_t *list = json_get_array(&f, "evidence", VERDICT_EVIDENCE_MAX);

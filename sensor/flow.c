@@ -202,6 +202,7 @@ struct flow *flow_new(struct flow_table *t, const struct flow_key *key, uint64_t
     f->hash_next = t->head[hash & t->mask];
     t->head[hash & t->mask] = i;
     f->state = state;
+    f->batch = t->batch;
     f->start_us = f->last_us = t_us;
     f->ttl_min = 255;
     f->wscale = 0xff;

@@ -7,7 +7,7 @@
 //   carriers.c       long flows of subscribers, and what they open behind the data of these
 //   dialogue.c       streams and trackers of the flows that carry octets worth following
 //
-// A flow takes 160 octets here, 20 in the wheel, 8 for long flows and at most 8 in the hash table. All else it may need
+// A flow takes 192 octets here, 20 in the wheel, 8 for long flows and at most 8 in the hash table. All else it may need
 // (held segments, tracker state) comes from pools. The order of events is a function of the packets
 // alone. What there is to tell goes to `report`, which clears what it has told.
 #pragma once
@@ -63,17 +63,18 @@ struct flow_key {
     uint32_t realm_and_proto; // number of the interned realm << 8 | IP protocol
 };
 
-// A packet of an established connection touches no more than the first 120 octets.
+// A packet of an established connection touches no more than the first two of three cache lines.
 struct flow {
-    struct flow_key key;
+    _Alignas(64) struct flow_key key;
     uint32_t hash_next;
     uint32_t dialogue; // 0: none
     int64_t last_us;
-    uint16_t flags;        // enum flow_flags
-    uint8_t state;         // enum flow_state
-    uint8_t handshake;     // enum record_handshake
-    uint16_t incomplete;   // enum record_incomplete
-    uint16_t watch;        // FLOW_WATCHED: carriers.h looks at every packet; else 0
+    uint16_t flags;      // enum flow_flags
+    uint8_t state;       // enum flow_state
+    uint8_t handshake;   // enum record_handshake
+    uint16_t incomplete; // enum record_incomplete
+    uint16_t watch;      // enum flow_watch; 0: a packet is only counted
+    // ---- The second cache line.
     uint32_t newer, older; // list by age
     // Of here on index 0 is the initiator, 1 the responder. Counters are since the last record.
     uint32_t end[2]; // highest sequence number seen, plus one
@@ -87,6 +88,9 @@ struct flow {
     uint8_t wscale;             // initiator's in the lower four bits; 15: none known
     uint8_t side;               // enum record_side
     uint32_t to_first_reply_ms; // plus 1; 0: none
+    uint32_t batch;             // in which it was made
+    uint32_t rtt_us;
+    // ---- The third.
     int64_t start_us;
     uint32_t first_ms;   // from start to the first packet since the last record
     uint32_t outcome_ms; // from start to the outcome not yet told, plus 1; 0: none
@@ -97,17 +101,29 @@ struct flow {
             uint16_t tick, covered;
         } down;
     };
-    uint32_t rtt_us;
     uint32_t path; // interned
     uint8_t app, app_source;
     uint16_t ndpi_protocol;
 };
 
-// Above every count of events that is not told at once: one comparison finds both.
-#define FLOW_WATCHED 0x8000u
+// Why a packet is looked at again when it was counted.
+enum flow_watch {
+    FLOW_WATCHED = 1 << 0, // by carriers.h
+    FLOW_CROWDED = 1 << 1, // a count of events may be near its end
+};
 
-_Static_assert(sizeof(struct flow) <= 160, "a flow stays small");
-_Static_assert(offsetof(struct flow, start_us) == 120, "what every packet touches stands in front");
+#define FLOW_CROWD 0x8000u
+
+// One more event, in a 16-bit count of the flow's.
+static inline void flow_count_event(struct flow *f, uint16_t *count)
+{
+    if (++*count >= FLOW_CROWD)
+        f->watch |= FLOW_CROWDED;
+}
+
+_Static_assert(sizeof(struct flow) == 192, "a flow stays small");
+_Static_assert(offsetof(struct flow, newer) == 64 && offsetof(struct flow, start_us) == 128,
+               "what every packet touches stands in front");
 
 struct flow_config {
     size_t flows, dialogues;
@@ -143,6 +159,7 @@ struct flow_table {
     uint32_t free; // FLOW_NONE: only places from `fresh` on
     size_t fresh;
     size_t in_use;
+    uint32_t batch; // the number of the present one
     struct {
         uint32_t oldest, newest;
         size_t count;
@@ -170,18 +187,15 @@ struct flow_place {
     uint64_t number; // of mirror.h
     uint64_t last;   // of its key: flow_last_word
     uint32_t realm;  // in `realms`
-    uint32_t first;  // flow_fetch: what then stood first in its chain
-    bool swapped;    // the packet's source is end 1 of the key
-    bool known;      // the rest is set
+    uint32_t
+        first; // flow_fetch: what then stood first in its chain, then the flow itself; FLOW_NONE: none found
+    bool swapped;  // the packet's source is end 1 of the key
+    uint8_t known; // 0: the rest is not set; else the IP protocol
 };
 
-// First for each packet of a batch, then flow_fetch for each, then flow_packet_at for each.
-void flow_locate(const struct flow_table *t, const struct packet *p, struct flow_place *out);
-void flow_fetch(const struct flow_table *t, struct flow_place *place);
-// The same again for what hangs on the flow; false: nothing that flow_fetch_tracker would look at.
-bool flow_fetch_dialogue(const struct flow_table *t, const struct packet *p,
-                         const struct flow_place *place);
-void flow_fetch_tracker(const struct flow_table *t, const struct flow_place *place);
+// Fetches what the located packets of a batch will look at, and finds their flows (flow_key.h has flow_locate).
+#define FLOW_BATCH 32
+void flow_fetch(struct flow_table *t, const struct packet *p, struct flow_place *place, size_t n);
 
 // A complete packet (DECAP_PACKET). Deadlines up to its time have been fired.
 void flow_packet(struct flow_table *t, const struct packet *p);
@@ -214,7 +228,6 @@ static inline void flow_prefetch(const struct flow *f)
 {
     __builtin_prefetch(f, 1);
     __builtin_prefetch((const char *)f + 64, 1);
-    __builtin_prefetch(&f->to_first_reply_ms, 1); // flows do not begin with a cache line
 }
 
 struct ip_addr flow_addr(const struct flow *f, unsigned dir);

@@ -3,8 +3,10 @@
 
 #include <string.h>
 
+#include "decap/usual.h"
 #include "flow.h"
 #include "octets.h"
+#include "path.h"
 
 // The four words of a key's addresses and the fifth of the rest, under words that nobody outside knows.
 static inline uint64_t flow_hash_words(const struct flow_table *t, const uint64_t word[static 5])
@@ -27,13 +29,19 @@ static inline uint64_t flow_last_word(const struct flow_key *k)
 }
 
 // The same of a packet whose source is end 1 when it is `turned`.
-static inline uint64_t flow_last_of(const struct packet *p, uint32_t realm, bool turned)
+static inline uint64_t flow_last_in(uint32_t ports, uint8_t proto, uint32_t realm, bool turned)
 {
-    uint32_t ports, last = realm << 8 | p->ip_proto, turn = turned * 16u;
-    memcpy(&ports, p->port, sizeof ports);
+    uint32_t last = realm << 8 | proto, turn = turned * 16u;
     ports = ports << turn | ports >> (-turn & 31);
     return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? (uint64_t)last << 32 | ports
                                                      : (uint64_t)ports << 32 | last;
+}
+
+static inline uint64_t flow_last_of(const struct packet *p, uint32_t realm, bool turned)
+{
+    uint32_t ports;
+    memcpy(&ports, p->port, sizeof ports);
+    return flow_last_in(ports, p->ip_proto, realm, turned);
 }
 
 // Is the packet's source end 1 of its key? Any order that both directions share will do; this one is that of
@@ -82,8 +90,7 @@ static inline uint64_t flow_hash(const struct flow_table *t, const struct flow_k
 static inline bool flow_is_of(const struct flow_key *k, const struct packet *p, uint64_t last,
                               bool turned)
 {
-    const uint8_t *low = turned ? p->addr[1] : p->addr[0];
-    const uint8_t *high = turned ? p->addr[0] : p->addr[1];
+    const uint8_t *low = p->addr[turned], *high = p->addr[!turned];
     uint64_t differ = (octets_word(k->addr[0] + 8) ^ octets_word(low + 8)) |
                       (octets_word(k->addr[1] + 8) ^ octets_word(high + 8)) |
                       (octets_word(k->addr[0]) ^ octets_word(low)) |
@@ -113,5 +120,41 @@ static inline struct flow_place flow_place_in(const struct flow_table *t, uint32
                                .realm = realm,
                                .first = FLOW_NONE,
                                .swapped = turned,
-                               .known = true};
+                               .known = p->ip_proto};
+}
+
+static inline void flow_fetch_place(const struct flow_table *t, const struct flow_place *place)
+{
+    mirror_prefetch(t->mirror, place->number);
+    __builtin_prefetch(&t->head[place->hash & t->mask]);
+}
+
+// First for each packet of a batch, then flow_fetch for all, then flow_packet_at for each.
+static inline void flow_locate(const struct flow_table *t, const struct packet *p,
+                               struct flow_place *out)
+{
+    // To number a realm changes the table of realms: that waits until it is the packet's turn.
+    out->known = 0;
+    if ((p->ip_proto != 6 && p->ip_proto != 17) || path_has_realm(p, t->config.realm_layers))
+        return;
+    *out = flow_place_in(t, 0, p);
+    flow_fetch_place(t, out);
+}
+
+// The same of a usual packet, whose realm is the default one.
+static inline __attribute__((always_inline)) void flow_locate_usual(const struct flow_table *t,
+                                                                    const struct packet *p,
+                                                                    const struct usual *u,
+                                                                    struct flow_place *out)
+{
+    bool turned = __builtin_expect(u->from == u->to, 0) ? p->port[0] > p->port[1] : u->from > u->to;
+    uint64_t last = flow_last_in(u->ports, 6, 0, turned);
+    const uint64_t word[5] = {0, turned ? u->to : u->from, 0, turned ? u->from : u->to, last};
+    uint64_t hash = flow_hash_words(t, word);
+    *out = (struct flow_place){.hash = hash,
+                               .number = mirror_number_of(u->marks, u->gate, hash, turned),
+                               .last = last,
+                               .swapped = turned,
+                               .known = 6};
+    flow_fetch_place(t, out);
 }

@@ -41,45 +41,63 @@ bool flow_is_server_port(uint16_t port)
     }
 }
 
-// Which direction comes next cannot be foretold: no branches for it.
-static inline void count(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
+static __attribute__((noinline)) void count_first(struct flow_table *t, struct flow *f,
+                                                  int64_t t_us, uint16_t seen)
 {
-    flow_touch(t, f, p->t_us);
-    f->flags |= (uint16_t)(FLOW_SEEN_INITIATOR << dir);
-    f->packets[dir] += p->ip_packets;
-    f->octets[dir] += p->ip_octets;
-    f->payload[dir] += p->payload_wire;
-    // Cut padding or a cut check sequence is no loss.
-    if (packet_sliced_octets(p) > 0)
-        f->incomplete |= RECORD_SLICED;
-    uint8_t least = (uint8_t)(p->ttl | (0 - dir)), most = (uint8_t)(p->ttl & (dir - 1));
+    if (!(f->flags & FLOW_CHANGED))
+        flow_change(t, f, t_us);
+    f->flags |= seen;
+}
+
+static __attribute__((noinline)) void widen(struct flow *f, uint8_t least, uint8_t most)
+{
     f->ttl_min = least < f->ttl_min ? least : f->ttl_min;
     f->ttl_max = most > f->ttl_max ? most : f->ttl_max;
 }
 
-static void look_closer(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
+// Which direction comes next cannot be foretold: no branches for it.
+static inline __attribute__((always_inline)) void count(struct flow_table *t, struct flow *f,
+                                                        const struct packet *p, unsigned dir)
 {
-    if (f->watch && dir == 1 && p->payload_wire > 0)
+    const uint16_t seen = (uint16_t)(FLOW_SEEN_INITIATOR << dir), both = seen | FLOW_CHANGED;
+    uint8_t least = (uint8_t)(p->ttl | (0 - dir)), most = (uint8_t)(p->ttl & (dir - 1));
+    f->last_us = p->t_us;
+    if (__builtin_expect((f->flags & both) != both, 0))
+        count_first(t, f, p->t_us, seen);
+    f->packets[dir] += p->ip_packets;
+    f->octets[dir] += p->ip_octets;
+    f->payload[dir] += p->payload_wire;
+    // Cut padding or a cut check sequence is no loss.
+    if (__builtin_expect(packet_sliced_octets(p) > 0, 0))
+        f->incomplete |= RECORD_SLICED;
+    if (__builtin_expect(least < f->ttl_min || most > f->ttl_max, 0))
+        widen(f, least, most);
+}
+
+static __attribute__((noinline)) void look_closer(struct flow_table *t, struct flow *f,
+                                                  const struct packet *p, unsigned dir)
+{
+    const uint16_t events[] = {f->retransmissions[0], f->retransmissions[1], f->duplicates,
+                               f->syn_count};
+    bool tell = f->octets[0] >= TELL_OCTETS || f->octets[1] >= TELL_OCTETS;
+    if ((f->watch & FLOW_WATCHED) && dir == 1 && p->payload_wire > 0)
         carriers_data(f, p->t_us);
-    if (f->octets[0] >= TELL_OCTETS || f->octets[1] >= TELL_OCTETS ||
-        f->retransmissions[0] >= TELL_EVENTS || f->retransmissions[1] >= TELL_EVENTS ||
-        f->duplicates >= TELL_EVENTS || f->syn_count >= TELL_EVENTS)
+    f->watch &= (uint16_t)~FLOW_CROWDED;
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        if (events[i] >= FLOW_CROWD)
+            f->watch |= FLOW_CROWDED;
+        tell = tell || events[i] >= TELL_EVENTS;
+    }
+    if (tell)
         t->report(t->report_ctx, t, f, 0, p->t_us);
 }
 
 static inline void tell_before_overflow(struct flow_table *t, struct flow *f,
                                         const struct packet *p, unsigned dir)
 {
-    // Coarser, and one comparison each: what passes it is looked at again. The four counts stand in a row.
-    uint64_t events;
-    memcpy(&events, (const uint8_t *)f + offsetof(struct flow, retransmissions), sizeof events);
-    if ((f->octets[0] | f->octets[1]) >= TELL_OCTETS ||
-        ((events & UINT64_C(0x8000800080008000)) | f->watch) != 0)
+    if (__builtin_expect((f->octets[0] | f->octets[1]) >= TELL_OCTETS || f->watch != 0, 0))
         look_closer(t, f, p, dir);
 }
-
-_Static_assert(offsetof(struct flow, syn_count) == offsetof(struct flow, retransmissions) + 6,
-               "counts in a row");
 
 // Facts of a new flow that hold until its end.
 static void describe(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
@@ -103,31 +121,38 @@ static void describe(struct flow_table *t, struct flow *f, const struct packet *
     intern_hold(t->paths, f->path);
 }
 
-static void counted(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
+// The flow that flow_fetch has found, if it is still the same: what was freed since is no flow, what was made since
+// may be another's.
+static inline struct flow *flow_of(struct flow_table *t, const struct packet *p,
+                                   const struct flow_place *at)
+{
+    if (at->first != FLOW_NONE) {
+        struct flow *f = &t->flow[at->first];
+        if (__builtin_expect(f->batch != t->batch && f->state != FLOW_FREE, 1))
+            return f;
+    }
+    return flow_find(t, p, at);
+}
+
+static inline __attribute__((always_inline)) void counted(struct flow_table *t, struct flow *f,
+                                                          const struct packet *p, unsigned dir)
 {
     t->stats->tcp_packets += p->ip_packets;
     t->stats->seen_octets += p->payload.len;
     count(t, f, p, dir);
 }
 
-static void tcp_packet(struct flow_table *t, const struct packet *p, const struct flow_place *at)
+static __attribute__((noinline)) void counted_apart(struct flow_table *t, struct flow *f,
+                                                    const struct packet *p, unsigned dir)
+{
+    counted(t, f, p, dir);
+}
+
+// The same in full: a connection that begins, ends, or is not there.
+static __attribute__((noinline)) void tcp_turns(struct flow_table *t, struct flow *f,
+                                                const struct packet *p, const struct flow_place *at)
 {
     bool swapped = at->swapped;
-    struct flow *f = flow_find(t, p, at);
-    if (mirror_seen(t->mirror, at->number, p->t_us)) {
-        t->stats->duplicates++;
-        if (f)
-            f->duplicates++;
-        return;
-    }
-    if (f && flow_tcp_open(f, p) && !t->long_way) {
-        unsigned dir = flow_end(f, swapped);
-        counted(t, f, p, dir);
-        if (f->dialogue ? !flow_tcp_talk(t, f, p, dir) : !flow_tcp_pass(t, f, p, dir))
-            flow_tcp(t, f, p, dir);
-        tell_before_overflow(t, f, p, dir);
-        return;
-    }
     if (f) {
         switch (flow_tcp_belongs(f, p, flow_end(f, swapped))) {
         case FLOW_BELONGS: break;
@@ -159,19 +184,43 @@ static void tcp_packet(struct flow_table *t, const struct packet *p, const struc
             carriers_opened(t, f);
     }
     unsigned dir = flow_end(f, swapped);
-    counted(t, f, p, dir);
+    counted_apart(t, f, p, dir);
     flow_tcp(t, f, p, dir);
+    tell_before_overflow(t, f, p, dir);
+}
+
+static __attribute__((noinline)) void count_double(struct flow_table *t, struct flow *f)
+{
+    t->stats->duplicates++;
+    if (f)
+        flow_count_event(f, &f->duplicates);
+}
+
+static inline __attribute__((always_inline)) void
+tcp_packet(struct flow_table *t, const struct packet *p, const struct flow_place *at)
+{
+    struct flow *f = flow_of(t, p, at);
+    if (__builtin_expect(mirror_seen(t->mirror, at->number, p->t_us), 0)) {
+        count_double(t, f);
+        return;
+    }
+    if (!f || !flow_tcp_open(f, p) || t->long_way) {
+        tcp_turns(t, f, p, at);
+        return;
+    }
+    unsigned dir = flow_end(f, at->swapped);
+    counted(t, f, p, dir);
+    if (f->dialogue ? !flow_tcp_talk(t, f, p, dir) : !flow_tcp_pass(t, f, p, dir))
+        flow_tcp(t, f, p, dir);
     tell_before_overflow(t, f, p, dir);
 }
 
 static void datagram(struct flow_table *t, const struct packet *p, const struct flow_place *at)
 {
     bool swapped = at->swapped;
-    struct flow *f = flow_find(t, p, at);
-    if (mirror_seen(t->mirror, at->number, p->t_us)) {
-        t->stats->duplicates++;
-        if (f)
-            f->duplicates++;
+    struct flow *f = flow_of(t, p, at);
+    if (__builtin_expect(mirror_seen(t->mirror, at->number, p->t_us), 0)) {
+        count_double(t, f);
         return;
     }
     if (!f) {
@@ -257,24 +306,6 @@ static void icmp(struct flow_table *t, const struct packet *p)
 
 // ---- Batches.
 
-void flow_locate(const struct flow_table *t, const struct packet *p, struct flow_place *out)
-{
-    // To number a realm changes the table of realms: that waits until it is the packet's turn.
-    out->known = false;
-    if ((p->ip_proto != 6 && p->ip_proto != 17) || path_has_realm(p, t->config.realm_layers))
-        return;
-    *out = flow_place_in(t, 0, p);
-    mirror_prefetch(t->mirror, out->number);
-    __builtin_prefetch(&t->head[out->hash & t->mask]);
-}
-
-void flow_fetch(const struct flow_table *t, struct flow_place *place)
-{
-    place->first = place->known ? t->head[place->hash & t->mask] : FLOW_NONE;
-    if (place->first != FLOW_NONE)
-        flow_prefetch(&t->flow[place->first]);
-}
-
 // A packet that opens or closes moves its flow to another list.
 static void fetch_neighbours(const struct flow_table *t, const struct flow *f)
 {
@@ -284,34 +315,54 @@ static void fetch_neighbours(const struct flow_table *t, const struct flow *f)
         __builtin_prefetch(&t->flow[f->older].newer, 1);
 }
 
-bool flow_fetch_dialogue(const struct flow_table *t, const struct packet *p,
-                         const struct flow_place *place)
+// Of an open connection nothing else is touched; any other may be given another deadline, or end.
+static void fetch_rest(const struct flow_table *t, const struct packet *p, const struct flow *f)
 {
-    if (place->first == FLOW_NONE)
-        return false;
-    const struct flow *f = &t->flow[place->first];
     bool turns = p->tcp_flags & (PACKET_SYN | PACKET_FIN | PACKET_RST);
     if (turns)
         fetch_neighbours(t, f);
-    else if (f->state == FLOW_OPEN && f->dialogue == 0)
-        return false;
     if (turns || f->state != FLOW_OPEN) {
-        // It may be given another deadline, or end.
-        __builtin_prefetch((const char *)f + sizeof *f - 1, 1);
-        wheel_prefetch(t->wheel, place->first);
+        __builtin_prefetch((const char *)f + 128, 1);
+        wheel_prefetch(t->wheel, flow_index(t, f));
     }
-    if (f->dialogue == 0)
-        return false;
-    dialogue_prefetch(t->dialogues, f);
-    return true;
 }
 
-void flow_fetch_tracker(const struct flow_table *t, const struct flow_place *place)
+void flow_fetch(struct flow_table *t, const struct packet *p, struct flow_place *place, size_t n)
 {
-    dialogue_prefetch_tracker(t->dialogues, &t->flow[place->first]);
+    uint32_t speaking[FLOW_BATCH];
+    size_t speakers = 0;
+    t->batch++;
+    if (n == 0)
+        return;
+    mirror_expect(t->mirror, n, p[n - 1].t_us);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t first = place[i].known ? t->head[place[i].hash & t->mask] : FLOW_NONE;
+        place[i].first = first;
+        if (first != FLOW_NONE)
+            flow_prefetch(&t->flow[first]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (place[i].first == FLOW_NONE)
+            continue;
+        const struct flow *f = &t->flow[place[i].first];
+        // One further down its chain is looked for when its turn comes.
+        if (!flow_is_of(&f->key, &p[i], place[i].last, place[i].swapped)) {
+            place[i].first = FLOW_NONE;
+            continue;
+        }
+        fetch_rest(t, &p[i], f);
+        if (f->dialogue == 0)
+            continue;
+        dialogue_prefetch(t->dialogues, f);
+        speaking[speakers] = place[i].first;
+        speakers += p[i].payload_wire > 0;
+    }
+    for (size_t i = 0; i < speakers; i++)
+        dialogue_prefetch_tracker(t->dialogues, &t->flow[speaking[i]]);
 }
 
-void flow_packet_at(struct flow_table *t, const struct packet *p, const struct flow_place *place)
+static __attribute__((noinline)) void other_packet(struct flow_table *t, const struct packet *p,
+                                                   const struct flow_place *place)
 {
     struct flow_place here;
     if (p->ip_proto != 6 && p->ip_proto != 17) {
@@ -328,7 +379,15 @@ void flow_packet_at(struct flow_table *t, const struct packet *p, const struct f
         datagram(t, p, place);
 }
 
+void flow_packet_at(struct flow_table *t, const struct packet *p, const struct flow_place *place)
+{
+    if (place->known == 6)
+        tcp_packet(t, p, place);
+    else
+        other_packet(t, p, place);
+}
+
 void flow_packet(struct flow_table *t, const struct packet *p)
 {
-    flow_packet_at(t, p, &(struct flow_place){.known = false});
+    flow_packet_at(t, p, &(struct flow_place){.known = 0});
 }

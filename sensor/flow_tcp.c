@@ -162,7 +162,7 @@ static uint8_t window_scale(struct span options)
 
 static void note_scale(struct flow *f, const struct packet *p, unsigned dir)
 {
-    unsigned scale = window_scale(p->tcp_options);
+    unsigned scale = window_scale(packet_tcp_options(p));
     f->wscale = (uint8_t)(dir == 0 ? (f->wscale & 0xf0) | scale : (f->wscale & 0x0f) | scale << 4);
     // Scaling is in force only when both asked for it.
     if (dir == 1 && scale == 0)
@@ -178,7 +178,7 @@ static void reach(struct flow *f, unsigned dir, uint32_t end)
 static void retransmitted(struct flow_table *t, struct flow *f, unsigned dir)
 {
     t->stats->retransmissions++;
-    f->retransmissions[dir]++;
+    flow_count_event(f, &f->retransmissions[dir]);
 }
 
 static uint32_t since_start_us(const struct flow *f, int64_t t_us)
@@ -207,7 +207,7 @@ static void on_syn(struct flow_table *t, struct flow *f, const struct packet *p,
     }
     bool again = (f->flags & known) && (dir == 1 || f->syn_count > 0 || (f->flags & FLOW_TOLD));
     if (dir == 0)
-        f->syn_count++;
+        flow_count_event(f, &f->syn_count);
     if (again) {
         retransmitted(t, f, dir);
     } else {
@@ -357,11 +357,10 @@ static bool is_steady(const struct flow *f)
 bool flow_tcp_open(const struct flow *f, const struct packet *p)
 {
     const unsigned turning = PACKET_SYN | PACKET_FIN | PACKET_RST;
-    const unsigned ending = FLOW_FIN_INITIATOR | FLOW_FIN_RESPONDER | FLOW_RESET;
-    bool decided = f->handshake == RECORD_HANDSHAKE_ESTABLISHED ||
-                   f->handshake == RECORD_HANDSHAKE_MIDSTREAM;
-    return f->state == FLOW_OPEN && decided && (p->tcp_flags & turning) == 0 &&
-           (f->flags & ending) == 0;
+    const uint16_t ending = FLOW_FIN_INITIATOR | FLOW_FIN_RESPONDER | FLOW_RESET;
+    const unsigned decided = 1u << RECORD_HANDSHAKE_ESTABLISHED | 1u << RECORD_HANDSHAKE_MIDSTREAM;
+    return ((f->state ^ FLOW_OPEN) | (p->tcp_flags & turning) | (f->flags & ending)) == 0 &&
+           (decided >> f->handshake & 1);
 }
 
 bool flow_tcp_talk(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)

@@ -33,41 +33,50 @@ enum packet_tcp_flags {
     PACKET_ACK = 0x10,
 };
 
+// What every packet of a connection fills and asks for stands in front.
 struct packet {
-    int64_t t_us; // since 1970, never less than that of the packet before
-    uint32_t has; // enum packet_has
-
-    uint8_t layer_count; // layers outermost first, as indices of the decap registry
-    uint8_t layer[PACKET_LAYERS_MAX];
-    uint16_t vlan[2]; // the outermost two identifiers of the innermost frame
-    uint16_t pppoe_session;
-    uint16_t l2tp_tunnel, l2tp_session;
-    uint32_t mpls_label; // innermost
-    uint32_t vni;
-    uint32_t gtp_teid;
-    const uint8_t *mac; // destination and source of the innermost frame: 12 octets
-    uint8_t outer[2][16];
-
+    int64_t t_us;   // since 1970, never less than that of the packet before
+    uint32_t has;   // enum packet_has
     uint8_t family; // enum ip_family
     uint8_t ip_proto;
     uint8_t ttl;
     uint8_t ip_packets;                     // 1, or the number of fragments
     _Alignas(uint64_t) uint8_t addr[2][16]; // source, destination; IPv4 as ::ffff:a.b.c.d
-
     uint16_t port[2];
     uint16_t window;
-    uint8_t tcp_flags; // enum packet_tcp_flags
-    uint8_t icmp_type, icmp_code;
+    uint8_t tcp_flags;   // enum packet_tcp_flags
+    uint8_t tcp_options; // octets of them that were captured: right in front of `payload`
     // What tells packets of a flow apart, in words that are read at once (packet_marks).
-    _Alignas(uint64_t) uint32_t seq;
-    uint32_t ack;
-    uint16_t ip_id;     // IPv4 only, else 0
-    uint16_t checksum;  // as it stands in the packet, never verified: offloading falsifies it
-    uint32_t ip_octets; // header included, of all fragments
-    struct span tcp_options;
+    uint32_t seq, ack;
+    uint16_t ip_id;        // IPv4 only, else 0
+    uint16_t checksum;     // as it stands in the packet, never verified: offloading falsifies it
+    uint32_t ip_octets;    // header included, of all fragments
     struct span payload;   // captured part; ICMP: the packet quoted in an error
     uint32_t payload_wire; // as it was on the wire
+    uint8_t icmp_type, icmp_code;
+    uint16_t pppoe_session;
+    const uint8_t *mac;  // destination and source of the innermost frame: 12 octets
+    uint8_t layer_count; // layers outermost first, as indices of the decap registry
+    uint8_t layer[PACKET_LAYERS_MAX];
+    uint16_t vlan[2]; // the outermost two identifiers of the innermost frame
+    uint16_t l2tp_tunnel, l2tp_session;
+    uint32_t mpls_label; // innermost
+    uint32_t vni;
+    uint32_t gtp_teid;
+    uint8_t outer[2][16];
 };
+
+// Ports, and numbers, as words that hold two side by side (octets.h): what reads them at once right behind it need
+// not wait for two writes.
+static inline void packet_set_ports(struct packet *p, uint32_t both)
+{
+    memcpy(p->port, &both, sizeof p->port);
+}
+
+static inline void packet_set_numbers(struct packet *p, uint64_t both)
+{
+    memcpy((uint8_t *)p + offsetof(struct packet, seq), &both, sizeof both);
+}
 
 // `seq` and `ack`, and `ip_id`, `checksum` and `ip_octets`, as numbers.
 struct packet_marks {
@@ -77,10 +86,32 @@ struct packet_marks {
 static inline struct packet_marks packet_marks(const struct packet *p)
 {
     struct packet_marks m;
-    _Static_assert(offsetof(struct packet, ip_octets) == offsetof(struct packet, seq) + 12,
+    _Static_assert(offsetof(struct packet, seq) % 8 == 0 &&
+                       offsetof(struct packet, ip_octets) == offsetof(struct packet, seq) + 12,
                    "two words in a row");
     memcpy(&m, (const uint8_t *)p + offsetof(struct packet, seq), sizeof m);
     return m;
+}
+
+static inline struct packet_marks packet_marks_of(uint64_t numbers, uint16_t ip_id,
+                                                  uint16_t checksum, uint32_t ip_octets)
+{
+    uint64_t rest = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+                        ? (uint64_t)ip_octets << 32 | (uint32_t)checksum << 16 | ip_id
+                        : (uint64_t)ip_id << 48 | (uint64_t)checksum << 32 | ip_octets;
+    return (struct packet_marks){.numbers = numbers, .rest = rest};
+}
+
+static inline void packet_set_marks(struct packet *p, struct packet_marks m)
+{
+    memcpy((uint8_t *)p + offsetof(struct packet, seq), &m, sizeof m);
+}
+
+static inline struct span packet_tcp_options(const struct packet *p)
+{
+    if (p->tcp_options == 0) // there may be no payload to count from
+        return (struct span){0};
+    return span_of(p->payload.data - p->tcp_options, p->tcp_options);
 }
 
 static inline uint32_t packet_sliced_octets(const struct packet *p)

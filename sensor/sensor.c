@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decap/usual.h"
+#include "flow_key.h"
 #include "jump.h"
 #include "print.h"
 #include "sight.h"
@@ -23,7 +25,7 @@
 #define PAUSE_US (INT64_C(15) * 60 * SECOND_US)
 
 // Frames unwrapped in a row before the first of them is counted.
-#define BATCH 32
+#define BATCH FLOW_BATCH
 
 struct sensor {
     struct sensor_setup setup;
@@ -235,29 +237,19 @@ void sensor_declare(struct sensor *s, const struct sensor_conf *conf,
 
 // ---- Frames.
 
-// Counts what was unwrapped. Several passes, each fetching what the next will touch, and each so short that
-// the processor works on some packets of it at once.
+// Counts what was unwrapped: first what all of it will touch is fetched.
 static void settle(struct sensor *s)
 {
     struct flow_table *t = s->flows;
-    const size_t n = s->batch;
-    uint8_t speaking[BATCH];
-    size_t speakers = 0;
-    for (size_t i = 0; i < n; i++)
-        flow_locate(t, &s->packet[i], &s->place[i]);
-    for (size_t i = 0; i < n; i++)
-        flow_fetch(t, &s->place[i]);
-    for (size_t i = 0; i < n; i++) {
-        speaking[speakers] = (uint8_t)i;
-        speakers += flow_fetch_dialogue(t, &s->packet[i], &s->place[i]) &&
-                    s->packet[i].payload_wire > 0;
-    }
-    for (size_t i = 0; i < speakers; i++)
-        flow_fetch_tracker(t, &s->place[speaking[i]]);
-    for (size_t i = 0; i < n; i++) {
-        if (s->packet[i].t_us >= wheel_quiet(t->wheel))
-            flow_run(t, s->packet[i].t_us);
-        flow_packet_at(t, &s->packet[i], &s->place[i]);
+    const struct packet *p = s->packet, *end = p + s->batch;
+    const struct flow_place *at = s->place;
+    flow_fetch(t, s->packet, s->place, s->batch);
+    for (; p < end; p++, at++) {
+        if (p->t_us >= wheel_quiet(t->wheel))
+            flow_run(t, p->t_us);
+        flow_packet_at(t, p, at);
+        if (s->setup.fetch)
+            s->setup.fetch(s->setup.fetch_ctx);
     }
     s->batch = 0;
 }
@@ -276,21 +268,14 @@ static __attribute__((noinline)) void move_time(struct sensor *s, int64_t t_us)
     }
 }
 
-// Unwraps the frame. What it gave waits in the batch, but never beyond the end of its second, nor
-// longer than its octets stand: a joined datagram's until the next fragment.
-static inline void unwrap(struct sensor *s, const struct source_frame *frame)
+// A frame that is not the usual one. What was joined of fragments stands until the next fragment.
+static __attribute__((noinline)) void unwrap_other(struct sensor *s,
+                                                   const struct source_frame *frame)
 {
-    // Before the first packet no time is of the present second.
-    if (frame->t_us >= s->now_us && frame->t_us < s->next_second_us)
-        s->now_us = frame->t_us;
-    else
-        move_time(s, frame->t_us);
-    s->stats.packets++;
-    s->stats.octets += frame->wire;
     struct packet *p = &s->packet[s->batch];
-    p->t_us = s->now_us;
     if (decap_frame(&s->decap, frame->linktype, frame->data, frame->wire, p) != DECAP_PACKET)
         return;
+    flow_locate(s->flows, p, &s->place[s->batch]);
     uint64_t joined = frag_stats(s->frag)->joined;
     if (++s->batch == BATCH || joined != s->joined) {
         s->joined = joined;
@@ -303,10 +288,38 @@ void sensor_frame(struct sensor *s, const struct source_frame *frame)
     sensor_frames(s, frame, 1);
 }
 
+// Unwraps the frames. What they give waits in the batch, but never beyond the end of its second, nor longer than its
+// octets stand.
 void sensor_frames(struct sensor *s, const struct source_frame *frame, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        unwrap(s, &frame[i]);
+    const struct source_frame *end = frame + count;
+    struct packet *p = &s->packet[s->batch];
+    struct flow_place *at = &s->place[s->batch];
+    for (; frame < end; frame++) {
+        struct usual usual;
+        int64_t t_us = frame->t_us;
+        // Before the first packet no time is of the present second.
+        if (__builtin_expect(t_us < s->now_us || t_us >= s->next_second_us, 0)) {
+            move_time(s, t_us);
+            t_us = s->now_us;
+            p = &s->packet[s->batch];
+            at = &s->place[s->batch];
+        }
+        s->now_us = p->t_us = t_us;
+        s->stats.packets++;
+        s->stats.octets += frame->wire;
+        size_t cap = frame->data.len < frame->wire ? frame->data.len : frame->wire;
+        if (usual_frame(&s->decap, frame->linktype, frame->data.data, cap, p, &usual)) {
+            flow_locate_usual(s->flows, p++, &usual, at++);
+            if (++s->batch < BATCH)
+                continue;
+            settle(s);
+        } else {
+            unwrap_other(s, frame);
+        }
+        p = &s->packet[s->batch];
+        at = &s->place[s->batch];
+    }
     settle(s);
     if (s->begun)
         flow_run(s->flows, s->now_us);

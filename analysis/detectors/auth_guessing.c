@@ -92,7 +92,9 @@ static const struct conf_key keys[] = {
 struct guessing_state {
     struct sprt list; // first contacts with servers of accounts
     uint32_t met[MET_MAX];
-    uint16_t met_next, reached;
+    uint8_t met_next;
+    uint8_t wide; // detector_is_wide
+    uint16_t reached;
     // Failed pairs of account and provider, the latest.
     uint32_t user[TRIES_MAX], provider[TRIES_MAX], base_s;
     uint16_t seen[TRIES_MAX]; // recent.h
@@ -177,6 +179,7 @@ static void observe(void *state, const struct window *w, const struct minute_row
     (void)contacts;
     struct guessing_state *s = state;
     uint32_t now_s = (uint32_t)(ctx->now_ms / 1000);
+    bool wide = detector_is_wide(&s->wide, r);
     fade(s, now_s);
     s->tries += (float)sessions_of(r);
     s->failed += (float)minute_sum(r, MINUTE_OUT, MINUTE_auth_failed);
@@ -185,7 +188,7 @@ static void observe(void *state, const struct window *w, const struct minute_row
         if (d->direction != MINUTE_OUT)
             continue;
         bool of_account = d->role == MINUTE_SUBMISSION || d->role == MINUTE_ACCESS;
-        if (of_account && (d->flags & MINUTE_DIGEST_OUTCOME) && !ctx->site_failing)
+        if (of_account && (d->flags & MINUTE_DIGEST_OUTCOME) && !ctx->site_failing && !wide)
             try_list(s, r, d);
         if (d->flags & MINUTE_DIGEST_AUTH_FAILED)
             note(s, d, now_s);

@@ -5,11 +5,14 @@
 // they say goes up the long flow. A VPN downloads; a household beside it does not keep its pace. Where
 // the peer is not known for a hosting network, most single minutes have to match, not only their sum,
 // or the destinations have to be opened within 300 ms of what comes down, far more often than chance gives.
+// Flows that are dialled anew, and those to several relays side by side, add up for the latter.
 // The owner may have agreed to it: never more than a ticket. docs/detectors/backconnect.md.
 #include "detector.h"
 
 #include <math.h>
 #include <stdio.h>
+
+#include "detectors/behind.h"
 
 struct backconnect_conf {
     int64_t limit_hour, long_ms;
@@ -30,17 +33,6 @@ extern const struct detector_descriptor detector_backconnect;
 #define MINUTE_MIN   2000.0 // octets up the long flow: below, a minute says nothing
 #define MINUTES_MIN  8.0f
 #define STEADY       0.75
-#define UPLOADS      1.5f
-// Of what is opened behind data: when a carrier is at work, half and more; a twentieth without one, and what the
-// share of the time gives and a quarter of that.
-#define BEHIND_CARRIER 0.5
-#define BEHIND_LEAST   0.05
-#define BEHIND_MORE    1.25
-#define BEHIND_ROW     3.0   // log-odds of a row at most, either way: no single minute decides
-#define BEHIND_SURE    11.5f // log(1e5), as the sequential tests: four rows at least
-#define CARRIED_MIN    2000.0f
-#define HALF_HOUR_S    1800
-#define NETWORK_BITS   32
 
 static const struct conf_key keys[] = {
     {.name = "limit_hour",
@@ -121,16 +113,6 @@ struct match {
     float both, most;
 };
 
-// What was opened behind the data of one long flow, or of those to the same provider. Small: a party has 8 kB.
-struct behind {
-    float opened, behind, expected; // expected: behind, by chance
-    float odds;                     // log-odds that it is no chance; never below 0
-    float carried; // octets that matched beyond the share there must be, both directions together
-    uint32_t provider;    // whose, folded; 0: nobody's
-    uint32_t told_s;      // the latest row that told of it
-    uint32_t networks[2]; // bits of this half hour, and of the one before
-};
-
 // All fade by the hour.
 struct backconnect_state {
     struct match to_peers;   // down the long flow, up to the destinations
@@ -147,7 +129,8 @@ struct backconnect_state {
     struct behind behind;
 };
 
-_Static_assert(sizeof(struct backconnect_state) <= 96, "all detectors share what a party may take");
+_Static_assert(sizeof(struct backconnect_state) <= 112,
+               "all detectors share what a party may take");
 
 static uint32_t second_of(int64_t t_ms)
 {
@@ -158,14 +141,13 @@ static void fade(struct backconnect_state *s, int64_t now_ms)
 {
     uint32_t now_s = second_of(now_ms);
     float k = now_s > s->faded_s ? (float)exp(-(double)(now_s - s->faded_s) / HOUR_S) : 1;
-    struct behind *b = &s->behind;
     float *all[] = {
         &s->to_peers.both, &s->to_peers.most, &s->from_peers.both, &s->from_peers.most, &s->up,
         &s->down,          &s->opened,        &s->reverse,         &s->hosted,          &s->minutes,
-        &s->paired,        &b->opened,        &b->behind,          &b->expected,        &b->odds,
-        &b->carried};
+        &s->paired};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         *all[i] *= k;
+    behind_fade(&s->behind, k);
     if (s->opened < 0.5f)
         s->first_s = 0;
     s->faded_s = now_s;
@@ -216,106 +198,6 @@ static uint32_t carrier(const struct minute_row *r, int64_t long_ms)
     return most;
 }
 
-// ---- Opened behind data.
-
-static uint32_t whose(const struct minute_digest *d)
-{
-    uint64_t h = d->provider ? d->provider : d->flow_hash;
-    uint32_t folded = (uint32_t)(h ^ h >> 32);
-    return folded ? folded : 1;
-}
-
-// The long flow that tells of it in this row: that of the provider looked at, else the one that uploads most. One that
-// downloads carries nothing: a resolver over TLS answers before whatever is opened.
-static const struct minute_digest *teller(const struct behind *b, const struct minute_row *r,
-                                          int64_t long_ms)
-{
-    const struct minute_digest *most = NULL;
-    for (uint32_t i = 0; i < r->digest_count; i++) {
-        const struct minute_digest *d = &r->digest[i];
-        if (d->carrier_opened == 0 || !is_long(d, r, long_ms) ||
-            (float)d->octets_up < UPLOADS * (float)d->octets_down)
-            continue;
-        bool same = whose(d) == b->provider, held = most && whose(most) == b->provider;
-        if (!most || same > held || (same == held && d->octets_up > most->octets_up))
-            most = d;
-    }
-    return most;
-}
-
-static void note_networks(struct behind *b, uint64_t bits, uint32_t now_s)
-{
-    uint32_t turns = now_s / HALF_HOUR_S - b->told_s / HALF_HOUR_S;
-    if (turns > 0) {
-        b->networks[1] = turns == 1 ? b->networks[0] : 0;
-        b->networks[0] = 0;
-    }
-    b->networks[0] |= (uint32_t)(bits | bits >> NETWORK_BITS);
-}
-
-static double log_odds(const struct minute_digest *d)
-{
-    double chance = BEHIND_LEAST + BEHIND_MORE * d->carrier_chance / 1000;
-    double behind = d->carrier_behind, other = d->carrier_opened - behind;
-    if (chance >= BEHIND_CARRIER)
-        return 0; // what is always just behind data says nothing
-    double odds = behind * log(BEHIND_CARRIER / chance) +
-                  other * log((1 - BEHIND_CARRIER) / (1 - chance));
-    return odds > BEHIND_ROW ? BEHIND_ROW : odds < -BEHIND_ROW ? -BEHIND_ROW : odds;
-}
-
-static uint64_t lesser(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static void observe_behind(struct behind *b, const struct minute_row *r,
-                           const struct backconnect_conf *c)
-{
-    const struct minute_digest *by = teller(b, r, c->long_ms);
-    uint32_t now_s = second_of(r->cut_ms);
-    uint64_t up = 0, down = 0;
-    if (!by)
-        return;
-    if (whose(by) != b->provider) {
-        if (b->provider != 0 && now_s - b->told_s < HALF_HOUR_S)
-            return; // the one looked at may go on
-        *b = (struct behind){.provider = whose(by), .told_s = now_s};
-    }
-    for (uint32_t i = 0; i < r->digest_count; i++) {
-        const struct minute_digest *d = &r->digest[i];
-        if (d == by || d->direction != MINUTE_OUT)
-            continue;
-        up += d->octets_up;
-        down += d->octets_down;
-    }
-    note_networks(b, by->carrier_networks, now_s);
-    b->told_s = now_s;
-    // What goes up a tunnel came down from somewhere. More may come down: of a household beside it.
-    uint64_t own_up = by->octets_up, own_down = by->octets_down;
-    b->carried += (float)(lesser(own_up, down) + lesser(own_down, up)) -
-                  (float)c->carried * (float)(own_up + own_down);
-    b->opened += by->carrier_opened;
-    b->behind += by->carrier_behind;
-    b->expected += (float)by->carrier_opened * by->carrier_chance / 1000;
-    b->odds += (float)log_odds(by);
-    if (b->odds < 0)
-        b->odds = 0;
-}
-
-// How many networks fill so many of the bits (linear counting).
-static double networks(const struct behind *b)
-{
-    int set = __builtin_popcount(b->networks[0] | b->networks[1]);
-    return set == NETWORK_BITS ? 100 : -NETWORK_BITS * log(1 - set / (double)NETWORK_BITS);
-}
-
-static bool is_carrier(const struct behind *b, const struct backconnect_conf *c)
-{
-    return b->odds >= BEHIND_SURE && networks(b) >= (double)c->networks &&
-           b->carried >= CARRIED_MIN;
-}
-
 static double lesser_share(const struct match *a, const struct match *b)
 {
     double x = share(a), y = share(b);
@@ -339,7 +221,7 @@ static void observe(void *state, const struct window *w, const struct minute_row
     s->reverse += (float)r->gauge[MINUTE_socks_reverse];
     if (r->gauge[MINUTE_socks_reverse] > 0)
         note_last(s, ctx->now_ms);
-    observe_behind(&s->behind, r, c);
+    behind_observe(&s->behind, r, c->long_ms, c->carried);
     uint32_t by = carrier(r, c->long_ms);
     if (by == NOTHING)
         return;
@@ -401,7 +283,7 @@ static size_t evaluate_behind(const struct backconnect_state *s, bool hosted,
     const struct behind *b = &s->behind;
     double limit = (double)c->limit_behind * ctx->factor;
     double weight = detector_excess(b->behind, limit, AT_LIMIT, PER_DOUBLING, c->cap);
-    if (weight <= 0 || !is_carrier(b, c))
+    if (weight <= 0 || !behind_is_carrier(b, c->long_ms, (double)c->networks))
         return 0;
     weight += hosted ? HOSTING : 0;
     *out = finding(s, b->behind, limit, weight < c->cap ? weight : c->cap, ctx->now_ms);
@@ -409,11 +291,11 @@ static size_t evaluate_behind(const struct backconnect_state *s, bool hosted,
     if (out->evidence.first_ms > out->evidence.last_ms)
         out->evidence.first_ms = out->evidence.last_ms;
     snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
-             "%.0f of %.0f times that it opened something beside a long flow%s in an hour came "
-             "within 300 ms of data "
-             "down it (chance: %.0f), in about %.0f networks.",
-             (double)b->behind, (double)b->opened, hosted ? " to a hosting network" : "",
-             (double)b->expected, networks(b));
+             "Opened something %.0f times in an hour within 300 ms of data down %s%s "
+             "(by chance: %.0f), in about %.0f networks; it takes orders from there.",
+             (double)b->behind,
+             b->odds >= BEHIND_SURE ? "a flow that it keeps up" : "flows that it keeps up",
+             hosted ? " to a hosting network" : "", (double)b->expected, behind_networks(b));
     return 1;
 }
 
@@ -428,7 +310,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     double weight = detector_excess(s.opened, limit, AT_LIMIT, PER_DOUBLING, c->cap);
     double mirrored = lesser_share(&s.to_peers, &s.from_peers);
     bool served = s.reverse >= 1;
-    bool uploads = s.up >= UPLOADS * s.down && s.up >= OCTETS_MIN;
+    bool uploads = s.up >= BEHIND_UPLOADS * s.down && s.up >= OCTETS_MIN;
     bool hosted = s.hosted * 2 >= s.up && s.hosted > 0;
     bool paced = s.minutes >= MINUTES_MIN && (double)s.paired >= c->minutes * (double)s.minutes;
     if (weight <= 0 || (!served && (!uploads || mirrored < c->mirrored || (!hosted && !paced))))
@@ -455,6 +337,7 @@ const struct detector_descriptor detector_backconnect = {
     .keys = keys,
     .conf_size = sizeof(struct backconnect_conf),
     .state_size = sizeof(struct backconnect_state),
+    .whose = DETECTOR_OF_LINES,
     .observe = observe,
     .evaluate = evaluate,
 };

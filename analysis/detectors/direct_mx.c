@@ -15,7 +15,7 @@
 
 struct direct_conf {
     int64_t providers, hours, night, many, many_hours, many_night, revisits;
-    int64_t campaign, campaign_hours, volume, volume_hours, rate;
+    int64_t campaign, campaign_hours, volume, volume_hours, rate, few;
     double at_limit, sign;
 };
 
@@ -33,6 +33,7 @@ extern const struct detector_descriptor detector_direct_mx;
 #define NIGHT_TO         6
 #define SMALL_OCTETS     2500.0
 #define VOLUME_PROVIDERS 4 // a relay elsewhere is one or two
+#define FEW_PROVIDERS    2 // ... and so is what is sprayed over them, at twice the volume
 #define RATE_PROVIDERS   3 // who submits to one relay elsewhere has one
 #define HOUR_S           3600
 #define HOURS_KEPT       24
@@ -58,6 +59,8 @@ static const struct conf_key keys[] = {
     COUNT("rate", rate, 60, 60000, "600", "sessions",
           "Sessions in an hour with three providers and more that neither a household nor a probe "
           "begins, where there were some in three hours of the day."),
+    COUNT("few", few, 30, 60000, "240", "sessions",
+          "The same, large enough for mail, with however few providers."),
     COUNT("revisits", revisits, 2, 10000, "30", "sessions",
           "More sessions a provider and day are a probe's, where providers are few."),
     {.name = "weight",
@@ -150,12 +153,24 @@ static bool is_fast(const struct window *w, const struct detector_ctx *ctx,
            window_providers(w, ctx->now_ms, HOUR_S, NULL) >= RATE_PROVIDERS;
 }
 
+// Mail hour after hour, faster than a person or a device has any, and be it to one provider.
+static bool is_spray(const struct window *w, const struct detector_ctx *ctx,
+                     const struct clock_hours *h)
+{
+    const struct direct_conf *c = ctx->conf;
+    double reached = (double)window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms, HOUR_S);
+    return reached > (double)c->few * ctx->factor && h->all >= (unsigned)c->volume_hours &&
+           carries_mail(w, ctx->now_ms);
+}
+
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX])
 {
     const struct direct_conf *c = ctx->conf;
     int64_t now = ctx->now_ms;
-    // Who is written to is a server, or may become one; a scan is no mail.
+    // Who is written to is a server, or may become one; a scan is no mail, and neither is a question for a sender.
+    if (window_verifies(w, now) && !carries_mail(w, now))
+        return 0;
     if (ctx->role != ROLE_HOUSEHOLD || window_scans(w, now))
         return 0;
     const struct direct_state *s = state;
@@ -171,7 +186,10 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     bool fast = is_fast(w, ctx, &h);
     bool volume = providers >= VOLUME_PROVIDERS && sessions >= (double)c->volume * ctx->factor &&
                   h.all >= (unsigned)c->volume_hours && carries_mail(w, now);
-    if (reached * 2 < sessions || (providers < limit && !volume && !fast))
+    bool spray = is_spray(w, ctx, &h);
+    bool steady = providers >= FEW_PROVIDERS && sessions >= 2 * (double)c->volume * ctx->factor &&
+                  h.all >= (unsigned)c->many_hours && carries_mail(w, now);
+    if (reached * 2 < sessions || (providers < limit && !volume && !fast && !spray && !steady))
         return 0;
     bool patient = providers >= limit && carries_mail(w, now) &&
                    sessions <= (double)c->revisits * providers && h.all >= (unsigned)c->hours &&
@@ -180,14 +198,15 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
                 h.night >= (unsigned)c->many_night;
     bool campaign = providers >= (double)c->campaign * ctx->factor &&
                     h.all >= (unsigned)c->campaign_hours;
-    campaign |= volume || fast;
+    campaign |= volume || fast || spray || steady;
     bool half = providers >= many && h.night >= 2, whole = patient || busy || campaign;
     if (!whole && !half)
         return 0;
-    int64_t hours = patient || !whole ? c->hours
-                    : busy            ? c->many_hours
-                    : volume || fast  ? c->volume_hours
-                                      : c->campaign_hours;
+    int64_t hours = patient || !whole         ? c->hours
+                    : busy                    ? c->many_hours
+                    : volume || fast || spray ? c->volume_hours
+                    : steady                  ? c->many_hours
+                                              : c->campaign_hours;
     struct detector_finding f = detector_finding_of(&detector_direct_mx, h.all, (double)hours,
                                                     "hours", DAY_S, whole ? c->at_limit : c->sign);
     // A campaign is told by its volume and by its providers; the clock is another matter.
@@ -210,6 +229,9 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         {busy, many, "providers by day and night are the limit"},
         {volume, (double)c->volume * ctx->factor, "sessions in a day are the limit"},
         {fast, (double)c->rate * ctx->factor, "sessions in an hour are the limit"},
+        {spray, (double)c->few * ctx->factor, "sessions with mail in an hour are the limit"},
+        {steady, 2 * (double)c->volume * ctx->factor,
+         "sessions in a day with so few are the limit"},
         {true, (double)c->campaign * ctx->factor, "providers in a day are the limit"},
     };
     size_t kind = 0;

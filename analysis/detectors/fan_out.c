@@ -34,6 +34,7 @@ struct fan_out_conf {
 #define ONE_SIDED_PER_DOUBLING 3.0
 #define ONE_SIDED_CAP          15.0
 #define HOUR_S                 3600
+#define SCAN_SHOWS_MS          10000 // its silent SYNs are known after four seconds
 #define BLOCKED_CAP            12.0
 
 extern const struct detector_descriptor detector_fan_out;
@@ -144,7 +145,8 @@ static struct excess worst(const struct window *w, int64_t now_ms, const struct 
         struct excess e = {.window_s = windows[i]};
         e.limit = (double)scale->limit[i] * scale->factor;
         if (scale->listed && e.limit * 2 < PROVIDERS_MAX)
-            e.measured = providers_within(&w->providers, now_ms, windows[i] * 1000LL, &e.first_ms);
+            e.measured = providers_within(&w->providers, now_ms, windows[i] * 1000LL, &e.first_ms) -
+                         providers_fresh(&w->providers, now_ms);
         else
             e.measured = window_providers(w, now_ms, windows[i], &e.first_ms);
         double held = providers_within(&w->providers, now_ms, windows[i] * 1000LL, NULL);
@@ -275,7 +277,10 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     scale.per_doubling = TICKET_PER_DOUBLING;
     scale.cap = c->ticket_cap;
     e = worst(w, ctx->now_ms, &scale);
-    bool extreme = c->extreme > 0 && e.measured > e.limit * (double)c->extreme;
+    // What began within seconds may yet turn out a scan.
+    bool young = ctx->now_ms - window_first(w, FEATURE_MX_CONNECTIONS, ctx->now_ms, e.window_s) <
+                 SCAN_SHOWS_MS;
+    bool extreme = c->extreme > 0 && !young && e.measured > e.limit * (double)c->extreme;
     if (extreme)
         e.weight = BLOCKED_CAP;
     if (e.weight > out[0].evidence.log_odds) {

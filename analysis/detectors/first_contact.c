@@ -151,14 +151,15 @@ static const struct conf_key keys[] = {
 };
 
 struct first_contact_state {
-    struct sprt first;  // first contacts
-    struct sprt slow;   // first contacts and repeats, while nobody answers
-    struct sprt steady; // first contacts of one who reaches most of them
-    int64_t mixed_ms;   // the slow climb last saw silence beside refusals
-    bool slow_silent, slow_refused;
+    struct sprt first;              // first contacts
+    struct sprt slow;               // first contacts and repeats, while nobody answers
+    struct sprt steady;             // first contacts of one who reaches most of them
+    uint32_t mixed_s;               // the slow climb last saw silence beside refusals; 0: never
     uint32_t since_min, latest_min; // port 25: since when, a day's pause apart; 0: never
-    uint32_t known_failed;   // failures with providers that used to answer, since anybody answered
-    int64_t known_failed_ms; // the first of them
+    // Failures with providers that used to answer, since anybody answered, and the first of them.
+    uint32_t known_failed_s;
+    uint16_t known_failed;
+    bool slow_silent, slow_refused;
 };
 
 #define LINE_BROKEN_MIN 2
@@ -177,7 +178,7 @@ struct first_contact_state {
 // or the site is broken.
 static bool line_broken(const struct first_contact_state *s, int64_t t_ms)
 {
-    return s->known_failed >= LINE_BROKEN_MIN && t_ms - s->known_failed_ms < LINE_BROKEN_MS;
+    return s->known_failed >= LINE_BROKEN_MIN && t_ms - s->known_failed_s * 1000LL < LINE_BROKEN_MS;
 }
 
 // A block, before the mirror or behind it, answers all alike; a queue for dead destinations meets
@@ -191,7 +192,7 @@ static void note_mixture(struct first_contact_state *s, const struct contact *k,
     if (!s->slow_silent || !s->slow_refused)
         return;
     s->slow_silent = s->slow_refused = false;
-    s->mixed_ms = k->t_ms;
+    s->mixed_s = (uint32_t)(k->t_ms / 1000);
     if (queue_pace)
         s->slow = (struct sprt){0};
 }
@@ -204,8 +205,8 @@ static void note_known(struct first_contact_state *s, const struct contact *k)
         s->known_failed = 0;
     } else if (k->kind == CONTACT_AGAIN_FAILED && k->answered_since && k->silent) {
         if (s->known_failed == 0)
-            s->known_failed_ms = k->t_ms;
-        if (s->known_failed < UINT32_MAX)
+            s->known_failed_s = (uint32_t)(k->t_ms / 1000);
+        if (s->known_failed < UINT16_MAX)
             s->known_failed++;
     }
 }
@@ -252,7 +253,7 @@ static void observe(void *state, const struct window *w, const struct minute_row
         const struct contact *k = &contacts->contact[i];
         note_known(s, k);
         note_mixture(s, k, queue_pace);
-        bool slow_mute = queue_pace && s->mixed_ms != 0 && k->t_ms - s->mixed_ms < MIXED_MS;
+        bool slow_mute = queue_pace && s->mixed_s != 0 && k->t_ms - s->mixed_s * 1000LL < MIXED_MS;
         bool broken = line_broken(s, k->t_ms), mute = site_mute || broken;
         slow_mute |= slow_site_mute || broken;
         sprt_decay(&s->first, k->t_ms, c->half_life_ms);
@@ -289,7 +290,8 @@ static void observe(void *state, const struct window *w, const struct minute_row
     }
 }
 
-static struct detector_finding finding(const struct sprt *s, double limit, const char *unit,
+static struct detector_finding finding(const struct window *w, const struct detector_ctx *ctx,
+                                       const struct sprt *s, double limit, const char *unit,
                                        double cap)
 {
     int64_t window_s = (s->last_ms - s->first_ms + 999) / 1000;
@@ -297,7 +299,8 @@ static struct detector_finding finding(const struct sprt *s, double limit, const
     struct detector_finding f = detector_finding_of(
         &detector_first_contact, s->failures, limit, unit,
         (int32_t)(window_s > INT32_MAX ? INT32_MAX : window_s), weight);
-    f.supports = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
+    // Whoever asks for addresses or tries passwords off a list fails alike, and is no bot that sends mail.
+    f.supports = detector_classes_of(w, ctx->now_ms) & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
     f.defines = f.supports;
     f.evidence.first_ms = s->first_ms;
     f.evidence.last_ms = s->last_ms;
@@ -324,7 +327,7 @@ static bool find_steady(const struct window *w, const struct first_contact_state
         window_sum(w, FEATURE_MX_ESTABLISHED, ctx->now_ms, DAY_S) < STEADY_REACHED)
         return false;
     double share = 100.0 * s.failures / (s.failures + s.successes);
-    *out = finding(&s, 100 * (1 - c->steady0), "percent failed", c->steady_cap);
+    *out = finding(w, ctx, &s, 100 * (1 - c->steady0), "percent failed", c->steady_cap);
     out->evidence.measured = share;
     out->supports = detector_classes_of(w, ctx->now_ms);
     out->defines = out->supports & DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
@@ -368,9 +371,12 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     sprt_decay(&slow, ctx->now_ms, c->half_life_ms);
     // A server that has just reached everybody and now reaches nobody is cut off.
     bool cut_off = ctx->role != ROLE_HOUSEHOLD && first.successes == 0;
-    if (sprt_convicts(&first, &rule) && !cut_off) {
+    struct sprt sure = first; // without what may turn out a scan
+    sure.walk -= providers_fresh(&w->providers, ctx->now_ms) * rule.failure;
+    if (sprt_convicts(&sure, &rule) && !cut_off) {
         double needed = failures_needed(&first, &rule);
-        struct detector_finding f = finding(&first, needed, "failed first contacts", c->cap);
+        struct detector_finding f = finding(w, ctx, &first, needed, "failed first contacts",
+                                            c->cap);
         snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
                  "%u of %u first contacts with mail providers failed within %s; who knows its mail "
                  "servers fails in fewer than %.0f of 100, and %.0f failures convict.",
@@ -388,7 +394,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
                                    (uint8_t)c->slow_tries);
     if (!sprt_convicts(&slow, &rule) || dead < c->slow_providers || is_calm(w, s, ctx))
         return find_steady(w, s, ctx, out);
-    struct detector_finding f = finding(&slow, (double)(c->slow_providers * c->slow_tries),
+    struct detector_finding f = finding(w, ctx, &slow, (double)(c->slow_providers * c->slow_tries),
                                         "failed contacts", c->cap);
     snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
              "Tried %u mail providers again and again, %u times in %s, and was never answered; a "

@@ -14,12 +14,11 @@ struct harvest_conf {
 
 extern const struct detector_descriptor detector_harvest;
 
-#define FIELD(m)      offsetof(struct harvest_conf, m)
-#define HOUR_S        3600
-#define AT_LIMIT      10.0
-#define PER_DOUBLING  2.5
-#define CALLOUT_SHARE 0.8
-#define ONE_EACH      1.5 // recipients a session, at most
+#define FIELD(m)     offsetof(struct harvest_conf, m)
+#define HOUR_S       3600
+#define AT_LIMIT     10.0
+#define PER_DOUBLING 2.5
+#define ONE_EACH     1.5 // recipients a session, at most
 
 static const struct conf_key keys[] = {
     {.name = "limit_hour",
@@ -106,16 +105,11 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     int64_t now = ctx->now_ms;
     struct asked a = asked_for(w, now);
     double sessions = a.sessions, refused = a.refused, accepted = a.accepted;
-    double mail = (double)window_sum(w, FEATURE_MX_MAIL, now, HOUR_S);
-    double null_sender = (double)window_sum(w, FEATURE_MX_NULL_SENDER, now, HOUR_S);
     double vrfy = (double)window_sum(w, FEATURE_VRFY_EXPN, now, HOUR_S);
     size_t n = 0;
-    // A callout asks for one recipient with the null sender.
-    bool callouts = mail > 0 && null_sender >= CALLOUT_SHARE * mail &&
-                    refused + accepted <= ONE_EACH * mail;
     double limit = (double)c->limit_hour * ctx->factor;
     double weight = detector_excess(sessions, limit, AT_LIMIT, PER_DOUBLING, c->cap);
-    if (weight > 0 && !callouts && refused >= c->share * (refused + accepted) &&
+    if (weight > 0 && !window_verifies(w, now) && refused >= c->share * (refused + accepted) &&
         !is_stubborn(w, &a, now)) {
         out[n] = finding(w, FEATURE_MX_550_NO_DATA, sessions, limit, "sessions", weight, now);
         snprintf(out[n].evidence.sentence, sizeof out[n].evidence.sentence,

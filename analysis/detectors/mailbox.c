@@ -271,6 +271,7 @@ const struct detector_descriptor detector_mailbox = {
     .keys = keys,
     .conf_size = sizeof(struct mailbox_conf),
     .state_size = sizeof(struct mailbox_state),
+    .whose = DETECTOR_OF_MAILBOXES,
     .observe = observe,
     .evaluate = evaluate,
 };

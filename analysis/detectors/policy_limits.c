@@ -83,14 +83,15 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         int64_t limit;
         int32_t window_s;
         const enum feature *features;
-        const char *unit;
+        const char *unit, *sent, *span, *each;
     } rules[] = {
-        {c->messages_10min, 600, messages, "messages"},
-        {c->messages_hour, 3600, messages, "messages"},
-        {c->messages_day, day_s, messages, "messages"},
-        {c->recipients_10min, 600, recipients, "recipients"},
-        {c->recipients_hour, 3600, recipients, "recipients"},
-        {c->recipients_day, day_s, recipients, "recipients"},
+        {c->messages_10min, 600, messages, "messages", "Sent", "in 10 minutes", "10 minutes"},
+        {c->messages_hour, 3600, messages, "messages", "Sent", "in an hour", "an hour"},
+        {c->messages_day, day_s, messages, "messages", "Sent", "since midnight", "a day"},
+        {c->recipients_10min, 600, recipients, "recipients", "Sent to", "in 10 minutes",
+         "10 minutes"},
+        {c->recipients_hour, 3600, recipients, "recipients", "Sent to", "in an hour", "an hour"},
+        {c->recipients_day, day_s, recipients, "recipients", "Sent to", "since midnight", "a day"},
     };
     double worst = 1;
     size_t n = 0;
@@ -108,10 +109,9 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         f.evidence.first_ms = detector_first(w, rules[i].features, 3, ctx->now_ms,
                                              rules[i].window_s);
         f.evidence.last_ms = detector_last(w, rules[i].features, 3, ctx->now_ms, rules[i].window_s);
-        char span[DETECTOR_SPAN_MAX];
         snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
-                 "Sent %.0f %s in %s; its contract allows %.0f.", measured, rules[i].unit,
-                 detector_span(rules[i].window_s, span), limit);
+                 "%s %.0f %s %s; its contract allows %.0f in %s.", rules[i].sent, measured,
+                 rules[i].unit, rules[i].span, limit, rules[i].each);
         out[0] = f;
         n = 1;
     }

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 struct spread_conf {
-    int64_t sessions_hour, guesses_hour;
+    int64_t sessions_hour, guesses_hour, smarthost_day;
     int64_t limit_hour, extreme, small_octets;
     double cap;
 };
@@ -20,12 +20,12 @@ extern const struct detector_descriptor detector_submission_spread;
 
 #define FIELD(m)       offsetof(struct spread_conf, m)
 #define HOUR_S         3600
+#define DAY_S          86400
 #define AT_LIMIT       2.5
 #define PER_DOUBLING   2.0
 #define PROVIDERS_HELD 48
 #define SUFFICES       11.6 // alone, with a household's prior
 #define SUFFICES_CAP   12.5
-#define HOUR_MS        3600000.0
 #define READ_OCTETS    8000.0f // down a session: more than a handshake and an error
 #define MANY_SESSIONS  30
 #define GUESSED_MIN    3  // servers, before small sessions are guesses
@@ -64,6 +64,15 @@ static const struct conf_key keys[] = {
      .def = "120",
      .unit = "sessions",
      .help = "The same of sessions too small to carry mail, with three providers and more."},
+    {.name = "smarthost_day",
+     .type = CONF_INT,
+     .offset = FIELD(smarthost_day),
+     .min = 10,
+     .max = 1000000,
+     .def = "600",
+     .unit = "sessions",
+     .help = "Sessions with our smarthost through TLS in a day, large enough for mail, that no "
+             "person begins; in an hour they are sessions_hour."},
     {.name = "small",
      .type = CONF_INT,
      .offset = FIELD(small_octets),
@@ -89,19 +98,27 @@ struct spread_state {
     uint32_t since_s, latest_s; // contacts that follow one another within the hour; the latest
     uint32_t base_s;
     uint16_t seen[PROVIDERS_HELD]; // recent.h
+    uint8_t wide;                  // detector_is_wide
     float octets, sessions; // of established ones with submission servers, fading by the hour
     float down, answered;   // the same with mailbox servers too
-    int64_t faded_ms;
+    // Through TLS with our own smarthost: by the hour, and sessions by the day too.
+    float own_octets, own_sessions, own_day;
+    uint32_t own_latest_s;
+    uint32_t faded_s;
 };
 
 static void fade(struct spread_state *s, int64_t now_ms)
 {
-    float k = now_ms > s->faded_ms ? (float)exp(-(double)(now_ms - s->faded_ms) / HOUR_MS) : 1;
+    uint32_t now_s = now_ms > 0 ? (uint32_t)(now_ms / 1000) : 0;
+    float k = now_s > s->faded_s ? (float)exp(-(double)(now_s - s->faded_s) / HOUR_S) : 1;
     s->octets *= k;
     s->sessions *= k;
     s->down *= k;
     s->answered *= k;
-    s->faded_ms = now_ms;
+    s->own_octets *= k;
+    s->own_sessions *= k;
+    s->own_day *= now_s > s->faded_s ? (float)exp(-(double)(now_s - s->faded_s) / DAY_S) : 1;
+    s->faded_s = now_s;
 }
 
 static void note(struct spread_state *s, uint32_t provider, bool submits, uint32_t now_s)
@@ -125,26 +142,47 @@ static void note(struct spread_state *s, uint32_t provider, bool submits, uint32
         s->latest_s = now_s;
 }
 
+static bool is_reached(const struct minute_digest *d)
+{
+    return (d->flags & MINUTE_DIGEST_OUTCOME) &&
+           (d->outcome == MINUTE_OUTCOME_ESTABLISHED || d->outcome == MINUTE_OUTCOME_GREETED);
+}
+
+// What is read of the smarthost's dialogue is counted by message; through TLS there are sessions.
+static void note_own(struct spread_state *s, const struct minute_digest *d, int64_t minute_ms)
+{
+    if (!(d->flags & MINUTE_DIGEST_TLS) || d->messages_ok > 0)
+        return;
+    s->own_octets += (float)d->octets_up;
+    s->own_sessions += is_reached(d);
+    s->own_day += is_reached(d);
+    uint32_t end_s = (uint32_t)((minute_ms + d->end_ms) / 1000);
+    s->own_latest_s = end_s > s->own_latest_s ? end_s : s->own_latest_s;
+}
+
 static void observe(void *state, const struct window *w, const struct minute_row *r,
                     const struct window_contacts *contacts, const struct detector_ctx *ctx)
 {
     (void)w;
     (void)contacts;
     struct spread_state *s = state;
+    bool wide = detector_is_wide(&s->wide, r);
     fade(s, ctx->now_ms);
     for (uint32_t i = 0; i < r->digest_count; i++) {
         const struct minute_digest *d = &r->digest[i];
         bool submits = d->role == MINUTE_SUBMISSION;
+        if (d->role == MINUTE_SMARTHOST && d->direction == MINUTE_OUT)
+            note_own(s, d, r->minute * 60000);
         if ((!submits && d->role != MINUTE_ACCESS) || d->direction != MINUTE_OUT)
             continue;
-        bool reached = (d->flags & MINUTE_DIGEST_OUTCOME) &&
-                       (d->outcome == MINUTE_OUTCOME_ESTABLISHED ||
-                        d->outcome == MINUTE_OUTCOME_GREETED);
+        bool reached = is_reached(d);
         s->octets += submits ? (float)d->octets_up : 0;
         s->sessions += submits && reached;
         s->down += (float)d->octets_down;
         s->answered += reached;
-        if (d->flags & MINUTE_DIGEST_START)
+        bool nobody = d->outcome != MINUTE_OUTCOME_ESTABLISHED &&
+                      d->outcome != MINUTE_OUTCOME_GREETED;
+        if ((d->flags & MINUTE_DIGEST_START) && !(wide && nobody))
             note(s, providers_hash(d), submits,
                  (uint32_t)((r->minute * 60000 + d->start_ms) / 1000));
     }
@@ -254,6 +292,42 @@ static bool find_many(const struct window *w, const struct spread_state *state,
     return true;
 }
 
+// The same through our own smarthost, where TLS hides recipients and replies: hour after hour what no person writes.
+static bool find_smarthost(const struct window *w, const struct spread_state *state,
+                           const struct detector_ctx *ctx, struct detector_finding *out)
+{
+    const struct spread_conf *c = ctx->conf;
+    struct spread_state s = *state;
+    fade(&s, ctx->now_ms);
+    double hour = (double)c->sessions_hour * ctx->factor;
+    double day = (double)c->smarthost_day * ctx->factor;
+    double by_hour = detector_excess((double)s.own_sessions, hour, SUFFICES, 2, SUFFICES_CAP);
+    double by_day = detector_excess((double)s.own_day, day, SUFFICES, 2, SUFFICES_CAP);
+    int64_t last_ms = s.own_latest_s * 1000LL;
+    if ((by_hour <= 0 && by_day <= 0) || ctx->role != ROLE_HOUSEHOLD ||
+        ctx->now_ms - last_ms > HOUR_S * 1000LL ||
+        s.own_octets < (float)c->small_octets * s.own_sessions)
+        return false;
+    bool daily = by_day > by_hour;
+    *out = detector_finding_of(&detector_submission_spread,
+                               (double)(daily ? s.own_day : s.own_sessions), daily ? day : hour,
+                               "sessions", daily ? DAY_S : HOUR_S, daily ? by_day : by_hour);
+    out->raw = DETECTOR_RAW_SERVICE_SESSIONS;
+    out->supports = out->defines = DETECTOR_CLASS(VERDICT_SPAMBOT_SMARTHOST);
+    out->ceiling = VERDICT_TICKET;
+    out->limitations = VERDICT_TLS;
+    out->evidence.family = VERDICT_FAMILY_VOLUME;
+    out->evidence.conclusive = true;
+    int64_t first_ms = ctx->now_ms - (daily ? DAY_S : HOUR_S) * 1000LL;
+    out->evidence.first_ms = first_ms > w->first_ms ? first_ms : w->first_ms;
+    out->evidence.last_ms = last_ms < ctx->now_ms ? last_ms : ctx->now_ms;
+    snprintf(out->evidence.sentence, sizeof out->evidence.sentence,
+             "Began about %.0f sessions with the smarthost in %s, all through TLS and large enough "
+             "for mail; a person stays below %.0f. Recipients and replies are not visible (TLS).",
+             out->evidence.measured, daily ? "a day" : "an hour", out->evidence.limit);
+    return true;
+}
+
 static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
                        struct detector_finding out[static DETECTOR_FINDINGS_MAX])
 {
@@ -266,15 +340,17 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         all += recent;
         held += recent && (s->provider[k] & SUBMITS);
     }
+    size_t own = find_smarthost(w, s, ctx, out) ? 1 : 0;
+    out += own;
     if (find_extreme(s, ctx, all, held, out) || find_volume(w, s, ctx, held, out) ||
         find_many(w, s, ctx, held, out))
-        return 1;
+        return own + 1;
     double set = (double)window_sum(w, FEATURE_PROVIDERS_OTHER, ctx->now_ms, HOUR_S);
     double measured = set > held ? set : held;
     double limit = (double)c->limit_hour * ctx->factor;
     double weight = detector_excess(measured, limit, AT_LIMIT, PER_DOUBLING, c->cap);
     if (weight <= 0)
-        return 0;
+        return own;
     struct detector_finding f = detector_finding_of(&detector_submission_spread, measured, limit,
                                                     "providers", HOUR_S, weight);
     f.supports = DETECTOR_CLASS(VERDICT_COMPROMISED_ACCOUNT) |
@@ -287,7 +363,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
              "accounts with fewer than %.0f.",
              measured, limit);
     out[0] = f;
-    return 1;
+    return own + 1;
 }
 
 const struct detector_descriptor detector_submission_spread = {

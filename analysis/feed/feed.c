@@ -52,7 +52,9 @@ static int count_offence(const struct ticket *t, const struct verdict *v, void *
 {
     (void)v;
     struct offences *o = ctx;
-    bool real = t->close_reason != TICKET_CLOSED_FALSE && t->close_reason != TICKET_CLOSED_EXEMPT;
+    // What was told as another class is an offence of that one.
+    bool real = t->close_reason != TICKET_CLOSED_FALSE && t->close_reason != TICKET_CLOSED_EXEMPT &&
+                t->close_reason != TICKET_CLOSED_MERGED;
     if (t->class_ == o->class_ && real && t->detected_ms >= o->since_ms)
         o->count++;
     return 0;
@@ -120,8 +122,10 @@ static int close_ticket(struct feed *f, const struct verdict *v, struct ticket_c
 // The verdict has closed. A lock stays until its time is up (due.c): that nobody sends any more is its own work.
 static int end_quiet(struct feed *f, const struct verdict *v, struct ticket_change *c)
 {
+    if (v->other_class != 0)
+        verdict_sentence(v, c->ticket.sentence);
     if (!remedy_outlasts_quiet(&c->ticket))
-        return close_ticket(f, v, c, TICKET_CLOSED_QUIET);
+        return close_ticket(f, v, c, v->other_class ? TICKET_CLOSED_MERGED : TICKET_CLOSED_QUIET);
     c->ticket.last_seen_ms = v->last_ms;
     c->verdict = *v;
     return feed_put(f, c, TICKET_CHANGED, "analysis");

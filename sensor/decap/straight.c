@@ -79,15 +79,13 @@ static inline bool tcp(struct packet *p, const uint8_t *at, uint32_t cap, uint32
     uint32_t header = (at[12] >> 4) * 4u;
     if (header < 20 || header > wire)
         return false;
-    p->port[0] = be16(at);
-    p->port[1] = be16(at + 2);
-    p->seq = be32(at + 4);
-    p->ack = be32(at + 8);
+    packet_set_ports(p, octets_two16(at));
+    packet_set_numbers(p, octets_two32(at + 4));
     p->window = be16(at + 14);
     p->checksum = be16(at + 16);
     p->tcp_flags = at[13];
     uint32_t captured = header < cap ? header : cap;
-    p->tcp_options = span_of(at + 20, captured - 20);
+    p->tcp_options = (uint8_t)(captured - 20);
     p->payload = span_of(at + captured, cap - captured);
     p->payload_wire = wire - header;
     return true;
@@ -102,8 +100,7 @@ static inline bool udp(const struct decap *d, struct packet *p, const uint8_t *a
     uint16_t from = be16(at), to = be16(at + 2);
     if (length < 8 || length > wire || d->by_udp_port[from] || d->by_udp_port[to])
         return false;
-    p->port[0] = from;
-    p->port[1] = to;
+    packet_set_ports(p, octets_two16(at));
     p->checksum = be16(at + 6);
     p->payload = span_of(at + 8, (cap < length ? cap : length) - 8);
     p->payload_wire = length - 8;

@@ -19,7 +19,7 @@ static enum decap_result decode(struct decap_run *r)
     p->window = be16(r->at + 14);
     p->checksum = be16(r->at + 16);
     uint32_t captured = header < r->cap ? header : r->cap;
-    p->tcp_options = span_of(r->at + HEADER, captured - HEADER);
+    p->tcp_options = (uint8_t)(captured - HEADER);
     p->payload = span_of(r->at + captured, r->cap - captured);
     p->payload_wire = r->wire - header;
     return DECAP_PACKET;

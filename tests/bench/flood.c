@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@
 #define FRAMES_MAX 65536
 #define RATE_MIN   20000
 #define SKIPPED    77
+#define GRACE_S    0.001
 
 struct request {
     unsigned long long frames;
@@ -47,9 +49,8 @@ static int fail(int status, const char *what, const char *why)
 }
 
 // Where the addresses end that are changed from round to round: behind up to two tags and PPPoE.
-static void find_ends(struct flood_frame *f)
+static void find_ends(const uint8_t *o, struct flood_frame *f)
 {
-    const uint8_t *o = f->octet;
     uint32_t at = 12, end[2];
     unsigned type = 0;
     for (int layers = 0; layers < 3 && at + 2 <= f->len; layers++, at += 4) {
@@ -79,7 +80,7 @@ static void find_ends(struct flood_frame *f)
     }
 }
 
-static int read_frames(const char *path, uint32_t max, struct flood_frame *frame, uint32_t *count)
+static int read_frames(const char *path, uint32_t max, struct flood_pack *pack)
 {
     char error[PCAP_ERRBUF_SIZE];
     struct pcap_pkthdr *h;
@@ -87,17 +88,19 @@ static int read_frames(const char *path, uint32_t max, struct flood_frame *frame
     pcap_t *p = pcap_open_offline(path, error);
     if (!p)
         return fail(EX_NOINPUT, path, error);
-    uint32_t n = 0;
-    while (n < max && pcap_datalink(p) == DLT_EN10MB && pcap_next_ex(p, &h, &data) == 1) {
+    int rc = 0;
+    while (rc == 0 && pack->count < max && pcap_datalink(p) == DLT_EN10MB &&
+           pcap_next_ex(p, &h, &data) == 1) {
         if (h->caplen < 14 || h->caplen > FLOOD_FRAME_MAX)
             continue;
-        frame[n] = (struct flood_frame){.len = h->caplen};
-        memcpy(frame[n].octet, data, h->caplen);
-        find_ends(&frame[n++]);
+        struct flood_frame f = {.len = h->caplen};
+        find_ends(data, &f);
+        rc = flood_pack_add(pack, &f, data);
     }
     pcap_close(p);
-    *count = n;
-    return n > 0 ? 0 : fail(EX_DATAERR, path, "has no Ethernet frame");
+    if (rc != 0)
+        return fail(EX_OSERR, path, strerror(-rc));
+    return pack->count > 0 ? 0 : fail(EX_DATAERR, path, "has no Ethernet frame");
 }
 
 static double seconds_of(struct timeval t)
@@ -117,6 +120,16 @@ static void on_alarm(int signo)
     (void)signo; // the run ends with EINTR
 }
 
+// SIGALRM, then or at once.
+static void wake_at(double at_s)
+{
+    double in_s = at_s - now_s();
+    long long in_us = in_s > 0 ? (long long)(in_s * 1e6) + 1 : 1;
+    const struct itimerval t = {.it_value = {.tv_sec = (time_t)(in_us / 1000000),
+                                             .tv_usec = (suseconds_t)(in_us % 1000000)}};
+    setitimer(ITIMER_REAL, &t, NULL);
+}
+
 // Processor time of this process.
 static double spent_s(void)
 {
@@ -125,41 +138,48 @@ static double spent_s(void)
     return seconds_of(used.ru_utime) + seconds_of(used.ru_stime);
 }
 
-static int report(const struct flood_program *p, const struct flood_frame *frame, double seconds,
+static int report(const struct flood_program *p, const struct flood_pack *pack, double start_s,
                   double cpu)
 {
     struct flood_state s;
-    uint64_t octets = 0;
     int rc = flood_program_state(p, &s);
     if (rc != 0)
         return fail(EX_OSERR, "state", strerror(-rc));
-    for (uint64_t i = 0; i < p->count; i++)
-        octets += frame[i].len * (s.sent / p->count + (i < s.sent % p->count));
+    // A test run needs some hundredths of a second to end.
+    double seconds = (s.end_ns ? (double)s.end_ns / 1e9 : now_s()) - start_s;
     printf("{\"sent\": %llu, \"octets\": %llu, \"seconds\": %.3f, \"rate\": %.0f, \"cpu\": %.3f}\n",
-           (unsigned long long)s.sent, (unsigned long long)octets, seconds,
+           (unsigned long long)s.sent, (unsigned long long)flood_pack_octets(pack, s.sent), seconds,
            (double)s.sent / seconds, cpu);
     return 0;
 }
 
-static int flood(const struct request *q, struct flood_program *p, const struct flood_frame *frame)
+static int flood(const struct request *q, struct flood_program *p, const struct flood_pack *pack)
 {
     unsigned interface = if_nametoindex(q->interface);
     if (interface == 0)
         return fail(EX_NOINPUT, q->interface, "there is no such interface");
     const struct sigaction action = {.sa_handler = on_alarm};
     sigaction(SIGALRM, &action, NULL);
-    alarm(q->seconds);
-    double start_s = now_s(), spent_before_s = spent_s();
-    int rc = flood_program_begin(p, (uint64_t)(start_s * 1e9),
+    double start_s = now_s(), spent_before_s = spent_s(), end_s = start_s + q->seconds;
+    int rc = flood_program_begin(p, q->frames, (uint64_t)(start_s * 1e9),
                                  q->rate > 0 ? (uint64_t)(1024e9 / q->rate) : 0);
-    for (unsigned long long left = q->frames; rc == 0 && left > 0;) {
-        uint32_t now = left > INT32_MAX ? INT32_MAX : (uint32_t)left;
-        rc = flood_program_run(p, interface, now);
-        left -= now;
+    // At a rate tries are no frames: a signal ends them when the last one is due. What is late then is not held up.
+    double last_s = q->rate > 0 ? start_s + (double)q->frames / q->rate + GRACE_S : end_s;
+    uint64_t left = q->frames;
+    while (rc == 0 && left > 0 && now_s() < end_s) {
+        bool paced = now_s() < last_s && q->rate > 0;
+        wake_at(paced && last_s < end_s ? last_s : end_s);
+        rc = flood_program_run(p, interface,
+                               paced || left > INT32_MAX ? INT32_MAX : (uint32_t)left);
+        rc = rc == -EINTR ? 0 : rc;
+        struct flood_state s = {0};
+        if (rc == 0)
+            rc = flood_program_state(p, &s);
+        left = q->frames - s.sent;
     }
-    if (rc != 0 && rc != -EINTR)
+    if (rc != 0)
         return fail(rc == -EINVAL || rc == -EPERM ? SKIPPED : EX_OSERR, "test run", strerror(-rc));
-    return report(p, frame, now_s() - start_s, spent_s() - spent_before_s);
+    return report(p, pack, start_s, spent_s() - spent_before_s);
 }
 
 static int take_options(int argc, char **argv, struct request *q)
@@ -186,25 +206,22 @@ static int take_options(int argc, char **argv, struct request *q)
 int main(int argc, char **argv)
 {
     struct request q = {.seconds = 60, .frames_max = FRAMES_MAX};
+    struct flood_pack pack = {0};
     struct flood_program p;
-    uint32_t count = 0;
     int rc = take_options(argc, argv, &q);
-    if (rc != 0)
-        return rc;
-    struct flood_frame *frame = calloc(FRAMES_MAX, sizeof *frame);
-    rc = frame ? read_frames(q.capture, q.frames_max, frame, &count)
-               : fail(EX_OSERR, "frames", "out of memory");
+    if (rc == 0)
+        rc = read_frames(q.capture, q.frames_max, &pack);
     if (rc == 0) {
-        int error = flood_program_load(frame, count, q.first_round, &p);
+        int error = flood_program_load(&pack, q.first_round, &p);
         if (error == -EPERM || error == -ENOSYS || error == -EINVAL)
             rc = fail(SKIPPED, "bpf", strerror(-error));
         else if (error != 0)
             rc = fail(EX_OSERR, "bpf", strerror(-error));
     }
     if (rc == 0) {
-        rc = flood(&q, &p, frame);
+        rc = flood(&q, &p, &pack);
         flood_program_close(&p);
     }
-    free(frame);
+    flood_pack_fini(&pack);
     return rc;
 }

@@ -1,21 +1,74 @@
-// bpf(2) without a library: two maps, one program of some sixty instructions, and test runs with live
+// bpf(2) without a library: two maps of one value each, one program of some seventy instructions, and test runs with live
 // frames (BPF_F_TEST_XDP_LIVE_FRAMES, Linux 5.18: Documentation/bpf/bpf_prog_run.rst), whose frames go up the
 // stack of the interface as if its driver had received them.
 #include "flood_program.h"
 
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// A frame is waited for by asking for the time so often at most; longer pauses are made between runs.
-#define WAITS_MAX 2000
-#define BATCH     64
-#define TOGETHER  16 // frames, a power of two
+#define BATCH    64
+#define TOGETHER 16 // frames, a power of two
 
-// Octets of the frame that a test run is given; the program makes it as long as the next one is.
-#define GIVEN 64
+// Octets of the frame that a test run is given; the program makes it as short as the next one is. (What is made
+// longer is wiped first.)
+#define GIVEN FLOOD_FRAME_MAX
+
+// Behind the last frame, so that the longest one would fit wherever one begins.
+#define SLACK (sizeof(struct flood_frame) + FLOOD_FRAME_MAX)
+
+// ---- Frames.
+
+int flood_pack_add(struct flood_pack *p, const struct flood_frame *f, const uint8_t *octets)
+{
+    const size_t need = (sizeof *f + f->len + 7) & ~(size_t)7;
+    if (p->room - p->size < need + SLACK) {
+        size_t room = p->room * 2 + (1u << 20);
+        uint8_t *more = realloc(p->octet, room);
+        if (!more)
+            return -ENOMEM;
+        memset(more + p->room, 0, room - p->room);
+        p->octet = more;
+        p->room = room;
+    }
+    struct flood_frame head = *f;
+    head.next = 0;
+    if (p->count > 0) {
+        const uint32_t next = (uint32_t)p->size;
+        memcpy(p->octet + p->last + offsetof(struct flood_frame, next), &next, sizeof next);
+    }
+    memcpy(p->octet + p->size, &head, sizeof head);
+    memcpy(p->octet + p->size + sizeof head, octets, f->len);
+    p->last = p->size;
+    p->size += need;
+    p->count++;
+    return 0;
+}
+
+uint64_t flood_pack_octets(const struct flood_pack *p, uint64_t sent)
+{
+    uint64_t all = 0, part = 0;
+    size_t at = 0;
+    for (uint32_t i = 0; i < p->count; i++) {
+        struct flood_frame f;
+        memcpy(&f, p->octet + at, sizeof f);
+        at = f.next;
+        all += f.len;
+        part += i < sent % p->count ? f.len : 0;
+    }
+    return all * (sent / p->count) + part;
+}
+
+void flood_pack_fini(struct flood_pack *p)
+{
+    free(p->octet);
+    *p = (struct flood_pack){0};
+}
+
+// ---- Calls.
 
 // `a` is zero but for what is asked: an initialiser does not promise that of a union.
 static int ask(int command, union bpf_attr *a)
@@ -24,19 +77,20 @@ static int ask(int command, union bpf_attr *a)
     return rc < 0 ? -errno : (int)rc;
 }
 
-static int make_map(uint32_t value_size, uint32_t entries)
+static int make_map(uint32_t value_size)
 {
     union bpf_attr a;
     memset(&a, 0, sizeof a);
     a.map_type = BPF_MAP_TYPE_ARRAY;
     a.key_size = sizeof(uint32_t);
     a.value_size = value_size;
-    a.max_entries = entries;
+    a.max_entries = 1;
     return ask(BPF_MAP_CREATE, &a);
 }
 
-static int put(int map, uint32_t key, const void *value)
+static int put(int map, const void *value)
 {
+    const uint32_t key = 0;
     union bpf_attr a;
     memset(&a, 0, sizeof a);
     a.map_fd = (uint32_t)map;
@@ -117,23 +171,22 @@ static void leave(struct code *c, int32_t verdict)
     add(c, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
 }
 
-// R0 = the place of the key at R10 - 4 in the map; ends the program where there is none.
-static void look_up(struct code *c, int map)
+// `dst` = where the map's one value lies.
+static void place(struct code *c, unsigned dst, int map)
 {
-    add(c, BPF_LD | BPF_DW | BPF_IMM, R1, BPF_PSEUDO_MAP_FD, 0, map);
+    add(c, BPF_LD | BPF_DW | BPF_IMM, dst, BPF_PSEUDO_MAP_VALUE, 0, map);
     add(c, 0, 0, 0, 0, 0);
-    copy(c, R2, R10);
-    alu(c, BPF_ADD, R2, -4);
-    call(c, BPF_FUNC_map_lookup_elem);
-    size_t there = jump(c, BPF_JNE, R0, 0);
-    leave(c, XDP_ABORTED);
-    land(c, there);
 }
 
-// R7: the state, R8: the frame's number. Until it is due, or a bounded while. A few come together, as a card's
-// interrupt would give them: asking for the time costs the processor that receives.
-static void wait_until_due(struct code *c)
+// R7: the state, R8: the number of frames sent. None goes on before it is due, nor behind the last: the try is
+// given up, not waited out, so that between two batches the kernel may give the processor to who listens. A
+// few come together, as a card's interrupt would give them: asking for the time costs the processor that receives.
+static void leave_unless_due(struct code *c)
 {
+    load(c, BPF_DW, R1, R7, offsetof(struct flood_state, wanted));
+    size_t wanted = add(c, BPF_JMP | BPF_JGT | BPF_X, R1, R8, 0, 0);
+    leave(c, XDP_DROP);
+    land(c, wanted);
     load(c, BPF_DW, R6, R7, offsetof(struct flood_state, step));
     size_t unpaced = jump(c, BPF_JEQ, R6, 0);
     copy(c, R1, R8);
@@ -143,53 +196,71 @@ static void wait_until_due(struct code *c)
     alu(c, BPF_RSH, R6, 10);
     load(c, BPF_DW, R1, R7, offsetof(struct flood_state, start_ns));
     alu_by(c, BPF_ADD, R6, R1);
-    set(c, R9, WAITS_MAX);
-    size_t again = c->n;
     call(c, BPF_FUNC_ktime_get_ns);
     size_t due = add(c, BPF_JMP | BPF_JGE | BPF_X, R0, R6, 0, 0);
-    alu(c, BPF_SUB, R9, 1);
-    size_t back = jump(c, BPF_JNE, R9, 0);
-    c->at[back].off = (int16_t)((int)again - (int)back - 1);
+    leave(c, XDP_DROP);
     land(c, due);
     land(c, unpaced);
     land(c, with_the_last);
 }
 
-// The two octets of one end, XOR the round in R9; R6: the context, R8: the frame.
+static void count(struct code *c)
+{
+    alu(c, BPF_ADD, R8, 1);
+    store(c, BPF_DW, R7, offsetof(struct flood_state, sent), R8);
+    load(c, BPF_DW, R1, R7, offsetof(struct flood_state, wanted));
+    size_t more = add(c, BPF_JMP | BPF_JNE | BPF_X, R1, R8, 0, 0);
+    call(c, BPF_FUNC_ktime_get_ns);
+    store(c, BPF_DW, R7, offsetof(struct flood_state, end_ns), R0);
+    land(c, more);
+}
+
+// The two octets of one end, XOR the round in R9. R6: the frame's first octet, R7: what lies behind its last, R8:
+// the frame as it was.
 static void change_end(struct code *c, size_t end)
 {
     load(c, BPF_W, R2, R8, (int)(offsetof(struct flood_frame, end_at) + end * sizeof(uint32_t)));
-    size_t none = jump(c, BPF_JEQ, R2, 0);
+    size_t none = jump(c, BPF_JEQ, R2, 0), far = jump(c, BPF_JGT, R2, FLOOD_FRAME_MAX - 2);
     load(c, BPF_H, R1, R8, (int)(offsetof(struct flood_frame, end_was) + end * sizeof(uint16_t)));
     alu_by(c, BPF_XOR, R1, R9);
-    store(c, BPF_H, R10, -8, R1);
-    copy(c, R1, R6);
-    copy(c, R3, R10);
-    alu(c, BPF_ADD, R3, -8);
-    set(c, R4, 2);
-    call(c, BPF_FUNC_xdp_store_bytes);
+    alu_by(c, BPF_ADD, R2, R6);
+    copy(c, R3, R2);
+    alu(c, BPF_ADD, R3, 2);
+    size_t behind = add(c, BPF_JMP | BPF_JGT | BPF_X, R3, R7, 0, 0);
+    store(c, BPF_H, R2, 0, R1);
+    land(c, behind);
+    land(c, far);
     land(c, none);
 }
 
-static void write_program(struct code *c, const struct flood_program *p)
+// R7: the state; R8 = the next frame, R9 = the round as the network has it; then the one behind is next.
+static void take_next(struct code *c, const struct flood_program *p, size_t size)
+{
+    load(c, BPF_DW, R1, R7, offsetof(struct flood_state, at));
+    size_t inside = jump(c, BPF_JLT, R1, (int32_t)size);
+    leave(c, XDP_ABORTED);
+    land(c, inside);
+    place(c, R8, p->frames);
+    alu_by(c, BPF_ADD, R8, R1);
+    load(c, BPF_DW, R9, R7, offsetof(struct flood_state, round));
+    load(c, BPF_W, R1, R8, offsetof(struct flood_frame, next));
+    store(c, BPF_DW, R7, offsetof(struct flood_state, at), R1);
+    size_t goes_on = jump(c, BPF_JNE, R1, 0);
+    copy(c, R2, R9);
+    alu(c, BPF_ADD, R2, 1);
+    store(c, BPF_DW, R7, offsetof(struct flood_state, round), R2);
+    land(c, goes_on);
+    add(c, BPF_ALU | BPF_END | BPF_TO_BE, R9, 0, 0, 16);
+}
+
+static void write_program(struct code *c, const struct flood_program *p, size_t size)
 {
     store(c, BPF_DW, R10, -16, R1); // the context
-    add(c, BPF_ST | BPF_W | BPF_MEM, R10, 0, -4, 0);
-    look_up(c, p->state);
-    copy(c, R7, R0);
+    place(c, R7, p->state);
     load(c, BPF_DW, R8, R7, offsetof(struct flood_state, sent));
-    wait_until_due(c);
-    copy(c, R9, R8);
-    alu(c, BPF_DIV, R9, (int32_t)p->count);
-    alu(c, BPF_ADD, R9, p->first_round); // its low octet stands last
-    add(c, BPF_ALU | BPF_END | BPF_TO_BE, R9, 0, 0, 16);
-    copy(c, R1, R8);
-    alu(c, BPF_MOD, R1, (int32_t)p->count);
-    store(c, BPF_W, R10, -4, R1);
-    look_up(c, p->frames);
-    alu(c, BPF_ADD, R8, 1);
-    store(c, BPF_DW, R7, offsetof(struct flood_state, sent), R8);
-    copy(c, R8, R0);
+    leave_unless_due(c);
+    count(c);
+    take_next(c, p, size);
     load(c, BPF_DW, R6, R10, -16);
     load(c, BPF_W, R2, R8, offsetof(struct flood_frame, len));
     alu(c, BPF_SUB, R2, GIVEN);
@@ -200,8 +271,10 @@ static void write_program(struct code *c, const struct flood_program *p)
     copy(c, R1, R6);
     set(c, R2, 0);
     copy(c, R3, R8);
-    alu(c, BPF_ADD, R3, offsetof(struct flood_frame, octet));
+    alu(c, BPF_ADD, R3, sizeof(struct flood_frame));
     call(c, BPF_FUNC_xdp_store_bytes);
+    load(c, BPF_W, R7, R6, offsetof(struct xdp_md, data_end));
+    load(c, BPF_W, R6, R6, offsetof(struct xdp_md, data));
     change_end(c, 0);
     change_end(c, 1);
     leave(c, XDP_PASS);
@@ -222,19 +295,19 @@ static int load_program(const struct code *c)
     return ask(BPF_PROG_LOAD, &a);
 }
 
-int flood_program_load(const struct flood_frame *frame, uint32_t count, uint16_t first_round,
+int flood_program_load(const struct flood_pack *pack, uint16_t first_round,
                        struct flood_program *out)
 {
     struct code c = {0};
     *out = (struct flood_program){
-        .program = -1, .frames = -1, .state = -1, .count = count, .first_round = first_round};
-    out->frames = make_map(sizeof *frame, count);
-    out->state = make_map(sizeof(struct flood_state), 1);
+        .program = -1, .frames = -1, .state = -1, .first_round = first_round};
+    out->frames = make_map((uint32_t)(pack->size + SLACK));
+    out->state = make_map(sizeof(struct flood_state));
     int rc = out->frames < 0 ? out->frames : out->state < 0 ? out->state : 0;
-    for (uint32_t i = 0; rc == 0 && i < count; i++)
-        rc = put(out->frames, i, &frame[i]);
+    if (rc == 0)
+        rc = put(out->frames, pack->octet);
     if (rc == 0) {
-        write_program(&c, out);
+        write_program(&c, out, pack->size);
         out->program = load_program(&c);
         rc = out->program < 0 ? out->program : 0;
     }
@@ -254,10 +327,11 @@ void flood_program_close(struct flood_program *p)
 
 // ---- Running it.
 
-int flood_program_begin(struct flood_program *p, uint64_t start_ns, uint64_t step)
+int flood_program_begin(struct flood_program *p, uint64_t wanted, uint64_t start_ns, uint64_t step)
 {
-    struct flood_state s = {.start_ns = start_ns, .step = step};
-    return put(p->state, 0, &s);
+    struct flood_state s = {
+        .wanted = wanted, .start_ns = start_ns, .step = step, .round = p->first_round};
+    return put(p->state, &s);
 }
 
 int flood_program_state(const struct flood_program *p, struct flood_state *out)
@@ -271,7 +345,7 @@ int flood_program_state(const struct flood_program *p, struct flood_state *out)
     return ask(BPF_MAP_LOOKUP_ELEM, &a);
 }
 
-int flood_program_run(const struct flood_program *p, unsigned interface, uint32_t frames)
+int flood_program_run(const struct flood_program *p, unsigned interface, uint32_t tries)
 {
     uint8_t any[GIVEN] = {0};
     struct xdp_md context = {.data_end = sizeof any, .ingress_ifindex = interface};
@@ -282,7 +356,7 @@ int flood_program_run(const struct flood_program *p, unsigned interface, uint32_
     a.test.data_size_in = sizeof any;
     a.test.ctx_in = (uintptr_t)&context;
     a.test.ctx_size_in = sizeof context;
-    a.test.repeat = frames;
+    a.test.repeat = tries;
     a.test.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
     a.test.batch_size = BATCH;
     return ask(BPF_PROG_TEST_RUN, &a);

@@ -91,10 +91,24 @@ static int64_t unknown_until(const struct address_book *b, uint32_t line, int64_
     return changed_ms + (int64_t)(rate_draw(b->rates, RATE_lease_lost_minutes, &r) * 60000);
 }
 
+int64_t events_sign_ms(const struct rates *rates, uint32_t line, int64_t t_ms)
+{
+    struct rng r = {seed_of("signs", line, 0)};
+    int64_t every_ms = (int64_t)(rate_draw(rates, RATE_lease_lost_minutes, &r) * 60000);
+    return t_ms - (t_ms + rng_below(&r, (uint32_t)every_ms)) % every_ms;
+}
+
+static int64_t later(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms > b_ms ? a_ms : b_ms;
+}
+
 struct events_whose address_book_whose(const struct address_book *b, uint32_t line, int64_t t_ms,
                                        int64_t own_ms)
 {
     struct events_whose w = {.address = line, .line = line, .confidence = IDENTITY_CERTAIN};
+    if (b->signs)
+        w.seen_ms = events_sign_ms(b->signs, line, t_ms);
     if (b->changed_ms == 0 && own_ms == 0)
         return w;
     int64_t changed_ms = b->changed_ms ? change_of(b, line) : 0;
@@ -103,6 +117,8 @@ struct events_whose address_book_whose(const struct address_book *b, uint32_t li
     if (own_ms == 0 && t_ms >= changed_ms && t_ms < unknown_until(b, line, changed_ms)) {
         // Who had the address before is taken to have it still: nobody doubts what nobody was told.
         w.line = (line + b->lines + b->shift - b->shift_before) % b->lines;
+        if (b->signs)
+            w.seen_ms = events_sign_ms(b->signs, w.line, changed_ms);
         return w;
     }
     int64_t since_ms = changed_ms ? t_ms - changed_ms : INT64_MAX;
@@ -111,6 +127,9 @@ struct events_whose address_book_whose(const struct address_book *b, uint32_t li
         w.address = b->lines + line;
         since_ms = phase_ms < own_ms / 2 ? phase_ms : phase_ms - own_ms;
     }
+    // A lease's first sign is its start.
+    if (b->signs && since_ms >= 0 && since_ms != INT64_MAX)
+        w.seen_ms = later(w.seen_ms, t_ms - since_ms);
     if (since_ms > -NEAR_CHANGE_MS && since_ms < NEAR_CHANGE_MS) {
         w.provisional = true;
         w.confidence = IDENTITY_AMBIGUOUS;

@@ -32,6 +32,7 @@ struct events_whose { // who has a line's traffic at a time, as the collector wo
     bool provisional; // the address's, since it has just changed hands or is about to
     uint8_t confidence;
     uint32_t doubts;
+    int64_t seen_ms; // when accounting last gave a sign of that lease
 };
 
 // The addresses of a site over its days.
@@ -41,8 +42,12 @@ struct address_book {
     int64_t changed_ms;           // since when for the first line
     bool at_once;                 // for all of them
     const struct rates *rates;    // of lost starts; NULL: none is lost
+    const struct rates *signs;    // of accounting's interim records; NULL: not told
     int64_t rebooted_ms;
 };
+
+// When accounting gave the last sign of a line at or before `t_ms`: each so many minutes as the line's access router does.
+int64_t events_sign_ms(const struct rates *rates, uint32_t line, int64_t t_ms);
 
 void events_draw(const struct rates *rates, uint64_t seed, int64_t day_ms, struct events *out);
 bool events_out(const struct events *e, int64_t t_ms);   // transit is down

@@ -104,8 +104,20 @@ static void many_homes(const struct people *p, const struct line *l, int64_t day
     }
 }
 
+bool odd_told(const struct people *p, const struct line *l, int64_t day_ms, int64_t *from_ms,
+              int64_t *to_ms)
+{
+    struct rng r = {seed_of("told", l->seed, (uint64_t)day_ms)};
+    if (rng_below(&r, 5) != 0)
+        return false;
+    *from_ms = human_time(&r, day_ms);
+    *to_ms = *from_ms + (int64_t)(rate_draw(p->rates, RATE_lease_lost_minutes, &r) * 60000);
+    return true;
+}
+
 void odd_day(const struct people *p, const struct line *l, int64_t day_ms, struct rng *r)
 {
+    int64_t from_ms, to_ms;
     switch (l->kind) {
     case KIND_phones: polls(p, l, day_ms, r); break;
     case KIND_client25:
@@ -126,11 +138,8 @@ void odd_day(const struct people *p, const struct line *l, int64_t day_ms, struc
     case KIND_cgnat: many_homes(p, l, day_ms, r); break;
     case KIND_school: together_school(p, l, day_ms, r); break;
     case KIND_told_of_bot:
-        if (rng_below(r, 5) == 0) {
-            int64_t from_ms = human_time(r, day_ms);
-            double minutes = rate_draw(p->rates, RATE_lease_lost_minutes, r);
-            guilty_minutes(p, l, from_ms, from_ms + (int64_t)(minutes * 60000), r);
-        }
+        if (odd_told(p, l, day_ms, &from_ms, &to_ms))
+            guilty_minutes(p, l, from_ms, to_ms, r);
         break;
     default: break;
     }

@@ -120,6 +120,9 @@ void innocent_day(const struct people *p, const struct line *l, int64_t day_ms, 
 void household_day(const struct people *p, const struct line *l, int64_t day_ms, struct rng *r);
 // Those that stand in odd.c.
 void odd_day(const struct people *p, const struct line *l, int64_t day_ms, struct rng *r);
+// When a line of its kind is told of a neighbour's bot on the day that begins at `day_ms`. False: not at all.
+bool odd_told(const struct people *p, const struct line *l, int64_t day_ms, int64_t *from_ms,
+              int64_t *to_ms);
 struct flow *client_session(const struct people *p, const struct line *l, struct rng *r,
                             int64_t t_ms, uint8_t role, uint32_t provider);
 struct mail_spec clean_list(const struct people *p, struct rng *r);

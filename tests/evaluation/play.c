@@ -96,13 +96,29 @@ static void name_of_line(uint32_t line, char *out)
     *out = '\0';
 }
 
+// While the line is told of a neighbour's bot, at the address that it had before, nobody gives a sign of that lease.
+static void tell_of_bot(const struct site_run *run, const struct line *l, int64_t t_ms,
+                        struct rows_whose *out)
+{
+    int64_t begin_ms = run->counting.begin_ms - run->o->warm * DAY_MS, from_ms, to_ms;
+    for (int64_t day = (t_ms - begin_ms) / DAY_MS, k = 0; k < 2; k++) {
+        if (!odd_told(&run->people, l, begin_ms + (day - k) * DAY_MS, &from_ms, &to_ms) ||
+            t_ms < from_ms || t_ms >= to_ms)
+            continue;
+        out->address = run->lines * (uint32_t)(2 + day - k) + l->index; // no two times the same
+        out->seen_ms = events_sign_ms(run->people.rates, l->index, from_ms);
+    }
+}
+
 static void whose(uint32_t line, int64_t t_ms, void *ctx, struct rows_whose *out)
 {
     const struct site_run *run = ctx;
     const struct line *l = &run->score[line].line;
     struct events_whose w = address_book_whose(&run->book, line, t_ms, dials_in_ms(run, l));
     *out = (struct rows_whose){
-        .address = w.address, .confidence = w.confidence, .doubts = w.doubts};
+        .address = w.address, .confidence = w.confidence, .doubts = w.doubts, .seen_ms = w.seen_ms};
+    if (l->kind == KIND_told_of_bot)
+        tell_of_bot(run, l, t_ms, out);
     out->party.kind = l->kind == KIND_account ? PARTY_MAILBOX : PARTY_LINE;
     name_of_line(w.line, out->party.id);
     if (l->kind == KIND_cgnat) { // nobody knows whose port it was
@@ -383,6 +399,7 @@ int play_site(const struct options *o, const struct rates *rates, const struct r
     if (set == PLAY_PRINTS)
         add_families(&run, seed);
     run.book.lines = run.lines;
+    run.book.signs = rates;
     run.book.rates = sets[set].attacks ? NULL : rates;
     struct engine_options eo = {
         .settings = config.settings, .site = &config.site, .conf_hash = config.hash};

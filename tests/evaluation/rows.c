@@ -141,6 +141,8 @@ static void begin_row(struct rows *r, const struct event *e, const struct piece 
         row->key = subscriber_key_mailbox(&(struct realm){0}, 1, hash_of(o->address + e->line));
     row->confidence = whose.confidence;
     row->doubts = whose.doubts;
+    if (whose.seen_ms != 0 && row->cut_ms > whose.seen_ms)
+        row->lease_unseen = (uint16_t)((row->cut_ms - whose.seen_ms + MINUTE_MS - 1) / MINUTE_MS);
     row->flags = (piece->closing ? MINUTE_CLOSING : MINUTE_EARLY) |
                  (o->sight && o->sight->export ? MINUTE_FROM_EXPORT : MINUTE_FROM_PACKETS);
     row->observed_s = 60;

@@ -27,6 +27,7 @@ struct rows_whose {
     uint32_t address; // counted from the site's first
     uint8_t confidence;
     uint32_t doubts;
+    int64_t seen_ms; // last sign of the lease; 0: not told
 };
 
 struct rows_options {

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # What becomes of each class and of the innocents under a worse tap, in the tiers in which sites see, without each detector,
 # and with each rate of the generator halved and doubled: short runs on the tuning seeds, then sensitivity.md and its
-# CSV files. Runs that are there already are not played again.
+# CSV files. Runs that are there already are not played again. All of it is eight to nine minutes of a core.
 #
-# usage: sensitivity.sh EVALUATOR BOTS RUN OUTPUT
+# usage: sensitivity.sh EVALUATOR BOTS RUN OUTPUT [JOBS]
 set -euo pipefail
-evaluator=${1:?usage: sensitivity.sh EVALUATOR BOTS RUN OUTPUT} bots=${2:?} run=${3:?} output=${4:?}
+evaluator=${1:?usage: sensitivity.sh EVALUATOR BOTS RUN OUTPUT [JOBS]} bots=${2:?} run=${3:?} output=${4:?} jobs=${5:-1}
 here=$(dirname "${BASH_SOURCE[0]}")
 # A detector is a file.
 mapfile -t detectors < <(cd "$here/../../analysis/detectors" && printf '%s\n' *.c | sed 's/\.c$//; s/_/-/g')
@@ -18,14 +18,24 @@ odd=$odd,direct_device,hobby_server,resolver,reconnects,dead_smarthost,school
 given=()
 if [ -n "$(find "$bots" -maxdepth 1 -name '*.csv' 2>/dev/null | head -1)" ]; then given=(--bots "$bots"); fi
 
-# play NAME OPTION...
+# settle N: until at most N plays go on; the end when one has failed.
+settle() {
+    while [ "$(jobs -rp | wc -l)" -gt "$1" ]; do wait -n; done
+}
+
+# play NAME OPTION...: in the background, at most JOBS at once, each name once.
+declare -A begun
 play() {
     local name=$1
     shift
-    [ -s "$run/$name/facts.csv" ] && return
+    if [ -s "$run/$name/facts.csv" ] || [ -n "${begun[$name]:-}" ]; then return; fi
+    begun[$name]=yes
+    settle $((jobs - 1))
     mkdir -p "$run/$name"
-    "$evaluator" --seeds tuning --rates "$here/rates.tsv" --out "$run/$name" "$@" >"$run/$name/facts.new"
-    mv "$run/$name/facts.new" "$run/$name/facts.csv"
+    {
+        "$evaluator" --seeds tuning --rates "$here/rates.tsv" --out "$run/$name" "$@" >"$run/$name/facts.new"
+        mv "$run/$name/facts.new" "$run/$name/facts.csv"
+    } &
 }
 # Five of each class and of each odd kind, two days.
 few=(--each 5 --sites 0 --days 2 --warm 1 --attack-days 2)
@@ -110,6 +120,13 @@ for key in provider_chance provider_minutes patch_chance patch_share patch_minut
     rate $key household,$server --each 3 --sites 1 --days 4 --warm 1
 done
 for key in outage_chance outage_minutes; do rate $key household,$server --each 3 --sites 1 --days 4 --warm 1; done
+settle 0
+for name in "${!begun[@]}"; do
+    [ -s "$run/$name/facts.csv" ] || {
+        echo "sensitivity.sh: $name was not played to its end" >&2
+        exit 70
+    }
+done
 # Every rate but the size of a site has been played.
 missing=$(awk -F'\t' 'FNR == NR {split($0, k, ","); seen[k[1]] = 1; next}
     !/^#/ && $1 != "lines" && !seen[$1] {print $1}' "$run/rates.new" "$here/rates.tsv")

@@ -7,12 +7,12 @@
 #include "people.h"
 #include "schedule.h"
 
-enum { PORT_DEFAULT = 443, FRAME_HEAD = 12 };
+enum { PORT_DEFAULT = 443, FRAME_HEAD = 12, RELAYS_MAX = 8 };
 
 struct backconnect {
     struct family_common common;
     double bursts_per_hour, destinations, mail;
-    int64_t port, heartbeat_ms, reconnect_ms;
+    int64_t port, heartbeat_ms, reconnect_ms, relays;
 };
 
 static const struct conf_key keys[] = {
@@ -27,13 +27,20 @@ static const struct conf_key keys[] = {
                 "between heartbeats of the long flow"),
     FAMILY_TIME(backconnect, "reconnect", reconnect_ms, 60000, 86400000, "2h",
                 "life of a long flow"),
+    FAMILY_INT(backconnect, "relays", relays, 1, RELAYS_MAX, "1",
+               "in networks of their own, each with a long flow; orders come over any"),
     FAMILY_END};
 
+// The first relay stands in a hosting network, the others anywhere.
 static void open_tunnel(struct party *p, struct tcp_flow *f, struct channel *c, uint16_t port,
-                        int64_t t_ns)
+                        int64_t relay, int64_t t_ns)
 {
     struct peer gateway;
-    world_hosting(p->run->seed, (uint32_t)rng_hash(p->run->seed, p->name, 11) % 4, &gateway);
+    uint32_t own = (uint32_t)rng_hash(p->run->seed, p->name, 11);
+    if (relay == 0)
+        world_hosting(p->run->seed, own % 4, &gateway);
+    else
+        world_foreign(p->run->seed, own % 1000 + (uint32_t)relay, &gateway);
     tcp_begin(f, p, TCP_CLIENT, &gateway, port, &tcp_linux, false, t_ns);
     tcp_connect(f);
     *c = (struct channel){.flow = f};
@@ -109,27 +116,44 @@ static void burst(struct party *p, const struct backconnect *b, struct channel *
     channel_noise(tunnel, TCP_CLIENT, back);
 }
 
+// A flow to one of the relays.
+struct relay {
+    struct tcp_flow flow;
+    struct channel channel;
+    int64_t opened_ns;
+};
+
+static void dial(struct party *p, const struct backconnect *b, struct relay *r, int64_t number,
+                 int64_t t_ns)
+{
+    open_tunnel(p, &r->flow, &r->channel, (uint16_t)b->port, number, t_ns);
+    r->opened_ns = t_ns;
+}
+
 static void play(struct party *p, const void *habits)
 {
     const struct backconnect *b = habits;
-    struct tcp_flow f;
-    struct channel tunnel;
+    struct relay relay[RELAYS_MAX];
     snprintf(p->note, sizeof p->note, "dials out to port %lld", (long long)b->port);
     p->rate_per_min = b->bursts_per_hour * b->destinations / 60;
-    open_tunnel(p, &f, &tunnel, (uint16_t)b->port, p->from_ns);
-    int64_t opened = p->from_ns;
+    for (int64_t i = 0; i < b->relays; i++)
+        dial(p, b, &relay[i], i, p->from_ns + i * NS_PER_S);
     struct schedule s = schedule_of(p, b->bursts_per_hour * 24, DAY_HOME);
     while (schedule_next(&s)) {
-        keep_alive(p, &tunnel, b->heartbeat_ms * NS_PER_MS, s.t_ns);
-        if (s.t_ns - opened > b->reconnect_ms * NS_PER_MS) {
-            tcp_wait_until(&f, s.t_ns);
-            channel_close(&tunnel, TCP_SERVER);
-            opened = f.now_ns + 3 * NS_PER_S;
-            open_tunnel(p, &f, &tunnel, (uint16_t)b->port, opened);
+        for (int64_t i = 0; i < b->relays; i++) {
+            struct relay *r = &relay[i];
+            keep_alive(p, &r->channel, b->heartbeat_ms * NS_PER_MS, s.t_ns);
+            if (s.t_ns - r->opened_ns <= b->reconnect_ms * NS_PER_MS)
+                continue;
+            tcp_wait_until(&r->flow, s.t_ns);
+            channel_close(&r->channel, TCP_SERVER);
+            dial(p, b, r, i, r->flow.now_ns + 3 * NS_PER_S);
         }
-        burst(p, b, &tunnel, s.t_ns);
+        size_t over = b->relays > 1 ? rng_below(&p->rng, (uint32_t)b->relays) : 0;
+        burst(p, b, &relay[over].channel, s.t_ns);
     }
-    keep_alive(p, &tunnel, b->heartbeat_ms * NS_PER_MS, p->until_ns);
+    for (int64_t i = 0; i < b->relays; i++)
+        keep_alive(p, &relay[i].channel, b->heartbeat_ms * NS_PER_MS, p->until_ns);
 }
 
 const struct family family_backconnect_proxy = {
@@ -216,7 +240,7 @@ static void play_vpn(struct party *p, const void *habits)
             continue;
         struct tcp_flow f;
         struct channel c;
-        open_tunnel(p, &f, &c, PORT_DEFAULT, s.t_ns);
+        open_tunnel(p, &f, &c, PORT_DEFAULT, 0, s.t_ns);
         int64_t end = s.t_ns + (int64_t)rng_lognormal(r, (double)b->lasts_ms, 1.6) * NS_PER_MS;
         for (int64_t t = s.t_ns; t < end; t += (int64_t)(rng_exp(r, 60 / b->exchanges) * 1e9)) {
             tcp_wait_until(&f, t);

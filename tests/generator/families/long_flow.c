@@ -1,7 +1,7 @@
 // Innocents with a long flow, and with destinations opened beside it: what a proxy that dials out is made of, a
 // part each. A resolver over TLS answers before each page; a page fetched on an old flow calls others; films,
 // calls and quotes come all the time; push services and chats make a program fetch something; files are seeded
-// to many peers; a camera uploads. Sizes and rates are ranges, as a tap shows such programs.
+// to many peers; a camera uploads; pages send much about their reader and call others on the answer. Sizes and rates are ranges, as a tap shows such programs.
 #include <stdio.h>
 
 #include "families/registry.h"
@@ -21,13 +21,14 @@ enum kind {
     KIND_DESKTOP,
     KIND_CAMERA,
     KIND_TOR,
+    KIND_PAGES,
     KINDS,
     KIND_HOUSE = KINDS, // several of them in one house
 };
 
 static const char *const kind_names[] = {"resolver", "browser", "film",  "push",   "chat",
                                          "hub",      "torrent", "game",  "trader", "desktop",
-                                         "camera",   "tor",     "house", NULL};
+                                         "camera",   "tor",     "pages", "house",  NULL};
 
 // One long flow. An event: `ask` octets up, `answer` octets down, then `opens` destinations within so many
 // milliseconds, then `report` octets up. Beside events, something each `every_ms`.
@@ -35,23 +36,25 @@ struct habit {
     double events_per_hour, opens;
     uint32_t ask, answer, report, within_ms;
     uint32_t every_ms, every_up, every_down;
-    uint32_t pool; // of destinations
-    double own;    // destinations an hour opened at any time
+    uint32_t pool;   // of destinations
+    double own;      // destinations an hour opened at any time
+    uint32_t life_s; // then it is dialled anew; 0: never
 };
 
 static const struct habit habits_of[KINDS] = {
-    [KIND_RESOLVER] = {60, 2, 140, 468, 0, 60, 0, 0, 0, 100000, 0},
-    [KIND_BROWSER] = {40, 6, 600, 20000, 0, 250, 0, 0, 0, 100000, 10},
-    [KIND_FILM] = {0, 0, 0, 0, 0, 0, 280, 0, 500, 100000, 90},
-    [KIND_PUSH] = {20, 1, 0, 120, 60, 200, 240000, 30, 30, 3, 20},
-    [KIND_CHAT] = {60, 1, 0, 300, 200, 150, 30000, 30, 30, 2, 20},
-    [KIND_HUB] = {60, 2, 0, 150, 3000, 100, 30000, 30, 30, 4, 5},
-    [KIND_TORRENT] = {20, 1, 0, 400, 0, 250, 2500, 3000, 68, 100000, 240},
-    [KIND_GAME] = {6, 8, 50, 200, 100, 200, 15000, 40, 60, 8000, 20},
-    [KIND_TRADER] = {0, 0, 0, 0, 0, 0, 250, 0, 90, 100000, 40},
-    [KIND_DESKTOP] = {0, 0, 0, 0, 0, 0, 260, 400, 70, 100000, 60},
-    [KIND_CAMERA] = {0, 0, 0, 0, 0, 0, 5000, 5000, 90, 100000, 60},
-    [KIND_TOR] = {30, 0, 514, 3000, 0, 0, 60000, 514, 514, 100000, 30},
+    [KIND_RESOLVER] = {60, 2, 140, 468, 0, 60, 0, 0, 0, 100000, 0, 0},
+    [KIND_BROWSER] = {40, 6, 600, 20000, 0, 250, 0, 0, 0, 100000, 10, 0},
+    [KIND_FILM] = {0, 0, 0, 0, 0, 0, 280, 0, 500, 100000, 90, 0},
+    [KIND_PUSH] = {20, 1, 0, 120, 60, 200, 240000, 30, 30, 3, 20, 0},
+    [KIND_CHAT] = {60, 1, 0, 300, 200, 150, 30000, 30, 30, 2, 20, 0},
+    [KIND_HUB] = {60, 2, 0, 150, 3000, 100, 30000, 30, 30, 4, 5, 0},
+    [KIND_TORRENT] = {20, 1, 0, 400, 0, 250, 2500, 3000, 68, 100000, 240, 0},
+    [KIND_GAME] = {6, 8, 50, 200, 100, 200, 15000, 40, 60, 8000, 20, 0},
+    [KIND_TRADER] = {0, 0, 0, 0, 0, 0, 250, 0, 90, 100000, 40, 0},
+    [KIND_DESKTOP] = {0, 0, 0, 0, 0, 0, 260, 400, 70, 100000, 60, 0},
+    [KIND_CAMERA] = {0, 0, 0, 0, 0, 0, 5000, 5000, 90, 100000, 60, 0},
+    [KIND_TOR] = {30, 0, 514, 3000, 0, 0, 60000, 514, 514, 100000, 30, 0},
+    [KIND_PAGES] = {60, 4, 5000, 300, 0, 200, 30000, 300, 40, 100000, 30, 300},
 };
 
 struct long_flow {
@@ -107,6 +110,15 @@ static void open_others(struct party *p, const struct habit *h, int64_t order)
         visit(p, h, order + rng_between(r, 2 * NS_PER_MS, h->within_ms * NS_PER_MS));
 }
 
+static void begin(struct party *p, struct tcp_flow *f, struct channel *c, const struct peer *server,
+                  int64_t t_ns)
+{
+    tcp_begin(f, p, TCP_CLIENT, server, 443, &tcp_linux, false, t_ns);
+    tcp_connect(f);
+    *c = (struct channel){.flow = f};
+    tls_handshake(c, &tls_client_firefox, server->host, server->host, NULL, true);
+}
+
 static void play_one(struct party *p, enum kind kind)
 {
     const struct habit *h = &habits_of[kind];
@@ -115,16 +127,20 @@ static void play_one(struct party *p, enum kind kind)
     world_site(p->run->seed,
                200000 + kind * 1000 + (uint32_t)rng_hash(p->run->seed, p->name, 13) % 1000,
                &server);
-    tcp_begin(&f, p, TCP_CLIENT, &server, 443, &tcp_linux, false, p->from_ns + kind * NS_PER_S);
-    tcp_connect(&f);
-    struct channel c = {.flow = &f};
-    tls_handshake(&c, &tls_client_firefox, server.host, server.host, NULL, true);
+    int64_t began = p->from_ns + kind * NS_PER_S;
+    struct channel c;
+    begin(p, &f, &c, &server, began);
     struct schedule s = schedule_of(p, h->events_per_hour * 24, DAY_FLAT);
     while (h->events_per_hour > 0 && schedule_next(&s)) {
         if (s.t_ns <= f.now_ns)
             continue;
         go_on(p, h, &c, s.t_ns);
         tcp_wait_until(&f, s.t_ns);
+        if (h->life_s > 0 && s.t_ns - began >= h->life_s * (int64_t)NS_PER_S) {
+            channel_close(&c, TCP_CLIENT);
+            began = f.now_ns + NS_PER_S;
+            begin(p, &f, &c, &server, began);
+        }
         if (h->ask > 0)
             channel_noise(&c, TCP_CLIENT, h->ask);
         channel_noise(&c, TCP_SERVER, h->answer);

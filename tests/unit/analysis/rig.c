@@ -96,10 +96,16 @@ static void row_start(struct player *p, int64_t minute, size_t flow_count)
     char text[32];
     memset(r, 0, sizeof *r);
     memset(p->digest_of, 0, flow_count * sizeof p->digest_of[0]);
-    snprintf(text, sizeof text, "10.0.%u.%u", p->who->host / 256, p->who->host % 256);
+    unsigned address = p->who->address ? p->who->address : p->who->host;
+    snprintf(text, sizeof text, "10.0.%u.%u", address / 256, address % 256);
     assert_int_equal(prefix_parse(text, &prefix), 0);
     r->minute = minute;
+    assert_int_equal(realm_parse(p->who->realm ? p->who->realm : "", &realm), 0);
     r->key = subscriber_key_of(&realm, &prefix);
+    if (p->who->port_last > 0) {
+        r->key.port_first = p->who->port_first;
+        r->key.port_last = p->who->port_last;
+    }
     r->party = party_provisional(&r->key);
     if (p->who->line) {
         r->party = (struct party){.kind = PARTY_LINE};
@@ -182,11 +188,24 @@ static void put_long(struct player *p, int64_t cut_ms)
     }
 }
 
+// Minutes since the latest sign of the lease, rounded up.
+static uint16_t unseen(const struct rig_who *who, int64_t cut_ms)
+{
+    if (who->signs_min == 0)
+        return 0;
+    int64_t t_ms = cut_ms - RIG_EPOCH_MS, every_ms = (int64_t)who->signs_min * MINUTE_MS;
+    int64_t seen_ms = t_ms - t_ms % every_ms;
+    if (who->last_sign_ms != 0 && seen_ms > who->last_sign_ms)
+        seen_ms = who->last_sign_ms;
+    return (uint16_t)((t_ms - seen_ms + MINUTE_MS - 1) / MINUTE_MS);
+}
+
 static void row_put(struct player *p, int64_t cut_ms, uint32_t flags)
 {
     put_long(p, cut_ms);
     p->row->cut_ms = cut_ms;
     p->row->flags = flags | p->who->row_flags;
+    p->row->lease_unseen = unseen(p->who, cut_ms);
     if (p->rig->journal) {
         assert_int_equal(journal_put_row(p->rig->journal, p->row), 0);
         assert_int_equal(journal_commit(p->rig->journal, cut_ms), 0);
@@ -310,7 +329,7 @@ static size_t steps_of(const struct rig_flow *flows, size_t count, struct step *
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         int64_t start = RIG_EPOCH_MS + flows[i].start_ms;
-        out[n++] = (struct step){start, i, BEGINS};
+        out[n++] = (struct step){start + (flows[i].late ? decided_after(&flows[i]) : 0), i, BEGINS};
         out[n++] = (struct step){start + decided_after(&flows[i]), i, DECIDED};
         if (flows[i].lasts_ms)
             out[n++] = (struct step){start + flows[i].lasts_ms, i, ENDS};

@@ -27,7 +27,8 @@ struct rig_flow {
     uint32_t mail, null_sender, rcpt_ok, rcpt_5xx, messages_ok, auth, auth_failed;
     uint32_t banner_5xx, blocklist_exploit, blocklist_policy, vrfy;
     bool tls, tls_short, unasked, early, pipelining, helo_odd, no_data, no_quit;
-    bool raw; // a SYN of no TCP: sent once
+    bool raw;  // a SYN of no TCP: sent once
+    bool late; // told of no sooner than it is decided, as a sensor does
     uint8_t app, socks_inner;
     uint16_t socks_port;
     int32_t lasts_ms;                // duration; 0: ends with the outcome
@@ -60,13 +61,19 @@ void rig_fini(struct rig *r);
 // Plays the flows of subscriber 10.0.0.`host` (provisional) or line `host` when `line`.
 struct rig_who {
     unsigned host;
-    bool line; // a line account whose lease is known
+    unsigned address; // 10.0.0.`address`; 0: as `host`
+    bool line;        // a line account whose lease is known
     const char *network_class;
+    const char *realm;              // NULL: the sensor's own
+    uint16_t port_first, port_last; // both 0: the whole address
     uint32_t loss_ppm;
     uint8_t confidence;
     uint32_t doubts;
     uint32_t row_flags;
-    uint64_t scan_syns; // a minute
+    uint32_t
+        signs_min; // accounting gives a sign of the lease each so many minutes; 0: no such source
+    int64_t last_sign_ms; // and none after this; 0: on and on
+    uint64_t scan_syns;   // a minute
 };
 
 void rig_play(struct rig *r, const struct rig_who *who, const struct rig_flow *flows, size_t count);

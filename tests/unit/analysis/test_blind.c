@@ -177,6 +177,33 @@ static void lists_of_mail_servers(void **state)
     }
 }
 
+// A worm that knocks at many ports, one of them mail's: no list of mail servers. Whose failures elsewhere are three
+// times as many and no more is heard.
+static void knocks_at_many_ports(void **state)
+{
+    (void)state;
+    for (uint32_t elsewhere = 3; elsewhere <= 4; elsewhere++) {
+        const size_t n = 60, each = 1 + elsewhere;
+        struct rig r;
+        struct rig_flow *f = accounts(n * each, MINUTE_ACCESS, 100, 900);
+        for (size_t i = 0; i < n * each; i++) {
+            f[i].start_ms = (int64_t)(i * 1000);
+            if (i % each == 0)
+                continue;
+            f[i].role = MINUTE_OTHER;
+            f[i].port = 445;
+        }
+        rig_init(&r, "site:\n  source_validated: true\n");
+        rig_play(&r, &play_somebody, f, n * each);
+        if (elsewhere > 3)
+            rig_assert_innocent(&r);
+        else
+            assert_non_null(rig_verdict(&r, VERDICT_AUTH_GUESSING, VERDICT_OPENED, 0));
+        rig_fini(&r);
+        free(f);
+    }
+}
+
 static void no_household_contacts_so_many(void **state)
 {
     (void)state;
@@ -221,6 +248,7 @@ int main(void)
         cmocka_unit_test(size_of_unread_sessions),
         cmocka_unit_test(server_learnt_unread),
         cmocka_unit_test(lists_of_mail_servers),
+        cmocka_unit_test(knocks_at_many_ports),
         cmocka_unit_test(no_household_contacts_so_many),
         cmocka_unit_test(few_peers_at_no_queues_pace),
     };

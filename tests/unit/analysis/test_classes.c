@@ -109,7 +109,7 @@ static void open_relay(void **state)
 static void socks_relay(void **state)
 {
     (void)state;
-    enum { RELAY, REFUSES, OWN_USE, OPAQUE, FORWARDER, KINDS };
+    enum { RELAY, CONNECT, REFUSES, OWN_USE, OPAQUE, FORWARDER, KINDS };
     for (int kind = RELAY; kind < KINDS; kind++) {
         struct rig_flow f[60] = {0};
         struct verdict v;
@@ -125,7 +125,7 @@ static void socks_relay(void **state)
                                     .octets_up = 2000,
                                     .octets_down = 8000};
             if (kind != OPAQUE && kind != FORWARDER) {
-                in->app = RECORD_APP_SOCKS5;
+                in->app = kind == CONNECT ? RECORD_APP_HTTP : RECORD_APP_SOCKS5;
                 in->socks_port = kind == OWN_USE ? 993 : 25;
                 in->digest_flags = kind == REFUSES ? 0 : MINUTE_DIGEST_SOCKS_GRANTED;
             }
@@ -142,8 +142,8 @@ static void socks_relay(void **state)
         }
         bool found = plays_as(kind == OPAQUE ? "analysis:\n  fan_out: {limit_10min: 3}\n" : NULL,
                               &play_somebody, f, 60, VERDICT_SOCKS_RELAY, &v);
-        assert_int_equal(found, kind == RELAY || kind == OPAQUE);
-        if (kind == RELAY)
+        assert_int_equal(found, kind == RELAY || kind == CONNECT || kind == OPAQUE);
+        if (kind == RELAY || kind == CONNECT)
             assert_true(rig_evidence(&v, "socks-relay")->conclusive);
     }
 }
@@ -408,36 +408,6 @@ static void one_cause_one_ticket(void **state)
     rig_fini(&r);
 }
 
-static void policy_limits(void **state)
-{
-    (void)state;
-    // Forty at once and a thousand a day is a real contract.
-    static const char yaml[] =
-        "analysis:\n  policy_limits: {messages_10min: 40, recipients_day: 1000}\n"
-        "  profiles:\n    - {network_class: business, limit_factor: 2}\n";
-    for (uint32_t n = 40; n <= 41; n++) {
-        struct verdict v;
-        struct rig_flow f[41] = {0};
-        for (uint32_t k = 0; k < n; k++)
-            f[k] = (struct rig_flow){.start_ms = k * 10000,
-                                     .provider = 1,
-                                     .port = 587,
-                                     .role = MINUTE_SUBMISSION,
-                                     .outcome = MINUTE_OUTCOME_GREETED,
-                                     .rcpt_ok = 1,
-                                     .messages_ok = 1};
-        bool found = plays_as(yaml, &play_somebody, f, n, VERDICT_POLICY_LIMIT, &v);
-        assert_int_equal(found, n > 40);
-        if (found) {
-            assert_true(rig_evidence(&v, "policy-limits")->limit == 40);
-            assert_int_equal(v.ceiling, VERDICT_RESTRICT);
-        }
-        struct rig_who business = {.host = 9, .line = true, .network_class = "business"};
-        assert_false(plays_as(yaml, &business, f, n, VERDICT_POLICY_LIMIT, &v));
-        assert_false(plays_as(NULL, &play_somebody, f, n, VERDICT_POLICY_LIMIT, &v));
-    }
-}
-
 static void backconnect(void **state)
 {
     (void)state;
@@ -487,7 +457,6 @@ int main(void)
         cmocka_unit_test(stolen_accounts),
         cmocka_unit_test(bot_at_the_smarthost),
         cmocka_unit_test(submission_spread),
-        cmocka_unit_test(policy_limits),
         cmocka_unit_test(senders_of_one_account),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

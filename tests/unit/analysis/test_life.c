@@ -51,6 +51,101 @@ static void one_open_verdict(void **state)
     rig_fini(&r);
 }
 
+static const struct verdict *latest(const struct rig *r)
+{
+    return r->verdicts > 0 ? &r->verdict[r->verdicts - 1] : NULL;
+}
+
+// Two minutes of a bot, and an ordinary session of the same line each ten minutes from then on.
+static struct rig_flow *bot_and_mail(int64_t mail_from_ms, size_t mails)
+{
+    struct rig_flow *f = bot(40, 5 * MINUTE);
+    f = realloc(f, (40 + mails) * sizeof *f);
+    assert_non_null(f);
+    for (size_t k = 0; k < mails; k++)
+        f[40 + k] = (struct rig_flow){.start_ms = mail_from_ms + (int64_t)k * 10 * MINUTE,
+                                      .provider = 900,
+                                      .port = 587,
+                                      .role = MINUTE_SUBMISSION,
+                                      .outcome = MINUTE_OUTCOME_ESTABLISHED};
+    return f;
+}
+
+// Accounting gives a sign of the lease each half an hour: what was seen behind one is a ticket until the next.
+static void a_sign_of_the_lease_confirms(void **state)
+{
+    (void)state;
+    static const struct {
+        struct rig_who who;
+        int64_t mail_from_ms;
+        size_t updates; // that raise it, by the end of an hour
+        int64_t raised_ms;
+    } cases[] = {
+        {{.host = 9, .line = true}, 12 * MINUTE, 0, 0}, // a source that loses nothing: at once
+        {{.host = 9, .line = true, .signs_min = 30}, 12 * MINUTE, 1, 32 * MINUTE},
+        {{.host = 9, .line = true, .signs_min = 30, .last_sign_ms = 1}, 12 * MINUTE, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rig r;
+        rig_init(&r, VALIDATED);
+        struct rig_flow *f = bot_and_mail(cases[i].mail_from_ms, 5);
+        rig_play(&r, &cases[i].who, f, 45);
+        const struct verdict *opened = rig_verdict(&r, VERDICT_SPAMBOT_DIRECT, VERDICT_OPENED, 0);
+        assert_non_null(opened);
+        bool held = cases[i].who.signs_min != 0;
+        assert_int_equal(opened->ceiling, held ? VERDICT_TICKET : VERDICT_QUARANTINE);
+        assert_int_equal((opened->doubts & IDENTITY_UNCONFIRMED) != 0, held);
+        assert_int_equal((opened->limitations & VERDICT_IDENTITY_HELD) != 0, held);
+        bool raised = cases[i].updates > 0;
+        assert_int_equal(latest(&r)->ceiling,
+                         held && !raised ? VERDICT_TICKET : VERDICT_QUARANTINE);
+        assert_int_equal((latest(&r)->doubts & IDENTITY_UNCONFIRMED) != 0, held && !raised);
+        for (size_t k = 0; raised && k < r.verdicts; k++) {
+            if (r.verdict[k].ceiling != VERDICT_QUARANTINE)
+                continue;
+            int64_t t_ms = r.verdict[k].made_ms - RIG_EPOCH_MS;
+            assert_in_range(t_ms, 30 * MINUTE, cases[i].raised_ms + MINUTE);
+            break;
+        }
+        free(f);
+        rig_fini(&r);
+    }
+}
+
+// Told of a neighbour's bot while his lease was not known: signs of the line's own lease, at another address or begun
+// anew at the same, confirm nothing. What the line then does itself is confirmed.
+static void another_lease_confirms_nothing(void **state)
+{
+    (void)state;
+    static const struct rig_who told = {
+        .host = 9, .line = true, .signs_min = 30, .last_sign_ms = 1};
+    static const struct rig_who own = {.host = 9, .address = 77, .line = true, .signs_min = 30};
+    static const struct rig_who again = {
+        .host = 9, .line = true, .signs_min = 30, .row_flags = MINUTE_LEASE_START};
+    for (int anew = 0; anew < 2; anew++) {
+        struct rig r;
+        rig_init(&r, VALIDATED);
+        struct rig_flow *f = bot_and_mail(62 * MINUTE, 20), *bot_later = bot(40, 30 * HOUR);
+        rig_play(&r, &told, f, 40);
+        assert_int_equal(latest(&r)->ceiling, VERDICT_TICKET);
+        rig_play(&r, anew ? &again : &own, f + 40, 20);
+        for (size_t k = 0; k < r.verdicts; k++)
+            assert_int_equal(r.verdict[k].ceiling, VERDICT_TICKET);
+        // A day later nothing of it is left in any window, and the line is a bot itself.
+        rig_mark(&r, 30 * HOUR - MINUTE);
+        for (size_t k = 0; k < 40; k++)
+            bot_later[k].provider += 100;
+        rig_play(&r, &own, bot_later, 40);
+        struct rig_flow *mail = bot_and_mail(30 * HOUR + 12 * MINUTE, 5);
+        rig_play(&r, &own, mail + 40, 5);
+        assert_int_equal(latest(&r)->ceiling, VERDICT_QUARANTINE);
+        free(f);
+        free(bot_later);
+        free(mail);
+        rig_fini(&r);
+    }
+}
+
 static void quiet_before_it_is_closed(void **state)
 {
     (void)state;
@@ -172,6 +267,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_open_verdict),
+        cmocka_unit_test(a_sign_of_the_lease_confirms),
+        cmocka_unit_test(another_lease_confirms_nothing),
         cmocka_unit_test(quiet_before_it_is_closed),
         cmocka_unit_test(what_bounds_it),
         cmocka_unit_test(what_may_not_be_read),

@@ -7,10 +7,12 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "detector.h"
+#include "names.h"
 #include "providers.h"
 #include "site.h"
 #include "sprt.h"
@@ -339,6 +341,47 @@ static void site_sight_is_of_late(void **state)
     free(s);
 }
 
+// Two names are two numbers for good, however many come between, and more than there are numbers for do no harm.
+static void shared_names(void **state)
+{
+    (void)state;
+    struct names n = {0};
+    char text[LEASE_NAME_MAX];
+    assert_int_equal(names_number(&n, ""), 0);
+    assert_string_equal(names_text(&n, 0), "");
+    assert_string_equal(names_text(&n, 1), "");
+    for (unsigned i = 1; i <= NAMES_N_MAX; i++) {
+        snprintf(text, sizeof text, "pop-%u", i);
+        assert_int_equal(names_number(&n, text), i);
+    }
+    assert_int_equal(names_number(&n, "one too many"), 0);
+    for (unsigned i = 1; i <= NAMES_N_MAX; i += 97) {
+        snprintf(text, sizeof text, "pop-%u", i);
+        assert_string_equal(names_text(&n, (uint16_t)i), text);
+        assert_int_equal(names_number(&n, text), i);
+    }
+    names_fini(&n);
+}
+
+// What a detector keeps of lines and what one keeps of mailboxes may share a place; nothing else may.
+static void states_do_not_overlap(void **state)
+{
+    (void)state;
+    size_t size = detector_state_size();
+    for (size_t i = 0; detectors[i]; i++) {
+        size_t from = detector_state_offset(i), to = from + detectors[i]->state_size;
+        assert_true(to <= size && from % 8 == 0);
+        for (size_t k = 0; k < i; k++) {
+            size_t begin = detector_state_offset(k), end = begin + detectors[k]->state_size;
+            bool apart = detectors[i]->whose != DETECTOR_OF_ALL &&
+                         detectors[k]->whose != DETECTOR_OF_ALL &&
+                         detectors[i]->whose != detectors[k]->whose;
+            if (!apart && from < end && begin < to)
+                fail_msg("%s and %s share octets", detectors[i]->name, detectors[k]->name);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +389,8 @@ int main(void)
         cmocka_unit_test(counts_over_windows),
         cmocka_unit_test(first_events),
         cmocka_unit_test(memory_of_providers),
+        cmocka_unit_test(shared_names),
+        cmocka_unit_test(states_do_not_overlap),
         cmocka_unit_test(roles),
         cmocka_unit_test(site_sight_and_watch),
         cmocka_unit_test(site_sight_is_of_late),

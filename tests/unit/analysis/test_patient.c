@@ -60,6 +60,15 @@ static void round_the_clock(void **state)
         // Five a minute to twelve providers for two hours and more; for half an hour.
         {NULL, 640, 0, MINUTE / 5, 12, MINUTE_OUTCOME_ESTABLISHED, true},
         {NULL, 290, 0, MINUTE / 2, 12, MINUTE_OUTCOME_ESTABLISHED, false},
+        // Sixty an hour to two large providers: 600 in ten hours; a relay elsewhere is one.
+        {NULL, 599, 0, MINUTE, 2, MINUTE_OUTCOME_ESTABLISHED, false},
+        {NULL, 600, 0, MINUTE, 2, MINUTE_OUTCOME_ESTABLISHED, true},
+        {NULL, 1200, 0, MINUTE, 1, MINUTE_OUTCOME_ESTABLISHED, false},
+        {NULL, 600, 0, MINUTE, 2, MINUTE_OUTCOME_CLOSED_EARLY, false},
+        // Three hundred an hour in the third hour, and be it to one; two hundred.
+        {NULL, 750, 0, MINUTE / 5, 1, MINUTE_OUTCOME_ESTABLISHED, true},
+        {NULL, 590, 0, MINUTE / 5, 2, MINUTE_OUTCOME_ESTABLISHED, false},
+        {NULL, 590, 0, 3 * MINUTE / 10, 2, MINUTE_OUTCOME_ESTABLISHED, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct verdict v;
@@ -247,6 +256,60 @@ static void sessions_of_a_program(void **state)
     }
 }
 
+// The same through the smarthost, where TLS leaves sessions and their octets.
+static void smarthost_through_tls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *yaml;
+        size_t n;
+        int64_t step_ms;
+        uint64_t octets;
+        uint32_t flags, messages_ok;
+        bool found;
+    } cases[] = {
+        // 300 an hour: 240 are held when n / 300 = -ln(1 - 240 / 300), after 1.6 hours.
+        {NULL, 470, 12000, 6000, MINUTE_DIGEST_TLS, 0, false},
+        {NULL, 500, 12000, 6000, MINUTE_DIGEST_TLS, 0, true},
+        // 100 an hour are never 240, but 600 in a day when -24 ln(1 - 600 / 2400) = 6.9 hours have passed.
+        {NULL, 680, 36000, 6000, MINUTE_DIGEST_TLS, 0, false},
+        {NULL, 710, 36000, 6000, MINUTE_DIGEST_TLS, 0, true},
+        // 20 an hour are 480 a day for ever: an office of a household, or two.
+        {NULL, 480, 180000, 6000, MINUTE_DIGEST_TLS, 0, false},
+        // A mail merge, once.
+        {NULL, 210, 5000, 6000, MINUTE_DIGEST_TLS, 0, false},
+        // Too small to carry mail: a client that cannot log in.
+        {NULL, 500, 12000, 1500, MINUTE_DIGEST_TLS, 0, false},
+        // Who is written to may pass on what it gets.
+        {"site:\n  mail_servers: [10.0.0.9]\n", 710, 36000, 6000, MINUTE_DIGEST_TLS, 0, false},
+        // What is read is counted by message, by others.
+        {NULL, 200, 36000, 6000, 0, 0, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct verdict v;
+        struct rig_flow *f = sessions(cases[i].n, 0, cases[i].step_ms, 1,
+                                      MINUTE_OUTCOME_ESTABLISHED);
+        for (size_t k = 0; k < cases[i].n; k++) {
+            f[k].port = 587;
+            f[k].role = MINUTE_SMARTHOST;
+            f[k].octets_up = cases[i].octets;
+            f[k].digest_flags = cases[i].flags;
+            f[k].messages_ok = cases[i].messages_ok;
+        }
+        bool found = plays_as(cases[i].yaml, &play_somebody, f, cases[i].n,
+                              VERDICT_SPAMBOT_SMARTHOST, &v);
+        if (found != cases[i].found)
+            fail_msg("case %zu: %s", i, found ? "found" : "not found");
+        if (found) {
+            assert_int_equal(v.ceiling, VERDICT_TICKET);
+            assert_true(v.limitations & VERDICT_TLS);
+            assert_non_null(strstr(rig_evidence(&v, "submission-spread")->sentence,
+                                   "Recipients and replies are not visible (TLS)."));
+        }
+        free(f);
+    }
+}
+
 static void weight_of_a_print(void **state)
 {
     (void)state;
@@ -371,6 +434,7 @@ int main(void)
         cmocka_unit_test(slow_behind_a_block),
         cmocka_unit_test(messages_under_many_names),
         cmocka_unit_test(sessions_of_a_program),
+        cmocka_unit_test(smarthost_through_tls),
         cmocka_unit_test(weight_of_a_print),
         cmocka_unit_test(print_of_confirmed_bots),
         cmocka_unit_test(prints_survive_a_restart),

@@ -66,13 +66,26 @@ static void contradictions(void **state)
         {"  exemptions: [{class: all, subject: 'client:192.0.2.0/24', owner: a, reason: x, "
          "expires: "
          "2027-01-01T00:00:00Z}]",
-         "analysis.exemptions[0]: subject"},
+         "analysis.exemptions[0].subject: subject is neither"},
         {"  exemptions: [{class: all, subject: '*/vlan:1/192.0.2.0/24', owner: a, reason: x, "
          "expires: 2027-01-01T00:00:00Z}]",
-         "analysis.exemptions[0]: subject"},
+         "analysis.exemptions[0].subject: subject is neither"},
         {"  exemptions: [{class: all, subject: 'line:1', owner: ' ', reason: x, expires: "
          "2027-01-01T00:00:00Z}]",
-         ":2:16: analysis.exemptions[0]: owner and reason"},
+         ":2:55: analysis.exemptions[0].owner: owner may not be blank"},
+        {"  exemptions: [{class: all, subject: 'foo:1/192.0.2.0/24', owner: a, reason: x, expires: "
+         "2027-01-01T00:00:00Z}]",
+         ":2:38: analysis.exemptions[0].subject: subject's realm foo:1 names a layer that there is "
+         "not; use vlan, "},
+        {"  exemptions: [{class: all, subject: 'vlan:5000/192.0.2.7', owner: a, reason: x, "
+         "expires: 2027-01-01T00:00:00Z}]",
+         "realm vlan:5000 has a VLAN that is none; write vlan:0 to vlan:4095"},
+        {"  exemptions: [{class: all, subject: 'provisional:vlan:5000/192.0.2.7', owner: a, "
+         "reason: x, expires: 2027-01-01T00:00:00Z}]",
+         "realm vlan:5000 has a VLAN that is none"},
+        {"  exemptions: [{class: all, subject: 'qinq:101.7/pppoe:4711/192.0.2.7', owner: a, "
+         "reason: x, expires: 2027-01-01T00:00:00Z}]",
+         NULL},
         // One does not hide the others.
         {"  provisional_ceiling: quarantine\n  detectors_off: [fan-in]\n"
          "  fan_out: {limit_10min: 13}\n  policy_limits: {messages_10min: 41, messages_hour: 40}",

@@ -46,6 +46,11 @@ static const struct {
      "is the file of a lease source too"},
     {"  lease_sources:\n    - {kind: kea}\n",
      "collector.lease_sources: entry 1 (kea): path is missing; name the file\n"},
+    {"  lease_sources:\n    - {kind: kea, path: /k.csv, realm: foo:1}\n",
+     ":4:40: collector.lease_sources: entry 1 (kea): realm names a layer that there is not; use "},
+    {"  lease_sources:\n    - {kind: kea, path: /k.csv, realm: vlan:5000}\n",
+     ":4:40: collector.lease_sources: entry 1 (kea): realm has a VLAN that is none; write vlan:0 "
+     "to"},
 };
 
 static void tables(void **state)

@@ -109,6 +109,17 @@ static const char *who(struct server *s, const char *addr, const char *time, uin
     return party_format(&id.party, text);
 }
 
+// When the lease that holds the address then was last told of; 0: somebody who loses nothing says so.
+static int64_t seen_s(struct server *s, const char *addr, const char *time)
+{
+    struct realm realm = {0};
+    struct ip_prefix p;
+    assert_int_equal(prefix_parse(addr, &p), 0);
+    struct lease_answer a = leases_find(s->store.leases, &realm, &p.addr, 0, at(time));
+    int64_t seen_ms = leases_seen_ms(s->store.leases, &a);
+    return seen_ms == INT64_MAX ? 0 : seen_ms / 1000;
+}
+
 // ---- A session's life
 
 static void a_session(void **state)
@@ -126,7 +137,12 @@ static void a_session(void **state)
     assert_int_equal(c, IDENTITY_CERTAIN);
     who(s, "10.0.0.1", "2026-01-01T11:31:00Z", &c);
     assert_int_equal(c, IDENTITY_STALE);
+    assert_int_equal(seen_s(s, "10.0.0.1", "2026-01-01T11:29:00Z"),
+                     at("2026-01-01T10:30:00Z") / 1000);
+    assert_int_equal(seen_s(s, "10.0.0.9", "2026-01-01T11:29:00Z"), 0); // nobody's
     step(s, "2026-01-01T12:00:00Z", RADIUS_STOP, "a1", "anna", "10.0.0.1", NULL);
+    assert_int_equal(seen_s(s, "10.0.0.1", "2026-01-01T11:29:00Z"),
+                     at("2026-01-01T12:00:00Z") / 1000);
     assert_string_equal(who(s, "10.0.0.1", "2026-01-01T11:31:00Z", &c), "line:anna");
     assert_int_equal(c, IDENTITY_CERTAIN);
     assert_string_equal(who(s, "10.0.0.1", "2026-01-01T12:00:01Z", &c), "provisional:10.0.0.1");
@@ -146,6 +162,9 @@ static void a_lost_stop(void **state)
     assert_int_equal(c, IDENTITY_CERTAIN);
     assert_string_equal(who(s, "10.0.0.1", "2026-01-01T13:00:00Z", &c), "line:anna");
     assert_int_equal(c, IDENTITY_STALE);
+    // Nobody saw it end: what was told of it ends with its start.
+    assert_int_equal(seen_s(s, "10.0.0.1", "2026-01-01T13:00:00Z"),
+                     at("2026-01-01T10:00:00Z") / 1000);
     // Near the change nobody is named.
     assert_string_equal(who(s, "10.0.0.1", "2026-01-01T14:01:00Z", &c), "provisional:10.0.0.1");
     assert_int_equal(c, IDENTITY_AMBIGUOUS);

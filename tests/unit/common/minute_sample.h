@@ -79,6 +79,7 @@ static inline struct minute_row sample_row(unsigned n, int64_t minute)
     minute_row_add_sensor(&r, "edge-2");
     r.observed_s = 39;
     r.loss_ppm = 1500;
+    r.lease_unseen = UINT16_MAX;
     uint64_t v = 1;
     for (unsigned role = 0; role < MINUTE_ROLES; role++)
         for (unsigned d = 0; d < MINUTE_DIRECTIONS; d++)

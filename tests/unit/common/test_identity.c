@@ -52,6 +52,56 @@ static void test_realms(void **state)
     }
 }
 
+// What a sensor can have named is taken, what it cannot is told with the way to write it.
+static void test_realms_that_people_write(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *wrong; // NULL: right
+    } cases[] = {
+        {"", NULL},
+        {"vlan:0", NULL},
+        {"vlan:4095", NULL},
+        {"vlan:4096", "vlan:0 to vlan:4095"},
+        {"vlan:", "vlan:0 to vlan:4095"},
+        {"vlan:01", "vlan:0 to vlan:4095"},
+        {"vlan:1x", "vlan:0 to vlan:4095"},
+        {"vlan:1.2", "vlan:0 to vlan:4095"},
+        {"vlan:99999999999999999999999", "vlan:0 to vlan:4095"},
+        {"qinq:101.7", NULL},
+        {"qinq:101", "as qinq:101.7"},
+        {"qinq:101.", "as qinq:101.7"},
+        {"qinq:101.4096", "as qinq:101.7"},
+        {"pppoe:65535", NULL},
+        {"pppoe:65536", "pppoe:65535"},
+        {"mpls:1048575", NULL},
+        {"mpls:1048576", "mpls:1048575"},
+        {"vni:16777215", NULL},
+        {"vni:16777216", "vni:16777215"},
+        {"l2tp:4294967295.4294967295", NULL},
+        {"l2tp:12", "as l2tp:12.4"},
+        {"gtp:4294967296", "gtp:4294967295"},
+        {"b4:2001:db8::1", NULL},
+        {"b4:nowhere", "b4:2001:db8::1"},
+        {"name:pop-1", NULL},
+        {"name:", "name:pop-1"},
+        {"qinq:101.7/pppoe:4711", NULL},
+        {"qinq:101.7/pppoe:99999", "pppoe:65535"},
+        {"foo:1", "a layer that there is not"},
+        {"vlan", "a layer that there is not"},
+        {"pop-1", "a layer that there is not"},
+        {"VLAN:1", "is no realm"},
+        {"vlan:1/", "is no realm"},
+        {"#00112233445566778899aabbccddeeff", NULL},
+        {"#0011", "32 hex digits"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *wrong = realm_check(cases[i].text);
+        if (cases[i].wrong ? !wrong || !strstr(wrong, cases[i].wrong) : wrong != NULL)
+            fail_msg("%s: %s", cases[i].text, wrong ? wrong : "taken");
+    }
+}
+
 static void test_keys_in_their_one_form(void **state)
 {
     (void)state;
@@ -348,6 +398,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_realms),
+        cmocka_unit_test(test_realms_that_people_write),
         cmocka_unit_test(test_keys_in_their_one_form),
         cmocka_unit_test(test_what_is_no_key),
         cmocka_unit_test(test_any_key_round_trips),

@@ -1,0 +1,259 @@
+// `why`: who is meant by an address that several have, in realms and port blocks, and that each sum adds up as it is
+// written.
+#include "play.h"
+
+#include <stdio.h>
+
+#include "explain.h"
+
+#define NOW (RIG_EPOCH_MS + 10 * MINUTE)
+
+// A bot of 40 providers, of which some answer and some name a blocklist; `from` numbers its providers.
+static void play_bot(struct rig *r, const struct rig_who *who)
+{
+    struct rig_flow f[40] = {{0}};
+    for (uint32_t i = 0; i < 40; i++)
+        f[i] = (struct rig_flow){.start_ms = i * 4000,
+                                 .provider = i + 1,
+                                 .outcome = i % 3 ? MINUTE_OUTCOME_GREETED
+                                                  : MINUTE_OUTCOME_UNANSWERED,
+                                 .tls = i % 3 == 1,
+                                 .blocklist_exploit = i % 3 == 2};
+    rig_play(r, who, f, 40);
+}
+
+static const char *text(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s ? s : "";
+}
+
+struct asked {
+    const char *who;
+    const char *subscriber; // explained; NULL: nobody is
+    size_t also;
+    const char *says; // part of the sentence
+};
+
+static void ask_all(const struct rig *r, const struct asked *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct asked *c = &cases[i];
+        json_t *j = explain(r->engine, c->who, NOW);
+        if (!j)
+            fail_msg("%s: not understood", c->who);
+        if (strcmp(text(j, "subscriber"), c->subscriber ? c->subscriber : "") != 0 ||
+            json_is_true(json_object_get(j, "known")) != (c->subscriber != NULL) ||
+            json_array_size(json_object_get(j, "also_at")) != c->also ||
+            !strstr(text(j, "sentence"), c->says))
+            fail_msg("%s: %s, %zu besides: %s", c->who, text(j, "subscriber"),
+                     json_array_size(json_object_get(j, "also_at")), text(j, "sentence"));
+        json_decref(j);
+    }
+}
+
+static void an_address_in_realms(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r, NULL);
+    play_bot(&r, &(struct rig_who){.host = 7, .realm = "vlan:101", .line = true});
+    const struct asked alone[] = {
+        {"10.0.0.7", "vlan:101/10.0.0.7", 0, "acts like a spam bot"},
+        {"vlan:101/10.0.0.7", "vlan:101/10.0.0.7", 0, "acts like a spam bot"},
+        {"vlan:102/10.0.0.7", NULL, 1,
+         "vlan:102/10.0.0.7 is not known; the address is known as vlan:101/10.0.0.7 (line:7); "
+         "name that."},
+        {"10.0.0.8", NULL, 0, "10.0.0.8 has no verdict at 2026-11-22T06:10:00Z"},
+    };
+    ask_all(&r, alone, sizeof alone / sizeof alone[0]);
+    play_bot(&r, &(struct rig_who){.host = 7, .realm = "qinq:5.7/pppoe:1"});
+    const struct asked two[] = {
+        {"10.0.0.7", NULL, 2,
+         "10.0.0.7 is the address of 2 subscribers: qinq:5.7/pppoe:1/10.0.0.7, "
+         "vlan:101/10.0.0.7 (line:7); name one of them."},
+        {"qinq:5.7/pppoe:1/10.0.0.7", "qinq:5.7/pppoe:1/10.0.0.7", 1, "acts like a spam bot"},
+        {"line:7", "vlan:101/10.0.0.7", 0, "acts like a spam bot"},
+        {"provisional:qinq:5.7/pppoe:1/10.0.0.7", "qinq:5.7/pppoe:1/10.0.0.7", 0, "acts like"},
+    };
+    ask_all(&r, two, sizeof two / sizeof two[0]);
+    // The sensor's own realm is meant where none is named.
+    play_bot(&r, &(struct rig_who){.host = 7});
+    const struct asked own[] = {{"10.0.0.7", "10.0.0.7", 2, "acts like a spam bot"}};
+    ask_all(&r, own, 1);
+    // More than the sentence names.
+    for (unsigned i = 0; i < 7; i++) {
+        char realm[16];
+        snprintf(realm, sizeof realm, "vlan:%u", 201 + i);
+        play_bot(&r, &(struct rig_who){.host = 9, .realm = realm});
+    }
+    const struct asked many[] = {{"10.0.0.9", NULL, 7, "vlan:204/10.0.0.9 and 3 more; name one"}};
+    ask_all(&r, many, 1);
+    rig_fini(&r);
+}
+
+static void an_address_by_port_blocks(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r, NULL);
+    play_bot(&r, &(struct rig_who){.host = 9, .port_first = 1024, .port_last = 2047});
+    const struct asked alone[] = {
+        {"10.0.0.9", "10.0.0.9:1024-2047", 0, "acts like a spam bot"},
+        {"10.0.0.9:4096-5119", NULL, 0, "has no verdict"},
+    };
+    ask_all(&r, alone, sizeof alone / sizeof alone[0]);
+    play_bot(&r, &(struct rig_who){.host = 9, .port_first = 2048, .port_last = 3071});
+    const struct asked two[] = {
+        {"10.0.0.9", NULL, 2, "10.0.0.9 is the address of 2 subscribers: 10.0.0.9:2048-3071, "},
+        {"10.0.0.9:1024-2047", "10.0.0.9:1024-2047", 0, "acts like a spam bot"},
+        {"10.0.0.9:2100-2100", "10.0.0.9:2048-3071", 0, "acts like a spam bot"},
+    };
+    ask_all(&r, two, sizeof two / sizeof two[0]);
+    rig_fini(&r);
+}
+
+// Who has the address now is meant, not who had it before.
+static void the_latest_of_one_key(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r, NULL);
+    play_bot(&r, &(struct rig_who){.host = 7});
+    play_bot(&r, &(struct rig_who){.host = 7, .line = true});
+    json_t *j = explain(r.engine, "10.0.0.7", NOW);
+    assert_string_equal(text(j, "party"), "line:7");
+    assert_int_equal(json_array_size(json_object_get(j, "also_at")), 0);
+    json_decref(j);
+    rig_fini(&r);
+}
+
+static void what_is_no_subscriber(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {
+        "", "nobody", "foo:1/10.0.0.7", "vlan:5000/10.0.0.7", "10.0.0.7/8", "vlan:1/"};
+    struct rig r;
+    rig_init(&r, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        json_t *j = explain(r.engine, cases[i], NOW);
+        if (j)
+            fail_msg("%s: %s", cases[i], text(j, "sentence"));
+    }
+    rig_fini(&r);
+}
+
+// The numbers of "-6.91 (prior) + 12.00 (first-contact) = 5.09" as they stand there.
+static void assert_adds_up(const char *sum)
+{
+    double total = 0, sign = 1;
+    char *rest;
+    for (const char *at = sum;; at = rest) {
+        double v = strtod(at, &rest);
+        assert_true(rest > at);
+        total += sign * v;
+        rest += strspn(rest, " ");
+        if (*rest == '(')
+            rest = strchr(rest, ')') + 2;
+        sign = *rest == '-' ? -1 : 1;
+        if (*rest++ == '=') {
+            if (total - strtod(rest, NULL) > 0.0001 || strtod(rest, NULL) - total > 0.0001)
+                fail_msg("%s is %.4f", sum, total);
+            return;
+        }
+    }
+}
+
+// On paper too, whatever is lost: each piece is then cut by as much as the loss takes off.
+static void sums_add_up(void **state)
+{
+    (void)state;
+    size_t counted = 0;
+    for (uint32_t loss_ppm = 0; loss_ppm < 100000; loss_ppm += 7777) {
+        struct rig r;
+        rig_init(&r, NULL);
+        play_bot(&r, &(struct rig_who){.host = 7, .line = true, .loss_ppm = loss_ppm});
+        for (int64_t at = MINUTE; at <= 120 * MINUTE; at += 7 * MINUTE) {
+            json_t *j = explain(r.engine, "line:7", RIG_EPOCH_MS + at), *c;
+            size_t i;
+            json_array_foreach (json_object_get(j, "classes"), i, c) {
+                assert_adds_up(text(c, "sum"));
+                counted++;
+            }
+            json_decref(j);
+        }
+        rig_fini(&r);
+    }
+    assert_true(counted > 100);
+}
+
+static const json_t *class_of(const json_t *j, const char *name)
+{
+    const json_t *classes = json_object_get(j, "classes");
+    for (size_t i = 0; i < json_array_size(classes); i++) {
+        if (strcmp(text(json_array_get(classes, i), "class"), name) == 0)
+            return json_array_get(classes, i);
+    }
+    fail_msg("%s is not explained", name);
+    return NULL;
+}
+
+static double number(const json_t *o, const char *key)
+{
+    return json_number_value(json_object_get(o, key));
+}
+
+// A verdict that nothing supports any more is explained by what it was, and named once it is closed.
+static void what_was(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct rig_flow f[20] = {{0}};
+    rig_init(&r, NULL);
+    for (uint32_t i = 0; i < 20; i++)
+        f[i] = (struct rig_flow){.start_ms = i * 20000,
+                                 .provider = i + 1,
+                                 .outcome = MINUTE_OUTCOME_GREETED,
+                                 .blocklist_exploit = i % 4 == 0};
+    rig_play(&r, &play_somebody, f, 20);
+    const struct verdict *v = rig_verdict(&r, VERDICT_SPAMBOT_DIRECT, VERDICT_OPENED, 0);
+    assert_non_null(v);
+    json_t *j = explain(r.engine, "line:9", NOW);
+    const json_t *c = class_of(j, "spambot-direct");
+    assert_null(json_object_get(c, "sum_now"));
+    assert_string_equal(text(c, "as_of"), "2026-11-22T06:10:00Z");
+    json_decref(j);
+    // Four hours of silence: twenty providers are too many in an hour, not in a day.
+    j = explain(r.engine, "line:9", NOW + 4 * HOUR);
+    c = class_of(j, "spambot-direct");
+    assert_non_null(json_object_get(c, "sum_now"));
+    assert_true(number(c, "score") >= number(c, "opens_at"));
+    assert_adds_up(text(c, "sum"));
+    assert_adds_up(text(c, "sum_now"));
+    assert_string_equal(text(c, "verdict"), v->id);
+    assert_true(strcmp(text(c, "as_of"), text(c, "supported")) <= 0);
+    assert_true(strcmp(text(c, "supported"), text(c, "closes")) < 0);
+    assert_non_null(strstr(text(j, "sentence"), "acts like a spam bot"));
+    assert_true(json_is_null(json_object_get(j, "closed")));
+    json_decref(j);
+    rig_mark(&r, 12 * HOUR);
+    assert_non_null(rig_verdict(&r, VERDICT_SPAMBOT_DIRECT, VERDICT_CLOSED, 0));
+    j = explain(r.engine, "line:9", NOW + 12 * HOUR);
+    const json_t *closed = json_object_get(j, "closed");
+    assert_string_equal(text(closed, "verdict"), v->id);
+    assert_string_equal(text(closed, "class"), "spambot-direct");
+    assert_non_null(
+        strstr(text(j, "sentence"), "; its last one, spambot-direct of 2026-11-22T06:0"));
+    json_decref(j);
+    rig_fini(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_address_in_realms),  cmocka_unit_test(an_address_by_port_blocks),
+        cmocka_unit_test(the_latest_of_one_key), cmocka_unit_test(what_is_no_subscriber),
+        cmocka_unit_test(sums_add_up),           cmocka_unit_test(what_was),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
