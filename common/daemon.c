@@ -273,12 +273,20 @@ static int run_loop(struct skeleton *s)
     return EX_OSERR;
 }
 
+static void abandon(struct skeleton *s)
+{
+    if (s->d.spec->abandon)
+        s->d.spec->abandon(&s->d);
+}
+
 static int serve(struct skeleton *s)
 {
     const struct daemon_spec *spec = s->d.spec;
     int rc = prepare(s);
     log_set_times(true);
-    if (rc == 0)
+    if (rc != 0)
+        abandon(s);
+    else
         rc = spec->start ? spec->start(&s->d) : 0;
     if (rc == 0) {
         rc = run_loop(s);
@@ -296,6 +304,7 @@ static int work(struct skeleton *s)
 {
     const struct daemon_spec *spec = s->d.spec;
     int rc = spec->open ? spec->open(&s->d) : 0;
+    bool opened = rc == 0;
     // What is made as root for the user below. A job from file to file has no socket.
     if (rc == 0 && !daemon_has(s->d.args, "status"))
         daemon_make_run_directory(s->d.site);
@@ -303,8 +312,11 @@ static int work(struct skeleton *s)
         rc = daemon_sandbox_rules(&s->d, s->config_path, &s->rules);
     if (rc == 0)
         rc = daemon_drop_rights(s->d.site->user, s->rules);
-    if (rc != 0)
+    if (rc != 0) {
+        if (opened)
+            abandon(s);
         return rc;
+    }
     bool done = false;
     if (spec->run)
         rc = spec->run(&s->d, &done);

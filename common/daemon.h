@@ -111,6 +111,8 @@ struct daemon_spec {
     json_t *(*command)(struct daemon *d, const char *command, const json_t *request, int64_t now_ms,
                        struct control_error *error);
     void (*stop)(struct daemon *d);
+    // Gives back what `open` made, where the program ends before `run` or `start` could take it.
+    void (*abandon)(struct daemon *d);
 };
 
 // The whole of main().

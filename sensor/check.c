@@ -4,6 +4,7 @@
 #include "check.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ struct check {
     struct decap decap;
     struct packet packet;
     bool *prefix_seen;
+    struct check_clock clock;
 };
 
 static int seconds_of(const struct daemon *d)
@@ -71,6 +73,26 @@ static int open_ring(struct daemon *d, struct check *k)
     return rc == -ENODEV ? EX_NOINPUT : rc == -EPERM ? EX_NOPERM : EX_UNAVAILABLE;
 }
 
+int check_usage(void)
+{
+    char names[200] = "";
+    struct if_nameindex *all = if_nameindex();
+    for (size_t i = 0, len = 0; all && all[i].if_index != 0; i++)
+        if (len + strlen(all[i].if_name) + 2 < sizeof names)
+            len += (size_t)snprintf(names + len, sizeof names - len, " %s", all[i].if_name);
+    if (all)
+        if_freenameindex(all);
+    log_error("check looks at an interface: postern-sensor check IFACE; this machine has%s",
+              names[0] ? names : " none that can be seen");
+    return EX_USAGE;
+}
+
+void check_abandon(struct daemon *d)
+{
+    check_free(d->state);
+    d->state = NULL;
+}
+
 int check_open(struct daemon *d)
 {
     struct check *k = calloc(1, sizeof *k);
@@ -110,6 +132,7 @@ static void on_frame(struct check *k, const struct source_frame *frame)
     struct check_seen *s = &k->seen;
     struct packet *p = &k->packet;
     sensor_frame(k->job.sensor, frame);
+    check_clock_frame(&k->clock, frame->t_us);
     p->t_us = frame->t_us;
     enum decap_result result = decap_frame(&k->decap, frame->linktype, frame->data, frame->wire, p);
     for (uint8_t i = 0; i < p->layer_count; i++)
@@ -158,14 +181,12 @@ static void look(struct check *k)
     struct check_seen *s = &k->seen;
     int64_t end_us = wall_us() + (int64_t)s->seconds * 1000000, now_us;
     ring_drain(k->ring);
+    check_clock_begin(&k->clock, loop_monotonic_ms());
     while ((now_us = wall_us()) < end_us) {
         struct pollfd ask = {.fd = ring_fd(k->ring), .events = POLLIN};
         poll(&ask, 1, 100);
-        uint64_t before = s->packets;
         bool empty = empty_ring(k);
-        int64_t behind_ms = (wall_us() - k->packet.t_us) / 1000;
-        if (s->packets > before && llabs(behind_ms) > llabs(s->behind_ms))
-            s->behind_ms = behind_ms;
+        check_clock_look(&k->clock, wall_us() / 1000, loop_monotonic_ms(), empty);
         if (empty)
             sensor_advance(k->job.sensor, now_us - k->conf.ring_timeout * 1000 - ACCOUNT_US);
         ring_look(k->ring, now_us / 1000);
@@ -174,6 +195,7 @@ static void look(struct check *k)
     }
     // Alarms are judged with each second's coverage.
     sensor_advance(k->job.sensor, now_us + 1000000);
+    s->clock = &k->clock;
     s->alarms = sensor_present_alarms(k->job.sensor);
     s->contradiction = sensor_contradiction(k->job.sensor);
 }
@@ -281,7 +303,6 @@ int check_run(struct daemon *d)
         look(k);
         rc = say(d, k);
     }
-    check_free(k);
-    d->state = NULL;
+    check_abandon(d);
     return rc;
 }

@@ -5,5 +5,8 @@
 #include "common/daemon.h"
 
 int check_open(struct daemon *d);
+void check_abandon(struct daemon *d);
+// No interface was named: says which there are.
+int check_usage(void);
 // 0: fit; EX_DATAERR: something failed; another sysexits code when it could not be looked.
 int check_run(struct daemon *d);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/addr.h"
 #include "common/conf.h"
@@ -13,6 +14,35 @@
 
 // How far packets' times may be from this host's clock, the ring's delay included.
 #define CLOCK_MS 2000
+
+// Processors that receive side by side stamp their packets a little out of order, or much where one of them is
+// stopped by its host.
+#define BACK_US 500000
+
+void check_clock_begin(struct check_clock *c, int64_t monotonic_ms)
+{
+    *c = (struct check_clock){.empty_ms = monotonic_ms};
+}
+
+void check_clock_frame(struct check_clock *c, int64_t t_us)
+{
+    c->went_back += c->some && t_us < c->newest_us - BACK_US;
+    c->newest_us = !c->some || t_us > c->newest_us ? t_us : c->newest_us;
+    c->last_us = t_us;
+    c->frames = c->some = true;
+}
+
+void check_clock_look(struct check_clock *c, int64_t wall_ms, int64_t monotonic_ms, bool empty)
+{
+    int64_t behind_ms = wall_ms - c->last_us / 1000, late_ms = monotonic_ms - c->empty_ms;
+    if (behind_ms > 0)
+        behind_ms = behind_ms > late_ms ? behind_ms - late_ms : 0;
+    if (c->frames && llabs(behind_ms) > llabs(c->behind_ms))
+        c->behind_ms = behind_ms;
+    c->frames = false;
+    if (empty)
+        c->empty_ms = monotonic_ms;
+}
 
 struct judge {
     const struct check_seen *s;
@@ -227,7 +257,8 @@ static void judge_loss(struct judge *j)
 static void judge_clock(struct judge *j)
 {
     const struct check_seen *s = j->s;
-    bool off = s->behind_ms > CLOCK_MS || s->behind_ms < -CLOCK_MS || s->stats->clock_back > 0;
+    const struct check_clock *c = s->clock;
+    bool off = c->behind_ms > CLOCK_MS || c->behind_ms < -CLOCK_MS || c->went_back > 0;
     enum check_result result = off                     ? CHECK_FAILED
                                : s->clock_synchronised ? CHECK_OK
                                                        : CHECK_WARNING;
@@ -242,7 +273,7 @@ static void judge_clock(struct judge *j)
          "Run NTP or PTP on this host, and on the packet broker if it stamps times.",
          "packets' times differ from the clock by up to %" PRId64 " ms, %" PRIu64
          " went back; the clock is %ssynchronised",
-         s->behind_ms, s->stats->clock_back, s->clock_synchronised ? "" : "not ");
+         c->behind_ms, c->went_back, s->clock_synchronised ? "" : "not ");
 }
 
 static void judge_drops(struct judge *j)

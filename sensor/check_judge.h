@@ -9,6 +9,21 @@
 #define CHECK_FINDINGS_MAX 16
 #define CHECK_TEXT_MAX     320
 
+// Packets' times beside the host's clock. A packet was received at the earliest when the ring was last found
+// empty, a look before: however late a busy host gets to it, that lateness is not the clock's.
+struct check_clock {
+    int64_t behind_ms;  // clock less packets' time, less what the look's own lateness explains; the furthest from 0
+    uint64_t went_back; // packets of a time far before that of one before them
+    int64_t last_us, newest_us; // of the frame before; the latest
+    int64_t empty_ms;           // when the ring was found empty, by the monotonic clock
+    bool frames, some;          // since the last look; ever
+};
+
+void check_clock_begin(struct check_clock *c, int64_t monotonic_ms);
+void check_clock_frame(struct check_clock *c, int64_t t_us);
+// Behind the frames that the ring gave.
+void check_clock_look(struct check_clock *c, int64_t wall_ms, int64_t monotonic_ms, bool empty);
+
 struct check_seen {
     const char *interface;
     int seconds;
@@ -24,7 +39,7 @@ struct check_seen {
     uint64_t from_subscriber, to_subscriber, with_subscriber;
     const struct conf_prefixes *expected;
     const bool *prefix_seen; // by `expected`'s index
-    int64_t behind_ms;       // wall clock less the packets' time, the furthest from 0
+    const struct check_clock *clock;
     bool clock_synchronised;
     uint32_t alarms; // enum coverage_alarm
     const char *contradiction;

@@ -164,12 +164,29 @@ static void tell_pending(struct flow_table *t, int64_t t_us)
     }
 }
 
+// What the flows behind this one will touch: the third of them itself, what hangs on the second, and what hangs on
+// that of the first. All connections of a minute are told in one go, and the ring has to hold what comes meanwhile.
+static void fetch_behind(const struct flow_table *t, const struct flow *f)
+{
+    if (f->newer == FLOW_NONE)
+        return;
+    const struct flow *first = &t->flow[f->newer];
+    dialogue_prefetch_tracker(t->dialogues, first);
+    if (first->newer == FLOW_NONE)
+        return;
+    const struct flow *second = &t->flow[first->newer];
+    dialogue_prefetch(t->dialogues, second);
+    if (second->newer != FLOW_NONE)
+        flow_prefetch(&t->flow[second->newer]);
+}
+
 void flow_minute(struct flow_table *t, int64_t t_us)
 {
     tell_pending(t, t_us);
     uint32_t i = t->minute_first;
     while (i != FLOW_NONE) {
         struct flow *f = &t->flow[i];
+        fetch_behind(t, f);
         i = f->newer;
         if (f->flags & FLOW_CHANGED) {
             carriers_minute(t, f, t_us);

@@ -8,12 +8,13 @@
 struct frag;
 
 // One datagram's fragments share the layers around them: the same addresses and identification in another
-// VLAN or tunnel are another's, and a tunnel's number means something between its two ends alone. MPLS labels are left out: the innermost may be an entropy or flow label
-// (RFC 6790, RFC 6391), made of ports that only the first fragment has.
+// VLAN or tunnel are another's, and a tunnel's number means something between its two ends alone. Of tunnels in tunnels
+// the innermost stands here by itself, and all of them, with the labels that tell MPLS services apart, in `nest`.
 struct frag_key {
     uint8_t addr[2][16];  // source, destination
     uint8_t outer[2][16]; // of the IP packet around this one; zero: none, as all that follow
     uint64_t gre_key;     // above its 32 bits a 1 where there is one
+    uint64_t nest;        // hash of the ends, numbers and labels of all tunnels, outermost first
     uint32_t vni, gtp_teid;
     uint16_t vlan[2], pppoe_session, l2tp_tunnel, l2tp_session;
     uint8_t protocol; // IPv4 only: IPv6 tells datagrams apart without it
@@ -22,7 +23,7 @@ struct frag_key {
 };
 
 // Compared and hashed as octets.
-_Static_assert(sizeof(struct frag_key) == 96, "a key has no padding");
+_Static_assert(sizeof(struct frag_key) == 104, "a key has no padding");
 
 struct frag_piece {
     uint32_t offset; // in the datagram, a multiple of 8

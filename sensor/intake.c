@@ -28,6 +28,13 @@ static enum intake_result read_one(struct intake *in)
     return INTAKE_MORE;
 }
 
+void intake_fetch(void *intake)
+{
+    struct intake *in = intake;
+    if (in->rings == 1)
+        ring_fetch(in->ring[0]);
+}
+
 static struct source_frame *next_of(struct intake *in, size_t i)
 {
     return in->ahead[i].at < in->ahead[i].count ? &in->ahead[i].frame[in->ahead[i].at] : NULL;

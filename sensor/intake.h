@@ -36,6 +36,8 @@ enum intake_result {
     INTAKE_MORE,  // the budget is used up
 };
 
+// For sensor_setup, with the intake: fetches what the one interface gives next.
+void intake_fetch(void *intake);
 enum intake_result intake_run(struct intake *in, int64_t now_us);
 void intake_close(struct intake *in);
 // Sum over the interfaces.

@@ -230,6 +230,8 @@ static int start_path(struct live *l)
         .has_smarthosts = d->site->smarthosts.count > 0,
         .second = on_second,
         .second_ctx = l,
+        .fetch = intake_fetch,
+        .fetch_ctx = &l->intake,
     };
     if (getrandom(&setup.hash_seed, sizeof setup.hash_seed, 0) != sizeof setup.hash_seed)
         setup.hash_seed = (uint64_t)loop_monotonic_ms() | 1;
@@ -362,6 +364,11 @@ void live_stop(struct daemon *d)
         write_page(l);
     }
     write_status(l);
-    live_free(l);
+    live_abandon(d);
+}
+
+void live_abandon(struct daemon *d)
+{
+    live_free(d->state);
     d->state = NULL;
 }

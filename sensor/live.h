@@ -16,3 +16,4 @@ int live_start(struct daemon *d);
 int live_reload(struct daemon *d, void *new_conf);
 void live_status(struct daemon *d, struct control_status *out);
 void live_stop(struct daemon *d);
+void live_abandon(struct daemon *d);

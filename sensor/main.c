@@ -54,6 +54,8 @@ static enum task task_of(const struct daemon *d)
 
 static int usage(const struct daemon *d)
 {
+    if (daemon_operands(d->args) == 1 && strcmp(daemon_operand(d->args, 0), "check") == 0)
+        return check_usage();
     if (daemon_operands(d->args) > 0)
         log_error("what stands behind the options is not understood; see postern-sensor --help");
     else if (daemon_has(d->args, "read"))
@@ -142,6 +144,16 @@ static void stop(struct daemon *d)
         live_stop(d);
 }
 
+static void abandon(struct daemon *d)
+{
+    switch (task_of(d)) {
+    case TASK_LIVE: live_abandon(d); break;
+    case TASK_MAIL_LIVE: mail_live_abandon(d); break;
+    case TASK_CHECK: check_abandon(d); break;
+    default: break;
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct daemon_spec spec = {
@@ -162,6 +174,7 @@ int main(int argc, char **argv)
         .reload = reload,
         .status_fill = status,
         .stop = stop,
+        .abandon = abandon,
     };
     return daemon_main(argc, argv, &spec);
 }

@@ -179,7 +179,9 @@ static int set_filter(struct ring *r, const struct ring_setup *setup, char *text
         r->sieve = f;
         f = NULL;
     }
-    rc = ring_filter_attach(f, setup->snaplen, r->fd);
+    // Nothing to leave out and nothing to cut: a filter would be asked for every frame.
+    if (f || setup->snaplen < BLOCK)
+        rc = ring_filter_attach(f, setup->snaplen, r->fd);
     ring_filter_free(f);
     if (rc != 0)
         snprintf(text, RING_TEXT_MAX, "sensor.filter: %s; simplify it", strerror(-rc));
@@ -334,7 +336,13 @@ size_t ring_read(struct ring *r, struct source_frame *out, size_t max, size_t *c
         r->oversized += out[i].wire > most;
         r->tagged = r->tagged || is_tagged(&out[i]);
     }
+    ring_block_look_ahead(&r->in, (uint32_t)max);
     return n;
+}
+
+void ring_fetch(struct ring *r)
+{
+    ring_block_fetch(&r->in);
 }
 
 void ring_drain(struct ring *r)

@@ -45,6 +45,8 @@ const char *ring_name(const struct ring *r);
 // how many were taken out of the ring: 0 when it is empty, or the link is down. `*count` of them passed
 // the filter and are in `out`.
 size_t ring_read(struct ring *r, struct source_frame *out, size_t max, size_t *count);
+// Fetches some of what the next ring_read will hand out: once a frame, between two calls of it.
+void ring_fetch(struct ring *r);
 // Throws away what was caught so far.
 void ring_drain(struct ring *r);
 

@@ -26,6 +26,31 @@ void ring_block_begin(uint8_t *block, struct ring_block *out)
     *out = (struct ring_block){.next = block + h->offset_to_first_pkt, .left = h->num_pkts};
 }
 
+// A header, and behind it those of Ethernet, IP and TCP.
+static void fetch(const uint8_t *at)
+{
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + 64);
+    __builtin_prefetch(at + 128);
+}
+
+void ring_block_look_ahead(struct ring_block *b, uint32_t frames)
+{
+    b->ahead = b->next;
+    b->ahead_left = frames < b->left ? frames : b->left;
+    if (b->ahead_left > 0)
+        fetch(b->ahead);
+}
+
+void ring_block_fetch(struct ring_block *b)
+{
+    if (b->ahead_left < 2)
+        return;
+    b->ahead_left--;
+    b->ahead += ((const struct tpacket3_hdr *)(const void *)b->ahead)->tp_next_offset;
+    fetch(b->ahead);
+}
+
 void ring_block_return(uint8_t *block)
 {
     __atomic_store_n(&header(block)->block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);

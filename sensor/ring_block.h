@@ -9,8 +9,10 @@
 #include "source.h"
 
 struct ring_block {
-    uint8_t *next; // header of the frame that comes next
-    uint32_t left; // frames that were not handed out
+    uint8_t *next;        // header of the frame that comes next
+    uint32_t left;        // frames that were not handed out
+    const uint8_t *ahead; // header that was fetched last
+    uint32_t ahead_left;  // frames behind it that may be fetched
 };
 
 // Has the kernel handed it out? What it wrote before is visible then.
@@ -21,5 +23,9 @@ void ring_block_begin(uint8_t *block, struct ring_block *out);
 // that was all.
 size_t ring_block_next(struct ring_block *b, uint32_t snaplen, struct source_frame *out,
                        size_t max);
+// Begins of the next `frames` to be handed out: one header a call is read, which the call before fetched, because where
+// the next one stands is known from it alone. The processor that received them wrote them, so each would be waited for.
+void ring_block_look_ahead(struct ring_block *b, uint32_t frames);
+void ring_block_fetch(struct ring_block *b);
 // To the kernel; nothing of it may be looked at any more.
 void ring_block_return(uint8_t *block);

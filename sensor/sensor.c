@@ -248,6 +248,8 @@ static void settle(struct sensor *s)
         if (p->t_us >= wheel_quiet(t->wheel))
             flow_run(t, p->t_us);
         flow_packet_at(t, p, at);
+        if (s->setup.fetch)
+            s->setup.fetch(s->setup.fetch_ctx);
     }
     s->batch = 0;
 }

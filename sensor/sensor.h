@@ -26,6 +26,9 @@ struct sensor_setup {
     // Before each second's coverage: the losses are to be told (sensor_losses).
     void (*second)(void *ctx, struct sensor *s, int64_t t_us);
     void *second_ctx;
+    // Once a frame, when it is counted: what comes behind the batch can be fetched from memory. NULL: nothing.
+    void (*fetch)(void *ctx);
+    void *fetch_ctx;
 };
 
 // Cumulative, as ring.h counts them.

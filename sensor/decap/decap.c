@@ -199,6 +199,7 @@ struct frag_key decap_frag_key(const struct decap_run *r)
         key.l2tp_session = p->l2tp_session;
     }
     key.gre_key = r->gre_key;
+    key.nest = r->nest;
     memcpy(key.outer, r->around, sizeof key.outer);
     return key;
 }

@@ -53,6 +53,7 @@ struct decap_run {
         around[2]
               [16]; // source and destination of the IP packet around this one; zero: there is none
     uint64_t gre_key; // of the GRE around this; above its 32 bits a 1 where there is one, else 0
+    uint64_t nest;    // of all tunnels and label stacks so far (decap_nest); 0: there was none
     struct packet *packet;
     struct decap *decap;
 };
@@ -132,11 +133,24 @@ bool decap_looks_like_ip(const struct decap_run *r);
 // Is this the ethertype of a layer that is known, or that is no IP?
 bool decap_knows_ethertype(const struct decap *d, uint16_t type);
 
+// A number that tells what is around a packet from another: of a tunnel or a label. The order counts.
+static inline void decap_nest(struct decap_run *r, uint64_t number)
+{
+    r->nest = (r->nest ^ number ^ 0x9e3779b97f4a7c15u) * 0xff51afd7ed558ccdu;
+    r->nest ^= r->nest >> 32;
+}
+
 // An IP header is about to be read: if there was one before, its addresses are those around this one.
 static inline void decap_enter_ip(struct decap_run *r)
 {
-    if (r->packet->has & PACKET_HAS_IP)
-        memcpy(r->around, r->packet->addr, sizeof r->around);
+    if (!(r->packet->has & PACKET_HAS_IP))
+        return;
+    memcpy(r->around, r->packet->addr, sizeof r->around);
+    for (size_t i = 0; i < sizeof r->around; i += 8) {
+        uint64_t word;
+        memcpy(&word, (const uint8_t *)r->around + i, 8);
+        decap_nest(r, word);
+    }
 }
 
 // What tells the datagram of a fragment from others, but for its identification and protocol: addresses, and

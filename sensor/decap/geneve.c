@@ -12,6 +12,7 @@ static enum decap_result decode(struct decap_run *r)
     if (octets > r->cap)
         return octets > r->wire ? DECAP_NOT_MINE : decap_lacks(r, octets);
     r->packet->vni = be24(r->at + 4);
+    decap_nest(r, r->packet->vni);
     r->packet->has |= PACKET_HAS_VNI;
     decap_step(r, octets);
     return decap_by_ethertype(r, type);

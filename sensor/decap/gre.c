@@ -78,6 +78,7 @@ static enum decap_result decode(struct decap_run *r)
         return decap_lacks(r, octets);
     r->hint = 0;
     r->gre_key = version == 0 && (flags & KEY) ? owner(be32(r->at + key_at), type) : 0;
+    decap_nest(r, r->gre_key);
     if (type == TYPE_ERSPAN)
         r->hint = flags & SEQUENCE ? 1 : 0;
     else if (version == 1)

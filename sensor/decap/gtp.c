@@ -39,6 +39,7 @@ static enum decap_result decode(struct decap_run *r)
     if (!decap_looks_like_ip(r))
         return DECAP_NOT_MINE;
     r->packet->gtp_teid = teid;
+    decap_nest(r, teid);
     r->packet->has |= PACKET_HAS_GTP;
     return decap_by_ip_version(r, SKIPPED_NULL);
 }

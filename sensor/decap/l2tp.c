@@ -31,6 +31,7 @@ static enum decap_result decode(struct decap_run *r)
         return decap_lacks(r, header);
     r->packet->l2tp_tunnel = tunnel;
     r->packet->l2tp_session = session;
+    decap_nest(r, (uint64_t)tunnel << 16 | session);
     r->packet->has |= PACKET_HAS_L2TP;
     decap_step(r, header);
     return decap_by_linktype(r, 9);

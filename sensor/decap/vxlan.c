@@ -10,6 +10,7 @@ static enum decap_result decode(struct decap_run *r)
     if (r->cap < HEADER || !(r->at[0] & FLAG_VNI))
         return DECAP_NOT_MINE;
     r->packet->vni = be24(r->at + 4);
+    decap_nest(r, r->packet->vni);
     r->packet->has |= PACKET_HAS_VNI;
     decap_step(r, HEADER);
     return decap_by_ethertype(r, 0x6558);
@@ -21,6 +22,7 @@ static enum decap_result decode_gpe(struct decap_run *r)
         return DECAP_NOT_MINE;
     uint8_t next = r->at[0] & FLAG_NEXT ? r->at[3] : 3;
     r->packet->vni = be24(r->at + 4);
+    decap_nest(r, r->packet->vni);
     r->packet->has |= PACKET_HAS_VNI;
     decap_step(r, HEADER);
     switch (next) {

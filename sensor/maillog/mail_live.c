@@ -336,6 +336,11 @@ void mail_live_stop(struct daemon *d)
     mail_state_put_ended(l->state, mail_log_error(l->setup.log) == 0);
     save(l, loop_clock_ms());
     write_status(l);
-    free_live(l);
+    mail_live_abandon(d);
+}
+
+void mail_live_abandon(struct daemon *d)
+{
+    free_live(d->state);
     d->state = NULL;
 }

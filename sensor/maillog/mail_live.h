@@ -9,3 +9,4 @@ void mail_live_sandbox(const struct daemon *d, struct sandbox *s);
 int mail_live_start(struct daemon *d);
 void mail_live_status(struct daemon *d, struct control_status *out);
 void mail_live_stop(struct daemon *d);
+void mail_live_abandon(struct daemon *d);

@@ -14,6 +14,7 @@ static struct seen {
     struct check_seen s;
     struct decap decap;
     struct stats stats;
+    struct check_clock clock;
     struct ip_prefix prefix[2];
     struct conf_prefixes expected;
     bool prefix_seen[2];
@@ -35,6 +36,7 @@ static void good(uint64_t packets)
                               .mtu = 1500,
                               .decap = &a.decap,
                               .stats = &a.stats,
+                              .clock = &a.clock,
                               .packets = packets,
                               .from_subscriber = packets / 2,
                               .to_subscriber = packets - packets / 2,
@@ -208,19 +210,65 @@ static void test_mirror(void **state)
     must_find("mirror-loss", CHECK_NOT_JUDGED, "no TCP connection");
 }
 
+// Looks, each with the frames' times before it; the times are milliseconds behind T.
+#define T 1000000
+
+static void test_clock(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        struct {
+            int64_t frame[3]; // 0 ends them
+            int64_t wall, monotonic;
+            bool full; // more was in the ring
+        } look[3];
+        int64_t behind;
+        uint64_t back;
+    } cases[] = {
+        {"a block's wait", {{{10, 20}, 120, 100, false}, {{130}, 240, 220, false}}, 0, 0},
+        {"read three seconds late", {{{10}, 3100, 3090, false}, {{3110}, 3200, 3190, false}}, 0, 0},
+        {"late, and never empty",
+         {{{10}, 1100, 1100, true}, {{20}, 2200, 2200, true}, {{30}, 3300, 3300, false}},
+         0,
+         0},
+        {"a clock three seconds off",
+         {{{10}, 3110, 100, false}, {{210}, 3310, 300, false}},
+         3000,
+         0},
+        {"off the other way", {{{5000}, 100, 100, false}, {{5100}, 200, 200, false}}, -4900, 0},
+        {"two processors", {{{300, 1, 301}, 320, 320, false}}, 0, 0},
+        {"set back", {{{600, 1, 2}, 610, 610, false}}, 0, 2},
+        {"nothing came", {{{0}, 100, 100, false}, {{0}, 5000, 100, false}}, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct check_clock c;
+        check_clock_begin(&c, 0);
+        for (size_t l = 0; l < 3 && cases[i].look[l].wall != 0; l++) {
+            for (size_t f = 0; f < 3 && cases[i].look[l].frame[f] != 0; f++)
+                check_clock_frame(&c, (T + cases[i].look[l].frame[f]) * 1000);
+            check_clock_look(&c, T + cases[i].look[l].wall, cases[i].look[l].monotonic,
+                             !cases[i].look[l].full);
+        }
+        if (c.behind_ms != cases[i].behind || c.went_back != cases[i].back)
+            fail_msg("%s: %lld ms behind, %llu back", cases[i].what, (long long)c.behind_ms,
+                     (unsigned long long)c.went_back);
+    }
+}
+
 static void test_host(void **state)
 {
     (void)state;
     static const enum ring_link links[] = {RING_DOWN, RING_NO_CARRIER, RING_GONE};
     good(10000);
-    a.s.behind_ms = -2000;
+    a.clock.behind_ms = -2000;
     must_find("clock", CHECK_OK, "-2000 ms");
-    a.s.behind_ms = -2001;
+    a.clock.behind_ms = -2001;
     must_find("clock", CHECK_FAILED, "NTP");
-    a.s.behind_ms = 2001;
+    a.clock.behind_ms = 2001;
     must_find("clock", CHECK_FAILED, "NTP");
     good(10000);
-    a.stats.clock_back = 1;
+    a.clock.went_back = 1;
     must_find("clock", CHECK_FAILED, "1 went back");
     good(10000);
     a.s.clock_synchronised = false;
@@ -248,7 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),   cmocka_unit_test(test_idle),   cmocka_unit_test(test_few),
         cmocka_unit_test(test_ends),   cmocka_unit_test(test_layers), cmocka_unit_test(test_vlans),
-        cmocka_unit_test(test_mirror), cmocka_unit_test(test_host),
+        cmocka_unit_test(test_mirror), cmocka_unit_test(test_clock),  cmocka_unit_test(test_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,12 +11,13 @@
 #include "decap/decap.h"
 #include "recipe.h"
 
-#define VNI       "eth:0800 ip4:17 udp:4789 x:0800000000138900 "
-#define GTP(teid) "eth:0800 ip4:17 udp:2152 gtp:" #teid
-#define GTP_6     "eth:86dd ip6:17 udp:2152 gtp:7"
-#define GRE       "eth:0800 ip4:47 x:00000800"
-#define KEY(k)    "eth:0800 ip4:47 x:20000800" k
-#define NVGRE(k)  "eth:0800 ip4:47 x:20006558" k " eth:0800"
+#define VNI        "eth:0800 ip4:17 udp:4789 x:0800000000138900 "
+#define GTP(teid)  "eth:0800 ip4:17 udp:2152 gtp:" #teid
+#define GTP_6      "eth:86dd ip6:17 udp:2152 gtp:7"
+#define GRE        "eth:0800 ip4:47 x:00000800"
+#define KEY(k)     "eth:0800 ip4:47 x:20000800" k
+#define PW(labels) "eth:8847 x:" labels " x:00000000 eth:0800"
+#define NVGRE(k)   "eth:0800 ip4:47 x:20006558" k " eth:0800"
 
 static struct decap decap;
 
@@ -90,8 +91,31 @@ static void test_fragments(void **state)
         {NVGRE("00000701"), NVGRE("00000801"), {0}, false},
         {"eth:0800 ip4:4", "eth:0800 ip4:4", {7, 8}, false},
         {"eth:86dd ip6:4", "eth:86dd ip6:4", {7, 7}, true},
-        // The innermost label may be made of ports.
-        {"eth:8847 x:00410140", "eth:8847 x:00420140", {0}, true},
+        // A label is a VPN's; one that is made of ports is nobody's.
+        {"eth:8847 x:00410140", "eth:8847 x:00420140", {0}, false},
+        {"eth:8847 x:00410140", "eth:8847 x:00410140", {0}, true},
+        {"eth:8847 x:00410040 x:00510140", "eth:8847 x:00420040 x:00510140", {0}, true},
+        {"eth:8847 x:00410040 x:00510140", "eth:8847 x:00410040 x:00520140", {0}, false},
+        {"eth:8847 x:00410040 x:00007000 x:00510100",
+         "eth:8847 x:00410040 x:00007000 x:00520100",
+         {0},
+         true},
+        {"eth:8847 x:00410040 x:00007000 x:00510000 x:00610140",
+         "eth:8847 x:00410040 x:00007000 x:00520000 x:00620140",
+         {0},
+         false},
+        {"eth:8847 x:00000140", "eth:0800", {0}, true}, // explicit null
+        {PW("00410140"), PW("00420140"), {0}, false},
+        {PW("00410040 x:00510101"), PW("00410040 x:00520101"), {0}, true},
+        {PW("00410040 x:00510101"), PW("00420040 x:00510101"), {0}, false},
+        // What is around a tunnel that is in another one.
+        {"eth:0800 ip4:4 ip4:4", "eth:0800 ip4:4 ip4:4", {7, 8}, false},
+        {"eth:0800 ip4:4 ip4:4", "eth:0800 ip4:4 ip4:4", {7, 7}, true},
+        {"eth:8847 x:00410140 ip4:4", "eth:8847 x:00420140 ip4:4", {0}, false},
+        {KEY("00000007") " ip4:47 x:00000800", KEY("00000008") " ip4:47 x:00000800", {0}, false},
+        {KEY("00000007") " ip4:47 x:00000800", KEY("00000007") " ip4:47 x:00000800", {0}, true},
+        {GTP(7) " ip4:17 udp:2152 gtp:9", GTP(8) " ip4:17 udp:2152 gtp:9", {0}, false},
+        {GTP(7) " ip4:17 udp:2152 gtp:9", GTP(7) " ip4:17 udp:2152 gtp:9", {0}, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct frag *f = frag_new(4, 1 << 20, 30000000);

@@ -102,6 +102,40 @@ static void test_walk(void **state)
     free(m.octet);
 }
 
+// Headers are looked at ahead up to so many frames, and never behind the block's last: its way on leads nowhere.
+static void test_ahead(void **state)
+{
+    (void)state;
+    struct made m = make();
+    uint32_t at[10];
+    for (uint32_t i = 0; i < 10; i++) {
+        at[i] = m.end;
+        add(&m, (struct tpacket3_hdr){.tp_snaplen = 60 + 9 * i, .tp_len = 200});
+    }
+    finish(&m, TP_STATUS_USER);
+    for (uint32_t taken = 0; taken <= 10; taken++) {
+        for (uint32_t frames = 0; frames <= 12; frames++) {
+            const uint32_t left = 10 - taken, reach = frames < left ? frames : left;
+            struct source_frame f[FRAMES_MAX];
+            struct ring_block b;
+            ring_block_begin(m.octet, &b);
+            ring_block_fetch(&b); // before anything is known
+            assert_int_equal(ring_block_next(&b, SNAPLEN, f, taken), taken);
+            ring_block_look_ahead(&b, frames);
+            for (uint32_t i = 0; i < 14; i++) {
+                if (reach > 0)
+                    assert_ptr_equal(b.ahead, m.octet + at[taken + (i < reach ? i : reach - 1)]);
+                ring_block_fetch(&b);
+            }
+            // What comes next is what came without.
+            assert_int_equal(ring_block_next(&b, SNAPLEN, f, FRAMES_MAX), left);
+            for (uint32_t i = 0; i < left; i++)
+                must_be(&f[i], taken + i, 60 + 9 * (taken + i));
+        }
+    }
+    free(m.octet);
+}
+
 static void test_owner(void **state)
 {
     (void)state;
@@ -198,10 +232,8 @@ static void test_snaplen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_walk),
-        cmocka_unit_test(test_owner),
-        cmocka_unit_test(test_tags),
-        cmocka_unit_test(test_snaplen),
+        cmocka_unit_test(test_walk), cmocka_unit_test(test_ahead),   cmocka_unit_test(test_owner),
+        cmocka_unit_test(test_tags), cmocka_unit_test(test_snaplen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,7 @@ struct ring {
     struct ring_losses losses;
     size_t sifted; // so many come first, and the filter takes them out
     bool endless, closed;
+    unsigned fetched;
     uint8_t lent[INTAKE_BATCH]; // octets of frames that are borrowed until it is read again
     size_t lent_n;
 };
@@ -73,6 +74,11 @@ enum ring_link ring_link(const struct ring *r)
 void ring_losses(struct ring *r, struct ring_losses *out)
 {
     *out = r->losses;
+}
+
+void ring_fetch(struct ring *r)
+{
+    r->fetched++;
 }
 
 void ring_close(struct ring *r)
@@ -219,13 +225,27 @@ static void test_losses(void **state)
     assert_int_equal(in.rings, 0);
 }
 
+// Of one interface the next frames are known; of several not which of them comes next.
+static void test_fetch(void **state)
+{
+    (void)state;
+    struct ring a = {0}, b = {0};
+    struct intake in = open_intake(&a, NULL);
+    intake_fetch(&in);
+    assert_int_equal(a.fetched, 1);
+    in = open_intake(&a, &b);
+    intake_fetch(&in);
+    assert_int_equal(a.fetched, 1);
+    assert_int_equal(b.fetched, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_merge),    cmocka_unit_test(test_down),
-        cmocka_unit_test(test_disorder), cmocka_unit_test(test_budget),
-        cmocka_unit_test(test_sifted),   cmocka_unit_test(test_long_merge),
-        cmocka_unit_test(test_losses),
+        cmocka_unit_test(test_fetch),      cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_down),       cmocka_unit_test(test_disorder),
+        cmocka_unit_test(test_budget),     cmocka_unit_test(test_sifted),
+        cmocka_unit_test(test_long_merge), cmocka_unit_test(test_losses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
