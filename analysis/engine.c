@@ -45,6 +45,7 @@ static int configure(struct engine *e, const struct engine_options *options)
     e->options.conf_hash = e->conf_hash;
     e->ballot.rule = s->site_failure;
     e->close_ms = 0; // rules of closing may have changed
+    e->exempts = true;
     for (unsigned c = 0; c < VERDICT_CLASSES; c++)
         e->rules[c] = settings_class_rule(s, c);
     for (size_t i = 0; detectors[i]; i++) {
@@ -203,8 +204,10 @@ int engine_row(struct engine *e, const struct minute_row *r, const struct journa
     if (!p && !(p = party_get(e->parties, &r->party)))
         return -ENOMEM;
     // A line keeps its past when it dials in again; a bare address does not.
-    if ((r->flags & MINUTE_LEASE_START) && p->party.kind == PARTY_PROVISIONAL)
+    if ((r->flags & MINUTE_LEASE_START) && p->party.kind == PARTY_PROVISIONAL) {
+        judge_end(e, p, r->cut_ms);
         party_forget(e->parties, p);
+    }
     update_party(e, p, r, from);
     struct window_options options = {
         .memory_ms = e->options.settings->memory_ms,
@@ -228,8 +231,23 @@ void engine_site(struct engine *e, const struct minute_site *m)
         ballot_minute(&e->ballot, m->minute);
 }
 
+// An exemption that begins while a verdict is open holds at once, not when the verdict has news.
+static void look_at_exemptions(struct engine *e, int64_t from_ms, int64_t to_ms)
+{
+    const struct overrides *said = e->options.overrides;
+    if (!e->exempts && !(said && overrides_began(said, from_ms, to_ms)))
+        return;
+    e->exempts = false;
+    for (struct party_state *p = NULL; (p = party_older(e->parties, p));) {
+        if (p->verdicts)
+            judge_exempt(e, p, to_ms);
+    }
+}
+
 void engine_mark(struct engine *e, int64_t mark_ms)
 {
+    if (e->counters.opened > e->counters.closed)
+        look_at_exemptions(e, e->mark_ms, mark_ms);
     e->mark_ms = mark_ms;
     if (e->counters.opened > e->counters.closed && mark_ms >= e->close_ms &&
         mark_ms - e->looked_ms >= LOOK_MS) {

@@ -29,6 +29,7 @@ struct engine {
     const void *conf[DETECTORS_MAX];
     int64_t expired_ms, looked_ms, mark_ms;
     int64_t close_ms;                // no open verdict can be closed before; 0: not known
+    bool exempts;                    // exemptions may have begun with the configuration
     struct window_contacts contacts; // of the row at hand
     struct engine_counters counters;
 };
@@ -71,6 +72,12 @@ void judge_name(const struct party *party, unsigned class_, int64_t opened_ms,
 // Evaluates all detectors on the party and opens or goes on with its verdicts. 0 or -ENOMEM.
 int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ctx,
                 const struct journal_cursor *to);
+
+// Says of open verdicts that they are exempt by now: whoever acts on them lets go.
+void judge_exempt(struct engine *e, struct party_state *p, int64_t now_ms);
+
+// The address is somebody else's: what is open of who had it before is over.
+void judge_end(struct engine *e, struct party_state *p, int64_t now_ms);
 
 // Verdicts that waited for a sign of the lease are what they would have been at once, if the row tells of one.
 void judge_confirm(struct engine *e, struct party_state *p, const struct minute_row *r);

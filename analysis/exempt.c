@@ -95,7 +95,7 @@ static const char *check_subject(const char *subject, char why[static EXEMPT_WHY
     const char *text = realm_check(key.realm.name);
     if (!text)
         return NULL;
-    snprintf(why, EXEMPT_WHY_MAX, "subject's realm %.47s %s", key.realm.name, text);
+    snprintf(why, EXEMPT_WHY_MAX, EXEMPT_NO_REALM " %.47s %s", key.realm.name, text);
     return "subject";
 }
 

@@ -18,7 +18,8 @@ struct exempt_entry {
 extern const struct conf_key exempt_keys[];
 
 // What is wrong with an entry, as a sentence in `why`, and with which of its keys; NULL: nothing.
-#define EXEMPT_WHY_MAX 200
+#define EXEMPT_WHY_MAX  200
+#define EXEMPT_NO_REALM "subject's realm" // how `why` begins when a realm is none
 const char *exempt_check(const struct exempt_entry *e, char why[static EXEMPT_WHY_MAX]);
 
 // The prefix that a subject names, of whatever realm. 0, or -EINVAL: it names a party, or nothing.

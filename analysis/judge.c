@@ -53,6 +53,7 @@ static struct policy_facts facts_of(const struct engine *e, const struct party_s
         .one_direction = e->site.one_direction,
         .flow_only = e->site.flow_only,
         .sampled = e->site.sampled,
+        .relay_unseen = !(site_sight(&e->site, e->options.site->port25) & DETECTOR_OTHER_PORTS),
         .short_history =
             ctx->now_ms -
                 w->first_ms<s->history_ms, .digests_cut = window_digests_cut(w, ctx->now_ms, 3600),
@@ -254,7 +255,8 @@ static void go_on(struct engine *e, struct party_state *p, struct party_verdict 
     struct verdict *v = &pv->verdict;
     struct judgement held = *j;
     hold_back(&held, pv->hold.since_ms != 0);
-    bool news = (j->families & ~pv->families) != 0 || held.ceiling > v->ceiling;
+    bool news = (j->families & ~pv->families) != 0 || held.ceiling > v->ceiling ||
+                ((j->limitations ^ v->limitations) & VERDICT_EXEMPT);
     // The longer it lasts the less news is in it: a sixth of its age, at least update_every.
     int64_t pause_ms = (ctx->now_ms - pv->opened_ms) / 6;
     if (pause_ms > PAUSE_MAX_MS)
@@ -295,6 +297,19 @@ static const char *explained_by(const struct party_state *p, unsigned class_,
     return cause ? verdict_class_name(cause->verdict.class_) : NULL;
 }
 
+// Closes a verdict and takes it out of the list.
+static void close_verdict(struct engine *e, struct party_state *p, struct party_verdict **at,
+                          int64_t now_ms)
+{
+    struct party_verdict *pv = *at;
+    pv->verdict.made_ms = now_ms;
+    emit(e, pv, VERDICT_CLOSED);
+    p->past = (struct party_past){
+        .opened_ms = pv->opened_ms, .closed_ms = now_ms, .class_ = pv->verdict.class_};
+    *at = pv->next;
+    free(pv);
+}
+
 // The same events are told as their cause from now on: one cause, one open verdict. Not before the cause allows as much
 // as it will: a remedy is not taken back for one that waits. True: closed, and `*at` is the next.
 static bool told_as_cause(struct engine *e, struct party_state *p, struct party_verdict **at,
@@ -305,11 +320,8 @@ static bool told_as_cause(struct engine *e, struct party_state *p, struct party_
     if (!cause || (cause->verdict.ceiling < pv->verdict.ceiling &&
                    cause->verdict.ceiling < cause->sure_ceiling))
         return false;
-    pv->verdict.made_ms = now_ms;
     pv->verdict.other_class = (uint8_t)(cause->verdict.class_ + 1);
-    emit(e, pv, VERDICT_CLOSED);
-    *at = pv->next;
-    free(pv);
+    close_verdict(e, p, at, now_ms);
     return true;
 }
 
@@ -410,6 +422,27 @@ int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ct
     return 0;
 }
 
+void judge_exempt(struct engine *e, struct party_state *p, int64_t now_ms)
+{
+    for (struct party_verdict *pv = p->verdicts; pv; pv = pv->next) {
+        struct verdict *v = &pv->verdict;
+        if ((v->limitations & VERDICT_EXEMPT) || !is_exempt(e, p, v->class_, now_ms))
+            continue;
+        v->limitations |= VERDICT_EXEMPT;
+        pv->sure_limitations |= VERDICT_EXEMPT;
+        v->ceiling = pv->sure_ceiling = VERDICT_OBSERVE;
+        v->made_ms = now_ms;
+        snprintf(v->conf_hash, sizeof v->conf_hash, "%s", e->options.conf_hash);
+        emit(e, pv, VERDICT_UPDATED);
+    }
+}
+
+void judge_end(struct engine *e, struct party_state *p, int64_t now_ms)
+{
+    while (p->verdicts)
+        close_verdict(e, p, &p->verdicts, now_ms);
+}
+
 int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_ms)
 {
     struct party_verdict **at = &p->verdicts;
@@ -423,12 +456,7 @@ int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_m
             at = &pv->next;
             continue;
         }
-        pv->verdict.made_ms = now_ms;
-        emit(e, pv, VERDICT_CLOSED);
-        p->past = (struct party_past){
-            .opened_ms = pv->opened_ms, .closed_ms = now_ms, .class_ = pv->verdict.class_};
-        *at = pv->next;
-        free(pv);
+        close_verdict(e, p, at, now_ms);
     }
     return next_ms;
 }

@@ -284,8 +284,10 @@ static json_t * override(struct live *l, const json_t *request, bool role,
     bool lists = !json_object_get(request, "owner") && !json_object_get(request, "end");
     if (lists)
         return overrides_to_json(l->overrides);
-    int rc = role ? overrides_role(l->overrides, request, l->follow.last_ms, wrong)
-                  : overrides_exempt(l->overrides, request, l->follow.last_ms, wrong);
+    // From the next millisecond on: what was judged before it was said is judged the same after a crash.
+    int64_t since_ms = l->follow.last_ms + 1;
+    int rc = role ? overrides_role(l->overrides, request, since_ms, wrong)
+                  : overrides_exempt(l->overrides, request, since_ms, wrong);
     if (rc != 0)
         return refused(error, "bad-argument", wrong,
                        role ? "give party, role, owner and reason"

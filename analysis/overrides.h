@@ -37,6 +37,9 @@ int overrides_role(struct overrides *o, const json_t *request, int64_t now_ms,
 
 json_t *overrides_to_json(const struct overrides *o); // new reference
 
+// Did an exemption begin within that time?
+bool overrides_began(const struct overrides *o, int64_t from_ms, int64_t to_ms);
+
 bool overrides_is_exempt(const struct overrides *o, unsigned class_, const struct party *party,
                          const struct subscriber_key *key, int64_t now_ms);
 // The desk's word for the role, or `learnt`.

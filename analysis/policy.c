@@ -303,5 +303,7 @@ void policy_judge(unsigned class_, const struct policy_class *rule,
     }
     out->ceiling = lower(out->ceiling, allowed);
     limit(out, facts, all.answered);
+    if (class_ == VERDICT_SPAMBOT_DIRECT && facts->relay_unseen)
+        out->limitations |= VERDICT_RELAY_UNSEEN;
     list(out, weighed, count, class_, counted);
 }

@@ -29,6 +29,7 @@ struct policy_facts {
     bool source_validated;
     bool one_direction, flow_only, sampled, short_history, digests_cut, tls, site_failing;
     bool exempt;
+    bool relay_unseen; // what flows on ports of no mail
     uint32_t loss_ppm;
 };
 

@@ -76,6 +76,9 @@ static const struct {
     {VERDICT_SAMPLED, "sampled", "Only a sample of the packets was seen."},
     {VERDICT_SHORT_HISTORY, "short-history",
      "The subscriber has not been watched long enough to know its habits."},
+    {VERDICT_RELAY_UNSEEN, "relay-unseen",
+     "The mirror does not show what flows on ports of no mail, so a bot and a SOCKS relay look "
+     "alike: relay is off, not visible."},
 };
 
 const char *verdict_class_name(unsigned c)
@@ -201,8 +204,11 @@ void verdict_sentence(const struct verdict *v, char out[static VERDICT_SENTENCE_
     const char *says = v->class_ < VERDICT_CLASSES ? classes[v->class_].says : "misbehaves";
     if (v->class_ == VERDICT_COMPROMISED_ACCOUNT && v->party.kind == PARTY_MAILBOX)
         says = "looks stolen";
-    int n = snprintf(out, VERDICT_SENTENCE_MAX, "%.60s%s %s since %s%s%s",
-                     v->party.kind == PARTY_LINE ? "Line " : "", who, says, since,
+    const char *or_relay = v->limitations & VERDICT_RELAY_UNSEEN
+                               ? " (or a SOCKS relay: not visible here)"
+                               : "";
+    int n = snprintf(out, VERDICT_SENTENCE_MAX, "%.60s%s %s%s since %s%s%s",
+                     v->party.kind == PARTY_LINE ? "Line " : "", who, says, or_relay, since,
                      rests_on(v->sources), other);
     if (n <= 0 || n >= VERDICT_SENTENCE_MAX || !best)
         return;

@@ -91,6 +91,7 @@ enum verdict_limitation {           // why it says less than it might
     VERDICT_LOOKS_LIKE_DEAD_QUEUE = 1 << 10,
     VERDICT_SAMPLED = 1 << 11,
     VERDICT_SHORT_HISTORY = 1 << 12, // role or baseline not learnt yet
+    VERDICT_RELAY_UNSEEN = 1 << 13,  // a bot, or a relay whose other side the tap does not show
 };
 
 const char *verdict_limitation_name(uint32_t bit); // "loss", ...; NULL: no such bit

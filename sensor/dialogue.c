@@ -83,23 +83,22 @@ void dialogue_prefetch(const struct dialogues *d, const struct flow *f)
     __builtin_prefetch(&at->stream, 1);
 }
 
-// Of the result: as much as a segment usually touches.
-#define RESULT_FETCHED 192
-
 void dialogue_prefetch_tracker(const struct dialogues *d, const struct flow *f)
 {
     if (f->dialogue == 0)
         return;
     const struct proto_flow *p = &d->dialogue[f->dialogue].proto;
-    if (p->depth > 0) {
-        const char *at = p->stack[p->depth - 1].state;
-        __builtin_prefetch(at, 1);
-        for (const uint16_t *o = p->stack[p->depth - 1].proto->touched; *o != 0; o++)
-            __builtin_prefetch(at + *o, 1);
-    }
+    if (p->depth == 0)
+        return;
+    const struct proto_descriptor *proto = p->stack[p->depth - 1].proto;
+    const char *at = p->stack[p->depth - 1].state;
+    __builtin_prefetch(at, 1);
+    for (const uint16_t *o = proto->touched; *o != 0; o++)
+        __builtin_prefetch(at + *o, 1);
     if (!p->out)
         return;
-    for (size_t i = 0; i < RESULT_FETCHED; i += 64)
+    __builtin_prefetch(p->out, 1);
+    for (size_t i = proto->told.from; i < proto->told.to; i += 64)
         __builtin_prefetch((const char *)p->out + i, 1);
 }
 
@@ -361,7 +360,7 @@ bool dialogue_next(struct flow_table *t, struct flow *f, const struct packet *p,
                    p->payload, p->t_us);
         note_app(t, f, d);
     }
-    if (d->proto.decided)
+    if (d->proto.decided && d->proto.depth == 0)
         dialogue_reconsider(t, f);
     return true;
 }

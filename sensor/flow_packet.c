@@ -56,7 +56,8 @@ static __attribute__((noinline)) void widen(struct flow *f, uint8_t least, uint8
 }
 
 // Which direction comes next cannot be foretold: no branches for it.
-static inline void count(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
+static inline __attribute__((always_inline)) void count(struct flow_table *t, struct flow *f,
+                                                        const struct packet *p, unsigned dir)
 {
     const uint16_t seen = (uint16_t)(FLOW_SEEN_INITIATOR << dir), both = seen | FLOW_CHANGED;
     uint8_t least = (uint8_t)(p->ttl | (0 - dir)), most = (uint8_t)(p->ttl & (dir - 1));
@@ -133,11 +134,18 @@ static inline struct flow *flow_of(struct flow_table *t, const struct packet *p,
     return flow_find(t, p, at);
 }
 
-static void counted(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
+static inline __attribute__((always_inline)) void counted(struct flow_table *t, struct flow *f,
+                                                          const struct packet *p, unsigned dir)
 {
     t->stats->tcp_packets += p->ip_packets;
     t->stats->seen_octets += p->payload.len;
     count(t, f, p, dir);
+}
+
+static __attribute__((noinline)) void counted_apart(struct flow_table *t, struct flow *f,
+                                                    const struct packet *p, unsigned dir)
+{
+    counted(t, f, p, dir);
 }
 
 // The same in full: a connection that begins, ends, or is not there.
@@ -176,7 +184,7 @@ static __attribute__((noinline)) void tcp_turns(struct flow_table *t, struct flo
             carriers_opened(t, f);
     }
     unsigned dir = flow_end(f, swapped);
-    counted(t, f, p, dir);
+    counted_apart(t, f, p, dir);
     flow_tcp(t, f, p, dir);
     tell_before_overflow(t, f, p, dir);
 }
@@ -188,8 +196,8 @@ static __attribute__((noinline)) void count_double(struct flow_table *t, struct 
         flow_count_event(f, &f->duplicates);
 }
 
-static inline void tcp_packet(struct flow_table *t, const struct packet *p,
-                              const struct flow_place *at)
+static inline __attribute__((always_inline)) void
+tcp_packet(struct flow_table *t, const struct packet *p, const struct flow_place *at)
 {
     struct flow *f = flow_of(t, p, at);
     if (__builtin_expect(mirror_seen(t->mirror, at->number, p->t_us), 0)) {
@@ -324,6 +332,9 @@ void flow_fetch(struct flow_table *t, const struct packet *p, struct flow_place 
     uint32_t speaking[FLOW_BATCH];
     size_t speakers = 0;
     t->batch++;
+    if (n == 0)
+        return;
+    mirror_expect(t->mirror, n, p[n - 1].t_us);
     for (size_t i = 0; i < n; i++) {
         uint32_t first = place[i].known ? t->head[place[i].hash & t->mask] : FLOW_NONE;
         place[i].first = first;

@@ -14,9 +14,44 @@ struct mirror *mirror_new(size_t entries, int64_t window_us)
         free(m);
         return NULL;
     }
-    m->mask = n - 1;
+    m->mask = m->before = m->most = n - 1;
     m->window_us = (uint32_t)window_us;
     return m;
+}
+
+// Entries for as many packets within the window as came of late, a power of two.
+static size_t needed(const struct mirror *m, int64_t t_us)
+{
+    uint64_t since = (uint64_t)(t_us - m->since_us), window = m->window_us;
+    uint64_t packets = since > window ? m->counted * window / since + 1 : m->counted;
+    size_t entries = MIRROR_LEAST;
+    while (entries <= m->most && entries < packets * MIRROR_ROOM)
+        entries *= 2;
+    return entries <= m->most ? entries : m->most + 1;
+}
+
+// Two parts are looked at while both may hold what was seen within the window. All of the memory is one of them whenever
+// there would be a third: it is left only for a part that stands when the window is over.
+void mirror_resize(struct mirror *m, int64_t t_us)
+{
+    bool over = t_us - m->since_us > m->window_us;
+    if (!over) {
+        if (m->mask != m->most) {
+            m->before = m->mask;
+            m->mask = m->most;
+            m->since_us = t_us;
+            m->counted = 0;
+        }
+        return;
+    }
+    size_t entries = needed(m, t_us);
+    bool settled = m->before == m->mask;
+    m->before = m->mask;
+    // A part that would nearly do is kept.
+    if (settled && (entries > 2 * (m->mask + 1) || entries * 4 <= m->mask + 1))
+        m->mask = entries - 1;
+    m->since_us = t_us;
+    m->counted = 0;
 }
 
 void mirror_free(struct mirror *m)

@@ -19,9 +19,19 @@ struct mirror_seen {
     uint32_t t_us; // lower 32 bits
 };
 
+// Of the memory only as much is used as the packets of a window need, so that it stays in the processor's caches:
+// MIRROR_ROOM entries for each of them. When there are suddenly more, all of it is used at once.
+#define MIRROR_ROOM  128
+#define MIRROR_LEAST 512
+#define MIRROR_TIGHT 8 // entries a packet, below which there are too few
+
 struct mirror {
     struct mirror_seen *seen;
-    size_t mask;
+    size_t mask;    // of the part in use
+    size_t before;  // of the part in use until `since_us`; `mask`: what was seen there is too old
+    size_t most;    // of all
+    size_t counted; // packets since `since_us`
+    int64_t since_us;
     uint32_t window_us;
 };
 
@@ -29,9 +39,20 @@ struct mirror {
 struct mirror *mirror_new(size_t entries, int64_t window_us); // NULL: out of memory
 void mirror_free(struct mirror *m);
 
+// Another part, as the packets since `since_us` need it.
+void mirror_resize(struct mirror *m, int64_t t_us);
+
+// `n` packets come now, the last of them at `t_us`: how much of the memory do they need? Without it all is used.
+static inline void mirror_expect(struct mirror *m, size_t n, int64_t t_us)
+{
+    m->counted += n;
+    if (t_us - m->since_us > m->window_us || m->counted * MIRROR_TIGHT > m->mask)
+        mirror_resize(m, t_us);
+}
+
 // The packet's number for mirror_seen. `tuple` is a hash of its addresses, ports and realm that is the same for
 // both directions, and that nobody outside can work out: so nobody can choose numbers that make two packets
-// look like one. `turned` tells the direction; `gate` is TCP's window << 8 | flags.
+// look like one. `turned` tells the direction; `gate` is TCP's flags << 16 | window.
 static inline uint64_t mirror_number_of(struct packet_marks m, uint32_t gate, uint64_t tuple,
                                         bool turned)
 {
@@ -45,7 +66,7 @@ static inline uint64_t mirror_number(const struct packet *p, uint64_t tuple, boo
     bool tcp = p->ip_proto == 6;
     if (!tcp)
         m.numbers = 0;
-    return mirror_number_of(m, tcp ? (uint32_t)p->window << 8 | p->tcp_flags : 0, tuple, turned);
+    return mirror_number_of(m, tcp ? (uint32_t)p->tcp_flags << 16 | p->window : 0, tuple, turned);
 }
 
 // Fetches the place where it would stand.
@@ -54,14 +75,24 @@ static inline void mirror_prefetch(const struct mirror *m, uint64_t number)
     __builtin_prefetch(&m->seen[number & m->mask], 1);
 }
 
+// Was this the packet, within the window?
+static inline bool mirror_is(const struct mirror *m, const struct mirror_seen *s, uint32_t digest,
+                             uint32_t now)
+{
+    return s->digest == digest && now - s->t_us <= m->window_us;
+}
+
 // Remembers the packet; true when the same was there within the window.
 static inline bool mirror_seen(struct mirror *m, uint64_t number, int64_t t_us)
 {
     struct mirror_seen *s = &m->seen[number & m->mask];
     uint32_t digest = (uint32_t)(number >> 32) | 1, now = (uint32_t)t_us;
-    bool repeats = s->digest == digest && now - s->t_us <= m->window_us;
     // A copy does not prolong the window: the third of three comes when it comes.
-    if (!repeats)
-        *s = (struct mirror_seen){.digest = digest, .t_us = now};
-    return repeats;
+    if (__builtin_expect(mirror_is(m, s, digest, now), 0))
+        return true;
+    if (__builtin_expect(m->before != m->mask, 0) &&
+        mirror_is(m, &m->seen[number & m->before], digest, now))
+        return true;
+    *s = (struct mirror_seen){.digest = digest, .t_us = now};
+    return false;
 }

@@ -396,6 +396,11 @@ void stream_flush(struct stream *s, struct stream_pool *pool, int64_t t_us,
                   const struct stream_sink *sink)
 {
     settle(s);
+    if (s->blocks == 0 && !lags(&s->dir[0]) && !lags(&s->dir[1])) {
+        s->gap_deadline_us = 0;
+        stream_judge(s);
+        return;
+    }
     drain(s, pool, t_us, sink);
     give_up_acked(s, pool, t_us, sink);
     while (s->dir[0].head || s->dir[1].head) {

@@ -43,7 +43,7 @@ static const struct conf_key keys[] = {
      .max = 10000,
      .def = "3",
      .unit = "sessions",
-     .help = "Granted SOCKS sessions to port 25 in an hour."},
+     .help = "Granted SOCKS (or HTTP CONNECT) sessions to port 25 in an hour."},
     {.name = "matched_min",
      .type = CONF_INT,
      .offset = FIELD(matched_min),
@@ -95,10 +95,11 @@ struct socks_state {
     int64_t decayed_ms, first_ms, last_ms; // latest: a session began, or a pair ended
 };
 
+// A tunnel that HTTP CONNECT was granted is as good a session.
 static bool is_socks(const struct minute_digest *d)
 {
-    return d->app == RECORD_APP_SOCKS4 || d->app == RECORD_APP_SOCKS4A ||
-           d->app == RECORD_APP_SOCKS5;
+    return (d->flags & MINUTE_DIGEST_SOCKS_GRANTED) || d->app == RECORD_APP_SOCKS4 ||
+           d->app == RECORD_APP_SOCKS4A || d->app == RECORD_APP_SOCKS5;
 }
 
 static void fade(struct socks_state *s, int64_t now_ms)
@@ -337,10 +338,11 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     f.evidence.conclusive = sure;
     f.evidence.first_ms = s.first_ms;
     f.evidence.last_ms = last_of(&s, ctx->now_ms);
-    snprintf(f.evidence.sentence, sizeof f.evidence.sentence,
-             "Granted about %.0f SOCKS sessions from outside to mail servers in an hour, and "
-             "made %.0f mail connections right behind them; %.0f are the limit.",
-             granted, (double)s.matched, limit);
+    snprintf(
+        f.evidence.sentence, sizeof f.evidence.sentence,
+        "Granted about %.0f SOCKS or CONNECT sessions from outside to mail servers in an hour, and "
+        "made %.0f mail connections right behind them; %.0f are the limit.",
+        granted, (double)s.matched, limit);
     out[0] = f;
     return 1;
 }

@@ -11,15 +11,18 @@ enum kind {
     KIND_NEVER,
 };
 
+#define PHRASE_MAX 40
+#define HEAD       8 // octets compared at once
+
 struct phrase {
-    const char *text;
+    char text[PHRASE_MAX]; // the last one is empty
     uint8_t kind;
 };
 
 // Lower case, by first letter. Where one phrase begins with another the longer stands first.
 static const struct phrase with_a[] = {
     {"abuseat.org", KIND_EXPLOIT},
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_b[] = {
     {"barracudacentral", KIND_EXPLOIT},
@@ -30,11 +33,11 @@ static const struct phrase with_b[] = {
     {"block list", KIND_UNKNOWN},
     {"blacklist", KIND_UNKNOWN},
     {"black list", KIND_UNKNOWN},
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_c[] = {
     {"css.spamhaus", KIND_EXPLOIT},  {"cbl.abuseat.org", KIND_EXPLOIT}, {"cloudmark", KIND_UNKNOWN},
-    {"csi.cloudmark", KIND_UNKNOWN}, {"consumer ip", KIND_POLICY},      {NULL, 0},
+    {"csi.cloudmark", KIND_UNKNOWN}, {"consumer ip", KIND_POLICY},      {"", 0},
 };
 static const struct phrase with_d[] = {
     {"dbl.spamhaus.org", KIND_UNKNOWN}, // a domain's listing, not an address's
@@ -58,38 +61,38 @@ static const struct phrase with_d[] = {
     {"dialup", KIND_POLICY},
     {"dnsbl", KIND_UNKNOWN},
     {"denylist", KIND_UNKNOWN},
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_e[] = {
     {"ers.trendmicro", KIND_UNKNOWN},
     {"end-user ip", KIND_POLICY},
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_g[] = {
     {"generic reverse dns", KIND_POLICY},
     {"generic rdns", KIND_POLICY},
     {"generic ptr", KIND_POLICY},
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_h[] = {
     {"hostkarma", KIND_UNKNOWN},
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_i[] = {
     {"ivmsip", KIND_EXPLOIT},
     {"invaluement", KIND_EXPLOIT},
     {"ix.dnsbl.manitu", KIND_EXPLOIT},
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_m[] = {
     {"mail-abuse", KIND_UNKNOWN},
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_n[] = {
     {"noserver.dnsbl.sorbs", KIND_POLICY},
     {"nixspam", KIND_EXPLOIT},
     {"notauthorizederror", KIND_POLICY},
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_p[] = {
     {"pbl.spamhaus.org", KIND_POLICY},
@@ -98,12 +101,12 @@ static const struct phrase with_p[] = {
     {"psbl.org", KIND_EXPLOIT},
     {"proofpoint.com/?ip", KIND_UNKNOWN},
     {"policy block list", KIND_POLICY},
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_r[] = {
     {"residential", KIND_POLICY},
     {"rbl", KIND_UNKNOWN},
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_s[] = {
     {"spamhaus.org/pbl", KIND_POLICY},
@@ -127,12 +130,12 @@ static const struct phrase with_s[] = {
     {"s3150", KIND_UNKNOWN}, // Microsoft: "part of their network is on our block list"
     {"s3140", KIND_UNKNOWN},
     {"send email directly to our servers", KIND_POLICY}, // Google, across a line's end
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_t[] = {
     {"truncate.gbudb", KIND_EXPLOIT},
     {"talosintelligence", KIND_UNKNOWN},
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_u[] = {
     {"uceprotect-level1", KIND_EXPLOIT},
@@ -145,32 +148,53 @@ static const struct phrase with_u[] = {
     {"unusual rate of unsolicited mail", KIND_EXPLOIT}, // Google
     {"unusual amount of unsolicited mail", KIND_EXPLOIT},
     {"unsolicitediperror", KIND_EXPLOIT},
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_v[] = {
     {"very low reputation of the sending ip", KIND_EXPLOIT},
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_w[] = {
     {"web.dnsbl.sorbs", KIND_EXPLOIT},
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_x[] = {
     {"xbl.spamhaus.org", KIND_EXPLOIT}, // and sbl-xbl
-    {NULL, 0},
+    {"", 0},
 };
 static const struct phrase with_z[] = {
     {"zen.spamhaus.org", KIND_COMBINED},
     {"zen.dq.spamhaus", KIND_COMBINED},
-    {NULL, 0},
+    {"", 0},
 };
 
-static const struct phrase *const by_letter[26] = {
-    ['a' - 'a'] = with_a, ['b' - 'a'] = with_b, ['c' - 'a'] = with_c, ['d' - 'a'] = with_d,
-    ['e' - 'a'] = with_e, ['g' - 'a'] = with_g, ['h' - 'a'] = with_h, ['i' - 'a'] = with_i,
-    ['m' - 'a'] = with_m, ['n' - 'a'] = with_n, ['p' - 'a'] = with_p, ['r' - 'a'] = with_r,
-    ['s' - 'a'] = with_s, ['t' - 'a'] = with_t, ['u' - 'a'] = with_u, ['v' - 'a'] = with_v,
-    ['w' - 'a'] = with_w, ['x' - 'a'] = with_x, ['z' - 'a'] = with_z,
+// What no letter begins, or may follow the first, is not searched for.
+#define L(letter) (1u << ((letter) - 'a'))
+#define OTHER     (1u << 26)
+
+static const struct {
+    const struct phrase *phrases;
+    uint32_t second; // which letters stand second in them
+} by_letter[26] = {
+    ['a' - 'a'] = {with_a, L('b')},
+    ['b' - 'a'] = {with_b, L('a') | L('l')},
+    ['c' - 'a'] = {with_c, L('b') | L('l') | L('o') | L('s')},
+    ['d' - 'a'] = {with_d, L('b') | L('e') | L('i') | L('n') | L('r') | L('u') | L('y')},
+    ['e' - 'a'] = {with_e, L('n') | L('r')},
+    ['g' - 'a'] = {with_g, L('e')},
+    ['h' - 'a'] = {with_h, L('o')},
+    ['i' - 'a'] = {with_i, L('n') | L('v') | L('x')},
+    ['m' - 'a'] = {with_m, L('a')},
+    ['n' - 'a'] = {with_n, L('i') | L('o')},
+    ['p' - 'a'] = {with_p, L('b') | L('o') | L('r') | L('s')},
+    ['r' - 'a'] = {with_r, L('b') | L('e')},
+    ['s' - 'a'] = {with_s, L('b') | L('e') | L('o') | L('p') | OTHER},
+    ['t' - 'a'] = {with_t, L('a') | L('r')},
+    ['u' - 'a'] = {with_u, L('c') | L('n')},
+    ['v' - 'a'] = {with_v, L('e')},
+    ['w' - 'a'] = {with_w, L('e')},
+    ['x' - 'a'] = {with_x, L('b')},
+    ['z' - 'a'] = {with_z, L('e')},
 };
 
 // Letters and digits.
@@ -279,10 +303,72 @@ static void look_for_v6(struct blocklist_finding *b, struct span text, const str
     }
 }
 
-// Most phrases that begin with the right letter fail at the second.
-static bool begins(struct span s, const char *phrase)
+static uint8_t lower(uint8_t o)
 {
-    return s.len > 1 && (s.data[1] | 0x20) == phrase[1] && span_begins(s, phrase);
+    return o >= 'A' && o <= 'Z' ? o | 0x20 : o;
+}
+
+static uint64_t word_of(const void *octets)
+{
+    uint64_t w;
+    memcpy(&w, octets, sizeof w);
+    return w;
+}
+
+#define EACH UINT64_C(0x0101010101010101)
+
+// The first octets of a text in small letters, behind a short one zeros.
+static uint64_t head_of(struct span s)
+{
+    uint8_t octets[HEAD] = {0};
+    if (s.len < HEAD) {
+        memcpy(octets, s.data, s.len);
+        s.data = octets;
+    }
+    uint64_t w = word_of(s.data), low = w & ~(EACH << 7);
+    uint64_t from_a = low + EACH * (0x80 - 'A'), behind_z = low + EACH * (0x7f - 'Z');
+    return w | ((from_a ^ behind_z) & ~w & EACH << 7) >> 2;
+}
+
+// Has a phrase's word no octet that the text's has not? Behind a short phrase's end anything may stand.
+static bool agrees(uint64_t phrase, uint64_t text)
+{
+    // All ones in the octets that are not zero; none of a phrase has its highest bit set.
+    uint64_t there = ((phrase + EACH * 0x7f) >> 7 & EACH) * 0xff;
+    return ((phrase ^ text) & there) == 0;
+}
+
+static bool goes_on(struct span s, const char *phrase)
+{
+    size_t i = HEAD;
+    while (phrase[i] != 0 && i < s.len && lower(s.data[i]) == (uint8_t)phrase[i])
+        i++;
+    return phrase[i] == 0;
+}
+
+// The phrase that begins at a word's beginning; NULL: none.
+static const struct phrase *phrase_at(struct span word)
+{
+    unsigned first = (word.data[0] | 0x20u) - 'a';
+    if (first >= 26 || word.len < 2)
+        return NULL;
+    unsigned second = (word.data[1] | 0x20u) - 'a';
+    if (!(by_letter[first].second & (second < 26 ? 1u << second : OTHER)))
+        return NULL;
+    uint64_t head = head_of(word);
+    for (const struct phrase *p = by_letter[first].phrases; p->text[0] != 0; p++)
+        if (agrees(word_of(p->text), head) && (p->text[HEAD - 1] == 0 || goes_on(word, p->text)))
+            return p;
+    return NULL;
+}
+
+const char *blocklist_phrase(size_t n)
+{
+    for (size_t i = 0; i < 26; i++)
+        for (const struct phrase *p = by_letter[i].phrases; p && p->text[0] != 0; p++)
+            if (n-- == 0)
+                return p->text;
+    return NULL;
 }
 
 void blocklist_look(struct blocklist_finding *b, struct span text, const struct ip_addr *client)
@@ -294,15 +380,11 @@ void blocklist_look(struct blocklist_finding *b, struct span text, const struct 
             i++;
         if (i == text.len)
             break;
-        unsigned letter = (text.data[i] | 0x20u) - 'a';
-        const struct phrase *p = i >= known && letter < 26 ? by_letter[letter] : NULL;
-        if (text.data[i] <= '9')
+        if (text.data[i] <= '9') {
             look_for_address(b, text, i, client);
-        if (p) {
-            struct span rest = span_cut(text, i, text.len);
-            while (p->text && !begins(rest, p->text))
-                p++;
-            if (p->text) {
+        } else if (i >= known) {
+            const struct phrase *p = phrase_at(span_of(text.data + i, text.len - i));
+            if (p) {
                 note(b, p->kind);
                 known = i + strlen(p->text);
             }

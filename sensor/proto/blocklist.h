@@ -25,3 +25,6 @@ struct blocklist_finding {
 
 void blocklist_look(struct blocklist_finding *b, struct span text, const struct ip_addr *client);
 enum blocklist_kind blocklist_kind(const struct blocklist_finding *b);
+
+// The phrases and zones that are known, in lower case; NULL behind the last.
+const char *blocklist_phrase(size_t n);

@@ -39,13 +39,14 @@ size_t line_feed(struct line *l, struct span data)
 
 void line_wipe(struct line *l)
 {
-    if (!l->whole)
+    if (!l->whole && l->len > 0)
         explicit_bzero(l->octet, l->len);
     memset(l, 0, offsetof(struct line, used));
 }
 
 void line_fini(struct line *l)
 {
-    explicit_bzero(l->octet, l->used);
+    if (l->used > 0)
+        explicit_bzero(l->octet, l->used);
     memset(l, 0, offsetof(struct line, octet));
 }

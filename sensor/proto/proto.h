@@ -113,6 +113,9 @@ struct proto_descriptor {
     bool handshake_only; // tells no more than a handshake: may be opened with any peer
     // Where in the state, beside its beginning, stand the cache lines that octets usually touch; 0 ends.
     uint16_t touched[PROTO_TOUCHED_MAX + 1];
+    struct { // the same of the result, beside its beginning
+        uint16_t from, to;
+    } told;
     // First-octets rule: MAYBE asks for more octets, while there are fewer than PROTO_PEEK_MAX.
     enum proto_match (*match)(const struct proto_peek *p);
     // Is a recognised dialogue with this port worth following? NULL: always. Else it is only named.

@@ -1,5 +1,4 @@
-// The parser behind smtp_client.h. Content is scanned with memchr from line end to line end and
-// never kept; only in HOLD are up to LINE_MAX_OCTETS octets kept, and wiped when they are used.
+// The parser behind smtp_client.h. Content is searched for dots behind line ends, and never kept; only in HOLD are up to LINE_MAX_OCTETS octets kept, and wiped when they are used.
 #include "proto/smtp_client.h"
 
 #include <assert.h>
@@ -70,6 +69,34 @@ static bool feed_dot(const struct feed *f, uint8_t o)
     }
 }
 
+// Octets up to and with the first LF that a dot follows, or that is the last; all of them when there is none.
+//
+// Most of what mail carries has far fewer dots than lines (base64 has none), so dots are looked for. Where they are
+// many (text of short sentences, HTML) it goes on from line to line.
+#define DOTS_MAX 4
+
+static size_t up_to_dot_line(struct span data)
+{
+    size_t at = 1;
+    for (unsigned dots = 0; dots < DOTS_MAX; dots++) {
+        const uint8_t *dot = at < data.len ? memchr(data.data + at, '.', data.len - at) : NULL;
+        if (!dot)
+            return data.len;
+        if (dot[-1] == '\n')
+            return (size_t)(dot - data.data);
+        at = (size_t)(dot - data.data) + 1;
+    }
+    while (at < data.len) {
+        const uint8_t *lf = memchr(data.data + at, '\n', data.len - at);
+        if (!lf)
+            break;
+        at = (size_t)(lf - data.data) + 1;
+        if (at == data.len || data.data[at] == '.')
+            return at;
+    }
+    return data.len;
+}
+
 // Content up to where a dot may end it: behind an LF that a dot follows, or may follow in what comes next.
 // Returns the octets used.
 static size_t feed_body(const struct feed *f, struct span data)
@@ -79,20 +106,13 @@ static size_t feed_body(const struct feed *f, struct span data)
         return 1;
     if (c->dot != SMTP_DOT_MID)
         return 0;
-    size_t used = 0;
-    for (;;) {
-        const uint8_t *lf = memchr(data.data + used, '\n', data.len - used);
-        if (!lf) {
-            used = data.len;
-            c->last_cr = data.data[used - 1] == '\r';
-            break;
-        }
-        used = (size_t)(lf - data.data) + 1;
-        if (used == data.len || data.data[used] == '.') {
-            c->bol_bare = used > 1 ? data.data[used - 2] != '\r' : !c->last_cr;
-            c->dot = SMTP_DOT_BOL;
-            break;
-        }
+    size_t used = up_to_dot_line(data);
+    uint8_t last = data.data[used - 1];
+    if (last == '\n') {
+        c->bol_bare = used > 1 ? data.data[used - 2] != '\r' : !c->last_cr;
+        c->dot = SMTP_DOT_BOL;
+    } else {
+        c->last_cr = last == '\r';
     }
     tell(f, SMTP_CLIENT_CONTENT, used);
     return used;

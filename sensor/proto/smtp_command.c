@@ -85,8 +85,16 @@ struct smtp_command smtp_command_parse(struct span line)
         c.verb = SMTP_EMPTY;
         return c;
     }
-    struct span word = smtp_word(&rest);
-    uint32_t four = first_four(word.data, word.len);
+    struct span word = {0};
+    uint32_t four = first_four(rest.data, rest.len);
+    if (rest.len == 4 || (rest.len > 4 && rest.data[4] == ' ')) {
+        // Nearly all. Should a blank stand within them they are no verb's first four.
+        word = span_of(rest.data, 4);
+        rest = skip_blanks(span_cut(rest, 4, rest.len));
+    } else {
+        word = smtp_word(&rest);
+        four = first_four(word.data, word.len);
+    }
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         const char *name = verbs[i].name;
         // The first four letters tell nearly all of them apart, and are all that most have.
@@ -144,6 +152,27 @@ static struct span strip_route(struct span a, bool *routed)
     return span_cut(a, (size_t)(colon - a.data) + 1, a.len);
 }
 
+static bool has(struct span s, char o)
+{
+    return s.len > 0 && memchr(s.data, o, s.len);
+}
+
+// Behind the last @. More than one, or a % or ! before the first, sends the message on by way of another host.
+static struct span domain_of(struct span address, bool *routed)
+{
+    const uint8_t *first = address.len ? memchr(address.data, '@', address.len) : NULL;
+    struct span local = first ? span_cut(address, 0, (size_t)(first - address.data)) : address;
+    *routed = *routed || has(local, '%') || has(local, '!');
+    if (!first)
+        return (struct span){0};
+    struct span behind = span_cut(address, local.len + 1, address.len);
+    for (const uint8_t *at; behind.len > 0 && (at = memchr(behind.data, '@', behind.len));) {
+        *routed = true;
+        behind = span_cut(behind, (size_t)(at - behind.data) + 1, behind.len);
+    }
+    return behind;
+}
+
 bool smtp_path_parse(struct span args, struct smtp_path *out)
 {
     struct smtp_path p = {.complete = true};
@@ -161,20 +190,7 @@ bool smtp_path_parse(struct span args, struct smtp_path *out)
             return false;
     }
     p.address = strip_route(p.address, &p.routed);
-    size_t at = p.address.len;
-    for (size_t i = 0; i < p.address.len; i++) {
-        uint8_t o = p.address.data[i];
-        if (o > '@' || (o > '%' && o < '@')) // nearly all
-            continue;
-        if (o == '@') {
-            p.routed = p.routed || at < p.address.len;
-            at = i;
-        } else if (o == '%' || o == '!') {
-            // In the local part only: a domain has neither.
-            p.routed = p.routed || at == p.address.len;
-        }
-    }
-    p.domain = span_cut(p.address, at + 1, p.address.len);
+    p.domain = domain_of(p.address, &p.routed);
     *out = p;
     return true;
 }

@@ -429,24 +429,29 @@ static void finished_reply(const struct smtp_at *at, uint16_t code)
     pair(at, code);
 }
 
+// Is this the first word of the text?
+static bool is_word(struct span text, const char *word, size_t len)
+{
+    if (text.len < len || (text.len > len && text.data[len] != ' ' && text.data[len] != '\t'))
+        return false;
+    return strncasecmp((const char *)text.data, word, len) == 0;
+}
+
 // What an EHLO reply offers. With one side only, any multi-line 250 is taken for one.
-static void look_for_offer(const struct smtp_at *at, const struct smtp_reply_line *line)
+static void look_for_offer(const struct smtp_at *at, struct span text)
 {
     struct smtp *s = at->s;
-    enum smtp_expect head = smtp_queue_head(&s->queue);
-    bool hello = head == SMTP_EXPECT_HELO || head == SMTP_EXPECT_NOTHING;
-    if (line->code != 250 || !hello)
-        return;
-    struct span text = line->text;
     uint8_t letter = text.len > 0 ? text.data[0] & 0xdf : 0;
     if (letter != 'S' && letter != 'P')
         return;
-    struct span word = smtp_word(&text);
+    enum smtp_expect head = smtp_queue_head(&s->queue);
+    if (head != SMTP_EXPECT_HELO && head != SMTP_EXPECT_NOTHING)
+        return;
     struct record_smtp *r = smtp_result(at);
-    if (span_equal_text(word, "STARTTLS") && r->starttls_state == RECORD_STARTTLS_NONE)
-        r->starttls_state = RECORD_STARTTLS_OFFERED;
-    else if (span_equal_text(word, "PIPELINING"))
+    if (letter == 'P' && is_word(text, "PIPELINING", 10))
         r->pipelining_offered = true;
+    else if (r->starttls_state == RECORD_STARTTLS_NONE && is_word(text, "STARTTLS", 8))
+        r->starttls_state = RECORD_STARTTLS_OFFERED;
 }
 
 static void note_server_name(const struct smtp_at *at, struct span text)
@@ -468,7 +473,8 @@ void smtp_reply_line(const struct smtp_at *at, const struct smtp_reply_line *lin
         smtp_lose(at);
     if (line->first && line->code == 220 && !s->greeted)
         note_server_name(at, line->text);
-    look_for_offer(at, line);
+    if (line->code == 250)
+        look_for_offer(at, line->text);
     if (line->last)
         finished_reply(at, line->code);
 }

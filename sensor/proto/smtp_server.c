@@ -1,23 +1,19 @@
 // The parser behind smtp_server.h.
 #include "proto/smtp_server.h"
 
-static bool is_digit(uint8_t o)
-{
-    return o >= '0' && o <= '9';
-}
-
 // Three digits from 200 to 599, then a blank, a hyphen or the line's end.
 static uint16_t code_of(struct span line)
 {
-    if (line.len < 3 || !is_digit(line.data[0]) || !is_digit(line.data[1]) ||
-        !is_digit(line.data[2]))
+    if (line.len < 3)
         return 0;
-    if (line.data[0] < '2' || line.data[0] > '5')
+    unsigned a = line.data[0] - (unsigned)'0', b = line.data[1] - (unsigned)'0',
+             c = line.data[2] - (unsigned)'0';
+    if (a - 2 > 3 || b > 9 || c > 9)
         return 0;
     // Some servers leave the blank out; more digits are no reply code.
-    if (line.len > 3 && is_digit(line.data[3]))
+    if (line.len > 3 && line.data[3] - (unsigned)'0' <= 9)
         return 0;
-    return (uint16_t)((line.data[0] - '0') * 100 + (line.data[1] - '0') * 10 + line.data[2] - '0');
+    return (uint16_t)(a * 100 + b * 10 + c);
 }
 
 static void finish_line(struct smtp_server *s, smtp_reply_fn fn, void *ctx)
@@ -34,11 +30,13 @@ static void finish_line(struct smtp_server *s, smtp_reply_fn fn, void *ctx)
         fn(ctx, &r);
         return;
     }
-    bool more = text.len > 3 && text.data[3] == '-';
+    uint8_t behind = text.len > 3 ? text.data[3] : 0;
+    bool more = behind == '-';
     r.first = s->code_before == 0;
     r.last = !more;
     r.uncertain = s->partial;
-    r.text = span_cut(text, more || (text.len > 3 && text.data[3] == ' ') ? 4 : 3, text.len);
+    size_t head = more || behind == ' ' ? 4 : 3;
+    r.text = span_of(text.data + head, text.len - head);
     s->code_before = more ? code : 0;
     if (!more)
         s->partial = false;

@@ -460,6 +460,8 @@ const struct proto_descriptor proto_tls = {
     .name = "tls",
     .state_size = sizeof(struct tls),
     .touched = {offsetof(struct tls, side)},
+    .told = {offsetof(struct proto_result, tls.application_octets),
+             offsetof(struct proto_result, tls.time_to_close_ms)},
     .app = RECORD_APP_TLS,
     .handshake_only = true,
     .match = tls_match,

@@ -30,10 +30,13 @@ void tls_hello_wipe(struct tls_hello *h)
     size_t ciphers = h->cipher_count < TLS_CIPHERS_MAX ? h->cipher_count : TLS_CIPHERS_MAX;
     size_t extensions = h->extension_count < TLS_EXTENSIONS_MAX ? h->extension_count
                                                                 : TLS_EXTENSIONS_MAX;
+    if (h->step == STEP_VERSION && h->number_len == 0)
+        return; // nothing was read
     memset(h->ciphers, 0, ciphers * sizeof *h->ciphers);
     memset(h->extensions, 0, extensions * sizeof *h->extensions);
     memset(h->sigalgs, 0, h->sigalg_count * sizeof *h->sigalgs);
-    explicit_bzero(h->body, h->body_len);
+    if (h->body_len > 0)
+        explicit_bzero(h->body, h->body_len);
     explicit_bzero(h->domain, sizeof h->domain);
     memset(h->alpn, 0, offsetof(struct tls_hello, body) - offsetof(struct tls_hello, alpn));
     memset(h, 0, offsetof(struct tls_hello, ciphers));

@@ -1,6 +1,8 @@
 // Octets of the handshakes.
 #include "socks.h"
 
+#include <stdio.h>
+
 #include "common/buf.h"
 
 enum { MESSAGE_MAX = 600, COMMAND_CONNECT = 1, ADDRESS_V4 = 1, ADDRESS_NAME = 3, UNREACHABLE = 4 };
@@ -63,6 +65,21 @@ static bool log_in(struct channel *c, struct buf *b, bool wrong_password)
     return !wrong_password;
 }
 
+static void ask_http(struct channel *c, struct buf *b, const struct peer *target, uint16_t port,
+                     bool by_name)
+{
+    char where[300], line[700];
+    const uint8_t *a = target->v4.octet;
+    if (by_name)
+        snprintf(where, sizeof where, "%s", target->host);
+    else
+        snprintf(where, sizeof where, "%u.%u.%u.%u", a[0], a[1], a[2], a[3]);
+    snprintf(line, sizeof line, "CONNECT %s:%u HTTP/1.1\r\nHost: %s:%u\r\n\r\n", where, port, where,
+             port);
+    buf_text(b, line);
+    say(c, TCP_CLIENT, b);
+}
+
 bool socks_ask(struct channel *c, enum socks_version version, const struct peer *target,
                uint16_t port, bool by_name, bool wrong_password)
 {
@@ -71,6 +88,8 @@ bool socks_ask(struct channel *c, enum socks_version version, const struct peer 
     bool open = true;
     if (version == SOCKS_4 || version == SOCKS_4A) {
         ask4(c, &b, target, port, version == SOCKS_4A);
+    } else if (version == SOCKS_HTTP) {
+        ask_http(c, &b, target, port, by_name);
     } else {
         if (version == SOCKS_5_PASSWORD) {
             open = log_in(c, &b, wrong_password);
@@ -97,6 +116,9 @@ void socks_answer(struct channel *c, enum socks_version version, const struct ip
     if (version == SOCKS_4 || version == SOCKS_4A) {
         buf_be(&b, granted ? 0x005a : 0x005b, 2);
         buf_be(&b, 0, 6);
+    } else if (version == SOCKS_HTTP) {
+        buf_text(&b, granted ? "HTTP/1.1 200 Connection established\r\n\r\n"
+                             : "HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n");
     } else {
         buf_be(&b, 5, 1);
         buf_be(&b, granted ? 0 : UNREACHABLE, 1);

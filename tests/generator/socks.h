@@ -1,9 +1,9 @@
-// SOCKS 4, 4a and 5 (RFC 1928, 1929): the handshake by which a client asks to be connected somewhere.
+// SOCKS 4, 4a and 5 (RFC 1928, 1929) and HTTP CONNECT (RFC 9110): the handshake by which a client asks to be connected somewhere.
 #pragma once
 
 #include "channel.h"
 
-enum socks_version { SOCKS_4, SOCKS_4A, SOCKS_5, SOCKS_5_PASSWORD };
+enum socks_version { SOCKS_4, SOCKS_4A, SOCKS_5, SOCKS_5_PASSWORD, SOCKS_HTTP };
 
 // What the client sends up to and with its request for `target` (by name for 4a and 5), and what the
 // server says before the request's answer. The connection is open; `wrong_password` ends SOCKS5 with

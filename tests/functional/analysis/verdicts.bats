@@ -244,7 +244,7 @@ line:relays proxy-abuse ticket" ]
     local missing=''
     for page in "$POSTERN_SOURCE_DIR"/docs/detectors/*.md; do
         name=$(basename "$page" .md)
-        case $name in evidence | roles | site-failure) continue ;; esac
+        case $name in evidence | memory | roles | site-failure) continue ;; esac
         grep -qx "\.It $name" "$POSTERN_SOURCE_DIR/docs/man/postern-analysis.8" || missing+=" $name"
     done
     [ -z "$missing" ] || { echo "missing:$missing" && false; }

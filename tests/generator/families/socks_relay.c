@@ -15,15 +15,16 @@ struct socks_relay {
     int version;
 };
 
-enum { VERSION_4, VERSION_4A, VERSION_5, VERSION_5_PASSWORD, VERSION_MIXED };
-static const char *const version_names[] = {"4", "4a", "5", "5-password", "mixed", NULL};
+enum { VERSION_4, VERSION_4A, VERSION_5, VERSION_5_PASSWORD, VERSION_MIXED, VERSION_HTTP };
+static const char *const version_names[] = {"4", "4a", "5", "5-password", "mixed", "http", NULL};
 
 static const struct conf_key keys[] = {
     FAMILY_KEYS(socks_relay),
     FAMILY_REAL(socks_relay, "per_minute", per_minute, 0.01, 600, "6",
                 "connections a minute asked of it"),
     FAMILY_INT(socks_relay, "port", port, 1, 65535, "1080", "port it listens on"),
-    FAMILY_ENUM(socks_relay, "version", version, version_names, "mixed", "of the clients' SOCKS"),
+    FAMILY_ENUM(socks_relay, "version", version, version_names, "mixed",
+                "of the clients' SOCKS; http: HTTP CONNECT instead"),
     FAMILY_INT(socks_relay, "controllers", controllers, 1, 128, "3",
                "hosts that use it, in as many networks"),
     FAMILY_REAL(socks_relay, "recipients", recipients, 1, 50, "3", "recipients a message, mean"),
@@ -66,8 +67,9 @@ static void relay(struct party *p, const struct socks_relay *b, const struct pee
     tcp_begin(&in, p, TCP_SERVER, client, (uint16_t)b->port, &tcp_linux, false, t_ns);
     tcp_connect(&in);
     struct channel asking = {.flow = &in};
-    enum socks_version version = b->version == VERSION_MIXED ? (enum socks_version)rng_below(r, 4)
-                                                             : (enum socks_version)b->version;
+    enum socks_version version = b->version == VERSION_MIXED  ? (enum socks_version)rng_below(r, 4)
+                                 : b->version == VERSION_HTTP ? SOCKS_HTTP
+                                                              : (enum socks_version)b->version;
     uint32_t domain = delivery_domain(r, 0.35, (uint32_t)b->domains);
     struct peer server;
     world_mx(p->run->seed, domain, rng_below(r, 4), &server);

@@ -109,7 +109,7 @@ static void open_relay(void **state)
 static void socks_relay(void **state)
 {
     (void)state;
-    enum { RELAY, REFUSES, OWN_USE, OPAQUE, FORWARDER, KINDS };
+    enum { RELAY, CONNECT, REFUSES, OWN_USE, OPAQUE, FORWARDER, KINDS };
     for (int kind = RELAY; kind < KINDS; kind++) {
         struct rig_flow f[60] = {0};
         struct verdict v;
@@ -125,7 +125,7 @@ static void socks_relay(void **state)
                                     .octets_up = 2000,
                                     .octets_down = 8000};
             if (kind != OPAQUE && kind != FORWARDER) {
-                in->app = RECORD_APP_SOCKS5;
+                in->app = kind == CONNECT ? RECORD_APP_HTTP : RECORD_APP_SOCKS5;
                 in->socks_port = kind == OWN_USE ? 993 : 25;
                 in->digest_flags = kind == REFUSES ? 0 : MINUTE_DIGEST_SOCKS_GRANTED;
             }
@@ -142,8 +142,8 @@ static void socks_relay(void **state)
         }
         bool found = plays_as(kind == OPAQUE ? "analysis:\n  fan_out: {limit_10min: 3}\n" : NULL,
                               &play_somebody, f, 60, VERDICT_SOCKS_RELAY, &v);
-        assert_int_equal(found, kind == RELAY || kind == OPAQUE);
-        if (kind == RELAY)
+        assert_int_equal(found, kind == RELAY || kind == CONNECT || kind == OPAQUE);
+        if (kind == RELAY || kind == CONNECT)
             assert_true(rig_evidence(&v, "socks-relay")->conclusive);
     }
 }

@@ -182,6 +182,24 @@ static void one_direction(void **state)
     }
 }
 
+// A bot stays one where a relay cannot be told from it, and it is said.
+static void bot_or_relay(struct rig *r, bool alike)
+{
+    struct rig_flow f[40] = {0};
+    char sentence[VERDICT_SENTENCE_MAX];
+    for (uint32_t k = 0; k < 40; k++)
+        f[k] = (struct rig_flow){.start_ms = k * 3000,
+                                 .provider = k + 1,
+                                 .outcome = k % 2 ? MINUTE_OUTCOME_UNANSWERED
+                                                  : MINUTE_OUTCOME_REFUSED};
+    rig_play(r, &play_somebody, f, 40);
+    const struct verdict *v = rig_verdict(r, VERDICT_SPAMBOT_DIRECT, VERDICT_OPENED, 0);
+    assert_non_null(v);
+    assert_int_equal((v->limitations & VERDICT_RELAY_UNSEEN) != 0, alike);
+    verdict_sentence(v, sentence);
+    assert_int_equal(strstr(sentence, "(or a SOCKS relay: not visible here)") != NULL, alike);
+}
+
 // Tier A: of other ports the ends alone. What would need more is off and says so, the rest works.
 static void tiers(void **state)
 {
@@ -205,6 +223,8 @@ static void tiers(void **state)
             if (relays && tier == COVERAGE_TIER_A)
                 assert_non_null(strstr(why, "off: not visible: of ports of no mail"));
         }
+        if (tier != COVERAGE_TIER_C)
+            bot_or_relay(&r, tier == COVERAGE_TIER_A);
         rig_fini(&r);
     }
 }

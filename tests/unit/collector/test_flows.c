@@ -251,6 +251,43 @@ static void what_may_carry_others(void **state)
     }
 }
 
+// One that takes orders is listed however young it is, and so is, for ten minutes, what is left to tell of those that end.
+static void orders_of_a_young_flow(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        uint64_t up, down;
+        struct record_carrier carrier;
+        uint8_t flags;
+        bool told;
+    } cases[] = {
+        {1500, 500, {6, 0, 0, 60000, 0}, RECORD_END, false}, // nothing was ordered before
+        {1500, 1000, {6, 1, 300, 60000, 1}, 0, false},       // does not upload
+        {1501, 1000, {7, 1, 300, 60000, 1}, 0, false},       // less than a sixth
+        {1501, 1000, {6, 1, 300, 60000, 1}, 0, true},
+        {100, 300, {6, 0, 0, 60000, 0}, 0, false},
+        {100, 300, {6, 0, 0, 60000, 0}, RECORD_END, true},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t t_ms = T0 + i * 60000;
+        struct record r = flow(t_ms + 20000, t_ms + 30000, 443, RECORD_HANDSHAKE_ESTABLISHED);
+        r.flow.flow_hash = 77 + i;
+        r.flow.flow_start_ms = t_ms - 90000;
+        r.flow.flags = (uint8_t)(RECORD_CONTINUE | cases[i].flags);
+        r.flow.outcome_ms = 0;
+        r.flow.responder = addr("198.51.100.5");
+        r.flow.octets[0] = cases[i].up;
+        r.flow.octets[1] = cases[i].down;
+        r.flow.carrier = cases[i].carrier;
+        r.flow.groups = RECORD_HAS_CARRIER;
+        fixture_take(f, &r);
+        fixture_until(f, t_ms, t_ms + 60000);
+    }
+    fixture_read(f);
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(fixture_sum(f, US, M0 + i)->digest_count, cases[i].told);
+}
+
 // Told of twice in a minute, a carrier's counts add up; chances weigh by what was opened. What is opened within ten
 // minutes of it is listed.
 static void a_carrier_told_twice(void **state)
@@ -324,7 +361,7 @@ int main(void)
         TEST(digests_leave_room_for_mail),
         TEST(web_flows_have_no_digest),
         TEST(what_may_carry_others),
-        TEST(a_carrier_told_twice),
+        TEST(orders_of_a_young_flow),
         TEST(a_carrier_told_twice),
         TEST(from_outside_beside_mail),
     };

@@ -178,11 +178,11 @@ static void names(void **state)
     assert_null(verdict_ceiling_name(VERDICT_QUARANTINE + 1));
     for (unsigned f = 0; f < VERDICT_FAMILIES; f++)
         assert_non_null(verdict_family_name(f));
-    for (uint32_t bit = VERDICT_LOSS; bit <= VERDICT_SHORT_HISTORY; bit <<= 1) {
+    for (uint32_t bit = VERDICT_LOSS; bit <= VERDICT_RELAY_UNSEEN; bit <<= 1) {
         assert_non_null(verdict_limitation_name(bit));
         assert_non_null(verdict_limitation_text(bit));
     }
-    assert_null(verdict_limitation_text(VERDICT_SHORT_HISTORY << 1));
+    assert_null(verdict_limitation_text(VERDICT_RELAY_UNSEEN << 1));
 }
 
 static void sentences_are_whole(void **state)

@@ -108,8 +108,31 @@ static void test_v6(void **state)
     }
 }
 
+// Each phrase of the table is reached by its first two letters, in capitals, too, and at the text's very end.
+static void test_each_phrase(void **state)
+{
+    (void)state;
+    const struct ip_addr us = ip_from_v4((uint8_t[]){192, 0, 2, 7});
+    size_t count = 0;
+    for (const char *phrase; (phrase = blocklist_phrase(count)); count++) {
+        char text[128];
+        int len = snprintf(text, sizeof text, "554 it is: %s", phrase);
+        for (int capitals = 0; capitals < 2; capitals++) {
+            struct blocklist_finding b = {0};
+            blocklist_look(&b, span_of(text, (size_t)len), &us);
+            if (!b.listed && !b.discounted)
+                print_error("%s\n", text);
+            assert_true(b.listed || b.discounted);
+            for (int i = 0; i < len; i++)
+                text[i] = (char)(text[i] >= 'a' && text[i] <= 'z' ? text[i] - 0x20 : text[i]);
+        }
+    }
+    assert_true(count > 80);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_replies), cmocka_unit_test(test_v6)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_replies), cmocka_unit_test(test_v6),
+                                       cmocka_unit_test(test_each_phrase)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -244,6 +244,31 @@ static void test_told_when(void **state)
     end();
 }
 
+// Of one that uploads each order is told in its minute; when it ends misses are told as hits are.
+static void test_told_soon(void **state)
+{
+    (void)state;
+    begin_watched();
+    send_on(&tunnel, 2 * MINUTE + 100, 's', A, 50);
+    open_to(2 * MINUTE + 150, 1, 1, 443);
+    send_on(&tunnel, 2 * MINUTE + 600, 'c', A, 600);
+    struct record_carrier c = told_at_end();
+    assert_int_equal(c.opened, 1);
+    assert_int_equal(c.behind, 1);
+    // Opened behind nothing: not told in its minute, however much goes up.
+    open_to(3 * MINUTE + 5000, 1, 2, 443);
+    send_on(&tunnel, 3 * MINUTE + 6000, 'c', A, 600);
+    assert_int_equal(told_at_end().opened, 0);
+    send_on(&tunnel, 4 * MINUTE + 200, 'c', A | F, 0);
+    send_on(&tunnel, 4 * MINUTE + 220, 's', A | F, 0);
+    send_on(&tunnel, 4 * MINUTE + 240, 'c', A, 0);
+    bench_wait(&b, 4 * MINUTE + 30000);
+    c = told();
+    assert_int_equal(c.opened, 1);
+    assert_int_equal(c.behind, 0);
+    end();
+}
+
 // A download carries nothing for others; a flow that becomes one is let go.
 static void test_downloads(void **state)
 {
@@ -414,11 +439,11 @@ static void test_datagrams(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_behind),       cmocka_unit_test(test_what_counts),
-        cmocka_unit_test(test_covered),      cmocka_unit_test(test_told_when),
-        cmocka_unit_test(test_downloads),    cmocka_unit_test(test_four),
-        cmocka_unit_test(test_side_by_side), cmocka_unit_test(test_many),
-        cmocka_unit_test(test_datagrams),
+        cmocka_unit_test(test_behind),    cmocka_unit_test(test_what_counts),
+        cmocka_unit_test(test_covered),   cmocka_unit_test(test_told_when),
+        cmocka_unit_test(test_told_soon), cmocka_unit_test(test_downloads),
+        cmocka_unit_test(test_four),      cmocka_unit_test(test_side_by_side),
+        cmocka_unit_test(test_many),      cmocka_unit_test(test_datagrams),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "common/addr.h"
-#include "decap/decap.h"
+#include "decap/usual.h"
 #include "path.h"
 #include "recipe.h"
 
@@ -209,6 +209,41 @@ static void test_cuts(void **state)
     munmap(room, (size_t)page * 2);
 }
 
+static unsigned usual; // frames that were
+
+// Where they stand is what the packet says as well.
+static void same_place(const char *words, const struct packet *p, const struct usual *u)
+{
+    uint64_t ends[2];
+    uint32_t ports;
+    struct packet_marks m = packet_marks(p);
+    memcpy(&ends[0], p->addr[0] + 8, 8);
+    memcpy(&ends[1], p->addr[1] + 8, 8);
+    memcpy(&ports, p->port, sizeof ports);
+    if (ends[0] != u->from || ends[1] != u->to || ports != u->ports ||
+        m.numbers != u->marks.numbers || m.rest != u->marks.rest ||
+        u->gate != ((uint32_t)p->tcp_flags << 16 | p->window))
+        fail_msg("%s: its words are not its fields", words);
+}
+
+static void same_packet(const char *words, struct packet p, struct packet q)
+{
+    bool tcp = q.ip_proto == 6;
+    if (p.has != q.has || p.layer_count != q.layer_count ||
+        memcmp(p.layer, q.layer, q.layer_count) != 0 ||
+        ((q.has & PACKET_HAS_VLAN) && p.vlan[0] != q.vlan[0]) ||
+        ((q.has & PACKET_HAS_INNER_VLAN) && p.vlan[1] != q.vlan[1]) ||
+        ((q.has & PACKET_HAS_PPPOE) && p.pppoe_session != q.pppoe_session) || p.mac != q.mac ||
+        p.family != q.family || p.ip_proto != q.ip_proto || p.ttl != q.ttl ||
+        p.ip_packets != q.ip_packets || p.ip_id != q.ip_id || p.ip_octets != q.ip_octets ||
+        memcmp(p.addr, q.addr, sizeof q.addr) != 0 || memcmp(p.port, q.port, sizeof q.port) != 0 ||
+        p.payload.data != q.payload.data || p.payload.len != q.payload.len ||
+        p.payload_wire != q.payload_wire || p.checksum != q.checksum ||
+        (tcp && (p.seq != q.seq || p.ack != q.ack || p.window != q.window ||
+                 p.tcp_flags != q.tcp_flags || p.tcp_options != q.tcp_options)))
+        fail_msg("%s: not what the layers say", words);
+}
+
 // Both ways through a frame say the same of it, and count the same.
 static void same(const char *words, const uint8_t *data, uint32_t cap, uint32_t wire)
 {
@@ -221,23 +256,18 @@ static void same(const char *words, const uint8_t *data, uint32_t cap, uint32_t 
     if (a != b || memcmp(&decap.skipped, &other.skipped, sizeof decap.skipped) != 0 ||
         decap.no_ip != other.no_ip || decap.sliced != other.sliced)
         fail_msg("%s: not counted as layer by layer", words);
-    if (a != DECAP_PACKET)
+    struct usual u;
+    struct packet r = {.t_us = 1};
+    bool is_usual = usual_frame(&decap, 1, data, cap, &r, &u);
+    if (a == DECAP_PACKET)
+        same_packet(words, p, q);
+    else if (is_usual)
+        fail_msg("%s: taken for a usual packet", words);
+    if (!is_usual)
         return;
-    bool tcp = q.ip_proto == 6;
-    if (p.has != q.has || p.layer_count != q.layer_count ||
-        memcmp(p.layer, q.layer, q.layer_count) != 0 ||
-        ((q.has & PACKET_HAS_VLAN) && p.vlan[0] != q.vlan[0]) ||
-        ((q.has & PACKET_HAS_INNER_VLAN) && p.vlan[1] != q.vlan[1]) ||
-        ((q.has & PACKET_HAS_PPPOE) && p.pppoe_session != q.pppoe_session) || p.mac != q.mac ||
-        p.family != q.family || p.ip_proto != q.ip_proto || p.ttl != q.ttl ||
-        p.ip_packets != q.ip_packets || p.ip_id != q.ip_id || p.ip_octets != q.ip_octets ||
-        memcmp(p.addr, q.addr, sizeof q.addr) != 0 || memcmp(p.port, q.port, sizeof q.port) != 0 ||
-        p.payload.data != q.payload.data || p.payload.len != q.payload.len ||
-        p.payload_wire != q.payload_wire || p.checksum != q.checksum ||
-        (tcp &&
-         (p.seq != q.seq || p.ack != q.ack || p.window != q.window || p.tcp_flags != q.tcp_flags ||
-          p.tcp_options != q.tcp_options)))
-        fail_msg("%s: not what the layers say", words);
+    usual++;
+    same_packet(words, r, q);
+    same_place(words, &r, &u);
 }
 
 // What the short way takes is what the layers would say: whole, padded, cut, and with every octet of its
@@ -274,7 +304,7 @@ static void test_straight(void **state)
             frame[at] = kept;
         }
     }
-    assert_true(taken >= 6);
+    assert_true(taken >= 6 && usual > 100);
 }
 
 static void take_name(void *ctx, const char *name, uint64_t count)

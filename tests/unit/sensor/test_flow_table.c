@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "flow_key.h"
 #include "path.h"
 
 static void test_port_reuse(void **state)
@@ -34,6 +35,33 @@ static void test_port_reuse(void **state)
     assert_int_equal(b.stats.tcp_flows, 3);
     end();
     assert_true(b.record[0].flow_hash != b.record[1].flow_hash);
+}
+
+// A usual packet stands where its fields say, in both directions and between ports of one host.
+static void test_usual_place(void **state)
+{
+    (void)state;
+    begin();
+    for (unsigned n = 0; n < 64; n++) {
+        struct packet p = bench_packet(&b, 0, n & 1 ? 'c' : 's', A, 1000 + n, n * 77, "x");
+        p.addr[0][15] = (uint8_t)(n * 5);
+        p.addr[1][12] = (uint8_t)(n * 9);
+        if (n % 8 < 2)
+            memcpy(p.addr[0], p.addr[1], sizeof p.addr[0]);
+        struct usual u = {.from = octets_mapped_v4(p.addr[0] + 12),
+                          .to = octets_mapped_v4(p.addr[1] + 12),
+                          .marks = packet_marks(&p),
+                          .gate = (uint32_t)p.tcp_flags << 16 | p.window};
+        memcpy(&u.ports, p.port, sizeof u.ports);
+        struct flow_place is = {0}, should = {0};
+        flow_locate(b.table, &p, &should);
+        flow_locate_usual(b.table, &p, &u, &is);
+        should.first = is.first = FLOW_NONE;
+        assert_true(is.hash == should.hash && is.number == should.number &&
+                    is.last == should.last && is.realm == should.realm &&
+                    is.swapped == should.swapped && is.known == should.known && is.known == 6);
+    }
+    end();
 }
 
 static void test_doubled(void **state)
@@ -296,11 +324,17 @@ static void test_udp(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_port_reuse), cmocka_unit_test(test_doubled),
-        cmocka_unit_test(test_minutes),    cmocka_unit_test(test_pending_at_minute),
-        cmocka_unit_test(test_finish),     cmocka_unit_test(test_scan),
-        cmocka_unit_test(test_realm),      cmocka_unit_test(test_half_open),
-        cmocka_unit_test(test_shares),     cmocka_unit_test(test_udp),
+        cmocka_unit_test(test_port_reuse),
+        cmocka_unit_test(test_doubled),
+        cmocka_unit_test(test_usual_place),
+        cmocka_unit_test(test_minutes),
+        cmocka_unit_test(test_pending_at_minute),
+        cmocka_unit_test(test_finish),
+        cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_realm),
+        cmocka_unit_test(test_half_open),
+        cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_udp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,12 +7,14 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "decap/decap.h"
 #include "intern.h"
 #include "mirror.h"
 #include "path.h"
+#include "print.h"
 #include "skipped.h"
 #include "table.h"
 #include "watch.h"
@@ -146,6 +148,50 @@ static void test_mirror(void **state)
     mirror_free(NULL);
 }
 
+// However much of the memory is in use, and whenever that changes: a copy that comes while little else does is found,
+// and what is no copy, or comes too late, is none.
+static void test_mirror_sizes(void **state)
+{
+    (void)state;
+    static const unsigned gaps[] = {1,     40, 3000, 3,  200,
+                                    20000, 2,  2,    900}; // microseconds between packets
+    struct mirror *m = mirror_new(32768, 5000);
+    struct packet kept = {0};
+    int64_t t_us = 1000000000;
+    size_t found = 0, copies = 0, parts = 0, part = m->mask;
+    for (unsigned n = 0; n < 90000; n++) {
+        unsigned gap = gaps[n / 10000];
+        struct packet p = packet(t_us += gap, (uint16_t)n, n);
+        const uint64_t tuple = UINT64_C(0x9e3779b97f4a7c15);
+        mirror_expect(m, 1, t_us);
+        parts += m->mask != part;
+        part = m->mask;
+        assert_false(mirror_repeats(m, &p, tuple));
+        if (n % 8 == 0)
+            kept = p;
+        if (n % 8 != 3)
+            continue;
+        // Three packets later, as seen at a second port.
+        int64_t late = t_us - kept.t_us;
+        kept.t_us = t_us;
+        bool repeats = mirror_repeats(m, &kept, tuple);
+        if (late > 5000)
+            assert_false(repeats);
+        copies += late <= 5000;
+        found += repeats;
+    }
+    assert_true(parts >= 4); // the size did change
+    assert_true(copies > 8000 && found <= copies && found * 200 >= copies * 199);
+    mirror_free(m);
+    // None larger than there is.
+    m = mirror_new(4, 5000);
+    for (unsigned n = 0; n < 1000; n++) {
+        mirror_expect(m, 1, t_us += n % 100 * 100);
+        assert_true(m->mask == 3 && m->before == 3);
+    }
+    mirror_free(m);
+}
+
 static void test_alarms(void **state)
 {
     (void)state;
@@ -256,13 +302,50 @@ static void test_table(void **state)
     table_free(NULL);
 }
 
+// A flow's line is the same wherever a minute ended: what of it was seen at all the last record says, what happened once
+// stays.
+static void test_print(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t first, last, printed;
+    } cases[] = {{RECORD_ONLY_INITIATOR, 0, 0},
+                 {RECORD_ONLY_INITIATOR, RECORD_ONLY_INITIATOR, RECORD_ONLY_INITIATOR},
+                 {RECORD_ONLY_RESPONDER | RECORD_GAP, 0, RECORD_GAP},
+                 {RECORD_SLICED, RECORD_CONFLICT, RECORD_SLICED | RECORD_CONFLICT}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *text = NULL, wanted[40];
+        size_t len = 0;
+        FILE *out = open_memstream(&text, &len);
+        struct print *p = print_new(out, 1);
+        struct record_flow r = {.flags = RECORD_START,
+                                .app = RECORD_APP_SMTP,
+                                .initiator_port = 40000,
+                                .responder_port = 25,
+                                .incomplete = cases[i].first};
+        assert_non_null(p);
+        print_record(p, 0, &r, 1);
+        r.flags = RECORD_END;
+        r.incomplete = cases[i].last;
+        print_record(p, 0, &r, 2);
+        assert_int_equal(print_failed(p), 0);
+        print_free(p);
+        fclose(out);
+        snprintf(wanted, sizeof wanted, "\"incomplete\":%u,", cases[i].printed);
+        if (!strstr(text, wanted))
+            fail_msg("not %s %s", wanted, text);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),     cmocka_unit_test(test_intern),
-        cmocka_unit_test(test_skipped),   cmocka_unit_test(test_mirror),
-        cmocka_unit_test(test_alarms),    cmocka_unit_test(test_realm),
-        cmocka_unit_test(test_long_path),
+        cmocka_unit_test(test_table),        cmocka_unit_test(test_intern),
+        cmocka_unit_test(test_skipped),      cmocka_unit_test(test_mirror),
+        cmocka_unit_test(test_mirror_sizes), cmocka_unit_test(test_alarms),
+        cmocka_unit_test(test_realm),        cmocka_unit_test(test_long_path),
+        cmocka_unit_test(test_print),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
