@@ -12,8 +12,9 @@
 // Packets' times beside the host's clock. A packet was received at the earliest when the ring was last found
 // empty, a look before: however late a busy host gets to it, that lateness is not the clock's.
 struct check_clock {
-    int64_t behind_ms;  // clock less packets' time, less what the look's own lateness explains; the furthest from 0
-    uint64_t went_back; // packets of a time far before that of one before them
+    // Clock less packets' time, less what the look's own lateness explains; the furthest from 0.
+    int64_t behind_ms;
+    uint64_t went_back;         // packets of a time far before that of one before them
     int64_t last_us, newest_us; // of the frame before; the latest
     int64_t empty_ms;           // when the ring was found empty, by the monotonic clock
     bool frames, some;          // since the last look; ever

@@ -7,7 +7,7 @@
 #   BIN     postern-sensor (Release), TESTS: bench_flood
 #   CONFIG  postern.yaml with the subscribers of the capture (postern-generate --config-out)
 #   RATE    frames a second; 0: as fast as it goes
-# In the environment: SECONDS_EACH (3), PROCESSES ("1 2"), RING (64M), FLOODS (1: how many
+# In the environment: SECONDS_EACH (3), PROCESSES ("1 2"), RING (256M), FLOODS (1: how many
 # processors receive), SHARES ("80 20": what each of them gets of the rate, in percent), SENSOR_ON (a processor list), FRAMES (of the
 # capture: 65536), RUN (a command that both run under: chrt -f 1), RUN_SENSOR (another one for the sensor).
 # Everything runs in name spaces that end with this script. Exit status 77: not possible here.
@@ -52,7 +52,7 @@ one() {
         grep -v '^  run_directory:' "$CONFIG" | sed '/^sensor:/,$d'
         grep -q '^site:' "$CONFIG" || printf 'site:\n'
         printf '  run_directory: %s/run\nsensor:\n  legal_profile: full-envelope\n  key_file: key\n' "$SCRATCH"
-        printf '  processes: %s\n  ring: %s\n' "$processes" "${RING:-64M}"
+        printf '  processes: %s\n  ring: %s\n' "$processes" "${RING:-256M}"
     } >postern.yaml
     rm -f records* flood.* run/*.sock
     read -ra shares <<<"${SHARES:-}"
