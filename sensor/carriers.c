@@ -225,7 +225,7 @@ void carriers_opened(struct flow_table *t, const struct flow *f)
 static void forget(struct flow_table *t, struct entry *e, struct slot *s)
 {
     struct flow *f = &t->flow[s->flow - 1];
-    f->watch &= (uint16_t)~FLOW_WATCHED;
+    f->watch &= (uint8_t)~FLOW_WATCHED;
     f->handshake_us = 0; // nobody asks for it so late
     *s = (struct slot){0};
     e->count--;

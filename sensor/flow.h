@@ -7,7 +7,7 @@
 //   carriers.c       long flows of subscribers, and what they open behind the data of these
 //   dialogue.c       streams and trackers of the flows that carry octets worth following
 //
-// A flow takes 192 octets here, 20 in the wheel, 8 for long flows and at most 8 in the hash table. All else it may need
+// A flow takes 160 octets here, 20 in the wheel, 8 for long flows and at most 8 in the hash table. All else it may need
 // (held segments, tracker state) comes from pools. The order of events is a function of the packets
 // alone. What there is to tell goes to `report`, which clears what it has told.
 #pragma once
@@ -63,18 +63,18 @@ struct flow_key {
     uint32_t realm_and_proto; // number of the interned realm << 8 | IP protocol
 };
 
-// A packet of an established connection touches no more than the first two of three cache lines.
+// A packet of an established connection touches no more than the first 120 octets.
 struct flow {
-    _Alignas(64) struct flow_key key;
+    struct flow_key key;
     uint32_t hash_next;
     uint32_t dialogue; // 0: none
     int64_t last_us;
-    uint16_t flags;      // enum flow_flags
-    uint8_t state;       // enum flow_state
-    uint8_t handshake;   // enum record_handshake
-    uint16_t incomplete; // enum record_incomplete
-    uint16_t watch;      // enum flow_watch; 0: a packet is only counted
-    // ---- The second cache line.
+    uint16_t flags;        // enum flow_flags
+    uint8_t state;         // enum flow_state
+    uint8_t handshake;     // enum record_handshake
+    uint16_t incomplete;   // enum record_incomplete
+    uint8_t watch;         // enum flow_watch; 0: a packet is only counted
+    uint8_t batch;         // in which it was made, modulo 256
     uint32_t newer, older; // list by age
     // Of here on index 0 is the initiator, 1 the responder. Counters are since the last record.
     uint32_t end[2]; // highest sequence number seen, plus one
@@ -88,9 +88,6 @@ struct flow {
     uint8_t wscale;             // initiator's in the lower four bits; 15: none known
     uint8_t side;               // enum record_side
     uint32_t to_first_reply_ms; // plus 1; 0: none
-    uint32_t batch;             // in which it was made
-    uint32_t rtt_us;
-    // ---- The third.
     int64_t start_us;
     uint32_t first_ms;   // from start to the first packet since the last record
     uint32_t outcome_ms; // from start to the outcome not yet told, plus 1; 0: none
@@ -101,6 +98,7 @@ struct flow {
             uint16_t tick, covered;
         } down;
     };
+    uint32_t rtt_us;
     uint32_t path; // interned
     uint8_t app, app_source;
     uint16_t ndpi_protocol;
@@ -121,9 +119,8 @@ static inline void flow_count_event(struct flow *f, uint16_t *count)
         f->watch |= FLOW_CROWDED;
 }
 
-_Static_assert(sizeof(struct flow) == 192, "a flow stays small");
-_Static_assert(offsetof(struct flow, newer) == 64 && offsetof(struct flow, start_us) == 128,
-               "what every packet touches stands in front");
+_Static_assert(sizeof(struct flow) <= 160, "a flow stays small");
+_Static_assert(offsetof(struct flow, start_us) == 120, "what every packet touches stands in front");
 
 struct flow_config {
     size_t flows, dialogues;
@@ -159,7 +156,7 @@ struct flow_table {
     uint32_t free; // FLOW_NONE: only places from `fresh` on
     size_t fresh;
     size_t in_use;
-    uint32_t batch; // the number of the present one
+    uint8_t batch; // the present one's number, modulo 256
     struct {
         uint32_t oldest, newest;
         size_t count;
@@ -187,8 +184,8 @@ struct flow_place {
     uint64_t number; // of mirror.h
     uint64_t last;   // of its key: flow_last_word
     uint32_t realm;  // in `realms`
-    uint32_t
-        first; // flow_fetch: what then stood first in its chain, then the flow itself; FLOW_NONE: none found
+    struct flow
+        *flow;     // that flow_fetch found; NULL: none. It may end before it is the packet's turn
     bool swapped;  // the packet's source is end 1 of the key
     uint8_t known; // 0: the rest is not set; else the IP protocol
 };
@@ -228,6 +225,7 @@ static inline void flow_prefetch(const struct flow *f)
 {
     __builtin_prefetch(f, 1);
     __builtin_prefetch((const char *)f + 64, 1);
+    __builtin_prefetch(&f->to_first_reply_ms, 1); // flows do not begin with a cache line
 }
 
 struct ip_addr flow_addr(const struct flow *f, unsigned dir);

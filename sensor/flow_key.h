@@ -118,7 +118,6 @@ static inline struct flow_place flow_place_in(const struct flow_table *t, uint32
                                .number = mirror_number(p, hash, turned),
                                .last = last,
                                .realm = realm,
-                               .first = FLOW_NONE,
                                .swapped = turned,
                                .known = p->ip_proto};
 }
@@ -135,6 +134,7 @@ static inline void flow_locate(const struct flow_table *t, const struct packet *
 {
     // To number a realm changes the table of realms: that waits until it is the packet's turn.
     out->known = 0;
+    out->flow = NULL;
     if ((p->ip_proto != 6 && p->ip_proto != 17) || path_has_realm(p, t->config.realm_layers))
         return;
     *out = flow_place_in(t, 0, p);
@@ -156,6 +156,7 @@ static inline __attribute__((always_inline)) void flow_locate_usual(const struct
     out->hash = hash;
     out->number = mirror_number_of(u->marks, u->gate, hash, turned);
     out->last = last;
+    out->flow = NULL;
     out->realm = 0;
     out->swapped = turned;
     out->known = 6;

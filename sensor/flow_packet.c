@@ -82,7 +82,7 @@ static __attribute__((noinline)) void look_closer(struct flow_table *t, struct f
     bool tell = f->octets[0] >= TELL_OCTETS || f->octets[1] >= TELL_OCTETS;
     if ((f->watch & FLOW_WATCHED) && dir == 1 && p->payload_wire > 0)
         carriers_data(f, p->t_us);
-    f->watch &= (uint16_t)~FLOW_CROWDED;
+    f->watch &= (uint8_t)~FLOW_CROWDED;
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
         if (events[i] >= FLOW_CROWD)
             f->watch |= FLOW_CROWDED;
@@ -121,16 +121,18 @@ static void describe(struct flow_table *t, struct flow *f, const struct packet *
     intern_hold(t->paths, f->path);
 }
 
-// The flow that flow_fetch has found, if it is still the same: what was freed since is no flow, what was made since
-// may be another's.
+// The flow that flow_fetch has found, if it is still the same: what was made since may be another's, what was freed
+// since is no flow. One in 256 older ones is looked for again, which does no harm.
+static inline bool is_found(const struct flow_table *t, const struct flow *f)
+{
+    return f && f->batch != t->batch;
+}
+
 static inline struct flow *flow_of(struct flow_table *t, const struct packet *p,
                                    const struct flow_place *at)
 {
-    if (at->first != FLOW_NONE) {
-        struct flow *f = &t->flow[at->first];
-        if (__builtin_expect(f->batch != t->batch && f->state != FLOW_FREE, 1))
-            return f;
-    }
+    if (is_found(t, at->flow) && at->flow->state != FLOW_FREE)
+        return at->flow;
     return flow_find(t, p, at);
 }
 
@@ -196,23 +198,37 @@ static __attribute__((noinline)) void count_double(struct flow_table *t, struct 
         flow_count_event(f, &f->duplicates);
 }
 
-static inline __attribute__((always_inline)) void
-tcp_packet(struct flow_table *t, const struct packet *p, const struct flow_place *at)
+static inline __attribute__((always_inline)) void tcp_usual(struct flow_table *t, struct flow *f,
+                                                            const struct packet *p, bool swapped)
 {
-    struct flow *f = flow_of(t, p, at);
-    if (__builtin_expect(mirror_seen(t->mirror, at->number, p->t_us), 0)) {
-        count_double(t, f);
-        return;
-    }
-    if (!f || !flow_tcp_open(f, p) || t->long_way) {
-        tcp_turns(t, f, p, at);
-        return;
-    }
-    unsigned dir = flow_end(f, at->swapped);
+    unsigned dir = flow_end(f, swapped);
     counted(t, f, p, dir);
     if (f->dialogue ? !flow_tcp_talk(t, f, p, dir) : !flow_tcp_pass(t, f, p, dir))
         flow_tcp(t, f, p, dir);
     tell_before_overflow(t, f, p, dir);
+}
+
+static __attribute__((noinline)) void tcp_other(struct flow_table *t, const struct packet *p,
+                                                const struct flow_place *at, bool doubled)
+{
+    struct flow *f = flow_of(t, p, at);
+    if (doubled)
+        count_double(t, f);
+    else if (f && flow_tcp_open(f, p) && !t->long_way)
+        tcp_usual(t, f, p, at->swapped);
+    else
+        tcp_turns(t, f, p, at);
+}
+
+static inline __attribute__((always_inline)) void
+tcp_packet(struct flow_table *t, const struct packet *p, const struct flow_place *at)
+{
+    bool doubled = mirror_seen(t->mirror, at->number, p->t_us);
+    // A flow that is open was not freed.
+    if (!doubled && is_found(t, at->flow) && flow_tcp_open(at->flow, p) && !t->long_way)
+        tcp_usual(t, at->flow, p, at->swapped);
+    else
+        tcp_other(t, p, at, doubled);
 }
 
 static void datagram(struct flow_table *t, const struct packet *p, const struct flow_place *at)
@@ -322,14 +338,14 @@ static void fetch_rest(const struct flow_table *t, const struct packet *p, const
     if (turns)
         fetch_neighbours(t, f);
     if (turns || f->state != FLOW_OPEN) {
-        __builtin_prefetch((const char *)f + 128, 1);
+        __builtin_prefetch((const char *)f + sizeof *f - 1, 1);
         wheel_prefetch(t->wheel, flow_index(t, f));
     }
 }
 
 void flow_fetch(struct flow_table *t, const struct packet *p, struct flow_place *place, size_t n)
 {
-    uint32_t speaking[FLOW_BATCH];
+    const struct flow *speaking[FLOW_BATCH];
     size_t speakers = 0;
     t->batch++;
     if (n == 0)
@@ -337,28 +353,29 @@ void flow_fetch(struct flow_table *t, const struct packet *p, struct flow_place 
     mirror_expect(t->mirror, n, p[n - 1].t_us);
     for (size_t i = 0; i < n; i++) {
         uint32_t first = place[i].known ? t->head[place[i].hash & t->mask] : FLOW_NONE;
-        place[i].first = first;
-        if (first != FLOW_NONE)
-            flow_prefetch(&t->flow[first]);
+        if (first == FLOW_NONE)
+            continue;
+        place[i].flow = &t->flow[first];
+        flow_prefetch(place[i].flow);
     }
     for (size_t i = 0; i < n; i++) {
-        if (place[i].first == FLOW_NONE)
+        const struct flow *f = place[i].flow;
+        if (!f)
             continue;
-        const struct flow *f = &t->flow[place[i].first];
         // One further down its chain is looked for when its turn comes.
         if (!flow_is_of(&f->key, &p[i], place[i].last, place[i].swapped)) {
-            place[i].first = FLOW_NONE;
+            place[i].flow = NULL;
             continue;
         }
         fetch_rest(t, &p[i], f);
         if (f->dialogue == 0)
             continue;
         dialogue_prefetch(t->dialogues, f);
-        speaking[speakers] = place[i].first;
+        speaking[speakers] = f;
         speakers += p[i].payload_wire > 0;
     }
     for (size_t i = 0; i < speakers; i++)
-        dialogue_prefetch_tracker(t->dialogues, &t->flow[speaking[i]]);
+        dialogue_prefetch_tracker(t->dialogues, speaking[i]);
 }
 
 static __attribute__((noinline)) void other_packet(struct flow_table *t, const struct packet *p,

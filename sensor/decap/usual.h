@@ -19,7 +19,7 @@ struct usual {
     uint64_t from, to; // octets_mapped_v4
     struct packet_marks marks;
     uint32_t ports; // as in memory
-    uint32_t gate;  // flags << 16 | window
+    uint32_t gate;  // window << 8 | flags
 };
 
 // From the IPv4 header on, of which and of what follows `cap` octets are there, 40 at least; on the wire there were
@@ -36,7 +36,7 @@ static inline __attribute__((always_inline)) bool usual_tcp(struct packet *p, co
                         .to = octets_mapped_v4(at + 16),
                         .marks = packet_marks_of(octets_two32(tcp + 4), id, checksum, total),
                         .ports = octets_two16(tcp),
-                        .gate = (uint32_t)tcp[13] << 16 | window};
+                        .gate = (uint32_t)window << 8 | tcp[13]};
     p->family = IP_V4;
     p->ip_proto = 6;
     p->ttl = at[8];
