@@ -214,6 +214,13 @@ int64_t leases_seen_ms(const struct leases *l, const struct lease_answer *a)
     return ended && s->until_ms > s->last_seen_ms ? s->until_ms : s->last_seen_ms;
 }
 
+uint16_t leases_unseen_min(const struct leases *l, const struct lease_answer *a, int64_t t_ms)
+{
+    int64_t seen_ms = leases_seen_ms(l, a);
+    int64_t unseen = seen_ms < t_ms ? (t_ms - seen_ms + 59999) / 60000 : 0;
+    return unseen < UINT16_MAX ? (uint16_t)unseen : UINT16_MAX;
+}
+
 struct identity leases_identity(const struct leases *l, const struct lease_answer *a,
                                 const struct subscriber_key *key)
 {

@@ -79,6 +79,8 @@ struct lease_answer leases_find(const struct leases *l, const struct realm *real
 // When accounting last gave a sign of the answer's lease, its stop among them; INT64_MAX: other sources, which read what
 // their server has written and lose nothing on the way, and leases that no source has to confirm.
 int64_t leases_seen_ms(const struct leases *l, const struct lease_answer *a);
+// Minutes since then, rounded up; 0: none, 65,535 at most.
+uint16_t leases_unseen_min(const struct leases *l, const struct lease_answer *a, int64_t t_ms);
 
 // All of an identity that follows from the answer; `key` names the party when it is provisional.
 struct identity leases_identity(const struct leases *l, const struct lease_answer *a,

@@ -267,9 +267,7 @@ static void set_party(const struct minutes *m, const struct acc *acc, struct min
     r->party = id.party;
     memcpy(r->network_class, id.network_class, sizeof r->network_class);
     memcpy(r->pop, id.pop, sizeof r->pop);
-    int64_t seen_ms = leases_seen_ms(m->leases, a);
-    int64_t unseen = seen_ms < r->cut_ms ? (r->cut_ms - seen_ms + 59999) / 60000 : 0;
-    r->lease_unseen = unseen < UINT16_MAX ? (uint16_t)unseen : UINT16_MAX;
+    r->lease_unseen = leases_unseen_min(m->leases, a, r->cut_ms);
     if (id.lease_start_ms >= acc->minute * 60000 && id.lease_start_ms < (acc->minute + 1) * 60000)
         r->flags |= MINUTE_LEASE_START;
 }

@@ -148,13 +148,16 @@ static inline __attribute__((always_inline)) void flow_locate_usual(const struct
                                                                     struct flow_place *out)
 {
     bool turned = __builtin_expect(u->from == u->to, 0) ? p->port[0] > p->port[1] : u->from > u->to;
+    // Which of the two directions comes cannot be foretold: no branch for it.
+    uint64_t other = (u->from ^ u->to) & (0 - (uint64_t)turned);
     uint64_t last = flow_last_in(u->ports, 6, 0, turned);
-    const uint64_t word[5] = {0, turned ? u->to : u->from, 0, turned ? u->from : u->to, last};
+    const uint64_t word[5] = {0, u->from ^ other, 0, u->to ^ other, last};
     uint64_t hash = flow_hash_words(t, word);
-    *out = (struct flow_place){.hash = hash,
-                               .number = mirror_number_of(u->marks, u->gate, hash, turned),
-                               .last = last,
-                               .swapped = turned,
-                               .known = 6};
+    out->hash = hash;
+    out->number = mirror_number_of(u->marks, u->gate, hash, turned);
+    out->last = last;
+    out->realm = 0;
+    out->swapped = turned;
+    out->known = 6;
     flow_fetch_place(t, out);
 }

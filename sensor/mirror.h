@@ -52,7 +52,7 @@ static inline void mirror_expect(struct mirror *m, size_t n, int64_t t_us)
 
 // The packet's number for mirror_seen. `tuple` is a hash of its addresses, ports and realm that is the same for
 // both directions, and that nobody outside can work out: so nobody can choose numbers that make two packets
-// look like one. `turned` tells the direction; `gate` is TCP's window << 8 | flags.
+// look like one. `turned` tells the direction; `gate` is TCP's flags << 16 | window.
 static inline uint64_t mirror_number_of(struct packet_marks m, uint32_t gate, uint64_t tuple,
                                         bool turned)
 {
@@ -66,7 +66,7 @@ static inline uint64_t mirror_number(const struct packet *p, uint64_t tuple, boo
     bool tcp = p->ip_proto == 6;
     if (!tcp)
         m.numbers = 0;
-    return mirror_number_of(m, tcp ? (uint32_t)p->window << 8 | p->tcp_flags : 0, tuple, turned);
+    return mirror_number_of(m, tcp ? (uint32_t)p->tcp_flags << 16 | p->window : 0, tuple, turned);
 }
 
 // Fetches the place where it would stand.

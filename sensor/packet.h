@@ -73,6 +73,18 @@ static inline void packet_set_ports(struct packet *p, uint32_t both)
     memcpy(p->port, &both, sizeof p->port);
 }
 
+// `window`, `tcp_flags` and `tcp_options`, which stand in a row, by one write.
+static inline void packet_set_gate(struct packet *p, uint16_t window, uint8_t flags,
+                                   uint32_t options)
+{
+    uint32_t v = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+                     ? options << 24 | (uint32_t)flags << 16 | window
+                     : (uint32_t)window << 16 | (uint32_t)flags << 8 | options;
+    _Static_assert(offsetof(struct packet, tcp_options) == offsetof(struct packet, window) + 3,
+                   "in a row");
+    memcpy((uint8_t *)p + offsetof(struct packet, window), &v, sizeof v);
+}
+
 static inline void packet_set_numbers(struct packet *p, uint64_t both)
 {
     memcpy((uint8_t *)p + offsetof(struct packet, seq), &both, sizeof both);

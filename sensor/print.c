@@ -62,7 +62,8 @@ static void add(struct record_flow *sum, const struct record_flow *r)
 {
     struct record_flow old = *sum;
     *sum = *r;
-    sum->incomplete |= old.incomplete;
+    // Which sides were ever seen the last record knows: at a minute's end an answer may be on its way.
+    sum->incomplete |= old.incomplete & ~(uint32_t)(RECORD_ONLY_INITIATOR | RECORD_ONLY_RESPONDER);
     sum->groups |= old.groups;
     sum->smtp = old.smtp;
     sum->tls = r->groups & RECORD_HAS_TLS ? r->tls : old.tls;

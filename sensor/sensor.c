@@ -292,7 +292,7 @@ void sensor_frame(struct sensor *s, const struct source_frame *frame)
 // octets stand.
 void sensor_frames(struct sensor *s, const struct source_frame *frame, size_t count)
 {
-    const struct source_frame *end = frame + count;
+    const struct source_frame *end = frame + count, *counted = frame;
     struct packet *p = &s->packet[s->batch];
     struct flow_place *at = &s->place[s->batch];
     for (; frame < end; frame++) {
@@ -300,13 +300,14 @@ void sensor_frames(struct sensor *s, const struct source_frame *frame, size_t co
         int64_t t_us = frame->t_us;
         // Before the first packet no time is of the present second.
         if (__builtin_expect(t_us < s->now_us || t_us >= s->next_second_us, 0)) {
+            s->stats.packets += (size_t)(frame - counted);
+            counted = frame;
             move_time(s, t_us);
             t_us = s->now_us;
             p = &s->packet[s->batch];
             at = &s->place[s->batch];
         }
         s->now_us = p->t_us = t_us;
-        s->stats.packets++;
         s->stats.octets += frame->wire;
         size_t cap = frame->data.len < frame->wire ? frame->data.len : frame->wire;
         if (usual_frame(&s->decap, frame->linktype, frame->data.data, cap, p, &usual)) {
@@ -320,6 +321,7 @@ void sensor_frames(struct sensor *s, const struct source_frame *frame, size_t co
         p = &s->packet[s->batch];
         at = &s->place[s->batch];
     }
+    s->stats.packets += (size_t)(end - counted);
     settle(s);
     if (s->begun)
         flow_run(s->flows, s->now_us);

@@ -81,11 +81,9 @@ static inline bool tcp(struct packet *p, const uint8_t *at, uint32_t cap, uint32
         return false;
     packet_set_ports(p, octets_two16(at));
     packet_set_numbers(p, octets_two32(at + 4));
-    p->window = be16(at + 14);
     p->checksum = be16(at + 16);
-    p->tcp_flags = at[13];
     uint32_t captured = header < cap ? header : cap;
-    p->tcp_options = (uint8_t)(captured - 20);
+    packet_set_gate(p, be16(at + 14), at[13], captured - 20);
     p->payload = span_of(at + captured, cap - captured);
     p->payload_wire = wire - header;
     return true;

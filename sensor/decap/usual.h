@@ -19,7 +19,7 @@ struct usual {
     uint64_t from, to; // octets_mapped_v4
     struct packet_marks marks;
     uint32_t ports; // as in memory
-    uint32_t gate;  // window << 8 | flags
+    uint32_t gate;  // flags << 16 | window
 };
 
 // From the IPv4 header on, of which and of what follows `cap` octets are there, 40 at least; on the wire there were
@@ -36,7 +36,7 @@ static inline __attribute__((always_inline)) bool usual_tcp(struct packet *p, co
                         .to = octets_mapped_v4(at + 16),
                         .marks = packet_marks_of(octets_two32(tcp + 4), id, checksum, total),
                         .ports = octets_two16(tcp),
-                        .gate = (uint32_t)window << 8 | tcp[13]};
+                        .gate = (uint32_t)tcp[13] << 16 | window};
     p->family = IP_V4;
     p->ip_proto = 6;
     p->ttl = at[8];
@@ -44,9 +44,7 @@ static inline __attribute__((always_inline)) bool usual_tcp(struct packet *p, co
     octets_put_v4(p->addr[0], u->from);
     octets_put_v4(p->addr[1], u->to);
     packet_set_ports(p, u->ports);
-    p->window = window;
-    p->tcp_flags = tcp[13];
-    p->tcp_options = (uint8_t)(header - 20);
+    packet_set_gate(p, window, tcp[13], header - 20);
     packet_set_marks(p, u->marks);
     p->payload = span_of(tcp + header, total - 20 - header);
     p->payload_wire = total - 20 - header;

@@ -222,7 +222,7 @@ static void same_place(const char *words, const struct packet *p, const struct u
     memcpy(&ports, p->port, sizeof ports);
     if (ends[0] != u->from || ends[1] != u->to || ports != u->ports ||
         m.numbers != u->marks.numbers || m.rest != u->marks.rest ||
-        u->gate != ((uint32_t)p->window << 8 | p->tcp_flags))
+        u->gate != ((uint32_t)p->tcp_flags << 16 | p->window))
         fail_msg("%s: its words are not its fields", words);
 }
 

@@ -51,7 +51,7 @@ static void test_usual_place(void **state)
         struct usual u = {.from = octets_mapped_v4(p.addr[0] + 12),
                           .to = octets_mapped_v4(p.addr[1] + 12),
                           .marks = packet_marks(&p),
-                          .gate = (uint32_t)p.window << 8 | p.tcp_flags};
+                          .gate = (uint32_t)p.tcp_flags << 16 | p.window};
         memcpy(&u.ports, p.port, sizeof u.ports);
         struct flow_place is = {0}, should = {0};
         flow_locate(b.table, &p, &should);

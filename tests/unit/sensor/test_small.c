@@ -7,12 +7,14 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "decap/decap.h"
 #include "intern.h"
 #include "mirror.h"
 #include "path.h"
+#include "print.h"
 #include "skipped.h"
 #include "table.h"
 #include "watch.h"
@@ -300,6 +302,42 @@ static void test_table(void **state)
     table_free(NULL);
 }
 
+// A flow's line is the same wherever a minute ended: what of it was seen at all the last record says, what happened once
+// stays.
+static void test_print(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t first, last, printed;
+    } cases[] = {{RECORD_ONLY_INITIATOR, 0, 0},
+                 {RECORD_ONLY_INITIATOR, RECORD_ONLY_INITIATOR, RECORD_ONLY_INITIATOR},
+                 {RECORD_ONLY_RESPONDER | RECORD_GAP, 0, RECORD_GAP},
+                 {RECORD_SLICED, RECORD_CONFLICT, RECORD_SLICED | RECORD_CONFLICT}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *text = NULL, wanted[40];
+        size_t len = 0;
+        FILE *out = open_memstream(&text, &len);
+        struct print *p = print_new(out, 1);
+        struct record_flow r = {.flags = RECORD_START,
+                                .app = RECORD_APP_SMTP,
+                                .initiator_port = 40000,
+                                .responder_port = 25,
+                                .incomplete = cases[i].first};
+        assert_non_null(p);
+        print_record(p, 0, &r, 1);
+        r.flags = RECORD_END;
+        r.incomplete = cases[i].last;
+        print_record(p, 0, &r, 2);
+        assert_int_equal(print_failed(p), 0);
+        print_free(p);
+        fclose(out);
+        snprintf(wanted, sizeof wanted, "\"incomplete\":%u,", cases[i].printed);
+        if (!strstr(text, wanted))
+            fail_msg("not %s %s", wanted, text);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +345,7 @@ int main(void)
         cmocka_unit_test(test_skipped),      cmocka_unit_test(test_mirror),
         cmocka_unit_test(test_mirror_sizes), cmocka_unit_test(test_alarms),
         cmocka_unit_test(test_realm),        cmocka_unit_test(test_long_path),
+        cmocka_unit_test(test_print),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
