@@ -74,11 +74,9 @@ const char *realm_check(const char *text)
                        strspn(r.name + 1, "0123456789abcdef") == HASH_DIGITS
                    ? NULL
                    : "is a hash that is none; write # and 32 hex digits, as the sensor does";
-    char *rest = r.name;
-    for (char *layer; rest[0] != '\0' && (layer = strsep(&rest, "/"));) {
-        const char *wrong = check_layer(layer);
-        if (wrong || !rest)
-            return wrong;
-    }
-    return NULL;
+    char *rest = r.name[0] != '\0' ? r.name : NULL;
+    const char *wrong = NULL;
+    while (rest && !wrong)
+        wrong = check_layer(strsep(&rest, "/"));
+    return wrong;
 }

@@ -219,7 +219,7 @@ static void clock_confirms(void **state)
     for (unsigned line = 1000; line < 1300; line++)
         say(line, now_ms - 3 * HOUR_MS - T0);
     say_stolen(VERDICT_CLOSED, "mailbox:1:000000000000000a", now_ms - 3 * HOUR_MS + MINUTE_MS);
-    say_stolen(VERDICT_OPENED, "mailbox:1:000000000000000b", now_ms - 30 * MINUTE_MS + 6000);
+    say_stolen(VERDICT_OPENED, "mailbox:1:000000000000000b", now_ms - 30 * MINUTE_MS + 12000);
     pid_t pid = start();
     await("tickets.jsonl", "\"mailbox:1:000000000000000b\"", 1);
     end(pid, SIGTERM, true);

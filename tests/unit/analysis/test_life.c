@@ -60,8 +60,9 @@ static const struct verdict *latest(const struct rig *r)
 static struct rig_flow *bot_and_mail(int64_t mail_from_ms, size_t mails)
 {
     struct rig_flow *f = bot(40, 5 * MINUTE);
-    f = realloc(f, (40 + mails) * sizeof *f);
-    assert_non_null(f);
+    struct rig_flow *more = realloc(f, (40 + mails) * sizeof *f);
+    assert_non_null(more);
+    f = more;
     for (size_t k = 0; k < mails; k++)
         f[40 + k] = (struct rig_flow){.start_ms = mail_from_ms + (int64_t)k * 10 * MINUTE,
                                       .provider = 900,
