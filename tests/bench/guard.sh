@@ -12,8 +12,8 @@ if ! command -v valgrind >/dev/null 2>&1; then
 fi
 
 # capture, scenario, instructions a packet at most, as a multiple of the floor's
-limits='smtp bench_smtp_small 8.9
-edge bench_edge_small 3.5'
+limits='smtp bench_smtp_small 7.5
+edge bench_edge_small 3.2'
 
 release=$build/bench-release
 launcher=()
