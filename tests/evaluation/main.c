@@ -117,7 +117,8 @@ static const char *detector_named(const char *name)
         if (strcmp(detectors[i]->name, name) == 0)
             return name;
     }
-    fprintf(stderr, "evaluate: --off %s: there is no such detector; analysis/registry.c lists them\n",
+    fprintf(stderr,
+            "evaluate: --off %s: there is no such detector; analysis/registry.c lists them\n",
             name);
     exit(64);
 }
