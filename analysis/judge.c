@@ -297,11 +297,13 @@ static const char *explained_by(const struct party_state *p, unsigned class_,
     return cause ? verdict_class_name(cause->verdict.class_) : NULL;
 }
 
-// Closes a verdict and takes it out of the list.
+// Closes a verdict and takes it out of the list. `cause`: what tells the same events from now on; NULL: nothing does,
+// whatever the verdict stood beside.
 static void close_verdict(struct engine *e, struct party_state *p, struct party_verdict **at,
-                          int64_t now_ms)
+                          const struct party_verdict *cause, int64_t now_ms)
 {
     struct party_verdict *pv = *at;
+    pv->verdict.other_class = cause ? (uint8_t)(cause->verdict.class_ + 1) : 0;
     pv->verdict.made_ms = now_ms;
     emit(e, pv, VERDICT_CLOSED);
     p->past = (struct party_past){
@@ -315,13 +317,12 @@ static void close_verdict(struct engine *e, struct party_state *p, struct party_
 static bool told_as_cause(struct engine *e, struct party_state *p, struct party_verdict **at,
                           const struct judgement *j, int64_t now_ms)
 {
-    struct party_verdict *pv = *at;
+    const struct party_verdict *pv = *at;
     const struct party_verdict *cause = cause_of(p, pv->verdict.class_, j, now_ms);
     if (!cause || (cause->verdict.ceiling < pv->verdict.ceiling &&
                    cause->verdict.ceiling < cause->sure_ceiling))
         return false;
-    pv->verdict.other_class = (uint8_t)(cause->verdict.class_ + 1);
-    close_verdict(e, p, at, now_ms);
+    close_verdict(e, p, at, cause, now_ms);
     return true;
 }
 
@@ -440,7 +441,7 @@ void judge_exempt(struct engine *e, struct party_state *p, int64_t now_ms)
 void judge_end(struct engine *e, struct party_state *p, int64_t now_ms)
 {
     while (p->verdicts)
-        close_verdict(e, p, &p->verdicts, now_ms);
+        close_verdict(e, p, &p->verdicts, NULL, now_ms);
 }
 
 int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_ms)
@@ -456,7 +457,7 @@ int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_m
             at = &pv->next;
             continue;
         }
-        close_verdict(e, p, at, now_ms);
+        close_verdict(e, p, at, NULL, now_ms);
     }
     return next_ms;
 }

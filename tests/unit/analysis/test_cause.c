@@ -134,6 +134,16 @@ static void two_things(void **state)
     char sentence[VERDICT_SENTENCE_MAX];
     verdict_sentence(cause, sentence);
     assert_non_null(strstr(sentence, ", beside spambot-direct"));
+    // Both are over: neither is told as the other, so that each ticket counts as an offence.
+    rig_mark(&r, 12 * 60 * MINUTE);
+    const int both[] = {VERDICT_SPAMBOT_DIRECT, VERDICT_HARVESTER};
+    for (size_t i = 0; i < 2; i++) {
+        const struct verdict *closed = rig_verdict(&r, both[i], VERDICT_CLOSED, 0);
+        assert_non_null(closed);
+        assert_int_equal(closed->other_class, 0);
+        verdict_sentence(closed, sentence);
+        assert_null(strstr(sentence, ", now told as"));
+    }
     free(f);
     rig_fini(&r);
 }
