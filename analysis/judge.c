@@ -68,8 +68,13 @@ static bool is_exempt(const struct engine *e, const struct party_state *p, unsig
                       int64_t now_ms)
 {
     const struct overrides *said = e->options.overrides;
-    return exempt_find(&e->options.settings->exemptions, class_, &p->party, &p->key, now_ms) ||
-           (said && overrides_is_exempt(said, class_, &p->party, &p->key, now_ms));
+    const struct subscriber_key *key;
+    for (size_t i = 0; (key = party_key(p, i)) != NULL; i++) {
+        if (exempt_find(&e->options.settings->exemptions, class_, &p->party, key, now_ms) ||
+            (said && overrides_is_exempt(said, class_, &p->party, key, now_ms)))
+            return true;
+    }
+    return false;
 }
 
 static struct party_verdict **find_verdict(struct party_state *p, unsigned class_)
