@@ -240,6 +240,7 @@ static int open_verdict(struct engine *e, struct party_state *p, unsigned class_
     judge_name(&p->party, class_, ctx->now_ms, pv->verdict.id);
     pv->supported_ms = pv->opened_ms = ctx->now_ms;
     pv->families = j->families;
+    pv->two = cause_beside(p, class_) != NULL;
     int64_t end_ms = ctx->now_ms + e->rules[class_].quiet_ms;
     if (end_ms < e->close_ms)
         e->close_ms = end_ms;
@@ -324,8 +325,9 @@ static bool told_as_cause(struct engine *e, struct party_state *p, struct party_
 {
     const struct party_verdict *pv = *at;
     const struct party_verdict *cause = cause_of(p, pv->verdict.class_, j, now_ms);
-    if (!cause || (cause->verdict.ceiling < pv->verdict.ceiling &&
-                   cause->verdict.ceiling < cause->sure_ceiling))
+    if (!cause || pv->two ||
+        (cause->verdict.ceiling < pv->verdict.ceiling &&
+         cause->verdict.ceiling < cause->sure_ceiling))
         return false;
     close_verdict(e, p, at, cause, now_ms);
     return true;
@@ -410,6 +412,7 @@ int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ct
         if (pv && told_as_cause(e, p, at, &j, ctx->now_ms))
             continue;
         if (pv) {
+            pv->two |= cause_beside(p, c) && !cause_of(p, c, &j, ctx->now_ms);
             // The lease has changed that it waits for: it waits for the new one, once that would do alone.
             if (hold_is_past(&pv->hold, &p->key) &&
                 is_own(e, p, c, ctx->now_ms, &facts, findings, n))

@@ -23,6 +23,7 @@ struct party_verdict {
     uint32_t families;    // counted when last written
     struct hold hold;     // until accounting confirms whose it is
     uint8_t sure_ceiling; // and what holds then
+    bool two;             // found to be a second thing beside its cause, and told so to its end
     uint32_t sure_limitations;
     struct verdict verdict; // as last written
 };
