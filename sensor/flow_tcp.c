@@ -424,7 +424,7 @@ void flow_tcp(struct flow_table *t, struct flow *f, const struct packet *p, unsi
     }
     on_octets(t, f, p, dir);
     on_close(t, f, p, dir);
-    if (!steady || !is_steady(f))
+    if (f->state != FLOW_DONE && (!steady || !is_steady(f)))
         flow_arm(t, f);
 }
 
