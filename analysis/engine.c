@@ -164,7 +164,7 @@ static void update_name(struct names *names, uint16_t *number, const char *name)
 static void update_party(struct engine *e, struct party_state *p, const struct minute_row *r,
                          const struct journal_cursor *from)
 {
-    p->key = r->key;
+    party_note_key(p, &r->key, r->minute);
     update_name(party_names(e->parties), &p->pop, r->pop);
     update_name(party_names(e->parties), &p->network_class, r->network_class);
     p->confidence = r->confidence;

@@ -17,17 +17,18 @@
 // Who has an address: in one realm or in several, whole or by port blocks; the latest first, each key once.
 struct places {
     struct party_state *party[PLACES_MAX];
-    size_t count, more; // `more`: found and not held
+    size_t key[PLACES_MAX]; // which of its keys it is
+    size_t count, more;     // `more`: found and not held
 };
 
-// Does the party's key cover what is asked for: a line's address, or the network of clients that are nobody's line?
-static bool is_at(const struct party_state *p, const struct subscriber_key *k, bool client)
+// Does a key of the party cover what is asked for: a line's address, or the network of clients that are nobody's line?
+static bool covers(const struct subscriber_key *has, const struct subscriber_key *k, bool client)
 {
-    if (p->key.kind != (client ? SUBSCRIBER_CLIENT : SUBSCRIBER_ADDRESS) ||
-        (k->kind != SUBSCRIBER_ADDRESS && k->kind != p->key.kind))
+    if (has->kind != (client ? SUBSCRIBER_CLIENT : SUBSCRIBER_ADDRESS) ||
+        (k->kind != SUBSCRIBER_ADDRESS && k->kind != has->kind))
         return false;
-    return k->port_first <= p->key.port_last && p->key.port_first <= k->port_last &&
-           k->prefix.len >= p->key.prefix.len && prefix_contains(&p->key.prefix, &k->prefix.addr);
+    return k->port_first <= has->port_last && has->port_first <= k->port_last &&
+           k->prefix.len >= has->prefix.len && prefix_contains(&has->prefix, &k->prefix.addr);
 }
 
 static bool is_there(const struct party_state *p, const struct realm *realm)
@@ -35,16 +36,26 @@ static bool is_there(const struct party_state *p, const struct realm *realm)
     return memcmp(&p->key.realm, realm, sizeof *realm) == 0;
 }
 
-static void note_place(struct places *all, struct party_state *p)
+// The party has what is asked for as its key `k`.
+static void note_place(struct places *all, struct party_state *p, size_t k)
 {
     for (size_t i = 0; i < all->count; i++) {
-        if (memcmp(&all->party[i]->key, &p->key, sizeof p->key) == 0)
-            return; // who had it before
+        size_t has = all->key[i];
+        if (memcmp(party_key(all->party[i], has), party_key(p, k), sizeof p->key) != 0)
+            continue;
+        // One of the two had it before.
+        if (p->key_minute[k] > all->party[i]->key_minute[has]) {
+            all->party[i] = p;
+            all->key[i] = k;
+        }
+        return;
     }
-    if (all->count < PLACES_MAX)
+    if (all->count < PLACES_MAX) {
+        all->key[all->count] = k;
         all->party[all->count++] = p;
-    else
+    } else {
         all->more++;
+    }
 }
 
 static void find_places(const struct engine *e, const struct subscriber_key *k, struct places *all)
@@ -52,8 +63,13 @@ static void find_places(const struct engine *e, const struct subscriber_key *k, 
     // A line is meant before a network of clients.
     for (int client = 0; client <= 1 && all->count == 0; client++) {
         for (struct party_state *p = NULL; (p = party_older(e->parties, p));) {
-            if (is_at(p, k, client))
-                note_place(all, p);
+            const struct subscriber_key *has;
+            for (size_t i = 0; (has = party_key(p, i)) != NULL; i++) {
+                if (!covers(has, k, client))
+                    continue;
+                note_place(all, p, i);
+                break;
+            }
         }
     }
 }

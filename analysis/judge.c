@@ -68,8 +68,13 @@ static bool is_exempt(const struct engine *e, const struct party_state *p, unsig
                       int64_t now_ms)
 {
     const struct overrides *said = e->options.overrides;
-    return exempt_find(&e->options.settings->exemptions, class_, &p->party, &p->key, now_ms) ||
-           (said && overrides_is_exempt(said, class_, &p->party, &p->key, now_ms));
+    const struct subscriber_key *key;
+    for (size_t i = 0; (key = party_key(p, i)) != NULL; i++) {
+        if (exempt_find(&e->options.settings->exemptions, class_, &p->party, key, now_ms) ||
+            (said && overrides_is_exempt(said, class_, &p->party, key, now_ms)))
+            return true;
+    }
+    return false;
 }
 
 static struct party_verdict **find_verdict(struct party_state *p, unsigned class_)
@@ -235,6 +240,7 @@ static int open_verdict(struct engine *e, struct party_state *p, unsigned class_
     judge_name(&p->party, class_, ctx->now_ms, pv->verdict.id);
     pv->supported_ms = pv->opened_ms = ctx->now_ms;
     pv->families = j->families;
+    pv->two = cause_beside(p, class_) != NULL;
     int64_t end_ms = ctx->now_ms + e->rules[class_].quiet_ms;
     if (end_ms < e->close_ms)
         e->close_ms = end_ms;
@@ -297,11 +303,13 @@ static const char *explained_by(const struct party_state *p, unsigned class_,
     return cause ? verdict_class_name(cause->verdict.class_) : NULL;
 }
 
-// Closes a verdict and takes it out of the list.
+// Closes a verdict and takes it out of the list. `cause`: what tells the same events from now on; NULL: nothing does,
+// whatever the verdict stood beside.
 static void close_verdict(struct engine *e, struct party_state *p, struct party_verdict **at,
-                          int64_t now_ms)
+                          const struct party_verdict *cause, int64_t now_ms)
 {
     struct party_verdict *pv = *at;
+    pv->verdict.other_class = cause ? (uint8_t)(cause->verdict.class_ + 1) : 0;
     pv->verdict.made_ms = now_ms;
     emit(e, pv, VERDICT_CLOSED);
     p->past = (struct party_past){
@@ -315,13 +323,13 @@ static void close_verdict(struct engine *e, struct party_state *p, struct party_
 static bool told_as_cause(struct engine *e, struct party_state *p, struct party_verdict **at,
                           const struct judgement *j, int64_t now_ms)
 {
-    struct party_verdict *pv = *at;
+    const struct party_verdict *pv = *at;
     const struct party_verdict *cause = cause_of(p, pv->verdict.class_, j, now_ms);
-    if (!cause || (cause->verdict.ceiling < pv->verdict.ceiling &&
-                   cause->verdict.ceiling < cause->sure_ceiling))
+    if (!cause || pv->two ||
+        (cause->verdict.ceiling < pv->verdict.ceiling &&
+         cause->verdict.ceiling < cause->sure_ceiling))
         return false;
-    pv->verdict.other_class = (uint8_t)(cause->verdict.class_ + 1);
-    close_verdict(e, p, at, now_ms);
+    close_verdict(e, p, at, cause, now_ms);
     return true;
 }
 
@@ -404,6 +412,7 @@ int judge_party(struct engine *e, struct party_state *p, struct detector_ctx *ct
         if (pv && told_as_cause(e, p, at, &j, ctx->now_ms))
             continue;
         if (pv) {
+            pv->two |= cause_beside(p, c) && !cause_of(p, c, &j, ctx->now_ms);
             // The lease has changed that it waits for: it waits for the new one, once that would do alone.
             if (hold_is_past(&pv->hold, &p->key) &&
                 is_own(e, p, c, ctx->now_ms, &facts, findings, n))
@@ -440,7 +449,7 @@ void judge_exempt(struct engine *e, struct party_state *p, int64_t now_ms)
 void judge_end(struct engine *e, struct party_state *p, int64_t now_ms)
 {
     while (p->verdicts)
-        close_verdict(e, p, &p->verdicts, now_ms);
+        close_verdict(e, p, &p->verdicts, NULL, now_ms);
 }
 
 int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_ms)
@@ -456,7 +465,7 @@ int64_t judge_close_quiet(struct engine *e, struct party_state *p, int64_t now_m
             at = &pv->next;
             continue;
         }
-        close_verdict(e, p, at, now_ms);
+        close_verdict(e, p, at, NULL, now_ms);
     }
     return next_ms;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/control.h"
@@ -27,7 +28,7 @@ struct job {
     struct overrides *overrides; // of the desk, where the job judges the past; NULL: none
     struct follow follow;
     FILE *out;
-    char *temporary; // NULL: standard output
+    char *temporary; // NULL: written to as it is, standard output or what is no file
     int error;       // first failed write, negative errno
 };
 
@@ -52,15 +53,19 @@ static int open_output(struct job *job, const char *path)
         job->out = stdout;
         return 0;
     }
-    if (asprintf(&job->temporary, "%s.new", path) < 0) {
+    // A pipe or a device cannot be replaced.
+    struct stat st;
+    bool replace = stat(path, &st) != 0 || S_ISREG(st.st_mode);
+    if (replace && asprintf(&job->temporary, "%s.new", path) < 0) {
         job->temporary = NULL;
         log_error("out of memory");
         return EX_OSERR;
     }
-    job->out = fopen(job->temporary, "w");
+    const char *name = replace ? job->temporary : path;
+    job->out = fopen(name, "w");
     if (job->out)
         return 0;
-    log_error("%s: %s; name a file that can be written with -o", job->temporary, strerror(errno));
+    log_error("%s: %s; name a file that can be written with -o", name, strerror(errno));
     return EX_CANTCREAT;
 }
 

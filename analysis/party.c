@@ -160,6 +160,42 @@ struct party_state *party_get(struct party_table *t, const struct party *p)
     return s;
 }
 
+// An address that is leased anew replaces the one before, and leaves the line's address of the other family.
+static bool same_kind(const struct subscriber_key *a, const struct subscriber_key *b)
+{
+    return a->prefix.addr.family == b->prefix.addr.family && a->prefix.len == b->prefix.len;
+}
+
+void party_note_key(struct party_state *s, const struct subscriber_key *key, int64_t minute)
+{
+    const struct subscriber_key last = s->key;
+    const uint32_t last_minute = s->key_minute[0];
+    s->key = *key;
+    s->key_minute[0] = (uint32_t)minute;
+    if (s->party.kind != PARTY_LINE || same_kind(&last, key) || last.prefix.addr.family == IP_NONE)
+        return;
+    // What was last moves behind, in the place of the one that is back, else of the oldest.
+    size_t at = 0;
+    while (at < PARTY_OTHER_KEYS - 1 && s->other_key[at].prefix.addr.family != IP_NONE &&
+           !same_kind(&s->other_key[at], key))
+        at++;
+    for (; at > 0; at--) {
+        s->other_key[at] = s->other_key[at - 1];
+        s->key_minute[at + 1] = s->key_minute[at];
+    }
+    s->other_key[0] = last;
+    s->key_minute[1] = last_minute;
+}
+
+const struct subscriber_key *party_key(const struct party_state *s, size_t i)
+{
+    if (i == 0)
+        return &s->key;
+    if (i > PARTY_OTHER_KEYS || s->other_key[i - 1].prefix.addr.family == IP_NONE)
+        return NULL;
+    return &s->other_key[i - 1];
+}
+
 void party_forget(struct party_table *t, struct party_state *s)
 {
     memset(&s->window, 0, sizeof s->window);

@@ -12,6 +12,8 @@
 #include "names.h"
 #include "window.h"
 
+#define PARTY_OTHER_KEYS 2
+
 // A verdict that is open: what is needed to go on with it and to close it.
 struct party_verdict {
     struct party_verdict *next;
@@ -21,6 +23,7 @@ struct party_verdict {
     uint32_t families;    // counted when last written
     struct hold hold;     // until accounting confirms whose it is
     uint8_t sure_ceiling; // and what holds then
+    bool two;             // found to be a second thing beside its cause, and told so to its end
     uint32_t sure_limitations;
     struct verdict verdict; // as last written
 };
@@ -35,9 +38,13 @@ struct party_state {
     struct party_state *chain;         // same bucket
     struct party_state *newer, *older; // order of use
     struct party party;
-    struct subscriber_key key;   // last seen
-    uint16_t pop, network_class; // party_names
-    struct journal_cursor from;  // of what it first rests on
+    struct subscriber_key key; // last seen
+    // A line's others, each the last of its kind (family and length): IPv4, WAN address and delegated prefix are one
+    // party. No family: none.
+    struct subscriber_key other_key[PARTY_OTHER_KEYS];
+    uint32_t key_minute[1 + PARTY_OTHER_KEYS]; // when each was seen last
+    uint16_t pop, network_class;               // party_names
+    struct journal_cursor from;                // of what it first rests on
     int64_t from_ms;
     uint32_t doubts;
     uint8_t confidence;
@@ -67,6 +74,12 @@ struct party_state *party_find(struct party_table *t, const struct party *p);
 
 // The same, and the order of use stays.
 struct party_state *party_peek(const struct party_table *t, const struct party *p);
+
+// Takes the key of a row of that minute: it is the last seen, and replaces that of its kind.
+void party_note_key(struct party_state *s, const struct subscriber_key *key, int64_t minute);
+
+// Key `i` of a party, the last seen first; NULL: it has no more. Borrowed.
+const struct subscriber_key *party_key(const struct party_state *s, size_t i);
 
 // Forgets what the window and the detectors know: the address went to somebody else.
 void party_forget(struct party_table *t, struct party_state *s);

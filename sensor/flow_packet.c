@@ -350,7 +350,6 @@ void flow_fetch(struct flow_table *t, const struct packet *p, struct flow_place 
     t->batch++;
     if (n == 0)
         return;
-    mirror_expect(t->mirror, n, p[n - 1].t_us);
     for (size_t i = 0; i < n; i++) {
         uint32_t first = place[i].known ? t->head[place[i].hash & t->mask] : FLOW_NONE;
         if (first == FLOW_NONE)

@@ -16,6 +16,7 @@ struct mirror *mirror_new(size_t entries, int64_t window_us)
     }
     m->mask = m->before = m->most = n - 1;
     m->window_us = (uint32_t)window_us;
+    m->left = MIRROR_STEP;
     return m;
 }
 
@@ -32,7 +33,7 @@ static size_t needed(const struct mirror *m, int64_t t_us)
 
 // Two parts are looked at while both may hold what was seen within the window. All of the memory is one of them whenever
 // there would be a third: it is left only for a part that stands when the window is over.
-void mirror_resize(struct mirror *m, int64_t t_us)
+static void resize(struct mirror *m, int64_t t_us)
 {
     bool over = t_us - m->since_us > m->window_us;
     if (!over) {
@@ -52,6 +53,14 @@ void mirror_resize(struct mirror *m, int64_t t_us)
         m->mask = entries - 1;
     m->since_us = t_us;
     m->counted = 0;
+}
+
+void mirror_measure(struct mirror *m, int64_t t_us)
+{
+    m->left = MIRROR_STEP;
+    m->counted += MIRROR_STEP;
+    if (t_us - m->since_us > m->window_us || m->counted * MIRROR_TIGHT > m->mask)
+        resize(m, t_us);
 }
 
 void mirror_free(struct mirror *m)

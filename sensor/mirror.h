@@ -23,7 +23,8 @@ struct mirror_seen {
 // MIRROR_ROOM entries for each of them. When there are suddenly more, all of it is used at once.
 #define MIRROR_ROOM  128
 #define MIRROR_LEAST 512
-#define MIRROR_TIGHT 8 // entries a packet, below which there are too few
+#define MIRROR_TIGHT 8  // entries a packet, below which there are too few
+#define MIRROR_STEP  32 // packets until it is asked again (batches differ by the source)
 
 struct mirror {
     struct mirror_seen *seen;
@@ -33,22 +34,15 @@ struct mirror {
     size_t counted; // packets since `since_us`
     int64_t since_us;
     uint32_t window_us;
+    uint32_t left; // packets until it is asked again
 };
 
 // `entries`: rounded up to a power of two; should be several times the packets within the window.
 struct mirror *mirror_new(size_t entries, int64_t window_us); // NULL: out of memory
 void mirror_free(struct mirror *m);
 
-// Another part, as the packets since `since_us` need it.
-void mirror_resize(struct mirror *m, int64_t t_us);
-
-// `n` packets come now, the last of them at `t_us`: how much of the memory do they need? Without it all is used.
-static inline void mirror_expect(struct mirror *m, size_t n, int64_t t_us)
-{
-    m->counted += n;
-    if (t_us - m->since_us > m->window_us || m->counted * MIRROR_TIGHT > m->mask)
-        mirror_resize(m, t_us);
-}
+// MIRROR_STEP packets more were seen, the last of them now: how much of the memory do they need?
+void mirror_measure(struct mirror *m, int64_t t_us);
 
 // The packet's number for mirror_seen. `tuple` is a hash of its addresses, ports and realm that is the same for
 // both directions, and that nobody outside can work out: so nobody can choose numbers that make two packets
@@ -85,6 +79,8 @@ static inline bool mirror_is(const struct mirror *m, const struct mirror_seen *s
 // Remembers the packet; true when the same was there within the window.
 static inline bool mirror_seen(struct mirror *m, uint64_t number, int64_t t_us)
 {
+    if (__builtin_expect(--m->left == 0, 0))
+        mirror_measure(m, t_us);
     struct mirror_seen *s = &m->seen[number & m->mask];
     uint32_t digest = (uint32_t)(number >> 32) | 1, now = (uint32_t)t_us;
     // A copy does not prolong the window: the third of three comes when it comes.

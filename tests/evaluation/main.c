@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "detector.h"
 #include "engine.h"
 #include "flow_facts.h"
 #include "level.h"
@@ -110,6 +111,18 @@ static unsigned number(const char *text)
     return (unsigned)n;
 }
 
+static const char *detector_named(const char *name)
+{
+    for (size_t i = 0; detectors[i]; i++) {
+        if (strcmp(detectors[i]->name, name) == 0)
+            return name;
+    }
+    fprintf(stderr,
+            "evaluate: --off %s: there is no such detector; analysis/registry.c lists them\n",
+            name);
+    exit(64);
+}
+
 int main(int argc, char **argv)
 {
     static const struct option names[] = {
@@ -167,7 +180,7 @@ int main(int argc, char **argv)
         case 'a': o.attack_days = number(optarg); break;
         case 'i': o.first_site = number(optarg); break;
         case 'x': o.scaled = optarg; break;
-        case 'f': o.off = optarg; break;
+        case 'f': o.off = detector_named(optarg); break;
         case 'l': o.sight.loss = share("--loss", optarg); break;
         case 't': o.open = share("--open", optarg); break;
         case 'k': o.only = optarg; break;

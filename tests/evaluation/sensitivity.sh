@@ -7,8 +7,8 @@
 set -euo pipefail
 evaluator=${1:?usage: sensitivity.sh EVALUATOR BOTS RUN OUTPUT [JOBS]} bots=${2:?} run=${3:?} output=${4:?} jobs=${5:-1}
 here=$(dirname "${BASH_SOURCE[0]}")
-# A detector is a file.
-mapfile -t detectors < <(cd "$here/../../analysis/detectors" && printf '%s\n' *.c | sed 's/\.c$//; s/_/-/g')
+# A detector is a line of the registry.
+mapfile -t detectors < <(sed -n 's/^ *&detector_\([a-z_]*\),$/\1/p' "$here/../../analysis/registry.c" | sed 's/_/-/g')
 bot=fast_plain,fast_tls,slow_plain,slow_tls,crafty
 guilty=$bot,smarthost,account,socks,backconnect,guesser,guesser_tls,backscatter,harvester,open_relay
 guilty=$guilty,fast_blocked,slow_blocked,real,real_blocked

@@ -11,6 +11,8 @@ is_help { is_help = 0; next }
     list[1] = 0
     next
 }
+# The first key of a list stands behind its dash.
+/^ +- / { sub(/- /, "  ") }
 /^ +[a-z_0-9]+: / {
     match($0, /^ */)
     indent = RLENGTH

@@ -34,7 +34,7 @@ clean_tree() {
     printf '%s\n' '#!/bin/sh' 'echo "$1"' | put scripts/hello
     printf '%s\n' '#!/bin/sh' 'case $1 in --help) cat <<X' '  -r, --read FILE  a capture' '  -C, --check  print' \
         '' 'Configuration keys:' 'sensor:' '  flows: whole number' '      How many: at most.' \
-        '  links: list of sections' '      Lines.' '      name: text' '          Its name.' 'X' \
+        '  links: list of sections' '      Lines.' '    - name: text' '          Its name.' 'X' \
         ';; --version) echo "postern-x 0.1.0" ;; esac' |
         put build/bin/postern-x
     chmod +x "$fixture/build/bin/postern-x"

@@ -240,6 +240,19 @@ line:relays proxy-abuse ticket" ]
     [[ "$stderr" == *"holds nothing from 2030-01-01T00:00:00Z on"* ]]
 }
 
+@test "verdicts go to a pipe as to a file, and the pipe stays one" {
+    generate -s "$POSTERN_SOURCE_DIR/tests/generator/scenarios/hour.yaml" --seed 5 --minutes 20
+    journal
+    judge
+    mkfifo pipe
+    timeout 20 cat pipe >got &
+    timeout 20 "$POSTERN_BIN/postern-analysis" -c site.yaml -j journal -o pipe 2>/dev/null
+    [ -p pipe ]
+    wait $!
+    [ -s verdicts ]
+    cmp verdicts got
+}
+
 @test "the manual page names every detector" {
     local missing=''
     for page in "$POSTERN_SOURCE_DIR"/docs/detectors/*.md; do

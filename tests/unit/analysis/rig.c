@@ -97,7 +97,10 @@ static void row_start(struct player *p, int64_t minute, size_t flow_count)
     memset(r, 0, sizeof *r);
     memset(p->digest_of, 0, flow_count * sizeof p->digest_of[0]);
     unsigned address = p->who->address ? p->who->address : p->who->host;
-    snprintf(text, sizeof text, "10.0.%u.%u", address / 256, address % 256);
+    if (p->who->v6)
+        snprintf(text, sizeof text, "2001:db8:0:%x::/64", address);
+    else
+        snprintf(text, sizeof text, "10.0.%u.%u", address / 256, address % 256);
     assert_int_equal(prefix_parse(text, &prefix), 0);
     r->minute = minute;
     assert_int_equal(realm_parse(p->who->realm ? p->who->realm : "", &realm), 0);

@@ -62,6 +62,7 @@ void rig_fini(struct rig *r);
 struct rig_who {
     unsigned host;
     unsigned address; // 10.0.0.`address`; 0: as `host`
+    bool v6;          // 2001:db8:0:`address`::/64 instead
     bool line;        // a line account whose lease is known
     const char *network_class;
     const char *realm;              // NULL: the sensor's own

@@ -134,6 +134,23 @@ static void two_things(void **state)
     char sentence[VERDICT_SENTENCE_MAX];
     verdict_sentence(cause, sentence);
     assert_non_null(strstr(sentence, ", beside spambot-direct"));
+    // No mail for hours, and the cause goes on: what was two things is not told as one.
+    struct rig_flow *later = harvester(900, 0);
+    for (size_t k = 0; k < 940; k++)
+        later[k].start_ms += 2 * 60 * MINUTE;
+    rig_play(&r, &play_somebody, later, 940);
+    assert_null(rig_verdict(&r, VERDICT_SPAMBOT_DIRECT, VERDICT_CLOSED, 0));
+    free(later);
+    // Both are over: neither is told as the other, so that each ticket counts as an offence.
+    rig_mark(&r, 24 * 60 * MINUTE);
+    const int both[] = {VERDICT_SPAMBOT_DIRECT, VERDICT_HARVESTER};
+    for (size_t i = 0; i < 2; i++) {
+        const struct verdict *closed = rig_verdict(&r, both[i], VERDICT_CLOSED, 0);
+        assert_non_null(closed);
+        assert_int_equal(closed->other_class, 0);
+        verdict_sentence(closed, sentence);
+        assert_null(strstr(sentence, ", now told as"));
+    }
     free(f);
     rig_fini(&r);
 }

@@ -128,6 +128,40 @@ static void the_latest_of_one_key(void **state)
     rig_fini(&r);
 }
 
+// A line has addresses of both families: it is found by either, and an exemption of one holds whichever was seen last.
+static void both_families_are_one_party(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r, "analysis:\n  exemptions:\n    - {class: all, subject: 10.0.0.7, owner: desk, "
+                 "reason: a test, "
+                 "expires: '2027-01-01T00:00:00Z'}\n");
+    const struct rig_who v4 = {.host = 7, .line = true}, v6 = {.host = 7, .line = true, .v6 = true};
+    rig_play(&r, &v4, &(struct rig_flow){.provider = 99, .outcome = MINUTE_OUTCOME_GREETED}, 1);
+    play_bot(&r, &v6);
+    const struct asked both[] = {
+        {"10.0.0.7", "2001:db8:0:7::/64", 0, "acts like a spam bot"},
+        {"2001:db8:0:7::1", "2001:db8:0:7::/64", 0, "acts like a spam bot"},
+    };
+    ask_all(&r, both, 2);
+    play_bot(&r, &v4);
+    play_bot(&r, &v6);
+    assert_true(r.verdicts > 0);
+    for (size_t i = 0; i < r.verdicts; i++)
+        assert_int_equal(r.verdict[i].ceiling, VERDICT_OBSERVE);
+    // Leased anew: the address is another's from its first row on, and the line keeps its prefix.
+    play_bot(&r, &(struct rig_who){.host = 9, .address = 7, .line = true});
+    const struct asked moved[] = {
+        {"10.0.0.7", "10.0.0.7", 0, "acts like a spam bot"},
+        {"2001:db8:0:7::/64", "2001:db8:0:7::/64", 0, "acts like a spam bot"},
+    };
+    ask_all(&r, moved, 2);
+    json_t *j = explain(r.engine, "10.0.0.7", NOW);
+    assert_string_equal(text(j, "party"), "line:9");
+    json_decref(j);
+    rig_fini(&r);
+}
+
 static void what_is_no_subscriber(void **state)
 {
     (void)state;
@@ -251,9 +285,13 @@ static void what_was(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_address_in_realms),  cmocka_unit_test(an_address_by_port_blocks),
-        cmocka_unit_test(the_latest_of_one_key), cmocka_unit_test(what_is_no_subscriber),
-        cmocka_unit_test(sums_add_up),           cmocka_unit_test(what_was),
+        cmocka_unit_test(an_address_in_realms),
+        cmocka_unit_test(an_address_by_port_blocks),
+        cmocka_unit_test(the_latest_of_one_key),
+        cmocka_unit_test(what_is_no_subscriber),
+        cmocka_unit_test(sums_add_up),
+        cmocka_unit_test(what_was),
+        cmocka_unit_test(both_families_are_one_party),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -233,6 +233,58 @@ static void test_time(void **state)
     record_reader_close(reader);
 }
 
+// ---- However frames come.
+
+#define DOUBLED 8000
+
+// Every packet again 4.9 ms later, faster and slower: what falls out of the memory of doubled packets.
+static uint64_t copies_found(size_t at_once)
+{
+    static uint8_t octets[DOUBLED][42];
+    static struct source_frame frames[DOUBLED];
+    static const uint8_t head[] = {2,    0, 0,   0,  0, 2, 2, 0, 0,    0,  0, 1, 8,    0,
+                                   0x45, 0, 0,   28, 0, 0, 0, 0, 0x40, 17, 0, 0, 10,   0,
+                                   0,    7, 192, 0,  2, 1, 0, 9, 0,    9,  0, 8, 0x12, 0x34};
+    struct sink sink;
+    char path[64];
+    static int64_t sent[DOUBLED / 2];
+    int64_t t_us = INT64_C(1700000000000000);
+    for (size_t i = 0; i < DOUBLED / 2; i++)
+        sent[i] = t_us += i / 500 % 3 == 0 ? 400 : i / 500 % 3 == 1 ? 9 : 90;
+    for (size_t n = 0, first = 0, again = 0; n < DOUBLED; n++) {
+        bool copy = first == DOUBLED / 2 || sent[again] + 4900 < sent[first];
+        size_t i = copy ? again++ : first++;
+        memcpy(octets[n], head, sizeof head);
+        octets[n][18] = (uint8_t)(i >> 8);
+        octets[n][19] = (uint8_t)i;
+        frames[n] = (struct source_frame){.t_us = sent[i] + (copy ? 4900 : 0),
+                                          .linktype = 1,
+                                          .data = span_of(octets[n], 42),
+                                          .wire = 42};
+    }
+    snprintf(path, sizeof path, "%s/first", folder);
+    assert_int_equal(sink_file_open(path, 1, &sink), 0);
+    struct sensor *s = open_sensor(&sink);
+    for (size_t i = 0; i < DOUBLED; i += at_once)
+        sensor_frames(s, frames + i, DOUBLED - i < at_once ? DOUBLED - i : at_once);
+    sensor_finish(s);
+    uint64_t found = sensor_stats(s)->duplicates;
+    sensor_free(s);
+    assert_int_equal(sink_close(&sink), 0);
+    return found;
+}
+
+// The same packets count the same, whether they come one by one (a pipe) or by the block.
+static void test_batches(void **state)
+{
+    (void)state;
+    static const size_t at_once[] = {7, 32, 50, 1000};
+    uint64_t found = copies_found(1);
+    assert_true(found > DOUBLED / 3);
+    for (size_t i = 0; i < sizeof at_once / sizeof at_once[0]; i++)
+        assert_int_equal(copies_found(at_once[i]), found);
+}
+
 static void tear_down(void)
 {
     static const char *const names[] = {"first", "second", "time"};
@@ -251,8 +303,8 @@ int main(void)
 {
     log_open("test");
     set_up();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_captures),
-                                       cmocka_unit_test(test_time)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_captures), cmocka_unit_test(test_time),
+                                       cmocka_unit_test(test_batches)};
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
     tear_down();
     return rc;
