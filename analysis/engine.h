@@ -7,7 +7,7 @@
 #include "common/verdict.h"
 #include "settings.h"
 
-#define ENGINE_RULES_VERSION "2026.10" // changes when a detector or the policy judges otherwise
+#define ENGINE_RULES_VERSION "2026.11" // changes when a detector or the policy judges otherwise
 
 struct engine;
 struct overrides;

@@ -200,6 +200,36 @@ static void bot_under_tls(void **state)
     free(f);
 }
 
+// Ratware's sentence at the end of so many sessions too small for mail, a minute apart from each other, of a line known
+// for two hours; its weight.
+static double too_small(size_t n)
+{
+    struct rig_flow *f = calloc(n + 1, sizeof *f);
+    struct verdict v;
+    double weight = 0;
+    assert_non_null(f);
+    f[0] = (struct rig_flow){.provider = 900, .port = 587, .outcome = MINUTE_OUTCOME_GREETED};
+    for (size_t i = 0; i < n; i++)
+        f[i + 1] = (struct rig_flow){.start_ms = 2 * HOUR + (int64_t)i * MINUTE,
+                                     .provider = 1 + (uint32_t)i,
+                                     .outcome = MINUTE_OUTCOME_GREETED,
+                                     .tls = true,
+                                     .tls_short = true};
+    if (plays_as(NULL, &play_somebody, f, n + 1, VERDICT_SPAMBOT_DIRECT, &v) &&
+        rig_evidence(&v, "ratware"))
+        weight = rig_evidence(&v, "ratware")->log_odds;
+    free(f);
+    return weight;
+}
+
+// "For long" is how long it has gone on, not how long the line is known.
+static void too_small_for_long(void **state)
+{
+    (void)state;
+    assert_true(too_small(28) < 3.01);
+    assert_true(too_small(50) > 5.99);
+}
+
 static void rejections_limits(void **state)
 {
     (void)state;
@@ -269,6 +299,7 @@ int main(void)
         cmocka_unit_test(known_providers_do_not_count),
         cmocka_unit_test(bot_with_open_port),
         cmocka_unit_test(bot_under_tls),
+        cmocka_unit_test(too_small_for_long),
         cmocka_unit_test(rejections_limits),
         cmocka_unit_test(blocklist_weights),
         cmocka_unit_test(party_fits_in_8_kb),

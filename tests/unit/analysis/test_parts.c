@@ -149,10 +149,16 @@ static void memory_of_providers(void **state)
     providers_attempt(p, 2, T0 + 8000, week);
     assert_int_equal(providers_end(p, 2, T0 + 9000, PROVIDER_UNDECIDED, week).kind,
                      CONTACT_NEUTRAL);
+    // What is awaited was not reached.
+    assert_int_equal(providers_answered(p, T0 + 10000, 600000), 1);
+    assert_int_equal(providers_failed(p, T0 + 10000, 600000), 0);
     assert_int_equal(providers_end(p, 2, T0 + 9000, PROVIDER_ANSWERED, week).kind,
                      CONTACT_FIRST_ANSWERED);
     assert_int_equal(providers_within(p, T0 + 10000, 600000, &first_ms), 2);
     assert_int_equal(first_ms, T0);
+    assert_int_equal(providers_answered(p, T0 + 10000, 600000), 2);
+    assert_int_equal(providers_answered(p, T0 + 8000, 600000), 2);
+    assert_int_equal(providers_answered(p, T0 + 8000, 500), 1);
     assert_int_equal(providers_within(p, T0 + 8000, 1000, NULL), 1);
     // A full list forgets the oldest, the filter does not: still no first contact.
     for (uint32_t i = 10; i < 10 + PROVIDERS_MAX; i++)
