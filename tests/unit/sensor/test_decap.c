@@ -172,10 +172,31 @@ static void test_padding(void **state)
     assert_int_equal(run(1, padded, r.len + 2, r.len + 20, &p), DECAP_PACKET);
     assert_int_equal(decap.sliced, 0);
     assert_false(p.has & PACKET_SLICED);
+    assert_int_equal(run(1, padded, r.len - 1, r.len + 20, &p), DECAP_PACKET);
+    assert_int_equal(decap.sliced, 1);
+    assert_int_equal(decap.cut, 0);
 }
 
-// Every cut, against a guard page: by the snap length (then the payload's length is still known) and on
-// the wire (then nothing may be believed).
+static void same_packet(const char *words, struct packet p, struct packet q)
+{
+    bool tcp = q.ip_proto == 6;
+    if (p.has != q.has || p.layer_count != q.layer_count ||
+        memcmp(p.layer, q.layer, q.layer_count) != 0 ||
+        ((q.has & PACKET_HAS_VLAN) && p.vlan[0] != q.vlan[0]) ||
+        ((q.has & PACKET_HAS_INNER_VLAN) && p.vlan[1] != q.vlan[1]) ||
+        ((q.has & PACKET_HAS_PPPOE) && p.pppoe_session != q.pppoe_session) || p.mac != q.mac ||
+        p.family != q.family || p.ip_proto != q.ip_proto || p.ttl != q.ttl ||
+        p.ip_packets != q.ip_packets || p.ip_id != q.ip_id || p.ip_octets != q.ip_octets ||
+        memcmp(p.addr, q.addr, sizeof q.addr) != 0 || memcmp(p.port, q.port, sizeof q.port) != 0 ||
+        p.payload.data != q.payload.data || p.payload.len != q.payload.len ||
+        p.payload_wire != q.payload_wire || p.checksum != q.checksum ||
+        (tcp && (p.seq != q.seq || p.ack != q.ack || p.window != q.window ||
+                 p.tcp_flags != q.tcp_flags || p.tcp_options != q.tcp_options)))
+        fail_msg("%s: not what the layers say", words);
+}
+
+// Every cut, against a guard page: by the snap length, and by a mirror that gives the short length as the
+// frame's own. What is left of the packet is the same.
 static void test_cuts(void **state)
 {
     (void)state;
@@ -199,10 +220,16 @@ static void test_cuts(void **state)
                 assert_int_equal(packet_sliced_octets(&p), r.len - cap);
             }
             decap_init(&decap, NULL);
+            struct packet q = p;
             enum decap_result cut = run(good[i].linktype, at, cap, cap, &p);
-            if (cut == DECAP_PACKET)
-                assert_int_equal(p.ip_proto, 17); // what is no tunnel any more is plain UDP
-            else if (cut != DECAP_NO_IP)
+            assert_int_equal(cut == DECAP_PACKET, sliced == DECAP_PACKET);
+            if (cut == DECAP_PACKET) {
+                // What is no tunnel any more is plain UDP.
+                assert_true(p.ip_proto == 6 || p.ip_proto == 17);
+                same_packet(good[i].words, p, q);
+                assert_int_equal(decap.sliced, 1);
+                assert_int_equal(decap.cut, 1);
+            } else if (cut != DECAP_NO_IP)
                 assert_true(decap.skipped.total == 1);
         }
     }
@@ -226,24 +253,6 @@ static void same_place(const char *words, const struct packet *p, const struct u
         fail_msg("%s: its words are not its fields", words);
 }
 
-static void same_packet(const char *words, struct packet p, struct packet q)
-{
-    bool tcp = q.ip_proto == 6;
-    if (p.has != q.has || p.layer_count != q.layer_count ||
-        memcmp(p.layer, q.layer, q.layer_count) != 0 ||
-        ((q.has & PACKET_HAS_VLAN) && p.vlan[0] != q.vlan[0]) ||
-        ((q.has & PACKET_HAS_INNER_VLAN) && p.vlan[1] != q.vlan[1]) ||
-        ((q.has & PACKET_HAS_PPPOE) && p.pppoe_session != q.pppoe_session) || p.mac != q.mac ||
-        p.family != q.family || p.ip_proto != q.ip_proto || p.ttl != q.ttl ||
-        p.ip_packets != q.ip_packets || p.ip_id != q.ip_id || p.ip_octets != q.ip_octets ||
-        memcmp(p.addr, q.addr, sizeof q.addr) != 0 || memcmp(p.port, q.port, sizeof q.port) != 0 ||
-        p.payload.data != q.payload.data || p.payload.len != q.payload.len ||
-        p.payload_wire != q.payload_wire || p.checksum != q.checksum ||
-        (tcp && (p.seq != q.seq || p.ack != q.ack || p.window != q.window ||
-                 p.tcp_flags != q.tcp_flags || p.tcp_options != q.tcp_options)))
-        fail_msg("%s: not what the layers say", words);
-}
-
 // Both ways through a frame say the same of it, and count the same.
 static void same(const char *words, const uint8_t *data, uint32_t cap, uint32_t wire)
 {
@@ -254,7 +263,7 @@ static void same(const char *words, const uint8_t *data, uint32_t cap, uint32_t 
     enum decap_result a = run(1, data, cap, wire, &p);
     enum decap_result b = decap_layers(&other, 1, span_of(data, cap), wire, &q);
     if (a != b || memcmp(&decap.skipped, &other.skipped, sizeof decap.skipped) != 0 ||
-        decap.no_ip != other.no_ip || decap.sliced != other.sliced)
+        decap.no_ip != other.no_ip || decap.sliced != other.sliced || decap.cut != other.cut)
         fail_msg("%s: not counted as layer by layer", words);
     struct usual u;
     struct packet r = {.t_us = 1};
@@ -334,14 +343,29 @@ static void test_named(void **state)
         {105, "x:084100000000000000010000000000020000000000030000", "802.11 payload 1 1"},
         {1, "eth:0800 x:5500001400000000400600000000000000000000", "broken ipv4: bad version 1"},
         {1, "eth:0800 x:4400001400000000400600000000000000000000", "broken ipv4: bad length 1"},
-        {1, "eth:0800 x:4500001500000000400600000000000000000000", "broken ipv4: bad length 1"},
+        {1, "eth:0800 x:4500001500000000400600000000000000000000",
+         "broken tcp: ends inside the header 1"},
+        {1, "eth:0800 x:4500002800000000400600000000000000000000",
+         "broken tcp: header sliced off 1"},
+        // Within another length there is no end but its own.
+        {1, "eth:0800 ip4:4 x:4500001500000000400600000000000000000000",
+         "broken ipv4: bad length 1"},
+        {1, "eth:86dd ip6:4 x:4500001500000000400600000000000000000000",
+         "broken ipv4: bad length 1"},
+        {1, "eth:8864 pppoe:1 x:0021 x:4500001500000000400600000000000000000000",
+         "broken ipv4: bad length 1"},
+        {1,
+         "eth:0800 ip4:41 x:60000000000106400000000000000000000000000000000000000000000000000000"
+         "000000000000",
+         "broken ipv6: bad length 1"},
+        {1, "eth:0800 ip4:47 x:00008864 x:110000010009 x:0021", "broken pppoes: bad length 1"},
         {1, "eth:0800 x:4500001300000000400600000000000000000000", "broken ipv4: bad length 1"},
         {1, "eth:0800 ip4:6 x:0000000000000000000000004000000000000000",
          "broken tcp: bad length 1"},
         {1, "eth:0800 ip4:6 x:000000000000000000000000f000000000000000",
          "broken tcp: bad length 1"},
         {1, "eth:0800 ip4:17 x:0001000200090000", "broken udp: bad length 1"},
-        {1, "eth:8864 x:110000010009 x:0021", "broken pppoes: bad length 1"},
+        {1, "eth:8864 x:110000010009 x:0021", "broken ipv4: ends inside the header 1"},
         {1, "eth:8864 x:210000010002 x:0021", "broken pppoes: bad version 1"},
         {1, "eth:86dd ip6:0 x:06ff000000000000", "broken ipv6: bad length 1"},
         {1, "eth:0800 ip4:47 x:00020800", "broken gre: bad version 1"},
@@ -408,6 +432,50 @@ static void test_no_ip(void **state)
     }
 }
 
+// A frame that ends before its own lengths do was cut on its way: the payload's length is the header's word.
+static void test_cut_before(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        uint32_t drop; // octets of its end
+        uint32_t wire, len;
+        bool cut;
+    } cases[] = {
+        {"eth:0800 v4", 0, 3, 3, false},
+        {"eth:0800 v4", 1, 3, 2, true},
+        {"eth:0800 v4", 3, 3, 0, true},
+        {"eth:86dd v6", 2, 3, 1, true},
+        {"eth:86dd ip6:44 x:0600000000000001 x:9c40001900000000000000005010000000000000 x:6162", 1,
+         2, 1, true},
+        {"eth:88a8 x:00658100 x:00078864 pppoe:3 x:0021 v4", 2, 3, 1, true},
+        // ERSPAN and VXLAN carry whole what was cut before it was put in.
+        {"eth:0800 ip4:47 x:000088be eth:0800 x:4500ffff0000000040060000c0000201c0000202 "
+         "x:9c40001900000000000000005010000000000000 x:61",
+         0, 65495, 1, true},
+        {"eth:0800 x:4500ffff0000000040060000c0000201c0000202 "
+         "x:9c40001900000000000000005010000000000000 x:61",
+         0, 65495, 1, true},
+        {"eth:0800 x:450000390000000040110000c0000201c0000202 x:9c400035002500006162", 0, 29, 2,
+         true},
+        // The datagram is whole, whatever the length around it says.
+        {"eth:0800 x:450000390000000040110000c0000201c0000202 x:9c400035000a00006162", 0, 2, 2,
+         false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct recipe r;
+        struct packet p;
+        decap_init(&decap, NULL);
+        recipe_make(&r, cases[i].words);
+        uint32_t len = r.len - cases[i].drop;
+        if (run(1, r.at, len, len, &p) != DECAP_PACKET || p.payload_wire != cases[i].wire ||
+            p.payload.len != cases[i].len || decap.cut != cases[i].cut ||
+            decap.sliced != cases[i].cut || !(p.has & PACKET_SLICED) != !cases[i].cut)
+            fail_msg("%s, %u octets less: %zu of %u octets, %llu cut", cases[i].words,
+                     cases[i].drop, p.payload.len, p.payload_wire, (unsigned long long)decap.cut);
+    }
+}
+
 // An encapsulation loop ends.
 static void test_too_deep(void **state)
 {
@@ -461,10 +529,11 @@ static void test_udp(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),  cmocka_unit_test(test_padding),
-        cmocka_unit_test(test_cuts),  cmocka_unit_test(test_named),
-        cmocka_unit_test(test_no_ip), cmocka_unit_test(test_too_deep),
-        cmocka_unit_test(test_udp),   cmocka_unit_test(test_straight),
+        cmocka_unit_test(test_good),       cmocka_unit_test(test_padding),
+        cmocka_unit_test(test_cuts),       cmocka_unit_test(test_named),
+        cmocka_unit_test(test_no_ip),      cmocka_unit_test(test_too_deep),
+        cmocka_unit_test(test_udp),        cmocka_unit_test(test_straight),
+        cmocka_unit_test(test_cut_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
