@@ -105,7 +105,6 @@ static void test_worst_state_wins(void **state)
     }
 }
 
-// Names come from file systems and packets.
 // One line of a text and its fix, whether the text is a sentence or not.
 static void test_joint(void **state)
 {
@@ -123,6 +122,7 @@ static void test_joint(void **state)
         assert_string_equal(control_joint(cases[i].text, cases[i].fix), cases[i].joint);
 }
 
+// Names come from file systems and packets.
 static void test_text_is_repaired(void **state)
 {
     (void)state;
