@@ -88,6 +88,9 @@ struct detector_descriptor {
     uint8_t family; // enum verdict_family
     uint32_t needs; // enum detector_need, all of them
     uint32_t raw;   // enum detector_raw of its findings, unless one says otherwise
+    // Roles (FEATURE_MX, ...) whose dialogue its findings rest on: sessions under TLS tell it nothing, or a HELO name at
+    // most. 0: it works through TLS.
+    uint32_t reads;
     const struct conf_key *keys;
     size_t conf_size;
     size_t state_size; // octets of own state a party; zeroed is valid
@@ -111,7 +114,7 @@ extern const struct detector_descriptor *const detectors[];
 #define DETECTORS_MAX 32
 
 // All detectors' states together are at most so large: with the rest of a party, 8 kB (party.c).
-#define DETECTOR_STATES_MAX 2768
+#define DETECTOR_STATES_MAX 2752
 
 // Octets of all detectors' states together, and where one's begins.
 size_t detector_state_size(void);

@@ -8,6 +8,7 @@
 
 #include "common/timefmt.h"
 #include "engine_parts.h"
+#include "unread.h"
 
 #define SENTENCE_MAX 1024
 #define PLACES_MAX   64
@@ -260,8 +261,10 @@ static void past_of(const struct party_state *p, char out[static 160])
                  time_format(p->past.closed_ms, closed));
 }
 
+// `unread`: most of its sessions were under TLS.
 static void sentence_of(const char *who, const char *at, const struct party_state *p,
-                        const struct judge_view *views, size_t n, char out[static SENTENCE_MAX])
+                        const struct judge_view *views, size_t n, bool unread,
+                        char out[static SENTENCE_MAX])
 {
     const struct judge_view *best = NULL;
     for (size_t i = 0; i < n; i++) {
@@ -272,7 +275,9 @@ static void sentence_of(const char *who, const char *at, const struct party_stat
         if (!best || is_nearer(&views[i], best))
             best = &views[i];
     }
-    char reason[200] = "no detector finds anything", past[160];
+    char reason[200], past[160];
+    snprintf(reason, sizeof reason, "no detector finds anything%s",
+             unread ? ", and most of its sessions could not be read (TLS)" : "");
     past_of(p, past);
     if (best)
         why_not(best, reason);
@@ -319,17 +324,20 @@ static json_t *known(const struct engine *e, const char *who, struct party_state
         if (views[i].verdict)
             json_array_append_new(open, json_string(views[i].verdict->id));
     }
-    sentence_of(who, time_format(now_ms, at), p, views, n, sentence);
+    bool most;
+    json_t *unread = unread_to_json(e, p, now_ms, &most);
+    sentence_of(who, time_format(now_ms, at), p, views, n, most, sentence);
     free(views);
-    return json_pack(
-        "{s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
-        "v", 1, "who", who, "sentence", sentence, "at", at, "known", 1, "party",
-        party_format(&p->party, party), "subscriber", subscriber_key_format(&p->key, key),
-        "also_at", others(all, p), "role", role_name(engine_context(e, p, now_ms).role),
-        "first_row", time_format(p->window.first_ms, first), "last_row",
-        time_format(p->window.last_ms, last), "rules_version", ENGINE_RULES_VERSION, "conf_hash",
-        e->options.conf_hash, "open_verdicts", open, "classes", classes, "not_visible",
-        not_visible(e), "closed", past_to_json(p));
+    return json_pack("{s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, "
+                     "s:o, s:o, s:o}",
+                     "v", 1, "who", who, "sentence", sentence, "at", at, "known", 1, "party",
+                     party_format(&p->party, party), "subscriber",
+                     subscriber_key_format(&p->key, key), "also_at", others(all, p), "role",
+                     role_name(engine_context(e, p, now_ms).role), "first_row",
+                     time_format(p->window.first_ms, first), "last_row",
+                     time_format(p->window.last_ms, last), "rules_version", ENGINE_RULES_VERSION,
+                     "conf_hash", e->options.conf_hash, "open_verdicts", open, "classes", classes,
+                     "not_visible", not_visible(e), "unread", unread, "closed", past_to_json(p));
 }
 
 // "10.0.0.7 is the address of 2 subscribers: vlan:101/10.0.0.7 (line:7), vlan:102/10.0.0.7 (line:9); name one."
@@ -363,6 +371,67 @@ static void sentence_of_several(const char *who, const struct realm *realm,
     snprintf(out + n, SENTENCE_MAX - n, "; name %s.", said + rest > 1 ? "one of them" : "that");
 }
 
+// Whether site.subscribers, or what stands for it, leaves the address out.
+static bool is_outside(const struct conf_prefixes *ours, const struct ip_addr *a)
+{
+    if (ours->count > 0) {
+        for (size_t i = 0; i < ours->count; i++)
+            if (prefix_contains(&ours->item[i], a))
+                return false;
+        return true;
+    }
+    struct prefix_set *private = prefix_set_new();
+    bool built = private && prefix_set_add_private(private, 1) == 0;
+    if (built)
+        prefix_set_freeze(private);
+    bool outside = built && !prefix_set_find(private, a, NULL);
+    prefix_set_free(private);
+    return outside;
+}
+
+// "the sensor's own realm, vlan:101": all realms that a party is known in, the sensor's own among them in any case.
+static void realms_of(const struct engine *e, char out[static SENTENCE_MAX / 2])
+{
+    struct realm said[PLACES_SAID];
+    size_t n = 0, at = (size_t)snprintf(out, SENTENCE_MAX / 2, "the sensor's own realm");
+    for (struct party_state *p = NULL; (p = party_older(e->parties, p));) {
+        size_t i = 0;
+        while (i < n && !is_there(p, &said[i]))
+            i++;
+        if (i < n || p->key.realm.name[0] == '\0')
+            continue;
+        if (n == PLACES_SAID) {
+            snprintf(out + at, SENTENCE_MAX / 2 - at, " and others");
+            return;
+        }
+        said[n++] = p->key.realm;
+        at += (size_t)snprintf(out + at, SENTENCE_MAX / 2 - at, ", %s", p->key.realm.name);
+    }
+}
+
+// Nobody is known by that name.
+static void sentence_of_nobody(const struct engine *e, const char *who, const char *at,
+                               char out[static SENTENCE_MAX])
+{
+    const struct conf_prefixes *ours = &e->options.site->subscribers;
+    struct subscriber_key key;
+    struct party party;
+    char realms[SENTENCE_MAX / 2];
+    if (party_parse(who, &party) != 0 && subscriber_key_parse(who, &key) == 0 &&
+        key.kind == SUBSCRIBER_ADDRESS && is_outside(ours, &key.prefix.addr)) {
+        realms_of(e, realms);
+        snprintf(out, SENTENCE_MAX,
+                 "%.140s is no subscriber's address: it is not in site.subscribers%s, and nobody "
+                 "has it in %s.",
+                 who, ours->count > 0 ? "" : " (private networks, as none are named)", realms);
+        return;
+    }
+    snprintf(out, SENTENCE_MAX,
+             "%.140s has no verdict at %s: it has done nothing on mail ports that analysis "
+             "knows of.",
+             who, at);
+}
+
 json_t *explain(const struct engine *e, const char *who, int64_t now_ms)
 {
     struct party_state *p;
@@ -377,10 +446,7 @@ json_t *explain(const struct engine *e, const char *who, int64_t now_ms)
     if (all.count > 0)
         sentence_of_several(who, &realm, &all, sentence);
     else
-        snprintf(sentence, sizeof sentence,
-                 "%.140s has no verdict at %s: it has done nothing on mail ports that analysis "
-                 "knows of.",
-                 who, at);
+        sentence_of_nobody(e, who, at, sentence);
     return json_pack("{s:i, s:s, s:s, s:s, s:b, s:o, s:s, s:s, s:o, s:o, s:o}", "v", 1, "who", who,
                      "sentence", sentence, "at", at, "known", 0, "also_at", others(&all, NULL),
                      "rules_version", ENGINE_RULES_VERSION, "conf_hash", e->options.conf_hash,

@@ -8,7 +8,7 @@
 //                "why_not":text or null,"ceiling","limitations":[...],"sum":"text","evidence":[...],
 //                of an open one "as_of","supported","closes", and "sum_now" when nothing supports it now}],
 //    "closed":{"verdict","class","opened","closed"} the one that was closed last, or null,
-//    "not_visible":[{"detector","why"}]}
+//    "not_visible":[{"detector","why"}] of the site, "unread":{...} of this party (unread.h), or null}
 #pragma once
 
 #include "common/json.h"

@@ -69,6 +69,10 @@ enum feature_kind {
     X(MX_OCTETS, COMPUTED, FEATURE_MX, MINUTE_OUT, octets_up, octets_up)                          \
     X(LOGIN_TRIES, COUNTER, FEATURE_ANY, MINUTE_OUT, auth, auth)                                  \
     X(IN25_DELIVERED, COMPUTED, FEATURE_MX, MINUTE_IN, messages_ok, messages_ok)                  \
+    X(OWN_ESTABLISHED, COUNTER, FEATURE_OWN, MINUTE_OUT, established, established)                \
+    X(OWN_TLS, COUNTER, FEATURE_OWN, MINUTE_OUT, tls_sessions, tls_sessions)                      \
+    X(OTHER_ESTABLISHED, COUNTER, FEATURE_OTHER, MINUTE_OUT, established, established)            \
+    X(OTHER_TLS, COUNTER, FEATURE_OTHER, MINUTE_OUT, tls_sessions, tls_sessions)                  \
     X(SOCKS_GRANTED, GAUGE, 0, MINUTE_IN, socks_in_granted, socks_in_granted)                     \
     X(SOCKS_MAIL, GAUGE, 0, MINUTE_IN, socks_in_mail, socks_in_mail)
 #define FEATURES(X) \

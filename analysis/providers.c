@@ -250,6 +250,17 @@ uint32_t providers_failed(const struct providers *p, int64_t now_ms, int64_t win
     return providers_dead(p, now_ms, window_ms, 1);
 }
 
+uint32_t providers_answered(const struct providers *p, int64_t now_ms, int64_t window_ms)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < PROVIDERS_MAX; i++) {
+        const struct provider *e = &p->list[i];
+        int64_t last_ms = p->base_ms + e->last;
+        n += e->hash != 0 && e->answered > 0 && last_ms >= now_ms - window_ms && last_ms <= now_ms;
+    }
+    return n;
+}
+
 uint32_t providers_hash(const struct minute_digest *d)
 {
     if (d->provider_kind != MINUTE_PROVIDER_NONE)

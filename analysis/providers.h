@@ -85,6 +85,9 @@ uint32_t providers_within(const struct providers *p, int64_t now_ms, int64_t win
 // Of these, the ones that failed and never answered.
 uint32_t providers_failed(const struct providers *p, int64_t now_ms, int64_t window_ms);
 
+// Of these, the ones that answered. What was not decided yet is neither.
+uint32_t providers_answered(const struct providers *p, int64_t now_ms, int64_t window_ms);
+
 // Those first contacted within the last seconds, turned away at once or not decided yet, when they are many: of a scan the
 // refused SYNs are known before the silent ones, which tell it from mail. What rests on these has to wait. Else 0.
 uint32_t providers_fresh(const struct providers *p, int64_t now_ms);

@@ -146,6 +146,8 @@ void ipfix_encoder_reset(struct ipfix_encoder *e);
 
 // Adds `r` to the message. -ENOBUFS: full; take it and put again. -EINVAL: record_check says no.
 int ipfix_encoder_put(struct ipfix_encoder *e, const struct record *r);
+// The same for a record that the caller has made itself and vouches for: record_check is only asserted.
+int ipfix_encoder_put_own(struct ipfix_encoder *e, const struct record *r);
 
 // A record's octets as they came, under the number of a template that is ours field by field.
 struct ipfix_octets {

@@ -231,8 +231,12 @@ static int append(struct ipfix_encoder *e, unsigned id, struct span octets, int6
 
 int ipfix_encoder_put(struct ipfix_encoder *e, const struct record *r)
 {
-    if (record_check(r))
-        return -EINVAL;
+    return record_check(r) ? -EINVAL : ipfix_encoder_put_own(e, r);
+}
+
+int ipfix_encoder_put_own(struct ipfix_encoder *e, const struct record *r)
+{
+    assert(!record_check(r));
     uint8_t octet[RECORD_ROOM];
     size_t len;
     unsigned id = template_of(r);

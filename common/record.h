@@ -356,6 +356,8 @@ struct record_writer;
 // the same records give the same file. `path` "-" is standard output.
 int record_writer_open(const char *path, uint32_t domain, struct record_writer **out);
 int record_writer_put(struct record_writer *w, const struct record *r); // -ENOSPC, -EIO, ...
+// The same for a record that the caller has made itself and vouches for: record_check is only asserted.
+int record_writer_put_own(struct record_writer *w, const struct record *r);
 int record_writer_flush(struct record_writer *w);
 // Flushes, syncs and closes; the first error of all. Frees in any case.
 int record_writer_close(struct record_writer *w);

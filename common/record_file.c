@@ -74,11 +74,18 @@ int record_writer_put(struct record_writer *w, const struct record *r)
 {
     if (w->error)
         return w->error;
-    int rc = ipfix_encoder_put(w->encoder, r);
+    return record_check(r) ? -EINVAL : record_writer_put_own(w, r);
+}
+
+int record_writer_put_own(struct record_writer *w, const struct record *r)
+{
+    if (w->error)
+        return w->error;
+    int rc = ipfix_encoder_put_own(w->encoder, r);
     if (rc != -ENOBUFS)
         return rc;
     rc = end_message(w);
-    return rc < 0 ? rc : ipfix_encoder_put(w->encoder, r);
+    return rc < 0 ? rc : ipfix_encoder_put_own(w->encoder, r);
 }
 
 int record_writer_flush(struct record_writer *w)

@@ -287,7 +287,9 @@ void export_flow(void *ctx, struct flow_table *t, struct flow *f, unsigned flags
         return;
     }
     struct record_flow *r = &x->record.flow;
-    memset(r, 0, offsetof(struct record_flow, hash)); // hashes count by `hash_count`
+    // Parts are read only where `groups` says that they are there, hashes by their count; but --print sums up.
+    memset(r, 0, print ? offsetof(struct record_flow, hash) : offsetof(struct record_flow, l2));
+    r->hash_count = 0;
     r->handshake = f->handshake;
     r->app = f->app;
     r->app_source = f->app_source;

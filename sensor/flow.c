@@ -162,7 +162,13 @@ void flow_set_state(struct flow_table *t, struct flow *f, uint8_t state, int64_t
     if (moves)
         list_in(t, f);
     f->last_us = t_us;
-    flow_arm(t, f);
+    if (state != FLOW_DONE) {
+        flow_arm(t, f);
+        return;
+    }
+    wheel_cancel(t->wheel, flow_index(t, f));
+    if (t_us + t->config.done_us < t->quiet_us)
+        t->quiet_us = t_us + t->config.done_us;
 }
 
 // ---- Places.
@@ -214,9 +220,7 @@ struct flow *flow_new(struct flow_table *t, const struct flow_key *key, uint64_t
 void flow_free(struct flow_table *t, struct flow *f)
 {
     uint32_t i = flow_index(t, f);
-    assert(f->state != FLOW_FREE);
-    dialogue_free(t, f);
-    wheel_cancel(t->wheel, i);
+    assert(f->state == FLOW_DONE && f->dialogue == 0 && wheel_deadline(t->wheel, i) < 0);
     list_out(t, f);
     uint32_t *link = &t->head[flow_hash(t, &f->key) & t->mask];
     while (*link != i)

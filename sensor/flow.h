@@ -162,7 +162,8 @@ struct flow_table {
         size_t count;
     } list[FLOW_LISTS];
     uint32_t minute_first; // first of FLOW_LIST_LIVE touched in this minute
-    struct wheel *wheel;
+    struct wheel *wheel;   // of all but the ended ones
+    int64_t quiet_us;      // nothing is due before this; 0: not known
     struct intern *realms, *paths;
     struct mirror *mirror;
     struct dialogues *dialogues;
@@ -243,7 +244,7 @@ uint32_t flow_realm(struct flow_table *t, const struct packet *p);
 // A zeroed flow with its key, in the list of its state; evicts when the table is full.
 struct flow *flow_new(struct flow_table *t, const struct flow_key *key, uint64_t hash,
                       uint8_t state, int64_t t_us);
-// Gives the place back. What was to be told has been told.
+// Gives the place of an ended flow back. What was to be told has been told.
 void flow_free(struct flow_table *t, struct flow *f);
 // The first packet counted since the last record.
 void flow_change(struct flow_table *t, struct flow *f, int64_t t_us);
@@ -255,7 +256,7 @@ static inline void flow_touch(struct flow_table *t, struct flow *f, int64_t t_us
         flow_change(t, f, t_us);
 }
 void flow_set_state(struct flow_table *t, struct flow *f, uint8_t state, int64_t t_us);
-// Sets the deadline that the flow's state asks for.
+// Sets the deadline that the flow's state asks for; an ended one has its by its place in the list.
 void flow_arm(struct flow_table *t, struct flow *f);
 // Notes the outcome of the handshake, to be told with the next record.
 void flow_decide(struct flow *f, uint8_t handshake, int64_t t_us);

@@ -345,13 +345,14 @@ static void on_close(struct flow_table *t, struct flow *f, const struct packet *
         flow_end_now(t, f, PROTO_END_FIN, p->t_us);
 }
 
-// An open connection without a dialogue: a packet only moves its deadline away, and the one that is set
-// may stay.
-static bool is_steady(const struct flow *f)
+// A change of state sets the deadline, and most packets only move it away: the one that is set may stay. Nearer it
+// comes with a beginning shown late, an outcome, a close, and octets that are awaited.
+static bool comes_nearer(struct flow_table *t, const struct flow *f, const struct packet *p,
+                         uint8_t handshake)
 {
-    const uint16_t ending = FLOW_FIN_INITIATOR | FLOW_FIN_RESPONDER | FLOW_RESET;
-    return f->state == FLOW_OPEN && f->dialogue == 0 && !(f->flags & ending) &&
-           f->handshake != RECORD_HANDSHAKE_PENDING;
+    const uint16_t closing = FLOW_FIN_INITIATOR | FLOW_FIN_RESPONDER;
+    return f->state != FLOW_DONE && ((p->tcp_flags & PACKET_SYN) || (f->flags & closing) ||
+                                     f->handshake != handshake || dialogue_deadline(t, f) != 0);
 }
 
 bool flow_tcp_open(const struct flow *f, const struct packet *p)
@@ -397,7 +398,7 @@ bool flow_tcp_pass(struct flow_table *t, struct flow *f, const struct packet *p,
 
 void flow_tcp(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
 {
-    bool steady = is_steady(f);
+    uint8_t handshake = f->handshake;
     if (p->tcp_flags & PACKET_RST) {
         on_reset(t, f, p, dir);
         return;
@@ -424,7 +425,7 @@ void flow_tcp(struct flow_table *t, struct flow *f, const struct packet *p, unsi
     }
     on_octets(t, f, p, dir);
     on_close(t, f, p, dir);
-    if (!steady || !is_steady(f))
+    if (comes_nearer(t, f, p, handshake))
         flow_arm(t, f);
 }
 

@@ -1,6 +1,9 @@
 // Deadlines in packet time, and the end of a flow. A deadline moves with every packet; the wheel is told
 // only when it comes nearer, and looks again when the old one is reached. What fires does so at its
-// deadline, before any packet of that time or later.
+// deadline, before any packet of that time or later. Ended flows all wait equally long: the list of them
+// is in the order of their deadlines, and they need no place in the wheel.
+#include <assert.h>
+
 #include "flow.h"
 #include "flow_key.h"
 
@@ -16,7 +19,6 @@ static int64_t deadline(struct flow_table *t, const struct flow *f)
         int64_t linger = f->last_us + c->linger_us, gap = dialogue_deadline(t, f);
         return gap > linger ? gap : linger;
     }
-    case FLOW_DONE: return f->last_us + c->done_us;
     case FLOW_DATAGRAM:
         return f->last_us + (flow_port(f, 1) == 53 ? c->dns_idle_us : c->datagram_idle_us);
     default: break;
@@ -31,8 +33,12 @@ void flow_arm(struct flow_table *t, struct flow *f)
 {
     uint32_t i = flow_index(t, f);
     int64_t at = deadline(t, f), set = wheel_deadline(t->wheel, i);
-    if (set < 0 || at < set)
-        wheel_set(t->wheel, i, at);
+    assert(f->state != FLOW_DONE);
+    if (set >= 0 && at >= set)
+        return;
+    wheel_set(t->wheel, i, at);
+    if (at < t->quiet_us)
+        t->quiet_us = at;
 }
 
 void flow_decide(struct flow *f, uint8_t handshake, int64_t t_us)
@@ -94,7 +100,6 @@ static void fetch_ended(const struct flow_table *t, const struct flow *f)
         return;
     flow_prefetch(&t->flow[next->newer]);
     __builtin_prefetch(&t->flow[next->newer].path, 1);
-    wheel_prefetch(t->wheel, next->newer);
 }
 
 static void fire(struct flow_table *t, struct flow *f, int64_t t_us)
@@ -107,10 +112,6 @@ static void fire(struct flow_table *t, struct flow *f, int64_t t_us)
     }
     bool pending = f->handshake == RECORD_HANDSHAKE_PENDING;
     switch (f->state) {
-    case FLOW_DONE:
-        fetch_ended(t, f);
-        flow_free(t, f);
-        return;
     case FLOW_CLOSING:
         flow_end_now(t, f, f->flags & FLOW_RESET ? PROTO_END_RST : PROTO_END_FIN, t_us);
         return;
@@ -133,17 +134,58 @@ static void fire(struct flow_table *t, struct flow *f, int64_t t_us)
     flow_free(t, f);
 }
 
+// When the ended flow that is next goes; INT64_MAX: there is none.
+static int64_t ended_until(const struct flow_table *t)
+{
+    uint32_t i = t->list[FLOW_LIST_DONE].oldest;
+    return i == FLOW_NONE ? INT64_MAX : t->flow[i].last_us + t->config.done_us;
+}
+
+// The next of the ended flows: of those that ended at once the one with the lowest place, as the wheel has it.
+static uint32_t next_ended(const struct flow_table *t)
+{
+    uint32_t first = t->list[FLOW_LIST_DONE].oldest;
+    int64_t at = t->flow[first].last_us;
+    for (uint32_t i = t->flow[first].newer; i != FLOW_NONE; i = t->flow[i].newer) {
+        if (t->flow[i].last_us != at)
+            break;
+        if (i < first)
+            first = i;
+    }
+    return first;
+}
+
+static void free_ended(struct flow_table *t, uint32_t i)
+{
+    struct flow *f = &t->flow[i];
+    fetch_ended(t, f);
+    flow_free(t, f);
+}
+
 void flow_run(struct flow_table *t, int64_t t_us)
 {
-    uint32_t i;
-    int64_t due;
-    while ((i = wheel_pop(t->wheel, t_us, &due)) != WHEEL_NONE) {
+    if (t_us < t->quiet_us)
+        return;
+    for (;;) {
+        int64_t due, ended = ended_until(t);
+        uint32_t i = wheel_pop(t->wheel, ended < t_us ? ended : t_us, &due);
+        if (i == WHEEL_NONE) {
+            if (ended > t_us)
+                break;
+            free_ended(t, next_ended(t));
+            continue;
+        }
+        // Of what is due at once the lower place comes first.
+        for (uint32_t e; ended_until(t) == due && (e = next_ended(t)) < i;)
+            free_ended(t, e);
         struct flow *f = &t->flow[i];
         if (deadline(t, f) > due)
             flow_arm(t, f);
         else
             fire(t, f, due);
     }
+    int64_t ended = ended_until(t), quiet = wheel_quiet(t->wheel);
+    t->quiet_us = ended < quiet ? ended : quiet;
 }
 
 // An attempt that still waits for its answer counts in the minute of its SYN, though its outcome comes in

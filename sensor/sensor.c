@@ -233,6 +233,7 @@ void sensor_declare(struct sensor *s, const struct sensor_conf *conf,
     now->proto.short_tls_octets = (uint32_t)conf->short_tls_octets;
     now->subscribers = subscribers;
     now->smarthosts = smarthosts;
+    s->flows->quiet_us = 0; // ended flows may go sooner now
 }
 
 // ---- Frames.
@@ -245,7 +246,7 @@ static void settle(struct sensor *s)
     const struct flow_place *at = s->place;
     flow_fetch(t, s->packet, s->place, s->batch);
     for (; p < end; p++, at++) {
-        if (p->t_us >= wheel_quiet(t->wheel))
+        if (p->t_us >= t->quiet_us)
             flow_run(t, p->t_us);
         flow_packet_at(t, p, at);
         if (s->setup.fetch)

@@ -92,6 +92,7 @@ const struct detector_descriptor detector_backscatter = {
     .family = VERDICT_FAMILY_BEHAVIOUR,
     .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_ENVELOPE,
     .raw = DETECTOR_RAW_NULL_SENDERS,
+    .reads = FEATURE_MX,
     .keys = keys,
     .conf_size = sizeof(struct backscatter_conf),
     .evaluate = evaluate,

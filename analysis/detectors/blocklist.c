@@ -113,6 +113,7 @@ const struct detector_descriptor detector_blocklist = {
     .family = VERDICT_FAMILY_REPUTATION,
     .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_ENVELOPE,
     .raw = DETECTOR_RAW_LISTINGS,
+    .reads = FEATURE_MX,
     .keys = keys,
     .conf_size = sizeof(struct blocklist_conf),
     .evaluate = evaluate,

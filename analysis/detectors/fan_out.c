@@ -134,7 +134,7 @@ struct scale {
     int64_t limit[3];
     double factor, at_limit, per_doubling, cap;
     bool listed;  // by the list of contacts alone, which leaves out what may yet turn out a scan
-    bool reached; // without those that failed and never answered
+    bool reached; // those alone that answered
 };
 
 static struct excess worst(const struct window *w, int64_t now_ms, const struct scale *scale)
@@ -153,7 +153,8 @@ static struct excess worst(const struct window *w, int64_t now_ms, const struct 
         e.failed = providers_failed(&w->providers, now_ms, windows[i] * 1000LL);
         // Of a full list the share holds for all.
         if (scale->reached && held > 0)
-            e.measured = floor(e.measured * (held - e.failed) / held);
+            e.measured = floor(
+                e.measured * providers_answered(&w->providers, now_ms, windows[i] * 1000LL) / held);
         e.weight = detector_excess(e.measured, e.limit, scale->at_limit, scale->per_doubling,
                                    scale->cap);
         if (e.weight > worst.weight)

@@ -136,6 +136,7 @@ const struct detector_descriptor detector_harvest = {
     .family = VERDICT_FAMILY_REJECTION,
     .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_ENVELOPE,
     .raw = DETECTOR_RAW_REFUSALS,
+    .reads = FEATURE_MX,
     .keys = keys,
     .conf_size = sizeof(struct harvest_conf),
     .evaluate = evaluate,

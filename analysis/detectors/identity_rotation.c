@@ -231,6 +231,7 @@ const struct detector_descriptor detector_identity_rotation = {
     .family = VERDICT_FAMILY_IDENTITY,
     .needs = DETECTOR_OWN_DIALOGUE,
     .raw = DETECTOR_RAW_NAMES,
+    .reads = FEATURE_OWN | FEATURE_OTHER,
     .keys = keys,
     .conf_size = sizeof(struct rotation_conf),
     .state_size = sizeof(struct rotation_state),

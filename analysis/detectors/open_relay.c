@@ -162,6 +162,7 @@ const struct detector_descriptor detector_open_relay = {
     .family = VERDICT_FAMILY_RELAY,
     .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_ENVELOPE,
     .raw = DETECTOR_RAW_RELAYED,
+    .reads = FEATURE_MX,
     .keys = keys,
     .conf_size = sizeof(struct relay_conf),
     .state_size = sizeof(struct relay_state),

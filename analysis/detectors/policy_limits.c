@@ -156,6 +156,7 @@ const struct detector_descriptor detector_policy_limits = {
     .family = VERDICT_FAMILY_VOLUME,
     .needs = DETECTOR_OWN_DIALOGUE,
     .raw = DETECTOR_RAW_VOLUME,
+    .reads = FEATURE_MX | FEATURE_OWN | FEATURE_OTHER,
     .keys = keys,
     .conf_size = sizeof(struct limits_conf),
     .evaluate = evaluate,

@@ -87,9 +87,10 @@ static const struct conf_key keys[] = {
 // Too small for mail, for half an hour, by one whom nobody writes to (a verifier of senders acts on
 // inbound mail) and who hardly returns (a monitor does nothing else).
 static double short_weight(const struct window *w, const struct ratware_conf *c,
-                           const struct detector_ctx *ctx, double sessions, double providers)
+                           const struct detector_ctx *ctx, double sessions, double providers,
+                           int64_t first_ms)
 {
-    bool lasted = ctx->now_ms - w->first_ms >= c->long_ms;
+    bool lasted = ctx->now_ms - first_ms >= c->long_ms;
     bool written_to = ctx->role != ROLE_HOUSEHOLD ||
                       window_sum(w, FEATURE_IN25_DELIVERED, ctx->now_ms, HOUR_S) > 0;
     bool returns = sessions > REVISITS_MAX * providers;
@@ -120,7 +121,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     double established = (double)window_sum(w, FEATURE_MX_ESTABLISHED, now, HOUR_S);
     double size = blind_size(w, ctx, established);
     if (established >= (double)c->providers_min && size > 0 && size < (double)c->small_octets) {
-        double weight = short_weight(w, c, ctx, established, providers);
+        double weight = short_weight(w, c, ctx, established, providers, first_ms);
         *out = detector_finding_of(&detector_ratware, size, (double)c->small_octets, "octets",
                                    HOUR_S, weight < BLIND_CAP ? weight : BLIND_CAP);
         out->raw = DETECTOR_RAW_SIZES;
@@ -146,7 +147,7 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
         {FEATURE_MX_HELO_ODD, sessions, c->helo, "gave an address as their name"},
         {FEATURE_MX_UNASKED, sessions, c->unasked, "ignored STARTTLS"},
         {FEATURE_MX_QUIT_MISSING, sessions, c->no_quit, "left without QUIT"},
-        {FEATURE_MX_TLS_SHORT, tls, short_weight(w, c, ctx, tls, providers),
+        {FEATURE_MX_TLS_SHORT, tls, short_weight(w, c, ctx, tls, providers, first_ms),
          "were too small to carry a message"},
     };
     double weight = 0, most = 0, most_of = 1;

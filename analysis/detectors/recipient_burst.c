@@ -172,6 +172,7 @@ const struct detector_descriptor detector_recipient_burst = {
     .family = VERDICT_FAMILY_VOLUME,
     .needs = DETECTOR_OWN_DIALOGUE,
     .raw = DETECTOR_RAW_VOLUME,
+    .reads = FEATURE_OWN | FEATURE_OTHER,
     .keys = keys,
     .conf_size = sizeof(struct burst_conf),
     .evaluate = evaluate,

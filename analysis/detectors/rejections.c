@@ -234,6 +234,7 @@ const struct detector_descriptor detector_rejections = {
     .family = VERDICT_FAMILY_REJECTION,
     .needs = DETECTOR_ANSWERS | DETECTOR_HANDSHAKES | DETECTOR_OWN_DIALOGUE,
     .raw = DETECTOR_RAW_REFUSALS,
+    .reads = FEATURE_MX | FEATURE_OWN,
     .keys = keys,
     .conf_size = sizeof(struct rejections_conf),
     .state_size = sizeof(struct rejections_state),

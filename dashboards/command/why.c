@@ -187,6 +187,12 @@ static void print_answer(const json_t *o)
     }
     print_classes(classes);
     print_limitations(classes);
+    const json_t *unread = json_object_get(o, "unread");
+    if (json_is_object(unread)) {
+        putchar('\n');
+        print_text(get(unread, "sentence"), stdout);
+        putchar('\n');
+    }
     for (i = 0; i < json_array_size(json_object_get(o, "not_visible")); i++) {
         e = json_array_get(json_object_get(o, "not_visible"), i);
         printf("%s%s: %s\n", i ? "" : "\n", get(e, "detector"), get(e, "why"));

@@ -282,6 +282,124 @@ static void what_was(void **state)
     rig_fini(&r);
 }
 
+// Sessions of a household that sends through `role`, each under TLS unless `clear` leaves that many out.
+static void play_sessions(struct rig *r, uint8_t role, uint32_t count, uint32_t clear)
+{
+    struct rig_flow f[12] = {{0}};
+    for (uint32_t i = 0; i < count; i++)
+        f[i] = (struct rig_flow){.start_ms = i * 4000,
+                                 .provider = 1,
+                                 .port = role == MINUTE_MX ? 25 : 587,
+                                 .role = role,
+                                 .outcome = MINUTE_OUTCOME_GREETED,
+                                 .tls = i >= clear};
+    rig_play(r, &play_somebody, f, count);
+}
+
+// Beside the rows of a mail log, the smarthost's sessions are no secret.
+static void what_tls_hides(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t role;
+        uint32_t count, clear;
+        int64_t asked_ms;
+        const char *says; // NULL: nothing
+        bool most;
+    } cases[] = {
+        {MINUTE_MX, 4, 0, NOW,
+         "Under TLS and not read: 4 of 4 sessions with mail servers in 24 hours (100 %); not "
+         "visible "
+         "under TLS: rejections, harvest, blocklist, backscatter, policy-limits, open-relay.",
+         true},
+        {MINUTE_MX, 4, 0, NOW + 8 * HOUR, "4 of 4 sessions with mail servers in 24 hours", true},
+        {MINUTE_MX, 4, 3, NOW, "1 of 4 sessions with mail servers in 24 hours (25 %);", false},
+        {MINUTE_MX, 4, 4, NOW, NULL, false},
+        {MINUTE_SUBMISSION, 12, 0, NOW,
+         "Under TLS and not read: 12 of 12 sessions with submission servers in 1 hour (100 %); not "
+         "visible under TLS: recipient-burst, identity-rotation, policy-limits.",
+         true},
+        {MINUTE_SUBMISSION, 12, 0, NOW + 2 * HOUR, NULL, false},
+        {MINUTE_SMARTHOST, 12, 6, NOW,
+         "6 of 12 sessions with the smarthost in 1 hour (50 %); not visible under TLS: "
+         "rejections, recipient-burst, identity-rotation, policy-limits.",
+         false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct rig r;
+        rig_init(&r, NULL);
+        play_sessions(&r, cases[i].role, cases[i].count, cases[i].clear);
+        json_t *j = explain(r.engine, "line:9", cases[i].asked_ms);
+        const json_t *unread = json_object_get(j, "unread");
+        assert_int_equal(json_array_size(json_object_get(j, "open_verdicts")), 0);
+        if (cases[i].says ? !strstr(text(unread, "sentence"), cases[i].says)
+                          : !json_is_null(unread))
+            fail_msg("case %zu: %s", i, text(unread, "sentence"));
+        if (!strstr(text(j, "sentence"), "could not be read (TLS)") != !cases[i].most)
+            fail_msg("case %zu: %s", i, text(j, "sentence"));
+        json_decref(j);
+        rig_fini(&r);
+    }
+}
+
+// Two ways in one line; what is off is not named as hidden; and what the log of the smarthost tells is not hidden.
+static void tls_by_several_ways(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r, "analysis:\n  detectors_off: [identity-rotation]\n");
+    play_sessions(&r, MINUTE_SUBMISSION, 3, 0);
+    play_sessions(&r, MINUTE_SMARTHOST, 5, 1);
+    json_t *j = explain(r.engine, "line:9", NOW);
+    const json_t *unread = json_object_get(j, "unread");
+    assert_string_equal(
+        text(unread, "sentence"),
+        "Under TLS and not read: 3 of 3 sessions with submission servers in 1 hour (100 %), 4 of 5 "
+        "sessions with the smarthost in 1 hour (80 %); not visible under TLS: rejections, "
+        "recipient-burst, policy-limits.");
+    assert_int_equal(json_array_size(json_object_get(unread, "sessions")), 2);
+    assert_int_equal(json_array_size(json_object_get(unread, "detectors")), 3);
+    json_decref(j);
+    const struct rig_who told = {.host = 9, .line = true, .row_flags = MINUTE_FROM_LOG};
+    rig_play(&r, &told,
+             &(struct rig_flow){.provider = 1,
+                                .port = 587,
+                                .role = MINUTE_SUBMISSION,
+                                .outcome = MINUTE_OUTCOME_GREETED},
+             1);
+    j = explain(r.engine, "line:9", NOW);
+    assert_null(strstr(text(json_object_get(j, "unread"), "sentence"), "smarthost"));
+    json_decref(j);
+    rig_fini(&r);
+}
+
+static void what_is_outside(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r, NULL);
+    play_bot(&r, &(struct rig_who){.host = 7, .realm = "vlan:101"});
+    const struct asked private[] = {
+        {"8.8.8.8", NULL, 0,
+         "8.8.8.8 is no subscriber's address: it is not in site.subscribers (private networks, as "
+         "none are named), and nobody has it in the sensor's own realm, vlan:101."},
+        {"10.0.0.8", NULL, 0, "it has done nothing on mail ports"},
+        {"line:8", NULL, 0, "it has done nothing on mail ports"},
+    };
+    ask_all(&r, private, sizeof private / sizeof private[0]);
+    rig_fini(&r);
+    rig_init(&r, "site:\n  subscribers: [198.51.100.0/24, '2001:db8::/32']\n");
+    const struct asked named[] = {
+        {"8.8.8.8", NULL, 0, "it is not in site.subscribers, and nobody has it in the sensor's"},
+        {"10.0.0.8", NULL, 0, "10.0.0.8 is no subscriber's address"},
+        {"198.51.100.8", NULL, 0, "it has done nothing on mail ports"},
+        {"2001:db8::1", NULL, 0, "it has done nothing on mail ports"},
+        {"2001:db9::1", NULL, 0, "2001:db9::1 is no subscriber's address"},
+    };
+    ask_all(&r, named, sizeof named / sizeof named[0]);
+    rig_fini(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +410,9 @@ int main(void)
         cmocka_unit_test(sums_add_up),
         cmocka_unit_test(what_was),
         cmocka_unit_test(both_families_are_one_party),
+        cmocka_unit_test(what_tls_hides),
+        cmocka_unit_test(tls_by_several_ways),
+        cmocka_unit_test(what_is_outside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -247,6 +247,47 @@ static void test_half_open(void **state)
     bench_close(&b);
 }
 
+// A SYN from `port`, or its refusal.
+static void attempt(int64_t t_ms, uint16_t port, bool refusal)
+{
+    struct packet p = refusal ? bench_packet(&b, t_ms, 's', R | A, 0, 1001, NULL)
+                              : bench_packet(&b, t_ms, 'c', S, 1000, 0, NULL);
+    p.port[refusal] = port;
+    bench_send(&b, &p);
+}
+
+// Ended flows go when their time is over; of those that ended at once the one with the lowest place goes first. What a
+// reload changes holds for those that wait already.
+static void test_ended(void **state)
+{
+    (void)state;
+    static const uint16_t ended[] = {2, 0, 1}; // places, in the order of their ends
+    begin();
+    for (uint16_t i = 0; i < 3; i++)
+        attempt(0, (uint16_t)(50000 + i), false);
+    for (uint16_t i = 0; i < 3; i++)
+        attempt(5, (uint16_t)(50000 + ended[i]), true);
+    bench_wait(&b, 10004);
+    assert_int_equal(b.table->in_use, 3);
+    bench_wait(&b, 10005);
+    assert_int_equal(b.table->in_use, 0);
+    // The last that went is the first to be used again.
+    for (uint16_t i = 0; i < 3; i++)
+        attempt(10010, (uint16_t)(60000 + i), false);
+    for (uint16_t i = 0; i < 3; i++)
+        assert_int_equal(flow_port(&b.table->flow[2 - i], 0), 60000 + i);
+    for (uint16_t i = 0; i < 3; i++)
+        attempt(10020 + i, (uint16_t)(60000 + i), true);
+    b.table->config.done_us = 20000000;
+    bench_wait(&b, 30021);
+    assert_int_equal(b.table->in_use, 1);
+    b.table->config.done_us = 19000000;
+    b.table->quiet_us = 0;
+    flow_run(b.table, (BENCH_START_MS + 30021) * 1000);
+    assert_int_equal(b.table->in_use, 0);
+    end();
+}
+
 // Each kind of dialogue keeps a quarter of the places however many of the other come.
 static void test_shares(void **state)
 {
@@ -333,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_realm),
         cmocka_unit_test(test_half_open),
         cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_ended),
         cmocka_unit_test(test_udp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
