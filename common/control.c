@@ -218,6 +218,13 @@ void control_status_problem(struct control_status *s, int state, const char *cod
     append(s, "problems", o);
 }
 
+// A text may be sentences (an alarm's) or the beginning of one.
+const char *control_joint(const char *text, const char *fix)
+{
+    size_t n = text ? strlen(text) : 0;
+    return !fix || !fix[0] ? "" : n > 0 && strchr(".!?", text[n - 1]) ? " " : "; ";
+}
+
 void control_status_not_visible(struct control_status *s, const char *detector, const char *why)
 {
     append(s, "not_visible",

@@ -62,6 +62,8 @@ json_t *control_status_json(struct control_status *s);
 int control_status_write(struct control_status *s, const char *path);
 // A JSON string of at most 1,023 octets of `s`; what is no UTF-8 becomes "?". NULL: out of memory.
 json_t *control_text(const char *s);
+// What stands between a problem's text and its fix when both are put in one line.
+const char *control_joint(const char *text, const char *fix);
 // Reads a status document; -EINVAL when it is none.
 int control_status_read(const char *path, json_t **out, char error[static 160]);
 

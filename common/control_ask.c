@@ -193,7 +193,7 @@ static int read_answer(const char *path, const struct buf *in, json_t **result,
     } else if (!text) {
         rc = not_an_answer(path, error);
     } else {
-        snprintf(error, 400, "%.200s%s%.160s", text, fix && fix[0] ? "; " : "", fix ? fix : "");
+        snprintf(error, 400, "%.200s%s%.160s", text, control_joint(text, fix), fix ? fix : "");
     }
     json_decref(j);
     return rc;

@@ -185,8 +185,9 @@ void daemon_control_log_status(struct daemon_control *c)
     }
     log_info("state %s%s", j ? json_string_value(json_object_get(j, "state")) : "unknown", text);
     json_array_foreach (json_object_get(j, "problems"), i, value) {
-        log_warning("%s; %s", json_string_value(json_object_get(value, "text")),
-                    json_string_value(json_object_get(value, "fix")));
+        const char *words = json_string_value(json_object_get(value, "text"));
+        const char *fix = json_string_value(json_object_get(value, "fix"));
+        log_warning("%s%s%s", words, control_joint(words, fix), fix);
     }
     json_decref(j);
 }

@@ -225,12 +225,18 @@ static void judge_doubled(struct judge *j)
 static void judge_frames(struct judge *j)
 {
     const struct check_seen *s = j->s;
-    enum check_result sliced = s->decap->sliced > 0 ? CHECK_FAILED : CHECK_OK;
+    uint64_t cut = s->decap->cut;
+    bool slices = decap_slices(s->decap->sliced, cut, s->stats->packets);
+    enum check_result sliced = slices ? CHECK_FAILED : cut > 0 ? CHECK_WARNING : CHECK_OK;
     enum check_result above = s->losses.oversized > 0 ? CHECK_WARNING : CHECK_OK;
     if (judged(j, "slicing", sliced))
         find(j, "slicing", sliced,
-             "Switch off packet slicing at the mirror, and leave sensor.snaplen at its default.",
-             "%" PRIu64 " packets were cut short", s->decap->sliced);
+             !slices   ? "None, if they stay few: single packets lie about their length."
+             : cut > 0 ? "Switch off truncation or packet slicing at the mirror or packet broker."
+                       : "Switch off packet slicing at the mirror, and leave sensor.snaplen at its "
+                         "default.",
+             "%" PRIu64 " packets were cut short%s", s->decap->sliced,
+             cut > 0 ? ", before they came here" : "");
     if (judged(j, "mtu", above))
         find(j, "mtu", above, "Switch off joining: ethtool -K IFACE gro off lro off.",
              "%" PRIu64 " frames above the MTU of %d octets", s->losses.oversized, s->mtu);

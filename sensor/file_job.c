@@ -139,9 +139,8 @@ static int finish(struct daemon *d, struct file_job *j, struct control_status *s
         int sent = outlet_drain(j->job.outlet);
         rc = rc ? rc : sent;
     }
-    sensor_status(j->job.sensor, status);
-    if (j->job.outlet)
-        outlet_status(j->job.outlet, status, loop_clock_ms());
+    uint32_t told = j->job.outlet ? outlet_status(j->job.outlet, status, loop_clock_ms()) : 0;
+    sensor_status(j->job.sensor, told, status);
     control_status_conf_hash(status, d->conf_hash);
     if (path && (error = control_status_write(status, path)) != 0) {
         log_error("%s: %s; choose another status file", path, strerror(-error));

@@ -52,9 +52,8 @@ void live_status(struct daemon *d, struct control_status *out)
         workers_status(l->workers, out);
         return;
     }
-    sensor_status(l->job.sensor, out);
-    if (l->job.outlet)
-        outlet_status(l->job.outlet, out, loop_clock_ms());
+    uint32_t told = l->job.outlet ? outlet_status(l->job.outlet, out, loop_clock_ms()) : 0;
+    sensor_status(l->job.sensor, told, out);
     for (size_t i = 0; i < l->intake.rings; i++) {
         const struct ring *r = l->intake.ring[i];
         control_status_input(out, ring_name(r), ring_link_text(ring_link(r)), "");

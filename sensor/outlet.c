@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "common/coverage.h"
 #include "common/log.h"
 
 #define LOOK_MS 50
@@ -194,7 +195,7 @@ struct sink outlet_sink(struct outlet *o, bool wait)
     return (struct sink){.kind = wait ? &job : &daemon, .state = o};
 }
 
-void outlet_status(const struct outlet *o, struct control_status *s, int64_t now_ms)
+uint32_t outlet_status(const struct outlet *o, struct control_status *s, int64_t now_ms)
 {
     const struct sensor_spool_stats *t = sensor_spool_stats(o->spool);
     control_status_counter(s, "spooled", t->records);
@@ -208,4 +209,5 @@ void outlet_status(const struct outlet *o, struct control_status *s, int64_t now
                                "see whether the disk of sensor.spool is sound");
     if (o->sender)
         sender_status(o->sender, s, now_ms);
+    return t->error == -ENOSPC ? COVERAGE_SPOOL_FULL : 0;
 }

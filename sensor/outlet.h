@@ -17,4 +17,5 @@ struct sink outlet_sink(struct outlet *o, bool wait);
 int outlet_start(struct outlet *o, struct loop *l);
 // File job, behind its last record: until all is acknowledged. EX_TEMPFAIL: ended by a signal, the rest stays in the spool.
 int outlet_drain(struct outlet *o);
-void outlet_status(const struct outlet *o, struct control_status *s, int64_t now_ms);
+// Returns the alarms that this has told (enum coverage_alarm), for sensor_status.
+uint32_t outlet_status(const struct outlet *o, struct control_status *s, int64_t now_ms);

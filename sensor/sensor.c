@@ -408,7 +408,7 @@ static void on_skipped(void *ctx, const char *name, uint64_t count)
     control_status_skipped(ctx, name, count);
 }
 
-static void say_problems(const struct sensor *s, struct control_status *out)
+static void say_problems(const struct sensor *s, uint32_t told, struct control_status *out)
 {
     static const struct {
         uint32_t alarm;
@@ -425,7 +425,7 @@ static void say_problems(const struct sensor *s, struct control_status *out)
                  {COVERAGE_UNKNOWN_LAYERS, "unknown-layers"}};
     uint32_t raised = s->setup.live ? watch_present(s->watch) | s->alarms : watch_alarms(s->watch);
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
-        if (raised & codes[i].alarm)
+        if (raised & ~told & codes[i].alarm)
             control_status_problem(out, 1, codes[i].code, coverage_alarm_text(codes[i].alarm),
                                    codes[i].alarm == COVERAGE_LEG_WRONG ? sight_text(&s->sight)
                                                                         : "");
@@ -440,7 +440,7 @@ static void say_problems(const struct sensor *s, struct control_status *out)
                                "Make room for the records, or repair where they go.");
 }
 
-void sensor_status(const struct sensor *s, struct control_status *out)
+void sensor_status(const struct sensor *s, uint32_t told, struct control_status *out)
 {
     const struct frag_stats *f = frag_stats(s->frag);
     if (s->begun)
@@ -459,5 +459,5 @@ void sensor_status(const struct sensor *s, struct control_status *out)
     for (unsigned i = 0; i < PROTO_COUNTER_N; i++)
         control_status_counter(out, proto_counter_name(i), s->proto_counters[i]);
     skipped_each(&s->decap.skipped, decap_broken_text, on_skipped, out);
-    say_problems(s, out);
+    say_problems(s, told, out);
 }

@@ -60,8 +60,8 @@ void sensor_declare(struct sensor *s, const struct sensor_conf *conf,
 void sensor_finish(struct sensor *s);
 // First error of writing, negative errno; 0: none.
 int sensor_error(const struct sensor *s);
-// Counters, skipped layers, problems and time.
-void sensor_status(const struct sensor *s, struct control_status *out);
+// Counters, skipped layers, problems and time. `told`: alarms (enum coverage_alarm) that another has told already.
+void sensor_status(const struct sensor *s, uint32_t told, struct control_status *out);
 const struct stats *sensor_stats(const struct sensor *s);
 // Packets that could not be opened: how many, and in words.
 uint64_t sensor_skipped(const struct sensor *s, char *text, size_t size);

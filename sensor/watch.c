@@ -6,14 +6,15 @@
 #include <string.h>
 
 struct sums {
-    uint64_t packets, duplicates, sliced, skipped, not_ip, ended, one_sided, dropped, unwritten,
-        clock_back;
+    uint64_t packets, duplicates, sliced, cut, skipped, not_ip, ended, one_sided, dropped,
+        unwritten, clock_back;
 };
 
 struct watch {
     struct coverage declared;
     struct coverage before; // counters at the last call
     struct stats stats;
+    uint64_t cut;          // likewise
     struct sums minute[2]; // the last whole one, the present one
     int64_t present;       // its number
     uint32_t raised, present_alarms, others;
@@ -66,7 +67,7 @@ static uint32_t judge(const struct sums *a, const struct sums *b)
         alarms |= COVERAGE_ONE_DIRECTION;
     if (duplicates >= 50 && duplicates * 10 >= packets)
         alarms |= COVERAGE_DOUBLED;
-    if (a->sliced + b->sliced > 0)
+    if (decap_slices(a->sliced + b->sliced, a->cut + b->cut, packets))
         alarms |= COVERAGE_SLICED;
     if (skipped >= 20 && skipped * 20 >= packets - a->not_ip - b->not_ip)
         alarms |= COVERAGE_UNKNOWN_LAYERS;
@@ -79,7 +80,8 @@ static uint32_t judge(const struct sums *a, const struct sums *b)
     return alarms;
 }
 
-static void sum_up(struct watch *w, const struct coverage *delta, uint64_t ended, uint64_t back)
+static void sum_up(struct watch *w, const struct coverage *delta, uint64_t ended, uint64_t back,
+                   uint64_t cut)
 {
     int64_t minute = (delta->t_ms - 1) / 60000;
     if (minute != w->present) {
@@ -91,6 +93,7 @@ static void sum_up(struct watch *w, const struct coverage *delta, uint64_t ended
     m->packets += delta->packets;
     m->duplicates += delta->duplicates;
     m->sliced += delta->sliced;
+    m->cut += cut;
     m->skipped += delta->skipped_layers;
     m->not_ip += delta->not_ip;
     m->ended += ended;
@@ -130,10 +133,12 @@ void watch_take(struct watch *w, const struct stats *s, const struct decap *d,
     out->t_ms = t_ms;
     out->last = last;
     sum_up(w, out, s->ended_flows - w->stats.ended_flows,
-           s->clock_back + s->clock_ahead - w->stats.clock_back - w->stats.clock_ahead);
+           s->clock_back + s->clock_ahead - w->stats.clock_back - w->stats.clock_ahead,
+           d->cut - w->cut);
     out->alarms |= judge(&w->minute[0], &w->minute[1]) | w->others;
     w->present_alarms = out->alarms;
     w->raised |= out->alarms;
     w->before = now;
+    w->cut = d->cut;
     w->stats = *s;
 }

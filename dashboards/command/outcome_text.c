@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "command/outcome.h"
+#include "common/control.h"
 #include "common/timefmt.h"
 #include "common/utf8.h"
 
@@ -233,10 +234,8 @@ static void print_problems(const struct outcome *o, FILE *out)
     json_array_foreach (o->problems, i, item) {
         fprintf(out, "  %s: ", text_of(item, "stage"));
         print_text(text_of(item, "text"), out);
-        if (text_of(item, "fix")[0]) {
-            fputs("; ", out);
-            print_text(text_of(item, "fix"), out);
-        }
+        fputs(control_joint(text_of(item, "text"), text_of(item, "fix")), out);
+        print_text(text_of(item, "fix"), out);
         fputc('\n', out);
     }
 }

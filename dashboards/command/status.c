@@ -9,6 +9,7 @@
 #include "command/job.h"
 #include "command/outcome.h"
 #include "command/running.h"
+#include "common/control.h"
 #include "common/coverage.h"
 
 static const struct command_option options[] = {
@@ -104,19 +105,17 @@ static void print_capture(const json_t *status)
     }
 }
 
-static void print_texts(const json_t *list, const char *first, const char *second)
+static void print_problems(const json_t *list)
 {
     size_t i;
     json_t *item;
     json_array_foreach (list, i, item) {
-        const char *a = json_string_value(json_object_get(item, first));
-        const char *b = json_string_value(json_object_get(item, second));
+        const char *text = json_string_value(json_object_get(item, "text"));
+        const char *fix = json_string_value(json_object_get(item, "fix"));
         fputs("    ", stdout);
-        print_text(a ? a : "?", stdout);
-        if (b && b[0]) {
-            fputs("; ", stdout);
-            print_text(b, stdout);
-        }
+        print_text(text ? text : "?", stdout);
+        fputs(control_joint(text, fix), stdout);
+        print_text(fix ? fix : "", stdout);
         putchar('\n');
     }
 }
@@ -140,7 +139,7 @@ static void print_one(const struct running *r, int width)
     putchar('\n');
     if (captures(r->answer))
         print_capture(r->answer);
-    print_texts(json_object_get(r->answer, "problems"), "text", "fix");
+    print_problems(json_object_get(r->answer, "problems"));
 }
 
 static bool runs(const struct running_list *l, const char *program)

@@ -236,7 +236,8 @@ enum decap_result decap_layers(struct decap *d, int linktype, struct span frame,
     }
     if (result == DECAP_NO_IP)
         d->no_ip++;
-    if (cap < wire)
+    if (cap < wire || r.cut)
         decap_note_slicing(d, result, p);
+    d->cut += cap == wire && (p->has & PACKET_SLICED);
     return result;
 }

@@ -14,7 +14,7 @@
 // Why a layer is broken. The first two are found by decap_need.
 #define DECAP_REASONS(X)                                 \
     X(CUT_SHORT, "ends inside the header")               \
-    X(SLICED, "header cut by the snap length")           \
+    X(SLICED, "header sliced off")                       \
     X(BAD_LENGTH, "bad length")                          \
     X(BAD_VERSION, "bad version")                        \
     X(BAD_HEADER, "bad header")                          \
@@ -54,6 +54,8 @@ struct decap_run {
               [16]; // source and destination of the IP packet around this one; zero: there is none
     uint64_t gre_key; // of the GRE around this; above its 32 bits a 1 where there is one, else 0
     uint64_t nest;    // of all tunnels and label stacks so far (decap_nest); 0: there was none
+    bool bounded;     // a length in this frame said where it ends
+    bool cut;         // and that was beyond what came
     struct packet *packet;
     struct decap *decap;
 };
@@ -85,9 +87,17 @@ struct decap {
     struct frag *frag; // borrowed; NULL: fragments are counted and not joined
     uint64_t no_ip;
     uint64_t sliced; // packets captured shorter than they were
+    uint64_t cut;    // of these, by their own lengths only: the frame came that short
 };
 
 void decap_init(struct decap *d, struct frag *frag);
+
+// Does the mirror slice? What came short of its frame's length says so at once. A packet that is shorter than its
+// own lengths may have been sent that way, whatever its sender wants of it: one of a hundred says it.
+static inline bool decap_slices(uint64_t sliced, uint64_t cut, uint64_t packets)
+{
+    return sliced > cut || (cut >= 20 && cut * 100 >= packets);
+}
 
 // Unwraps a frame layer by layer, whatever it holds: what decap_frame does with frames that decap_straight
 // leaves.
@@ -174,6 +184,23 @@ static inline void decap_clip(struct decap_run *r, uint32_t wire)
         r->wire = wire;
     if (r->cap > r->wire)
         r->cap = r->wire;
+}
+
+// `wire` octets are left, says the header that was read. What lies behind them is padding. Where the frame ends
+// before them, a mirror or packet broker cut it and gave the short length as the frame's own: it is as if a
+// snap length had. Only the outermost length of a frame tells so: what stands within another length came
+// whole, or is known to be cut. False: the length cannot be.
+static inline bool decap_whole(struct decap_run *r, uint32_t wire)
+{
+    if (wire > r->wire) {
+        if (r->bounded)
+            return false;
+        r->cut = true;
+        r->wire = wire;
+    }
+    r->bounded = true;
+    decap_clip(r, wire);
+    return true;
 }
 
 // The registry, NULL-terminated.

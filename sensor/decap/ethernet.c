@@ -40,6 +40,7 @@ static enum decap_result decode(struct decap_run *r)
     p->has = (p->has & ~(uint32_t)(PACKET_HAS_VLAN | PACKET_HAS_INNER_VLAN | PACKET_HAS_PPPOE)) |
              PACKET_HAS_MAC;
     uint16_t type = be16(r->at + 12);
+    r->bounded = false;
     decap_step(r, HEADER);
     return type >= 0x600 ? decap_by_ethertype(r, type) : decode_llc(r, type);
 }

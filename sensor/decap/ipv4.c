@@ -1,6 +1,7 @@
 // IPv4 (RFC 791) with options, wherever it stands: on a link, in IPv4 (RFC 2003), in IPv6 (RFC 2473).
 // A total length of zero is a segment that the network card will cut later (TSO): it ends with its
-// frame. Checksums are not looked at.
+// frame. One beyond the frame is a packet that was cut before it came (decap_whole). Checksums are not
+// looked at.
 #include "decap/decap.h"
 
 #include "common/addr.h"
@@ -53,9 +54,8 @@ static enum decap_result decode(struct decap_run *r)
         return decap_broken(r, DECAP_BAD_VERSION);
     if (total == 0)
         total = r->wire;
-    if (header < HEADER || total < header || total > r->wire)
+    if (header < HEADER || total < header || !decap_whole(r, total))
         return decap_broken(r, DECAP_BAD_LENGTH);
-    decap_clip(r, total);
     if (r->cap < header)
         return decap_lacks(r, header);
     if ((p->has & PACKET_HAS_IP) && r->before == r->decap->by_ethertype[0x86dd] - 1) {

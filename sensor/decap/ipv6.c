@@ -1,5 +1,6 @@
 // IPv6 (RFC 8200) with its extension headers, jumbograms (RFC 2675) and what a network card leaves of
-// them (payload length zero: the packet ends with its frame). Headers are walked up to a bound.
+// them (payload length zero: the packet ends with its frame). A length beyond the frame is a packet that
+// was cut before it came (decap_whole). Headers are walked up to a bound.
 #include "decap/decap.h"
 
 #include "common/addr.h"
@@ -105,9 +106,8 @@ static enum decap_result decode(struct decap_run *r)
         return decap_broken(r, DECAP_BAD_VERSION);
     if (payload == 0)
         payload = r->wire - HEADER;
-    if (payload + HEADER > r->wire)
+    if (!decap_whole(r, payload + HEADER))
         return decap_broken(r, DECAP_BAD_LENGTH);
-    decap_clip(r, payload + HEADER);
     decap_enter_ip(r);
     p->has = (p->has & ~(uint32_t)PACKET_HAS_OUTER) | PACKET_HAS_IP;
     p->family = IP_V6;

@@ -1,4 +1,5 @@
-// PPPoE sessions (RFC 2516). Discovery carries no IP. What lies behind the stated length is padding.
+// PPPoE sessions (RFC 2516). Discovery carries no IP. What lies behind the stated length is padding; a
+// length beyond the frame is a packet that was cut before it came (decap_whole).
 #include "decap/decap.h"
 
 #define HEADER 6
@@ -15,9 +16,8 @@ static enum decap_result decode(struct decap_run *r)
     r->packet->pppoe_session = be16(r->at + 2);
     r->packet->has |= PACKET_HAS_PPPOE;
     decap_step(r, HEADER);
-    if (length > r->wire)
+    if (!decap_whole(r, length))
         return decap_broken(r, DECAP_BAD_LENGTH);
-    decap_clip(r, length);
     return decap_by_linktype(r, 9);
 }
 

@@ -160,6 +160,7 @@ cases_full_disk() {
     until_true has_problem spool-full || wrong "a full disk is no problem"
     until_true lost_records || wrong "no record is counted as not written"
     must_be "the state" "$(ask | jq -r .state)" failed
+    must_be "a full spool, told" "$(ask | jq '[.problems[] | select(.code == "spool-full")] | length')" 1
     # What is lost is held against what was written, and no ring can help.
     sleep 1.2
     "$BIN/postern" status --run "$LIVE/run" >"$LIVE/operator" 2>&1

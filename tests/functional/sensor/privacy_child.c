@@ -161,7 +161,7 @@ static void child_finish(struct child *c)
     struct control_status *status = control_status_new("postern-sensor");
     must(status);
     sensor_finish(c->sensor);
-    sensor_status(c->sensor, status);
+    sensor_status(c->sensor, 0, status);
     int rc = control_status_write(status, privacy_path(setup->folder, "status"));
     must(rc == 0);
     control_status_free(status);

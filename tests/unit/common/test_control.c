@@ -105,6 +105,23 @@ static void test_worst_state_wins(void **state)
     }
 }
 
+// One line of a text and its fix, whether the text is a sentence or not.
+static void test_joint(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *fix, *joint;
+    } cases[] = {{"the spool is full", "make room", "; "},
+                 {"Frames are joined.", "ethtool -K IFACE gro off", " "},
+                 {"Is it there?", "look", " "},
+                 {"The spool is full: make room.", "", ""},
+                 {"the spool is full", NULL, ""},
+                 {"", "look", "; "},
+                 {NULL, "look", "; "}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_string_equal(control_joint(cases[i].text, cases[i].fix), cases[i].joint);
+}
+
 // Names come from file systems and packets.
 static void test_text_is_repaired(void **state)
 {
@@ -289,6 +306,7 @@ int main(void)
         cmocka_unit_test(thousands_fit_a_line),
         TEST(test_document),
         TEST(test_worst_state_wins),
+        cmocka_unit_test(test_joint),
         TEST(test_text_is_repaired),
         TEST(test_written_whole_or_not_at_all),
         TEST(test_a_pipe_is_written_to),

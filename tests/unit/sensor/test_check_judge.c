@@ -195,6 +195,14 @@ static void test_mirror(void **state)
     must_find("doubled", CHECK_WARNING, "once");
     a.stats.duplicates = 1000;
     must_find("doubled", CHECK_FAILED, "10.0 %");
+    good(10000);
+    a.decap.sliced = a.decap.cut = 99;
+    must_find("slicing", CHECK_WARNING, "99 packets were cut short, before they came");
+    must_find("layers", CHECK_OK, "0 not opened");
+    a.decap.sliced = a.decap.cut = 100; // one in a hundred
+    must_find("slicing", CHECK_FAILED, "truncation");
+    a.decap.cut = 0;
+    must_find("slicing", CHECK_FAILED, "sensor.snaplen");
     good(400);
     a.stats.duplicates = 49; // too few to be sure
     must_find("doubled", CHECK_WARNING, "once");

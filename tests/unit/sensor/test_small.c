@@ -233,6 +233,34 @@ static void test_alarms(void **state)
     watch_free(w);
 }
 
+// A packet that is shorter than it says may be its sender's doing; of one of a hundred it is the mirror's.
+static void test_cut_share(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t packets, sliced, cut;
+        bool alarm;
+    } cases[] = {{1000, 0, 0, false},   {1000, 1, 0, true},   {1000, 1, 1, false},
+                 {1000, 19, 19, false}, {1000, 20, 20, true}, {1000, 2, 1, true},
+                 {2001, 20, 20, false}, {2000, 20, 20, true}};
+    static struct decap d;
+    struct coverage declared = {.sampling = 1}, c;
+    struct frag_stats f = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct stats s = {.packets = cases[i].packets};
+        struct watch *w = watch_new(&declared, false);
+        d.sliced = cases[i].sliced;
+        d.cut = cases[i].cut;
+        watch_take(w, &s, &d, &f, 1000, false, &c);
+        assert_int_equal(c.sliced, cases[i].sliced);
+        if (c.alarms != (cases[i].alarm ? COVERAGE_SLICED : 0))
+            fail_msg("case %zu: alarms %u", i, c.alarms);
+        watch_take(w, &s, &d, &f, 121000, false, &c); // no more of them: no longer
+        assert_int_equal(c.alarms, 0);
+        watch_free(w);
+    }
+}
+
 // Both directions have the same realm where the layer's number is the same; a long one is a digest.
 static void test_realm(void **state)
 {
@@ -344,8 +372,8 @@ int main(void)
         cmocka_unit_test(test_table),        cmocka_unit_test(test_intern),
         cmocka_unit_test(test_skipped),      cmocka_unit_test(test_mirror),
         cmocka_unit_test(test_mirror_sizes), cmocka_unit_test(test_alarms),
-        cmocka_unit_test(test_realm),        cmocka_unit_test(test_long_path),
-        cmocka_unit_test(test_print),
+        cmocka_unit_test(test_cut_share),    cmocka_unit_test(test_realm),
+        cmocka_unit_test(test_long_path),    cmocka_unit_test(test_print),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
