@@ -27,6 +27,7 @@ extern const struct detector_descriptor detector_auth_guessing;
 #define AT_LIMIT     11.6 // more of it than any person has accounts: conclusive
 #define PER_DOUBLING 1.0
 #define TRIES_MAX    24
+#define SURE         1.25 // times the limit of accounts: a school's forgetful morning ends below
 
 static const struct conf_key keys[] = {
     {.name = "accounts",
@@ -363,6 +364,8 @@ static size_t evaluate(const struct window *w, const void *state, const struct d
     if (by_providers)
         f.raw = DETECTOR_RAW_SERVICES;
     f.evidence.conclusive = true;
+    if (!by_providers && measured < SURE * limit)
+        f.ceiling = VERDICT_TICKET;
     f.evidence.first_ms = window_first(w, FEATURE_LOGIN_FAILED, now, HOUR_S);
     f.evidence.last_ms = window_last(w, FEATURE_LOGIN_FAILED, now);
     // Pairs are as old as an hour, sums less: the oldest login is among the former alone.
