@@ -11,7 +11,7 @@
 #include "feed_bench.h"
 
 #define WAIT_MS 50
-#define WAITS   600 // a loaded machine
+#define WAITS   600 // thirty seconds
 
 static char folder[64];
 static pid_t service; // 0: none runs
