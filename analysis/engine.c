@@ -95,9 +95,15 @@ void engine_coverage(struct engine *e, const struct coverage_minute *c)
     site_coverage(&e->site, c);
 }
 
-static bool is_named_server(const struct engine *e, const struct subscriber_key *k)
+// By any of its addresses: a server named by its IPv4 address speaks IPv6, too.
+static bool is_named_server(const struct engine *e, const struct party_state *p)
 {
-    return k->kind == SUBSCRIBER_ADDRESS && prefix_set_find(e->servers, &k->prefix.addr, NULL);
+    const struct subscriber_key *k;
+    for (size_t i = 0; (k = party_key(p, i)) != NULL; i++) {
+        if (k->kind == SUBSCRIBER_ADDRESS && prefix_set_find(e->servers, &k->prefix.addr, NULL))
+            return true;
+    }
+    return false;
 }
 
 bool engine_works(const struct engine *e, size_t detector)
@@ -212,7 +218,7 @@ int engine_row(struct engine *e, const struct minute_row *r, const struct journa
     struct window_options options = {
         .memory_ms = e->options.settings->memory_ms,
         .source_validated = e->options.site->source_validated,
-        .named_server = is_named_server(e, &r->key),
+        .named_server = is_named_server(e, p),
         .site_failing = ballot_failing(&e->ballot, r->cut_ms),
     };
     window_add(&p->window, r, &options, &e->contacts);

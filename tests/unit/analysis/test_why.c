@@ -128,6 +128,24 @@ static void the_latest_of_one_key(void **state)
     rig_fini(&r);
 }
 
+// And a server that is named by one is one by the other.
+static void named_by_either_family(void **state)
+{
+    (void)state;
+    for (int named = 0; named < 2; named++) {
+        struct rig r;
+        rig_init(&r, named ? "site:\n  mail_servers: [10.0.0.7]\n" : "");
+        const struct rig_who v4 = {.host = 7, .line = true},
+                             v6 = {.host = 7, .line = true, .v6 = true};
+        rig_play(&r, &v4, &(struct rig_flow){.provider = 99, .outcome = MINUTE_OUTCOME_GREETED}, 1);
+        play_bot(&r, &v6);
+        json_t *j = explain(r.engine, "line:7", NOW);
+        assert_string_equal(text(j, "role"), named ? "mail-server" : "household");
+        json_decref(j);
+        rig_fini(&r);
+    }
+}
+
 // A line has addresses of both families: it is found by either, and an exemption of one holds whichever was seen last.
 static void both_families_are_one_party(void **state)
 {
@@ -410,6 +428,7 @@ int main(void)
         cmocka_unit_test(sums_add_up),
         cmocka_unit_test(what_was),
         cmocka_unit_test(both_families_are_one_party),
+        cmocka_unit_test(named_by_either_family),
         cmocka_unit_test(what_tls_hides),
         cmocka_unit_test(tls_by_several_ways),
         cmocka_unit_test(what_is_outside),
