@@ -7,8 +7,8 @@
 // the sender has a new IP identification, or a new time stamp option and so another checksum; where
 // neither is there (IPv6 without options) only time tells: no stack sends again before 10 ms (Linux
 // waits at least 200 ms; its tail loss probe two round trips), no mirror is that late. Taking
-// such a retransmission for a copy, or the reverse, changes neither dialogues nor attempts, only
-// the counters of retransmissions and packets.
+// such a retransmission for a copy, or the reverse, changes neither TCP's dialogues nor attempts, only
+// the counters of retransmissions and packets; a copy of a DNS query that is missed is a query more.
 #pragma once
 
 #include "octets.h"
@@ -20,7 +20,9 @@ struct mirror_seen {
 };
 
 // Of the memory only as much is used as the packets of a window need, so that it stays in the processor's caches:
-// MIRROR_ROOM entries for each of them. When there are suddenly more, all of it is used at once.
+// MIRROR_ROOM entries for each of them. When there are suddenly more, all of it is used at once. Another packet may have
+// taken the entry before a copy comes: of copies as late as the window one in MIRROR_ROOM is missed, while the rate rises
+// one in MIRROR_TIGHT at most; of copies at once next to none.
 #define MIRROR_ROOM  128
 #define MIRROR_LEAST 512
 #define MIRROR_TIGHT 8  // entries a packet, below which there are too few
