@@ -161,6 +161,7 @@ cases_full_disk() {
     until_true lost_records || wrong "no record is counted as not written"
     must_be "the state" "$(ask | jq -r .state)" failed
     must_be "a full spool, told" "$(ask | jq '[.problems[] | select(.code == "spool-full")] | length')" 1
+    must_be "lines of the log on it" "$(grep -c "the disk of the spool is full: records are lost; make room" "$LIVE/sensor.log")" 1
     # What is lost is held against what was written, and no ring can help.
     sleep 1.2
     "$BIN/postern" status --run "$LIVE/run" >"$LIVE/operator" 2>&1
@@ -172,6 +173,8 @@ cases_full_disk() {
     sleep 2
     must_be_some "records behind it" "$(counter spooled)"
     sensor_stop
+    must_be "lines of the log on it" "$(grep -c "records are lost" "$LIVE/sensor.log")" 1
+    must_say "$LIVE/sensor.log" "[1-9][0-9]* records were lost"
     umount "$LIVE/disk"
     span_down
     case_end

@@ -185,7 +185,7 @@ cases_operator() {
     operator_reads 0 "span: up"
     dd if=/dev/zero of="$LIVE/disk/other" bs=1k count=7000 2>/dev/null || true
     inject -r 10000 -n 6 wire "$LIVE/plain.pcap"
-    operator_reads 2 "the spool is full"
+    operator_reads 2 "the disk of the spool is full: records are lost"
     rm "$LIVE/disk/other"
     kill -KILL "$SENSOR"
     wait "$SENSOR" 2>/dev/null || true
