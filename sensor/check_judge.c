@@ -137,10 +137,14 @@ static void judge_directions(struct judge *j)
     if (both >= PACKETS_MIN)
         one = one || s->from_subscriber * 50 < both || s->to_subscriber * 50 < both;
     enum check_result result = one ? CHECK_FAILED : both < PACKETS_MIN ? CHECK_WARNING : CHECK_OK;
+    uint64_t among = s->with_subscriber - both;
     if (!judged(j, "directions", result))
         return;
     find(j, "directions", result,
          one ? "Mirror both directions (rx and tx) of the port."
+         : among > both
+             ? "These are packets between subscribers: mirror a port between them and the others, "
+               "or take networks that are not theirs out of site.subscribers."
              : "Name the subscribers' networks in site.subscribers, or look longer.",
          "%" PRIu64 " packets from subscribers, %" PRIu64 " to them, %" PRIu64 " of %" PRIu64
          " connections one-sided",
@@ -254,7 +258,10 @@ static void judge_frames(struct judge *j)
              "%" PRIu64 " packets were cut short%s", s->decap->sliced,
              cut > 0 ? ", before they came here" : "");
     if (judged(j, "mtu", above))
-        find(j, "mtu", above, "Switch off joining: ethtool -K IFACE gro off lro off.",
+        find(j, "mtu", above,
+             "Switch off joining: ethtool -K IFACE gro off lro off. Where a host makes the mirror "
+             "(tc "
+             "mirred, a virtual switch), there too, with tso off gso off.",
              "%" PRIu64 " frames above the MTU of %d octets", s->losses.oversized, s->mtu);
 }
 

@@ -433,7 +433,8 @@ static void say_problems(const struct sensor *s, uint32_t told, struct control_s
         control_status_problem(out, 0, "oversized",
                                "Frames are larger than the MTU: LRO or GRO joined them, so packets "
                                "and retransmissions are counted too low.",
-                               "ethtool -K IFACE lro off gro off");
+                               "ethtool -K IFACE gro off lro off; where a host makes the mirror, "
+                               "there too, with tso off gso off");
     int refused = export_refused(s->export);
     if (refused != 0 && refused != -ENOSPC)
         control_status_problem(out, 2, "records-lost", strerror(-refused),

@@ -308,6 +308,12 @@ static void test_fixes(void **state)
     a.s.filter = "tcp port 25";
     must_find("packets", CHECK_FAILED, "sensor.filter lets hardly anything pass");
     good(10000);
+    a.s.from_subscriber = 20;
+    a.s.to_subscriber = 30;
+    must_find("directions", CHECK_WARNING, "between subscribers");
+    a.s.with_subscriber = 50;
+    must_find("directions", CHECK_WARNING, "Name the subscribers' networks");
+    good(10000);
     a.s.filter = "tcp port 25";
     must_find("packets", CHECK_OK, "10000 packets");
     a.s.losses.oversized = 1;
