@@ -57,7 +57,7 @@ static bool same_value(const struct conf_key *key, const void *a, const void *b)
     case CONF_STRING:
     case CONF_PATH: return same_text(*(char *const *)a, *(char *const *)b);
     case CONF_STRING_LIST: return same_list(a, b);
-    default: assert(!"a type that this section does not have"); return false;
+    default: assert(false); return false; // no key of this section has another type
     }
 }
 
