@@ -78,10 +78,15 @@ quietly() {
     printf '   %s: %sdone%s in %s\n' "$what" "$GREEN" "$PLAIN" "$(seconds_text $((SECONDS - start)))"
 }
 
-# configure FOLDER NAME=VALUE...: a Ninja build folder, with ccache when there is one.
+# configure FOLDER NAME=VALUE...: a Ninja build folder, with ccache when there is one. One that came here with a copy of the
+# tree is configured anew.
 configure() {
     local folder=$1 arguments=()
     shift
+    if [ -f "$folder/CMakeCache.txt" ] &&
+        ! [ "$(sed -n 's/^CMAKE_CACHEFILE_DIR:INTERNAL=//p' "$folder/CMakeCache.txt")" -ef "$folder" ]; then
+        arguments+=(--fresh)
+    fi
     if command -v ccache >/dev/null 2>&1; then
         arguments+=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
     fi
