@@ -186,6 +186,11 @@ int job_find_program(const char *name, char *out, unsigned long size)
         const char *slash = strrchr(self, '/');
         if (slash && in_folder(self, (size_t)(slash - self), name, out, size))
             return 0;
+        // As installed below any prefix: this command in bin, the programs in sbin.
+        char sbin[PATH_MAX + sizeof "/../sbin"];
+        if (slash && snprintf(sbin, sizeof sbin, "%.*s/../sbin", (int)(slash - self), self) > 0 &&
+            in_folder(sbin, strlen(sbin), name, out, size))
+            return 0;
     }
     const char *lists[] = {getenv("PATH"), "/usr/local/sbin:/usr/sbin:/sbin"};
     for (size_t i = 0; i < 2; i++) {

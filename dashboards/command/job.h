@@ -25,6 +25,6 @@ struct job_result {
 // 0, or a negative errno when the child could not be started (-ENOENT: no such program).
 int job_run(const struct job *j, struct job_result *out);
 
-// Path of a program of the house: beside our own executable, else in the folders of PATH, else in
-// the usual sbin folders (which an ordinary user's PATH lacks). 0, or -ENOENT.
+// Path of a program of the house: beside our own executable, in the sbin beside its bin, else in the
+// folders of PATH, else in the usual sbin folders (which an ordinary user's PATH lacks). 0, or -ENOENT.
 int job_find_program(const char *name, char *out, unsigned long size);

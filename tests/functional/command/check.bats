@@ -269,3 +269,13 @@ END
     said 'p.yaml:5:11: collector.enroll: 127.0.0.1:4739 is in collector.listen' 1
     said "p.yaml:3:11: collector.intake: $PWD/one is collector.journal too" 1
 }
+
+@test "below a prefix of its own, bin and sbin, the programs are found" {
+    mkdir -p prefix/bin prefix/sbin
+    # The command asks the system where it lies itself: a link by name would not do.
+    ln "$postern" prefix/bin/ 2>/dev/null || cp "$postern" prefix/bin/
+    ln "$POSTERN_BIN/postern-feed" prefix/sbin/ 2>/dev/null || cp "$POSTERN_BIN/postern-feed" prefix/sbin/
+    echo 'site: {}' >p.yaml
+    PATH=/usr/bin:/bin run -0 --separate-stderr prefix/bin/postern check p.yaml
+    [[ $output == *"postern-feed       good"* ]]
+}

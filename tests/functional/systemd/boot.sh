@@ -54,7 +54,8 @@ done
 } >"$top/bot.csv"
 "$build/bin/postern-generate" --inject "$top/bot.csv@10.0.0.5" -o "$root/bot.pcap" 2>/dev/null
 
-systemd-nspawn -D "$root" --boot --register=no --keep-unit --private-network --console=read-only \
+# Of itself systemd-nspawn keeps what is in it from landlock.
+systemd-nspawn --system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self" -D "$root" --boot --register=no --keep-unit --private-network --console=read-only \
     -M "postern-boot-$$" systemd.unit=basic.target >"$top/boot.log" 2>&1 </dev/null &
 nspawn=$!
 for _ in $(seq 100); do
@@ -104,6 +105,12 @@ command=$(sed -n 's/^ *\(systemctl enable --now .*\)/\1/p' "$top/setup.log")
 within $command 2>"$top/enable.log" || wrong "$command: $(cat "$top/enable.log")"
 soon 30 "all six programs run" all_run
 soon 20 "and say that they are well" within postern status
+
+within journalctl --no-pager -o cat -u 'postern*' >"$top/started.log"
+if grep 'are not restricted' "$top/started.log" | grep -v 'the kernel has no landlock'; then
+    wrong "the sandbox is not whole"
+fi
+grep -q 'Started Postern' "$top/started.log" || wrong "the journal of the programs"
 
 within postern-inject -x 5 wire /bot.pcap >/dev/null 2>&1 || wrong "the injection"
 named() { within curl -sf http://127.0.0.1:8025/tickets | grep -q 10.0.0.5; }
