@@ -24,6 +24,7 @@ const unloggedBy = {
     postfix: [
         ["10.77.1.37 rcpt_5xx", "commands out of their order are refused without a line"],
         ["10.77.1.56 auth", "a client that hangs up instead of answering has no line of its own"],
+        ["10.77.1.56 auth_failed", "and no line of its refusal"],
     ],
     exim: [["10.77.1.37 rcpt_5xx", "commands out of their order are no recipients for it"]],
 };

@@ -211,8 +211,7 @@ EOF
     # curl takes no empty realm for one, and cancels.
     login_by_curl 58 digest-md5-cancelled --login-options AUTH=DIGEST-MD5 --user anna:right-password-1
     by_log
-    # The refusal comes as a challenge, and curl hangs up without an answer: the log calls that a failure, the
-    # wire has no reply that says so.
+    # The refusal comes as a challenge, and curl hangs up without an answer: that is the failure, no reply says it.
     login_by_curl 56 xoauth2-wrong --login-options AUTH=XOAUTH2 --user anna --oauth2-bearer no-such-token
     scene 33 guessing
     talk --to "$MAIL:587" <<EOF

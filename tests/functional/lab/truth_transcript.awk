@@ -45,8 +45,14 @@ function reply(line,    code, class, verb) {
     } else if (verb == "MAIL" && class > 3) add("smtp.mail_" class "xx", 1)
     else if (verb == "DATA" && code == 354) content = 1
     else if (verb == "BDAT LAST") { answers = lmtp ? accepted : 1; message(class) }
-    else if (verb == "AUTH" && code == 334) more_auth = 1
-    else if (verb == "AUTH" && class > 3) add("smtp.auth_failed", 1)
+    else if (verb == "AUTH" && code == 334) {
+        more_auth = 1
+        # {"status":"...: a token refused in the challenge; the reply that may follow says it a second time
+        if (substr(line, 5) ~ /^eyJzdGF0dXMiOi/) { refused = 1; add("smtp.auth_failed", 1) }
+    } else if (verb == "AUTH") {
+        if (class > 3 && !refused) add("smtp.auth_failed", 1)
+        refused = 0
+    }
     else if (verb == "STARTTLS" && class == 2) add("smtp.starttls_ok", 1)
     else if (verb == "RSET" || verb == "HELO") accepted = 0
 }
