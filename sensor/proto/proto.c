@@ -143,24 +143,28 @@ static void give_result(struct proto_result *r)
 
 // ---- What the flow layer calls.
 
-// Is there, or shall there be, a tracker for what comes now?
-static bool listening(struct proto_flow *f, struct proto_pool *pool, int64_t t_us)
+// With nobody on the stack: shall there be a tracker for what comes now? `data` is empty when that is missing.
+static __attribute__((noinline)) bool begin(struct proto_flow *f, struct proto_pool *pool,
+                                            enum proto_side side, struct span data, int64_t t_us)
 {
-    if (f->depth == 0 && !f->decided) {
-        if (f->context->profile == COVERAGE_FLOW_ONLY) {
-            f->decided = true;
-            return false;
-        }
-        if (!push(f, pool, &ident_peek, t_us))
-            f->decided = true;
+    if (f->decided)
+        return false;
+    if (f->context->profile == COVERAGE_FLOW_ONLY) {
+        f->decided = true;
+        return false;
     }
+    const struct proto_descriptor *d = data.len > 0 ? ident_first(f, side, data) : &ident_peek;
+    if (!d)
+        return false;
+    if (!push(f, pool, d, t_us))
+        f->decided = true;
     return f->depth > 0;
 }
 
 void proto_feed(struct proto_flow *f, struct proto_pool *pool, enum proto_side side,
                 struct span data, int64_t t_us)
 {
-    if (data.len == 0 || !listening(f, pool, t_us))
+    if (data.len == 0 || (f->depth == 0 && !begin(f, pool, side, data, t_us)))
         return;
     uint8_t top = (uint8_t)(f->depth - 1);
     if (f->overheard)
@@ -172,7 +176,7 @@ void proto_feed(struct proto_flow *f, struct proto_pool *pool, enum proto_side s
 void proto_gap(struct proto_flow *f, struct proto_pool *pool, enum proto_side side,
                uint64_t missing, int64_t t_us)
 {
-    if (missing == 0 || f->deaf || !listening(f, pool, t_us))
+    if (missing == 0 || f->deaf || (f->depth == 0 && !begin(f, pool, side, (struct span){0}, t_us)))
         return;
     uint8_t top = (uint8_t)(f->depth - 1);
     f->stack[top].proto->gap(f, f->stack[top].state, side, missing, t_us);
