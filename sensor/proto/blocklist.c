@@ -365,8 +365,10 @@ static const struct phrase *phrase_at(struct span word)
     if (!(second_of[first] & (second < 26 ? 1u << second : OTHER)))
         return NULL;
     uint64_t head = head_of(word);
+    const uint64_t three = htole64(0xffffff); // no phrase is shorter
     for (const struct phrase *p = phrases_of[first]; p->text[0] != 0; p++)
-        if (agrees(word_of(p->text), head) && (p->text[HEAD - 1] == 0 || goes_on(word, p->text)))
+        if (((word_of(p->text) ^ head) & three) == 0 && agrees(word_of(p->text), head) &&
+            (p->text[HEAD - 1] == 0 || goes_on(word, p->text)))
             return p;
     return NULL;
 }

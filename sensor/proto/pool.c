@@ -30,6 +30,8 @@ struct pool_header {
 
 _Static_assert((sizeof(struct pool_header) + POOL_STATE_MAX) % TABLE_LINE == 0, "lines are whole");
 
+_Static_assert(sizeof(struct pool_header) == POOL_HEADER, "as states reckon with it");
+
 struct pool_slab {
     uint8_t *memory; // owned
     size_t stride, cap, fresh;
@@ -42,6 +44,7 @@ struct proto_pool {
     struct ident_ndpi *ndpi; // owned
     bool ndpi_tried;
     struct tls_ja4_memo *ja4_memo; // owned
+    struct tls_hello hello;
     struct proto_result dummy;
 };
 
@@ -155,4 +158,9 @@ struct ident_ndpi *pool_ndpi(struct proto_pool *p)
 struct tls_ja4_memo *pool_ja4_memo(struct proto_pool *p)
 {
     return p->ja4_memo;
+}
+
+struct tls_hello *pool_hello(struct proto_pool *p)
+{
+    return &p->hello;
 }

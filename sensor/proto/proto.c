@@ -137,6 +137,14 @@ static void give_result(struct proto_result *r)
     if (!r)
         return;
     memset(r->hash, 0, r->hash_count * sizeof *r->hash);
+    if (r->groups & RECORD_HAS_TLS)
+        memset(&r->tls, 0, sizeof r->tls);
+    if (r->groups & RECORD_HAS_SOCKS)
+        memset(&r->socks, 0, sizeof r->socks);
+    if (r->groups & RECORD_HAS_DNS)
+        memset(&r->dns, 0, sizeof r->dns);
+    if (r->groups & RECORD_HAS_LOGIN)
+        memset(&r->login, 0, sizeof r->login);
     memset(r, 0, offsetof(struct proto_result, hash));
     pool_give_wiped(r);
 }
@@ -239,11 +247,19 @@ struct proto_result *proto_result_new(struct proto_flow *f)
         f->context->counters[PROTO_pool_empty]++;
         return pool_dummy_result(pool);
     }
-    f->out->tls.alert = 255;
-    f->out->socks.reply = 0xff;
-    f->out->socks.method = 0xff;
     f->out->fresh = true;
     return f->out;
+}
+
+void proto_result_begin(struct proto_result *r, uint8_t group)
+{
+    r->groups |= group;
+    if (group == RECORD_HAS_TLS) {
+        r->tls.alert = 255;
+    } else if (group == RECORD_HAS_SOCKS) {
+        r->socks.reply = 0xff;
+        r->socks.method = 0xff;
+    }
 }
 
 struct keyed_hash proto_hash_of(struct proto_flow *f, enum keyed_hash_kind kind, struct span name)
@@ -271,13 +287,18 @@ void proto_hash_note(struct proto_flow *f, struct keyed_hash h)
 
 static void clear_deltas(struct proto_result *r)
 {
+    // Without SMTP they are zero, but stand in front.
 #define X(name, element, text) r->smtp.name = 0;
     RECORD_SMTP_COUNTERS(X)
 #undef X
-    memset(r->tls.application_octets, 0, sizeof r->tls.application_octets);
-    memset(r->socks.relayed_octets, 0, sizeof r->socks.relayed_octets);
-    memset(&r->dns, 0, sizeof r->dns);
-    memset(&r->login, 0, sizeof r->login);
+    if (r->groups & RECORD_HAS_TLS)
+        memset(r->tls.application_octets, 0, sizeof r->tls.application_octets);
+    if (r->groups & RECORD_HAS_SOCKS)
+        memset(r->socks.relayed_octets, 0, sizeof r->socks.relayed_octets);
+    if (r->groups & RECORD_HAS_DNS)
+        memset(&r->dns, 0, sizeof r->dns);
+    if (r->groups & RECORD_HAS_LOGIN)
+        memset(&r->login, 0, sizeof r->login);
     memset(r->hash, 0, r->hash_count * sizeof *r->hash);
     r->hash_count = 0;
     r->incomplete &= ~(uint32_t)RECORD_HASHES_CUT;
