@@ -45,7 +45,8 @@ _Static_assert(sizeof(struct entry) == 128, "two cache lines");
 
 struct carriers {
     struct entry *entry;
-    uint8_t *watched; // flows of each bucket: most have none, and their entries need not be fetched
+    uint64_t *any;    // a bit a bucket, few lines: most have no flows, and need not be fetched
+    uint8_t *watched; // flows of each bucket
     size_t mask;      // of buckets
 };
 
@@ -61,8 +62,9 @@ struct carriers *carriers_new(size_t flows)
         buckets *= 2;
     c->mask = buckets - 1;
     c->entry = table_new(buckets * WAYS, sizeof *c->entry);
+    c->any = table_new((buckets + 63) / 64, sizeof *c->any);
     c->watched = table_new(buckets, sizeof *c->watched);
-    if (c->entry && c->watched)
+    if (c->entry && c->any && c->watched)
         return c;
     carriers_free(c);
     return NULL;
@@ -73,6 +75,7 @@ void carriers_free(struct carriers *c)
     if (!c)
         return;
     table_free(c->entry);
+    table_free(c->any);
     table_free(c->watched);
     free(c);
 }
@@ -120,7 +123,7 @@ static struct entry *find(const struct flow_table *t, const struct flow *f)
     uint8_t addr[16];
     whose(f, addr);
     size_t bucket = bucket_of(t, f, addr);
-    if (t->carriers->watched[bucket] == 0)
+    if (!(t->carriers->any[bucket / 64] >> bucket % 64 & 1))
         return NULL;
     struct entry *e = &t->carriers->entry[bucket * WAYS];
     for (size_t i = 0; i < WAYS; i++, e++)
@@ -229,9 +232,16 @@ void carriers_opened(struct flow_table *t, const struct flow *f)
 
 // ---- Which flows are watched.
 
-static uint8_t *watched_with(const struct flow_table *t, const struct entry *e)
+// One flow more or less in the bucket of `e`.
+static void count_watched(struct carriers *c, const struct entry *e, int by)
 {
-    return &t->carriers->watched[(size_t)(e - t->carriers->entry) / WAYS];
+    size_t bucket = (size_t)(e - c->entry) / WAYS;
+    uint64_t bit = UINT64_C(1) << bucket % 64;
+    c->watched[bucket] = (uint8_t)(c->watched[bucket] + by);
+    if (c->watched[bucket] > 0)
+        c->any[bucket / 64] |= bit;
+    else
+        c->any[bucket / 64] &= ~bit;
 }
 
 static void forget(struct flow_table *t, struct entry *e, struct slot *s)
@@ -241,7 +251,7 @@ static void forget(struct flow_table *t, struct entry *e, struct slot *s)
     f->handshake_us = 0; // nobody asks for it so late
     *s = (struct slot){0};
     e->count--;
-    --*watched_with(t, e);
+    count_watched(t->carriers, e, -1);
 }
 
 void carriers_drop(struct flow_table *t, struct flow *f)
@@ -322,7 +332,7 @@ void carriers_minute(struct flow_table *t, struct flow *f, int64_t t_us)
             return;
         *s = (struct slot){.flow = flow_index(t, f) + 1, .since_ms = ms_of(t_us)};
         e->count++;
-        ++*watched_with(t, e);
+        count_watched(t->carriers, e, 1);
         e->seen_s = now_s;
         f->watch |= FLOW_WATCHED;
         f->down.tick = (uint16_t)(tick_of(t_us) - TICKS_NEW);

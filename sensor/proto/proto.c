@@ -67,6 +67,8 @@ static bool push(struct proto_flow *f, struct proto_pool *pool, const struct pro
         f->deaf = true;
         return false;
     }
+    for (const uint16_t *o = d->touched; *o != 0; o++)
+        __builtin_prefetch((const char *)state + *o, 1);
     f->stack[f->depth].proto = d;
     f->stack[f->depth].state = state;
     f->depth++;
