@@ -180,7 +180,8 @@ static char *put_digits(struct tls_ja4_memo *memo, const struct offer *o, bool a
 
 void tls_ja4(const struct tls_hello *h, struct tls_ja4_memo *memo, char out[static 37])
 {
-    struct offer o = {.ciphers = true};
+    struct offer o;
+    o.ciphers = true;
     char *to = out;
     *to++ = 't';
     memcpy(to, version_text(h->version), 2);
