@@ -216,6 +216,11 @@ void proto_datagram(struct proto_flow *f, struct proto_pool *pool, enum proto_si
 void proto_close(struct proto_flow *f, struct proto_pool *pool, enum proto_end end, int64_t t_us)
 {
     (void)pool;
+    // Of one that ends by its time-out both lie long untouched: they are fetched at once, not one behind the other.
+    if (f->depth > 0)
+        __builtin_prefetch(f->stack[f->depth - 1].state, 1);
+    if (f->out)
+        __builtin_prefetch(f->out, 1);
     while (f->depth > 0) {
         uint8_t top = (uint8_t)(f->depth - 1);
         const struct proto_descriptor *d = f->stack[top].proto;

@@ -263,12 +263,14 @@ static void run_client(const struct smtp_at *at, struct span data)
             if (data.len == 0 || !smtp_in_clear(at, s->client_side, data))
                 return;
         }
-        bool over;
-        size_t used = smtp_look_at_head(at, data, &over);
-        if (over || s->wait == SMTP_WAIT_HEAD)
-            return;
-        data = span_cut(data, used, data.len);
-        used = smtp_client_feed(&s->client, data, on_client_event, &here);
+        if (s->wait == SMTP_WAIT_HEAD || (data.len > 0 && data.data[0] == SMTP_TLS_HEAD)) {
+            bool over;
+            size_t head = smtp_look_at_head(at, data, &over);
+            if (over || s->wait == SMTP_WAIT_HEAD)
+                return;
+            data = span_cut(data, head, data.len);
+        }
+        size_t used = smtp_client_feed(&s->client, data, on_client_event, &here);
         data = span_cut(data, used, data.len);
         if (s->client.mode != SMTP_CLIENT_STOP || (data.len == 0 && s->client.held == 0))
             return;

@@ -108,7 +108,9 @@ bool smtp_in_clear(const struct smtp_at *at, enum proto_side side, struct span d
 bool smtp_held_before_tls(const struct smtp_at *at);
 
 // A handshake whose STARTTLS, or whose answer, was not seen: a line cannot begin so. Looks at the first
-// octets of a line and returns how many it took; `*over`: all was handed over.
+// octets of a line and returns how many it took; `*over`: all was handed over. There is nothing to look at unless the
+// client waits for more of them (SMTP_WAIT_HEAD), or SMTP_TLS_HEAD comes first.
+#define SMTP_TLS_HEAD 0x16
 size_t smtp_look_at_head(const struct smtp_at *at, struct span data, bool *over);
 
 // ---- smtp_envelope.c

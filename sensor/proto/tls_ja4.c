@@ -30,8 +30,8 @@ struct tls_ja4_memo {
         uint16_t count; // 0: nothing
         uint8_t first;
         bool ciphers;
+        char digits[DIGITS]; // in front of what is rarely full
         uint16_t number[LIST_MAX];
-        char digits[DIGITS];
     } place[PLACES];
 };
 
