@@ -85,9 +85,9 @@ static struct span skip_blanks(struct span s)
 
 struct span smtp_word(struct span *text)
 {
-    const uint8_t *at = text->data, *begin = at, *end = at + text->len;
-    if (text->len == 0)
+    if (text->len == 0) // it may have no data to count from
         return (struct span){0};
+    const uint8_t *at = text->data, *begin = at, *end = at + text->len;
     while (at < end && !is_blank(*at))
         at++;
     const uint8_t *behind = at;
