@@ -215,7 +215,7 @@ static void fill_key(struct flow_table *t, struct flow *f, struct record_flow *r
         f->flags |= FLOW_HASH_BOTH;
     r->flow_hash = hash_of(f, r);
     path_encap_text(intern_value(t->paths, f->path), r->encap, sizeof r->encap);
-    if (path_l2(intern_value(t->paths, f->path), &r->l2))
+    if (path_l2(intern_value(t->paths, f->path), t->mac[flow_index(t, f)].octet, &r->l2))
         r->groups |= RECORD_HAS_L2;
     r->side = f->side;
 }

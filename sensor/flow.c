@@ -31,6 +31,7 @@ struct flow_table *flow_table_new(const struct flow_config *config, struct stats
     }
     t->mask = heads - 1;
     t->flow = table_new(config->flows, sizeof *t->flow);
+    t->mac = table_new(config->flows, sizeof *t->mac);
     t->head = table_new(heads, sizeof *t->head);
     t->wheel = wheel_new(config->flows);
     t->realms = intern_new(config->realms);
@@ -38,7 +39,7 @@ struct flow_table *flow_table_new(const struct flow_config *config, struct stats
     t->mirror = mirror_new(config->mirror_entries, config->duplicate_us);
     t->dialogues = dialogues_new(config->dialogues, &config->stream);
     t->carriers = carriers_new(config->flows);
-    if (!t->flow || !t->head || !t->wheel || !t->realms || !t->paths || !t->mirror ||
+    if (!t->flow || !t->mac || !t->head || !t->wheel || !t->realms || !t->paths || !t->mirror ||
         !t->dialogues || !t->carriers) {
         flow_table_free(t);
         return NULL;
@@ -66,6 +67,7 @@ void flow_table_free(struct flow_table *t)
     intern_free(t->realms);
     wheel_free(t->wheel);
     table_free(t->head);
+    table_free(t->mac);
     table_free(t->flow);
     free(t);
 }

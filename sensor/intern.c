@@ -122,11 +122,6 @@ void intern_hold(struct intern *t, uint32_t number)
         list_out(t, number);
 }
 
-void intern_prefetch(const struct intern *t, uint32_t number)
-{
-    __builtin_prefetch(&t->place[number], 1);
-}
-
 void intern_drop(struct intern *t, uint32_t number)
 {
     if (number == 0)
