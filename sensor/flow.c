@@ -94,11 +94,25 @@ uint32_t flow_realm(struct flow_table *t, const struct packet *p)
     return realm;
 }
 
-struct ip_addr flow_addr(const struct flow *f, unsigned dir)
+void flow_addr_into(const struct flow *f, unsigned dir, struct ip_addr *out)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     const uint8_t *a = f->key.addr[flow_end(f, dir)];
-    return memcmp(a, mapped, sizeof mapped) == 0 ? ip_from_v4(a + 12) : ip_from_v6(a);
+    if (memcmp(a, mapped, sizeof mapped) == 0) {
+        out->family = IP_V4;
+        memcpy(out->octet, a + 12, 4);
+        memset(out->octet + 4, 0, 12);
+    } else {
+        out->family = IP_V6;
+        memcpy(out->octet, a, 16);
+    }
+}
+
+struct ip_addr flow_addr(const struct flow *f, unsigned dir)
+{
+    struct ip_addr a;
+    flow_addr_into(f, dir, &a);
+    return a;
 }
 
 // ---- Lists by age.

@@ -235,6 +235,8 @@ static inline void flow_prefetch(const struct flow *f)
 }
 
 struct ip_addr flow_addr(const struct flow *f, unsigned dir);
+// The same where it shall stand: a copy of what has just been written in pieces would have to wait for them.
+void flow_addr_into(const struct flow *f, unsigned dir, struct ip_addr *out);
 static inline uint16_t flow_port(const struct flow *f, unsigned dir)
 {
     return f->key.port[flow_end(f, dir)];
