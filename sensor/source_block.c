@@ -1,4 +1,7 @@
 // Reads into a buffer that stays in a second-level cache; frames are handed out where they lie.
+//
+// What is read goes to where it stands in its page of the file: to copy a page to a place a few octets behind
+// its own takes some processors four times as long (80 and 300 ns a packet were measured).
 #include "source_block.h"
 
 #include <errno.h>
@@ -10,6 +13,9 @@
 #define RECORD_HEAD 16
 // The longest frame that is taken: libpcap's own maximum for most links.
 #define FRAME_MAX 262144u
+#define PAGE      4096u
+// Room for what is left of a block in front of the next; whole pages.
+#define REST_MAX (FRAME_MAX + PAGE)
 
 struct source_block {
     int fd;
@@ -17,9 +23,11 @@ struct source_block {
     uint32_t longest;
     int linktype;
     uint64_t offset; // in the file, of octet[at]
-    size_t at, have; // in `octet`
-    uint8_t octet[READ_SIZE + FRAME_MAX + RECORD_HEAD];
+    size_t at, end;  // in `octet`: what is not handed out yet
+    _Alignas(PAGE) uint8_t octet[REST_MAX + READ_SIZE];
 };
+
+_Static_assert(REST_MAX % PAGE == 0 && REST_MAX >= FRAME_MAX + RECORD_HEAD, "a rest fits");
 
 static uint32_t word(const uint8_t *p)
 {
@@ -39,7 +47,7 @@ bool source_block_fits(const uint8_t header[static 24], bool *nanoseconds)
 struct source_block *source_block_new(int fd, uint64_t offset, bool nanoseconds, uint32_t snaplen,
                                       int linktype)
 {
-    struct source_block *b = malloc(sizeof *b);
+    struct source_block *b = aligned_alloc(_Alignof(struct source_block), sizeof *b);
     if (!b)
         return NULL;
     b->fd = fd;
@@ -47,7 +55,7 @@ struct source_block *source_block_new(int fd, uint64_t offset, bool nanoseconds,
     b->longest = snaplen < FRAME_MAX ? snaplen : FRAME_MAX;
     b->linktype = linktype;
     b->offset = offset;
-    b->at = b->have = 0;
+    b->at = b->end = REST_MAX;
     return b;
 }
 
@@ -64,16 +72,19 @@ uint64_t source_block_offset(const struct source_block *b)
 // More octets behind what is left. False: there are none.
 static bool fill(struct source_block *b)
 {
-    memmove(b->octet, b->octet + b->at, b->have - b->at);
-    b->have -= b->at;
-    b->at = 0;
+    size_t rest = b->end - b->at;
+    uint64_t offset = b->offset + rest;
+    size_t to = REST_MAX + offset % PAGE;
+    memmove(b->octet + to - rest, b->octet + b->at, rest);
+    b->at = to - rest;
+    b->end = to;
     ssize_t n;
     do
-        n = pread(b->fd, b->octet + b->have, READ_SIZE, (off_t)(b->offset + b->have));
+        n = pread(b->fd, b->octet + to, sizeof b->octet - to, (off_t)offset);
     while (n < 0 && errno == EINTR);
     if (n <= 0)
         return false;
-    b->have += (size_t)n;
+    b->end += (size_t)n;
     return true;
 }
 
@@ -100,7 +111,7 @@ static inline __attribute__((always_inline)) size_t records(const struct source_
                                                             struct source_frame *out, size_t max,
                                                             size_t *count)
 {
-    const uint8_t *p = b->octet + b->at, *end = b->octet + b->have;
+    const uint8_t *p = b->octet + b->at, *end = b->octet + b->end;
     const uint32_t longest = b->longest;
     const int linktype = b->linktype;
     size_t n = 0, size;
@@ -123,7 +134,7 @@ size_t source_block_next(struct source_block *b, struct source_frame *out, size_
         b->offset += at - b->at;
         b->at = at;
         // What was handed out already lies in the buffer: it must not move.
-        if (n > 0 || max == 0 || b->have - b->at >= FRAME_MAX + RECORD_HEAD || !fill(b))
+        if (n > 0 || max == 0 || b->end - b->at >= FRAME_MAX + RECORD_HEAD || !fill(b))
             return n;
     }
 }

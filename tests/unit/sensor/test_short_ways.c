@@ -1,6 +1,6 @@
 // What takes a short way comes out as by the long one: the same records, at the same packet, and the same
 // counters of the sensor, for random connections: whole, joined in the middle, lossy, sent again, doubled,
-// sliced, kept alive, closed and reset, with and without dialogues.
+// sliced, kept alive, closed and reset, with and without dialogues; a packet by itself and in batches.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -163,8 +163,75 @@ static void test_same_records(void **state)
     assert_true(taken[0] > 1000 && taken[1] > 1000);
 }
 
+// As the sensor has it: located, fetched, counted in order, and the octets that wait read at the end.
+static void send_batch(struct bench *w, const struct packet *p, size_t n)
+{
+    struct flow_place at[FLOW_BATCH];
+    for (size_t i = 0; i < n; i++)
+        flow_locate(w->table, &p[i], &at[i]);
+    flow_fetch(w->table, p, at, n);
+    for (size_t i = 0; i < n; i++) {
+        bench_wait(w, p[i].t_us / 1000 - BENCH_START_MS);
+        flow_packet_at(w->table, &p[i], &at[i]);
+    }
+    flow_batch_end(w->table);
+}
+
+static size_t waited; // packets that were not the last of their connection in a batch
+
+static void send_both_ways(struct packet *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = i + 1; j < n; j++)
+            waited += p[i].port[0] == p[j].port[0] && p[i].payload.len > 0;
+        bench_send(&way[1], &p[i]);
+    }
+    send_batch(&way[0], p, n);
+    same("batch");
+}
+
+static void test_batches(void **state)
+{
+    struct packet p[FLOW_BATCH];
+    (void)state;
+    for (uint64_t run = 1; run <= RUNS; run++) {
+        seed = run * 77;
+        for (unsigned w = 0; w < 2; w++)
+            bench_open(&way[w], 64, 0);
+        way[1].table->long_way = true;
+        for (size_t i = 0; i < CONNECTIONS; i++)
+            begin_connection(&connection[i]);
+        int64_t t_ms = 0;
+        for (unsigned n = 0; n < PACKETS;) {
+            size_t many = 1 + rnd(FLOW_BATCH);
+            t_ms += rnd(20) ? 1 : rnd(90000);
+            for (size_t i = 0; i < many; i++, n++) {
+                struct connection *c = &connection[rnd(CONNECTIONS)];
+                if (rnd(120) == 0)
+                    begin_connection(c);
+                int64_t next = t_ms + (rnd(3) ? 0 : rnd(400));
+                if (next / 60000 == t_ms / 60000) // a minute ends between two batches
+                    t_ms = next;
+                p[i] = make(c, t_ms);
+                if (i > 0 && rnd(30) == 0)
+                    p[i] = p[i - 1];
+            }
+            send_both_ways(p, many);
+        }
+        for (unsigned w = 0; w < 2; w++)
+            bench_finish(&way[w]);
+        same("end");
+        for (unsigned w = 0; w < 2; w++)
+            bench_close(&way[w]);
+    }
+    assert_true(waited > 1000);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_records)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_records),
+        cmocka_unit_test(test_batches),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
