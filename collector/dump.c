@@ -42,6 +42,34 @@ static void say_day(uint32_t day, uint64_t segments, void *ctx)
             day, (unsigned long long)segments, u->key_dir);
 }
 
+// What the reading passed over. `rc`: how it ended; the whole's result.
+static int say_what_is_missing(struct unreadable *u, const struct journal_stats *stats, int rc)
+{
+    if (rc >= 0 && stats->bad_blocks > 0)
+        fprintf(u->errors, "%s: %llu damaged or undecipherable places were passed over\n", u->dir,
+                (unsigned long long)stats->bad_blocks);
+    if (stats->shredded > 0)
+        fprintf(u->errors, "%s: %llu segments of shredded days were passed over\n", u->dir,
+                (unsigned long long)stats->shredded);
+    if (u->key_dir && (stats->shredded > 0 || stats->bad_blocks > 0))
+        journal_unreadable(u->dir, u->key_dir, say_day, u);
+    if (stats->unchained > 0)
+        fprintf(u->errors,
+                "%s: %llu segments of earlier formats are unchained: whether one is missing or "
+                "shorter cannot be told\n",
+                u->dir, (unsigned long long)stats->unchained);
+    if (stats->shredded > 0 && stats->blocks == 0) {
+        fprintf(u->errors,
+                "%s: no segment could be opened; is collector.journal_keys the right folder?\n",
+                u->dir);
+        rc = rc < 0 ? rc : -EINVAL;
+    }
+    if (rc == 0 && stats->torn)
+        fprintf(u->errors, "%s: the last block is not whole (a writer at work, or a crash)\n",
+                u->dir);
+    return rc < 0 ? rc : stats->bad_blocks > 0 || stats->torn ? -EINVAL : 0;
+}
+
 // Reads all there is; `out` NULL: only for its soundness.
 static int read_all(const char *dir, const char *key_dir, struct reading *g, FILE *errors)
 {
@@ -77,29 +105,8 @@ static int read_all(const char *dir, const char *key_dir, struct reading *g, FIL
     journal_reader_close(r);
     if (rc < 0)
         fprintf(errors, "%s: %s\n", where, strerror(-rc));
-    else if (stats->bad_blocks > 0)
-        fprintf(errors, "%s: %llu damaged or undecipherable places were passed over\n", dir,
-                (unsigned long long)stats->bad_blocks);
-    if (stats->shredded > 0)
-        fprintf(errors, "%s: %llu segments of shredded days were passed over\n", dir,
-                (unsigned long long)stats->shredded);
     struct unreadable days = {dir, key_dir, errors};
-    if (key_dir && (stats->shredded > 0 || stats->bad_blocks > 0))
-        journal_unreadable(dir, key_dir, say_day, &days);
-    if (stats->unchained > 0)
-        fprintf(errors,
-                "%s: %llu segments of earlier formats are unchained: whether one is missing or "
-                "shorter cannot be told\n",
-                dir, (unsigned long long)stats->unchained);
-    if (stats->shredded > 0 && stats->blocks == 0) {
-        fprintf(errors,
-                "%s: no segment could be opened; is collector.journal_keys the right folder?\n",
-                dir);
-        rc = rc < 0 ? rc : -EINVAL;
-    }
-    if (rc == 0 && stats->torn)
-        fprintf(errors, "%s: the last block is not whole (a writer at work, or a crash)\n", dir);
-    return rc < 0 ? rc : stats->bad_blocks > 0 || stats->torn ? -EINVAL : 0;
+    return say_what_is_missing(&days, stats, rc);
 }
 
 static int64_t minute_of(const struct journal_entry *e)

@@ -57,6 +57,12 @@ static void join_smtp(struct record_smtp *a, const struct record_smtp *b)
     a->unoffered_pipelining = 0;
 }
 
+static bool is_zero(const uint8_t hash[static 32])
+{
+    static const uint8_t zero[32];
+    return memcmp(hash, zero, sizeof zero) == 0;
+}
+
 static void join_tls(struct record_tls *a, const struct record_tls *b)
 {
     if (a->version == 0)
@@ -69,6 +75,8 @@ static void join_tls(struct record_tls *a, const struct record_tls *b)
         memcpy(a->sni_domain, b->sni_domain, sizeof a->sni_domain);
     if (!a->alpn[0])
         memcpy(a->alpn, b->alpn, sizeof a->alpn);
+    if (is_zero(a->certificate_hash))
+        memcpy(a->certificate_hash, b->certificate_hash, sizeof a->certificate_hash);
     if (a->alert == 255)
         a->alert = b->alert;
     for (int d = 0; d < 2; d++)
@@ -90,12 +98,24 @@ static void join_socks(struct record_socks *a, const struct record_socks *b)
     }
     if (a->reply == 0xff)
         a->reply = b->reply;
+    a->is_4a |= b->is_4a;
     a->granted |= b->granted;
     a->auth_failed |= b->auth_failed;
+    a->reverse |= b->reverse;
     for (int d = 0; d < 2; d++)
         a->relayed_octets[d] += b->relayed_octets[d];
+    if (a->inner_app == RECORD_APP_UNKNOWN)
+        a->inner_app = b->inner_app;
     if (a->first_octets_hash == 0)
         a->first_octets_hash = b->first_octets_hash;
+}
+
+static void join_dns(struct record_dns *a, const struct record_dns *b)
+{
+    a->queries += b->queries;
+    a->mx_queries += b->mx_queries;
+    a->mx_nxdomain += b->mx_nxdomain;
+    a->mx_names_distinct += b->mx_names_distinct;
 }
 
 static void join_groups(struct record_flow *into, const struct record_flow *b)
@@ -113,6 +133,8 @@ static void join_groups(struct record_flow *into, const struct record_flow *b)
         join_socks(&into->socks, &b->socks);
     if (fresh & RECORD_HAS_SOCKS)
         into->socks = b->socks;
+    if (both & RECORD_HAS_DNS) // questions of the one, answers of the other
+        join_dns(&into->dns, &b->dns);
     if (fresh & RECORD_HAS_DNS)
         into->dns = b->dns;
     if (both & RECORD_HAS_LOGIN) {

@@ -163,86 +163,144 @@ static bool is_spray(const struct window *w, const struct detector_ctx *ctx,
            carries_mail(w, ctx->now_ms);
 }
 
-static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
-                       struct detector_finding out[static DETECTOR_FINDINGS_MAX])
+// What the last day's sessions come to, and which limits they pass.
+struct day {
+    double providers, sessions, reached;
+    double limit, many; // of the providers
+    struct clock_hours hours;
+    bool volume, fast, spray, steady, patient, busy;
+    bool campaign; // told by its volume or its providers, whatever the clock says
+    bool whole, half;
+};
+
+// Who is written to is a server, or may become one; a scan is no mail, and neither is a question for a sender.
+static bool is_others_business(const struct window *w, const struct direct_state *s,
+                               const struct detector_ctx *ctx)
+{
+    int64_t now = ctx->now_ms;
+    if (window_verifies(w, now) && !carries_mail(w, now))
+        return true;
+    if (ctx->role != ROLE_HOUSEHOLD || window_scans(w, now))
+        return true;
+    return s->server != 0 && local_hour(ctx, now) - s->server < SERVER_HOURS;
+}
+
+// What needs no night: so much of it, or so fast, that nobody at home does it by hand.
+static void judge_volume(const struct window *w, const struct detector_ctx *ctx, struct day *d)
+{
+    const struct direct_conf *c = ctx->conf;
+    double volume = (double)c->volume * ctx->factor;
+    unsigned hours = d->hours.all;
+    int64_t now = ctx->now_ms;
+    d->volume = d->providers >= VOLUME_PROVIDERS && d->sessions >= volume &&
+                hours >= (unsigned)c->volume_hours && carries_mail(w, now);
+    d->steady = d->providers >= FEW_PROVIDERS && d->sessions >= 2 * volume &&
+                hours >= (unsigned)c->many_hours && carries_mail(w, now);
+    d->fast = is_fast(w, ctx, &d->hours);
+    d->spray = is_spray(w, ctx, &d->hours);
+}
+
+// What is told by the providers, and by the hours in which people sleep.
+static void judge_clock(const struct window *w, const struct detector_ctx *ctx, struct day *d)
+{
+    const struct direct_conf *c = ctx->conf;
+    const struct clock_hours *h = &d->hours;
+    d->patient = d->providers >= d->limit && carries_mail(w, ctx->now_ms) &&
+                 d->sessions <= (double)c->revisits * d->providers &&
+                 h->all >= (unsigned)c->hours && h->night >= (unsigned)c->night;
+    d->busy = d->providers >= d->many && h->all >= (unsigned)c->many_hours &&
+              h->night >= (unsigned)c->many_night;
+    d->campaign = d->providers >= (double)c->campaign * ctx->factor &&
+                  h->all >= (unsigned)c->campaign_hours;
+    d->campaign |= d->volume || d->fast || d->spray || d->steady;
+    d->half = d->providers >= d->many && h->night >= 2;
+    d->whole = d->patient || d->busy || d->campaign;
+}
+
+// Does the day say anything?
+static bool judge(const struct window *w, const struct direct_state *s,
+                  const struct detector_ctx *ctx, struct day *d)
 {
     const struct direct_conf *c = ctx->conf;
     int64_t now = ctx->now_ms;
-    // Who is written to is a server, or may become one; a scan is no mail, and neither is a question for a sender.
-    if (window_verifies(w, now) && !carries_mail(w, now))
-        return 0;
-    if (ctx->role != ROLE_HOUSEHOLD || window_scans(w, now))
-        return 0;
-    const struct direct_state *s = state;
-    struct clock_hours h = hours_of(s, ctx);
-    if (s->server != 0 && local_hour(ctx, now) - s->server < SERVER_HOURS)
-        return 0;
-    if (h.all < 2)
-        return 0;
-    double providers = window_providers(w, now, DAY_S, NULL);
-    double sessions = (double)window_sum(w, FEATURE_MX_CONNECTIONS, now, DAY_S);
-    double reached = (double)window_sum(w, FEATURE_MX_ESTABLISHED, now, DAY_S);
-    double limit = (double)c->providers * ctx->factor, many = (double)c->many * ctx->factor;
-    bool fast = is_fast(w, ctx, &h);
-    bool volume = providers >= VOLUME_PROVIDERS && sessions >= (double)c->volume * ctx->factor &&
-                  h.all >= (unsigned)c->volume_hours && carries_mail(w, now);
-    bool spray = is_spray(w, ctx, &h);
-    bool steady = providers >= FEW_PROVIDERS && sessions >= 2 * (double)c->volume * ctx->factor &&
-                  h.all >= (unsigned)c->many_hours && carries_mail(w, now);
-    if (reached * 2 < sessions || (providers < limit && !volume && !fast && !spray && !steady))
-        return 0;
-    bool patient = providers >= limit && carries_mail(w, now) &&
-                   sessions <= (double)c->revisits * providers && h.all >= (unsigned)c->hours &&
-                   h.night >= (unsigned)c->night;
-    bool busy = providers >= many && h.all >= (unsigned)c->many_hours &&
-                h.night >= (unsigned)c->many_night;
-    bool campaign = providers >= (double)c->campaign * ctx->factor &&
-                    h.all >= (unsigned)c->campaign_hours;
-    campaign |= volume || fast || spray || steady;
-    bool half = providers >= many && h.night >= 2, whole = patient || busy || campaign;
-    if (!whole && !half)
-        return 0;
-    int64_t hours = patient || !whole         ? c->hours
-                    : busy                    ? c->many_hours
-                    : volume || fast || spray ? c->volume_hours
-                    : steady                  ? c->many_hours
-                                              : c->campaign_hours;
-    struct detector_finding f = detector_finding_of(&detector_direct_mx, h.all, (double)hours,
-                                                    "hours", DAY_S, whole ? c->at_limit : c->sign);
-    // A campaign is told by its volume and by its providers; the clock is another matter.
-    if (whole && !patient && !busy)
-        f.raw |= DETECTOR_RAW_REACHED;
-    f.supports = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
-    f.defines = whole ? f.supports : 0;
-    f.ceiling = VERDICT_TICKET;
-    f.evidence.conclusive = whole;
-    f.evidence.first_ms = window_first(w, FEATURE_MX_CONNECTIONS, now, DAY_S);
-    f.evidence.last_ms = window_last(w, FEATURE_MX_CONNECTIONS, now);
-    char passed[80];
+    *d = (struct day){.hours = hours_of(s, ctx)};
+    if (d->hours.all < 2)
+        return false;
+    d->providers = window_providers(w, now, DAY_S, NULL);
+    d->sessions = (double)window_sum(w, FEATURE_MX_CONNECTIONS, now, DAY_S);
+    d->reached = (double)window_sum(w, FEATURE_MX_ESTABLISHED, now, DAY_S);
+    d->limit = (double)c->providers * ctx->factor;
+    d->many = (double)c->many * ctx->factor;
+    judge_volume(w, ctx, d);
+    bool much = d->volume || d->fast || d->spray || d->steady;
+    if (d->reached * 2 < d->sessions || (d->providers < d->limit && !much))
+        return false;
+    judge_clock(w, ctx, d);
+    return d->whole || d->half;
+}
+
+// The hours that its kind asks for.
+static int64_t hours_asked(const struct direct_conf *c, const struct day *d)
+{
+    if (d->patient || !d->whole)
+        return c->hours;
+    if (d->busy)
+        return c->many_hours;
+    if (d->volume || d->fast || d->spray)
+        return c->volume_hours;
+    return d->steady ? c->many_hours : c->campaign_hours;
+}
+
+static void tell(const struct detector_ctx *ctx, const struct day *d, size_t size, char *sentence)
+{
+    const struct direct_conf *c = ctx->conf;
     const struct {
         bool holds;
         double limit;
         const char *text;
     } kinds[] = {
-        {!whole, many, "providers with two hours of the night are a sign"},
-        {patient, limit, "providers by day and night are the limit"},
-        {busy, many, "providers by day and night are the limit"},
-        {volume, (double)c->volume * ctx->factor, "sessions in a day are the limit"},
-        {fast, (double)c->rate * ctx->factor, "sessions in an hour are the limit"},
-        {spray, (double)c->few * ctx->factor, "sessions with mail in an hour are the limit"},
-        {steady, 2 * (double)c->volume * ctx->factor,
+        {!d->whole, d->many, "providers with two hours of the night are a sign"},
+        {d->patient, d->limit, "providers by day and night are the limit"},
+        {d->busy, d->many, "providers by day and night are the limit"},
+        {d->volume, (double)c->volume * ctx->factor, "sessions in a day are the limit"},
+        {d->fast, (double)c->rate * ctx->factor, "sessions in an hour are the limit"},
+        {d->spray, (double)c->few * ctx->factor, "sessions with mail in an hour are the limit"},
+        {d->steady, 2 * (double)c->volume * ctx->factor,
          "sessions in a day with so few are the limit"},
         {true, (double)c->campaign * ctx->factor, "providers in a day are the limit"},
     };
     size_t kind = 0;
     while (!kinds[kind].holds)
         kind++;
-    snprintf(passed, sizeof passed, "%.0f %s", kinds[kind].limit, kinds[kind].text);
-    snprintf(
-        f.evidence.sentence, sizeof f.evidence.sentence,
-        "Began %.0f sessions with %.0f mail providers on port 25 in %u hours of the last day, %u "
-        "of them between two and six; nobody writes to this line, people sleep, and %s.",
-        sessions, providers, h.all, h.night, passed);
+    snprintf(sentence, size,
+             "Began %.0f sessions with %.0f mail providers on port 25 in %u hours of the last day, "
+             "%u of them between two and six; nobody writes to this line, people sleep, and %.0f "
+             "%s.",
+             d->sessions, d->providers, d->hours.all, d->hours.night, kinds[kind].limit,
+             kinds[kind].text);
+}
+
+static size_t evaluate(const struct window *w, const void *state, const struct detector_ctx *ctx,
+                       struct detector_finding out[static DETECTOR_FINDINGS_MAX])
+{
+    const struct direct_conf *c = ctx->conf;
+    int64_t now = ctx->now_ms;
+    struct day d;
+    if (is_others_business(w, state, ctx) || !judge(w, state, ctx, &d))
+        return 0;
+    struct detector_finding f = detector_finding_of(&detector_direct_mx, d.hours.all,
+                                                    (double)hours_asked(c, &d), "hours", DAY_S,
+                                                    d.whole ? c->at_limit : c->sign);
+    // A campaign is told by its volume and by its providers; the clock is another matter.
+    if (d.whole && !d.patient && !d.busy)
+        f.raw |= DETECTOR_RAW_REACHED;
+    f.supports = DETECTOR_CLASS(VERDICT_SPAMBOT_DIRECT);
+    f.defines = d.whole ? f.supports : 0;
+    f.ceiling = VERDICT_TICKET;
+    f.evidence.conclusive = d.whole;
+    f.evidence.first_ms = window_first(w, FEATURE_MX_CONNECTIONS, now, DAY_S);
+    f.evidence.last_ms = window_last(w, FEATURE_MX_CONNECTIONS, now);
+    tell(ctx, &d, sizeof f.evidence.sentence, f.evidence.sentence);
     out[0] = f;
     return 1;
 }

@@ -20,16 +20,10 @@ if [ "${1:-}" = --exim ]; then
 fi
 BIN=$(cd "${1:?usage: run.sh [--exim] BIN [KEEP]}" && pwd)
 
-skip() {
-    printf 'skipped: %s\n' "$*"
-    exit 77
-}
-
-[ "$(id -u)" -eq 0 ] || skip "needs root, for network name spaces and the servers' users"
-export PATH=$PATH:/usr/sbin:/sbin:/usr/lib/postfix/sbin
-for command in "${commands[@]}"; do
-    command -v "$command" >/dev/null 2>&1 || skip "$command is not installed (scripts/setup installs it)"
-done
+. "$HERE/../own.sh"
+need_root "network name spaces and the servers' users"
+export PATH=$PATH:/usr/lib/postfix/sbin
+need_commands "${commands[@]}"
 for part in "${parts[@]}"; do
     [ -x "/usr/lib/dovecot/$part" ] || skip "dovecot-${part}d is not installed (scripts/setup installs it)"
 done
@@ -37,18 +31,8 @@ if [ "$inside" = inside_exim.sh ]; then
     . "$HERE/exim.sh"
     find_exim || skip "Exim is not there (scripts/setup unpacks it when the network is there)"
 fi
-own=(unshare --fork --pid --kill-child --mount --mount-proc --net)
-"${own[@]}" true 2>/dev/null || skip "name spaces cannot be made here"
-
-if [ -n "${2:-}" ]; then
-    LAB=$2
-    rm -rf "$LAB"
-    mkdir -p "$LAB"
-else
-    LAB=$(mktemp -d)
-    trap 'rm -rf "$LAB"' EXIT
-fi
-# The servers' users look into it.
-chmod 755 "$LAB"
+need_own true
+make_place "${2:-}"
+LAB=$PLACE
 export HERE BIN LAB
-"${own[@]}" timeout -k 5 150 bash "$HERE/$inside"
+in_own timeout -k 5 150 bash "$HERE/$inside"

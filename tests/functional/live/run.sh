@@ -16,28 +16,12 @@ PART=${1:?usage: run.sh PART BIN TESTS [KEEP]}
 BIN=$(cd "${2:?usage: run.sh PART BIN TESTS [KEEP]}" && pwd)
 TESTS=$(cd "${3:?usage: run.sh PART BIN TESTS [KEEP]}" && pwd)
 
-skip() {
-    printf 'skipped: %s\n' "$*"
-    exit 77
-}
-
-[ "$(id -u)" -eq 0 ] || skip "needs root, for network name spaces"
-export PATH=$PATH:/usr/sbin:/sbin
-for command in ip tc jq node openssl tcpdump; do
-    command -v "$command" >/dev/null 2>&1 || skip "$command is not installed (scripts/setup installs it)"
-done
-own=(unshare --fork --pid --kill-child --mount --mount-proc --net)
-"${own[@]}" ip link add wire type veth peer name span 2>/dev/null || skip "name spaces cannot be made here"
-
-if [ -n "${4:-}" ]; then
-    LIVE=$4
-    rm -rf "$LIVE"
-    mkdir -p "$LIVE"
-else
-    LIVE=$(mktemp -d)
-    trap 'rm -rf "$LIVE"' EXIT
-fi
-chmod 755 "$LIVE"
+. "$HERE/../own.sh"
+need_root "network name spaces"
+need_commands ip tc jq node openssl tcpdump
+need_own ip link add wire type veth peer name span
+make_place "${4:-}"
+LIVE=$PLACE
 export POSTERN_SANDBOX_STRICT=1
 export HERE PART BIN TESTS LIVE
-"${own[@]}" timeout -k 5 400 bash "$HERE/inside.sh"
+in_own timeout -k 5 400 bash "$HERE/inside.sh"

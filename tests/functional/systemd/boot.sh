@@ -8,14 +8,9 @@
 set -euo pipefail
 build=$(realpath "${1:?usage: boot.sh BUILD INJECT}")
 inject=$(realpath "${2:?usage: boot.sh BUILD INJECT}")
-skip() {
-    printf 'skipped: %s\n' "$*"
-    exit 77
-}
-[ "$(id -u)" -eq 0 ] || skip "needs root, for a container"
-for command in systemd-nspawn dbus-daemon ip curl nsenter; do
-    command -v "$command" >/dev/null || skip "$command is not installed (scripts/setup installs it)"
-done
+. "$(dirname "${BASH_SOURCE[0]}")/../own.sh"
+need_root "a container"
+need_commands systemd-nspawn dbus-daemon ip curl nsenter
 # In a chroot the root is no mount of its own.
 unshare --mount --propagation private true 2>/dev/null || skip "no name space for mounts can be made here (a chroot?)"
 if [ -z "${POSTERN_BOOT:-}" ]; then # all mounts below end with this name space

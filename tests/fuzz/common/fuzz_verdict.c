@@ -1,35 +1,20 @@
 // Verdict lines: whatever is accepted is written again and read back to the same octets.
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "common/verdict.h"
+#include "json_again.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static int rewrite(const json_t *in, json_t **out, char error[static JSON_AGAIN_ERROR_MAX])
+{
+    static struct verdict v;
+    int rc = verdict_from_json(in, &v, error);
+    if (rc == 0)
+        *out = verdict_to_json(&v);
+    return rc;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct verdict v, again;
-    char error[160];
-    json_t *j = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
-    if (!j)
-        return 0;
-    if (verdict_from_json(j, &v, error) == 0) {
-        json_t *first = verdict_to_json(&v);
-        char *text = first ? json_canonical(first) : NULL;
-        if (!text || verdict_from_json(first, &again, error) != 0)
-            abort();
-        json_t *second = verdict_to_json(&again);
-        char *repeat = second ? json_canonical(second) : NULL;
-        if (!repeat || strcmp(text, repeat) != 0)
-            abort();
-        free(text);
-        free(repeat);
-        json_decref(first);
-        json_decref(second);
-    } else if (error[0] == '\0') {
-        abort(); // refused without a word
-    }
-    json_decref(j);
+    json_again(data, size, rewrite);
     return 0;
 }

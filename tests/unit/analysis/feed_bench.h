@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "feed/feed.h"
+#include "scratch.h"
 
 #define T0        1795327200000LL
 #define MINUTE_MS 60000LL
@@ -23,14 +24,13 @@ static const struct feed_rule feed_bench_rule = {
     .offence_ms = 90 * 24 * HOUR_MS};
 
 struct place {
-    char dir[64], db[96], verdicts[96], feed[96];
+    char dir[SCRATCH_MAX], db[96], verdicts[96], feed[96];
 };
 
 static inline int make_place(void **state)
 {
     struct place *p = calloc(1, sizeof *p);
-    snprintf(p->dir, sizeof p->dir, "/tmp/postern-feed-XXXXXX");
-    if (!p || !mkdtemp(p->dir))
+    if (!p || scratch_make(p->dir) != 0)
         return -1;
     snprintf(p->db, sizeof p->db, "%s/t.db", p->dir);
     snprintf(p->verdicts, sizeof p->verdicts, "%s/verdicts.jsonl", p->dir);
@@ -52,10 +52,7 @@ static inline void remove_store(const struct place *p)
 static inline int remove_place(void **state)
 {
     struct place *p = *state;
-    remove_store(p);
-    unlink(p->verdicts);
-    unlink(p->feed);
-    rmdir(p->dir);
+    scratch_remove(p->dir);
     free(p);
     return 0;
 }

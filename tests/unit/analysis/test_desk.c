@@ -18,33 +18,11 @@
 #include <unistd.h>
 
 #include "common/control_socket.h"
+#include "folder.h"
 #include "hash.h"
 #include "rig.h"
 
 #define HOUR_MS 3600000LL
-
-static char folder[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/postern-desk-XXXXXX");
-    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return chdir("/") == 0 ? nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) : -1;
-}
 
 // A bot for ten minutes, appended to the journal; then time passes to the hour's end.
 static void write_bot(unsigned host, int64_t hour)
@@ -304,7 +282,6 @@ static void a_comparison_touches_nothing(void **state)
 
 int main(void)
 {
-#define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(an_exemption_holds_at_once),
         FOLDER_TEST(a_comparison_touches_nothing),

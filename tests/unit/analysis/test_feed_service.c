@@ -1,7 +1,6 @@
 // postern-feed as a service: it waits for analysis, turns verdicts into tickets as they come, takes new rules on a
 // signal, refuses what only a restart can change, and goes on where it stood after a stop and after a kill.
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -9,37 +8,21 @@
 #include "common/control_socket.h"
 #include "common/loop.h"
 #include "feed_bench.h"
+#include "folder.h"
 
 #define WAIT_MS 50
 #define WAITS   600 // thirty seconds
 
-static char folder[64];
 static pid_t service; // 0: none runs
 
-static int make_folder(void **state)
+static int leave(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/postern-feed-XXXXXX");
-    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
     if (service > 0) { // a check failed while it ran
         kill(service, SIGKILL);
         waitpid(service, NULL, 0);
         service = 0;
     }
-    return chdir("/") == 0 ? nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) : -1;
+    return folder_leave(state);
 }
 
 static void write_config(const char *output, const char *score)
@@ -234,11 +217,11 @@ static void clock_confirms(void **state)
 
 int main(void)
 {
-#define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
+#define SERVICE_TEST(f) cmocka_unit_test_setup_teardown(f, folder_enter, leave)
     const struct CMUnitTest tests[] = {
-        FOLDER_TEST(verdicts_become_tickets),
-        FOLDER_TEST(rules_change_while_it_runs),
-        FOLDER_TEST(clock_confirms),
+        SERVICE_TEST(verdicts_become_tickets),
+        SERVICE_TEST(rules_change_while_it_runs),
+        SERVICE_TEST(clock_confirms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,30 +18,8 @@
 
 #include "common/control.h"
 #include "common/ticket.h"
+#include "folder.h"
 #include "rig.h"
-
-static char folder[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/postern-analysis-XXXXXX");
-    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return chdir("/") == 0 ? nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) : -1;
-}
 
 // Runs a program in the folder; its exit code. What it says goes to the file "said".
 static int run(const char *program, ...)
@@ -487,7 +464,6 @@ static void the_desks_word(void **state)
 
 int main(void)
 {
-#define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(journal_to_tickets),    FOLDER_TEST(what_is_not_visible),
         FOLDER_TEST(what_is_wrong_is_said), FOLDER_TEST(a_damaged_journal),

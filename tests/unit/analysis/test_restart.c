@@ -7,7 +7,6 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,34 +17,12 @@
 
 #include "common/control_socket.h"
 #include "common/log.h"
+#include "folder.h"
 #include "follow.h"
 #include "overrides.h"
 #include "rig.h"
 #include "snapshot.h"
 #include "stream.h"
-
-static char folder[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/postern-restart-XXXXXX");
-    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return chdir("/") == 0 ? nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) : -1;
-}
 
 // Two bots one after the other, with a quiet time in which the first one's verdict is closed.
 static void put_flows(struct rig *r, unsigned host, int64_t start_ms)
@@ -424,7 +401,6 @@ static void what_the_desk_says(void **state)
 
 int main(void)
 {
-#define FOLDER_TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(a_state_goes_on_where_it_was),     FOLDER_TEST(a_damaged_state_is_refused),
         FOLDER_TEST(a_cut_line_is_taken_back),         FOLDER_TEST(what_the_desk_says),

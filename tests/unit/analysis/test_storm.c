@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,35 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "hash.h"
 #include "rig.h"
 
 #define HOUR_MS 3600000LL
 #define ROUNDS  30
 #define SEED    20261122u
-
-static char folder[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/postern-storm-XXXXXX");
-    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    return chdir("/") == 0 ? nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS) : -1;
-}
 
 // An hour of the journal: one of eight machines contacts 60 providers, some of which do not answer; after some hours of
 // silence its verdict is closed, then opened anew.
@@ -153,7 +130,7 @@ static void what_a_single_reading_says(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_a_single_reading_says, make_folder, remove_folder),
+        FOLDER_TEST(what_a_single_reading_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,9 @@
 // The fixture's records and reading back.
 #include "fixture.h"
 
-#include <dirent.h>
 #include <stdlib.h>
-#include <unistd.h>
+
+#include "scratch.h"
 
 // The smarthost, a hosting network and default keys of everything else.
 static const char config[] = "site:\n"
@@ -22,8 +22,7 @@ static void load_config(struct fixture *f)
 int fixture_setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    snprintf(f->dir, sizeof f->dir, "/tmp/test_collector.XXXXXX");
-    if (!mkdtemp(f->dir))
+    if (!f || scratch_make(f->dir) != 0)
         return -1;
     load_config(f);
     f->conf.flows = 4096;
@@ -39,13 +38,7 @@ int fixture_teardown(void **state)
 {
     struct fixture *f = *state;
     collector_close(f->collector);
-    DIR *d = opendir(f->dir);
-    for (struct dirent *e; d && (e = readdir(d));)
-        if (e->d_name[0] != '.')
-            unlinkat(dirfd(d), e->d_name, 0);
-    if (d)
-        closedir(d);
-    rmdir(f->dir);
+    scratch_remove(f->dir);
     for (size_t i = 0; i < f->rows; i++)
         minute_row_fini(&f->row[i], NULL);
     minute_row_fini(&f->row[FIXTURE_ROWS_MAX - 1], NULL);

@@ -7,12 +7,12 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/timefmt.h"
 #include "dhcp_follow.h"
 #include "dhcp_isc.h"
 #include "dhcp_kea.h"
+#include "scratch.h"
 
 #define T0 INT64_C(1767261600) // 2026-01-01T10:00:00Z
 
@@ -170,7 +170,7 @@ static void iscs_blocks(void **state)
 // ---- Followed
 
 struct fixture {
-    char dir[64], path[80];
+    char dir[SCRATCH_MAX], path[80];
     struct leases *leases;
     struct lease_store store;
     struct dhcp_counts counts;
@@ -180,8 +180,7 @@ struct fixture {
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    snprintf(f->dir, sizeof f->dir, "/tmp/test_dhcp.XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
+    assert_int_equal(scratch_make(f->dir), 0);
     snprintf(f->path, sizeof f->path, "%s/leases", f->dir);
     f->store.leases = leases_new();
     *state = f;
@@ -190,14 +189,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const names[] = {"leases", "leases.1", "leases.2", "leases~"};
     struct fixture *f = *state;
-    char path[96];
-    for (size_t i = 0; i < 4; i++) {
-        snprintf(path, sizeof path, "%s/%s", f->dir, names[i]);
-        unlink(path);
-    }
-    rmdir(f->dir);
+    scratch_remove(f->dir);
     dhcp_follow_free(f->follow);
     leases_free(f->store.leases);
     free(f);

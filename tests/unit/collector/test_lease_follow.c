@@ -11,13 +11,14 @@
 
 #include "common/timefmt.h"
 #include "lease_follow.h"
+#include "scratch.h"
 
 #define ONE   ",10.0.0.1,,,line:one,2026-01-01T00:00:00Z,2027-01-01T00:00:00Z,,,,,,,north,\n"
 #define TWO   ",10.0.0.2,,,line:two,2026-01-01T00:00:00Z,2027-01-01T00:00:00Z,,,,,,,north,\n"
 #define THREE ",10.0.0.3,,,line:three,2026-01-01T00:00:00Z,2027-01-01T00:00:00Z,,,,,,,south,\n"
 
 struct world {
-    char dir[64], path[96];
+    char dir[SCRATCH_MAX], path[96];
     struct leases *leases;
     struct lease_follow *follow;
     unsigned slices; // of the last look
@@ -27,8 +28,7 @@ struct world {
 static int setup(void **state)
 {
     struct world *w = calloc(1, sizeof *w);
-    snprintf(w->dir, sizeof w->dir, "/tmp/test_lease_follow.XXXXXX");
-    if (!mkdtemp(w->dir))
+    if (!w || scratch_make(w->dir) != 0)
         return -1;
     snprintf(w->path, sizeof w->path, "%s/leases.csv", w->dir);
     w->leases = leases_new();
@@ -40,8 +40,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct world *w = *state;
-    unlink(w->path);
-    rmdir(w->dir);
+    scratch_remove(w->dir);
     lease_follow_free(w->follow);
     leases_free(w->leases);
     free(w);

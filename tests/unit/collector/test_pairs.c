@@ -128,6 +128,121 @@ static void two_halves_are_one(void **state)
     pairs_free(p);
 }
 
+// Two halves, whichever comes first; the one flow they make.
+static struct record_flow joined(struct record_flow first, struct record_flow second)
+{
+    struct out o = {.count = 0};
+    struct pairs *p = pairs_new(1024, take, &o);
+    pairs_take(p, &first, 0, true);
+    pairs_take(p, &second, 1, true);
+    pairs_advance(p, T0 + 60000);
+    assert_int_equal(o.count, 1);
+    assert_int_equal(pairs_stats(p)->joined, 2);
+    pairs_free(p);
+    return o.flow[0];
+}
+
+static void halves_with(uint8_t group, struct record_flow *up, struct record_flow *down)
+{
+    struct record_flow whole = flow(1, RECORD_START | RECORD_OUTCOME | RECORD_END, 1000, 9000);
+    *up = half(whole, 0, 12, 2400, RECORD_HANDSHAKE_ESTABLISHED, 1040);
+    *down = half(whole, 1, 10, 9000, RECORD_HANDSHAKE_ESTABLISHED, 1040);
+    up->groups = down->groups = group;
+}
+
+// The client's hello goes one way, the server's and its certificate the other.
+static void tls_of_halves(void **state)
+{
+    (void)state;
+    static const uint8_t certificate[32] = {0xce, 0x27, [31] = 1};
+    struct record_flow up, down;
+    halves_with(RECORD_HAS_TLS, &up, &down);
+    up.tls = (struct record_tls){.ja4 = "t12d1516h2_8daaf6152771_02713d6af862",
+                                 .sni_domain = "lab.example",
+                                 .alert = 255,
+                                 .application_octets = {700, 0},
+                                 .time_to_close_ms = 900};
+    down.tls = (struct record_tls){.version = 0x0303,
+                                   .cipher = 0xc02f,
+                                   .alpn = "smtp",
+                                   .alert = 40,
+                                   .application_octets = {0, 9000},
+                                   .time_to_close_ms = 850,
+                                   .handshake_done = true};
+    memcpy(down.tls.certificate_hash, certificate, sizeof certificate);
+    for (int order = 0; order < 2; order++) {
+        struct record_flow f = order == 0 ? joined(up, down) : joined(down, up);
+        assert_int_equal(f.groups, RECORD_HAS_TLS);
+        assert_string_equal(f.tls.ja4, up.tls.ja4);
+        assert_string_equal(f.tls.sni_domain, "lab.example");
+        assert_int_equal(f.tls.version, 0x0303);
+        assert_int_equal(f.tls.cipher, 0xc02f);
+        assert_string_equal(f.tls.alpn, "smtp");
+        assert_int_equal(f.tls.alert, 40);
+        assert_memory_equal(f.tls.certificate_hash, certificate, sizeof certificate);
+        assert_int_equal(f.tls.application_octets[0], 700);
+        assert_int_equal(f.tls.application_octets[1], 9000);
+        assert_int_equal(f.tls.time_to_close_ms, 900);
+        assert_true(f.tls.handshake_done);
+    }
+}
+
+// The wish goes one way, the answer the other; what is relayed shows itself in either.
+static void socks_of_halves(void **state)
+{
+    (void)state;
+    struct record_flow up, down;
+    halves_with(RECORD_HAS_SOCKS, &up, &down);
+    up.socks = (struct record_socks){.version = 4,
+                                     .is_4a = true,
+                                     .method = 0xff,
+                                     .command = RECORD_SOCKS_CONNECT,
+                                     .target_port = 25,
+                                     .reply = 0xff,
+                                     .relayed_octets = {1000, 0},
+                                     .inner_app = RECORD_APP_SMTP,
+                                     .first_octets_hash = 4711};
+    ip_parse("192.0.2.99", &up.socks.target);
+    down.socks = (struct record_socks){.method = 2,
+                                       .reply = 0x5a,
+                                       .granted = true,
+                                       .auth_failed = true,
+                                       .reverse = true,
+                                       .relayed_octets = {0, 2000}};
+    for (int order = 0; order < 2; order++) {
+        struct record_flow f = order == 0 ? joined(up, down) : joined(down, up);
+        const struct record_socks *s = &f.socks;
+        assert_int_equal(s->version, 4);
+        assert_true(s->is_4a && s->granted && s->auth_failed && s->reverse);
+        assert_int_equal(s->method, 2);
+        assert_int_equal(s->command, RECORD_SOCKS_CONNECT);
+        assert_int_equal(s->target_port, 25);
+        assert_true(ip_equal(&s->target, &up.socks.target));
+        assert_int_equal(s->reply, 0x5a);
+        assert_int_equal(s->relayed_octets[0], 1000);
+        assert_int_equal(s->relayed_octets[1], 2000);
+        assert_int_equal(s->inner_app, RECORD_APP_SMTP);
+        assert_int_equal(s->first_octets_hash, 4711);
+    }
+}
+
+// Questions go one way, answers the other: that a name does not exist is not lost.
+static void dns_of_halves(void **state)
+{
+    (void)state;
+    struct record_flow up, down;
+    halves_with(RECORD_HAS_DNS, &up, &down);
+    up.dns = (struct record_dns){.queries = 20, .mx_queries = 9, .mx_names_distinct = 7};
+    down.dns = (struct record_dns){.mx_nxdomain = 4};
+    for (int order = 0; order < 2; order++) {
+        struct record_flow f = order == 0 ? joined(up, down) : joined(down, up);
+        assert_int_equal(f.dns.queries, 20);
+        assert_int_equal(f.dns.mx_queries, 9);
+        assert_int_equal(f.dns.mx_nxdomain, 4);
+        assert_int_equal(f.dns.mx_names_distinct, 7);
+    }
+}
+
 // What each half thinks of the handshake, and what it was.
 static void handshakes_of_halves(void **state)
 {
@@ -315,6 +430,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_flow_counts_once),
         cmocka_unit_test(two_halves_are_one),
+        cmocka_unit_test(tls_of_halves),
+        cmocka_unit_test(socks_of_halves),
+        cmocka_unit_test(dns_of_halves),
         cmocka_unit_test(handshakes_of_halves),
         cmocka_unit_test(halves_over_minutes),
         cmocka_unit_test(halves_and_a_whole),

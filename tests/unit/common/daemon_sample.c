@@ -3,7 +3,6 @@
 #include "daemon_sample.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "scratch.h"
 
 struct sensor_conf {
     int64_t flows;
@@ -216,19 +216,14 @@ static const char *path_of(const struct sample_run *r, const char *name)
 
 void sample_init(struct sample_run *r)
 {
-    *r = (struct sample_run){.folder = "/tmp/postern-daemon-XXXXXX"};
-    if (!mkdtemp(r->folder))
+    *r = (struct sample_run){0};
+    if (scratch_make(r->folder) != 0)
         abort();
 }
 
 void sample_fini(struct sample_run *r)
 {
-    DIR *dir = opendir(r->folder);
-    for (struct dirent *e; dir && (e = readdir(dir));)
-        unlink(path_of(r, e->d_name));
-    if (dir)
-        closedir(dir);
-    rmdir(r->folder);
+    scratch_remove(r->folder);
 }
 
 static void redirect(const struct sample_run *r, const char *name, int to)

@@ -50,6 +50,12 @@ static inline size_t feed(struct span in)
     return n;
 }
 
+static inline void data_addresses(void)
+{
+    buf_be(&m.buf, 0xc0000207, 4); // 192.0.2.7
+    buf_be(&m.buf, 0xc6336419, 4); // 198.51.100.25
+}
+
 // A small foreign template: addresses, ports, protocol, packets.
 static inline void small_template(unsigned id)
 {
@@ -69,8 +75,7 @@ static inline void small_template(unsigned id)
 
 static inline void small_record(uint32_t packets)
 {
-    buf_be(&m.buf, 0xc0000207, 4); // 192.0.2.7
-    buf_be(&m.buf, 0xc6336419, 4); // 198.51.100.25
+    data_addresses();
     buf_be(&m.buf, 40000, 2);
     buf_be(&m.buf, 25, 2);
     buf_be(&m.buf, 6, 1);
@@ -83,6 +88,35 @@ static inline void small_data(unsigned id, unsigned count)
     for (unsigned i = 0; i < count; i++)
         small_record(i + 1);
     message_set_end(&m);
+}
+
+struct rig_field {
+    uint32_t enterprise;
+    unsigned id, len;
+};
+
+// A message of one template, 300, and the set of its records begun.
+#define DATA_BEGIN(...)                                 \
+    data_begin((const struct rig_field[]){__VA_ARGS__}, \
+               sizeof(struct rig_field[]){__VA_ARGS__} / sizeof(struct rig_field))
+
+static inline void data_begin(const struct rig_field *field, size_t count)
+{
+    message_begin(&m, 0, 1);
+    message_set(&m, 2);
+    buf_be(&m.buf, 300, 2);
+    buf_be(&m.buf, count, 2);
+    for (size_t i = 0; i < count; i++)
+        message_field(&m, field[i].enterprise, field[i].id, field[i].len);
+    message_set_end(&m);
+    message_set(&m, 300);
+}
+
+// The records are all: how many of them came through, the last of them in `r`.
+static inline size_t data_feed(void)
+{
+    message_set_end(&m);
+    return feed(message_end(&m));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -15,39 +15,26 @@
 
 #include "common/journal_format.h"
 #include "minute_sample.h"
+#include "scratch.h"
 
 #define MINUTE_ONE 29000000 // 2025-02-19T13:20Z
 
 struct fixture {
-    char dir[64];
-    char keys[64];
+    char dir[SCRATCH_MAX], keys[SCRATCH_MAX];
 };
-
-static inline void remove_all(const char *dir)
-{
-    DIR *d = opendir(dir);
-    for (struct dirent *e; d && (e = readdir(d));)
-        if (e->d_name[0] != '.')
-            unlinkat(dirfd(d), e->d_name, 0);
-    if (d)
-        closedir(d);
-    rmdir(dir);
-}
 
 static inline int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    snprintf(f->dir, sizeof f->dir, "%s", "/tmp/test_journal.XXXXXX");
-    snprintf(f->keys, sizeof f->keys, "%s", "/tmp/test_journal_keys.XXXXXX");
     *state = f;
-    return mkdtemp(f->dir) && mkdtemp(f->keys) ? 0 : -1;
+    return f && scratch_make(f->dir) == 0 && scratch_make(f->keys) == 0 ? 0 : -1;
 }
 
 static inline int teardown(void **state)
 {
     struct fixture *f = *state;
-    remove_all(f->dir);
-    remove_all(f->keys);
+    scratch_remove(f->dir);
+    scratch_remove(f->keys);
     free(f);
     return 0;
 }

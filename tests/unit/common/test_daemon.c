@@ -351,6 +351,10 @@ static void a_capability_is_kept(void **state)
 static void it_shuts_itself_in(void **state)
 {
     (void)state;
+#ifdef POSTERN_COVERAGE
+    print_message("skipped: the sandbox of a build with counters is open\n");
+    skip();
+#endif
     assert_int_equal(sample_run(&run, (const char *[]){"--try", NULL}), 0);
     // The kernel may lack one of the two; what it has is closed, and the rest is said.
     bool whole = strstr(sample_text(&run, "err"), "the sandbox is not whole") == NULL;

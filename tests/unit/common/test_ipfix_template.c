@@ -62,8 +62,7 @@ static void test_template_may_change(void **state)
     message_set(&m, 300);
     buf_be(&m.buf, 0x0a000001, 4);
     buf_be(&m.buf, 0x0a000002, 4);
-    message_set_end(&m);
-    assert_int_equal(feed(message_end(&m)), 2);
+    assert_int_equal(data_feed(), 2);
     assert_int_equal(r.flow.responder_port, 0);
     assert_int_equal(r.flow.initiator.octet[0], 10);
 }
@@ -71,17 +70,9 @@ static void test_template_may_change(void **state)
 static void test_records_of_no_octets_are_refused(void **state)
 {
     (void)state;
-    message_begin(&m, 0, 1);
-    message_set(&m, 2);
-    buf_be(&m.buf, 300, 2);
-    buf_be(&m.buf, 2, 2);
-    message_field(&m, 0, 8, 0);
-    message_field(&m, 0, 12, 0);
-    message_set_end(&m);
-    message_set(&m, 300);
+    DATA_BEGIN({0, 8, 0}, {0, 12, 0});
     buf_be(&m.buf, 0, 8);
-    message_set_end(&m);
-    assert_int_equal(feed(message_end(&m)), 0);
+    assert_int_equal(data_feed(), 0);
     assert_int_equal(stats()->bad_set, 1);
     assert_int_equal(stats()->unknown_template, 1);
 }
@@ -106,8 +97,7 @@ static void test_broken_templates(void **state)
         buf_be(&m.buf, rows[i].count, 2);
         message_field(&m, 0, 8, 4);
         message_field(&m, 0, 12, 4);
-        message_set_end(&m);
-        assert_int_equal(feed(message_end(&m)), 0);
+        assert_int_equal(data_feed(), 0);
         if (stats()->bad_set != before + 1)
             fail_msg("%s was not counted", rows[i].what);
     }

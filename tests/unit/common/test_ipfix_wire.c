@@ -19,18 +19,8 @@ static void test_unknown_elements(void **state)
     (void)state;
     static const size_t lengths[] = {0, 1, 254, 255, 256, 3000};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-        message_begin(&m, 0, 1);
-        message_set(&m, 2);
-        buf_be(&m.buf, 300, 2);
-        buf_be(&m.buf, 6, 2);
-        message_field(&m, 0, 8, 4);
-        message_field(&m, 9999, 17, 7);
-        message_field(&m, IPFIX_PEN_POSTERN, 32000, IPFIX_VARIABLE);
-        message_field(&m, 0, 460, 0);
-        message_field(&m, 0, 12, 4);
-        message_field(&m, 0, 11, 2);
-        message_set_end(&m);
-        message_set(&m, 300);
+        DATA_BEGIN({0, 8, 4}, {9999, 17, 7}, {IPFIX_PEN_POSTERN, 32000, IPFIX_VARIABLE},
+                   {0, 460, 0}, {0, 12, 4}, {0, 11, 2});
         buf_be(&m.buf, 0xc0000207, 4);
         buf_bytes(&m.buf, "seven..", 7);
         size_t len = lengths[i];
@@ -44,8 +34,7 @@ static void test_unknown_elements(void **state)
             buf_be(&m.buf, 'x', 1);
         buf_be(&m.buf, 0xc6336419, 4);
         buf_be(&m.buf, 587, 2);
-        message_set_end(&m);
-        assert_int_equal(feed(message_end(&m)), 1);
+        assert_int_equal(data_feed(), 1);
         assert_int_equal(r.flow.responder_port, 587);
         assert_int_equal(r.flow.responder.octet[3], 25);
     }
@@ -57,22 +46,12 @@ static void test_unknown_elements(void **state)
 static void test_long_form_of_a_short_text(void **state)
 {
     (void)state;
-    message_begin(&m, 0, 1);
-    message_set(&m, 2);
-    buf_be(&m.buf, 300, 2);
-    buf_be(&m.buf, 3, 2);
-    message_field(&m, IPFIX_PEN_POSTERN, 4, IPFIX_VARIABLE);
-    message_field(&m, 0, 8, 4);
-    message_field(&m, 0, 12, 4);
-    message_set_end(&m);
-    message_set(&m, 300);
+    DATA_BEGIN({IPFIX_PEN_POSTERN, 4, IPFIX_VARIABLE}, {0, 8, 4}, {0, 12, 4});
     buf_be(&m.buf, 255, 1);
     buf_be(&m.buf, 8, 2);
     buf_bytes(&m.buf, "vlan:101", 8);
-    buf_be(&m.buf, 0xc0000207, 4);
-    buf_be(&m.buf, 0xc6336419, 4);
-    message_set_end(&m);
-    assert_int_equal(feed(message_end(&m)), 1);
+    data_addresses();
+    assert_int_equal(data_feed(), 1);
     assert_string_equal(r.flow.realm.name, "vlan:101");
 }
 
@@ -89,21 +68,10 @@ static void test_text_of_fixed_length(void **state)
         {"\0lan:101", ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        message_begin(&m, 0, 1);
-        message_set(&m, 2);
-        buf_be(&m.buf, 300, 2);
-        buf_be(&m.buf, 3, 2);
-        message_field(&m, IPFIX_PEN_POSTERN, 4, 8);
-        message_field(&m, 0, 8, 4);
-        message_field(&m, 0, 12, 4);
-        message_set_end(&m);
-        message_set(&m, 300);
+        DATA_BEGIN({IPFIX_PEN_POSTERN, 4, 8}, {0, 8, 4}, {0, 12, 4});
         buf_bytes(&m.buf, rows[i].octets, 8);
-        buf_be(&m.buf, 0xc0000207, 4);
-        buf_be(&m.buf, 0xc6336419, 4);
-        message_set_end(&m);
-        assert_int_equal(feed(message_end(&m)),
-                         1); // its realm passed record_check: NULs to the end
+        data_addresses();
+        assert_int_equal(data_feed(), 1); // its realm passed record_check: NULs to the end
         assert_string_equal(r.flow.realm.name, rows[i].text);
     }
 }
@@ -112,20 +80,10 @@ static void test_text_of_fixed_length(void **state)
 static void test_bits_alone_make_a_group(void **state)
 {
     (void)state;
-    message_begin(&m, 0, 1);
-    message_set(&m, 2);
-    buf_be(&m.buf, 300, 2);
-    buf_be(&m.buf, 3, 2);
-    message_field(&m, IPFIX_PEN_POSTERN, 193, 2);
-    message_field(&m, 0, 8, 4);
-    message_field(&m, 0, 12, 4);
-    message_set_end(&m);
-    message_set(&m, 300);
+    DATA_BEGIN({IPFIX_PEN_POSTERN, 193, 2}, {0, 8, 4}, {0, 12, 4});
     buf_be(&m.buf, 1 | 64, 2);
-    buf_be(&m.buf, 0xc0000207, 4);
-    buf_be(&m.buf, 0xc6336419, 4);
-    message_set_end(&m);
-    assert_int_equal(feed(message_end(&m)), 1);
+    data_addresses();
+    assert_int_equal(data_feed(), 1);
     assert_int_equal(r.flow.groups, RECORD_HAS_SMTP);
     assert_true(r.flow.smtp.early_talker && r.flow.smtp.quit_seen);
     assert_false(r.flow.smtp.xclient);
@@ -134,24 +92,14 @@ static void test_bits_alone_make_a_group(void **state)
 static void test_text_too_long_breaks_its_record_only(void **state)
 {
     (void)state;
-    message_begin(&m, 0, 1);
-    message_set(&m, 2);
-    buf_be(&m.buf, 300, 2);
-    buf_be(&m.buf, 3, 2);
-    message_field(&m, IPFIX_PEN_POSTERN, 4, IPFIX_VARIABLE);
-    message_field(&m, 0, 8, 4);
-    message_field(&m, 0, 12, 4);
-    message_set_end(&m);
-    message_set(&m, 300);
+    DATA_BEGIN({IPFIX_PEN_POSTERN, 4, IPFIX_VARIABLE}, {0, 8, 4}, {0, 12, 4});
     for (size_t len = 47; len <= 48; len++) {
         buf_be(&m.buf, len, 1);
         for (size_t i = 0; i < len; i++)
             buf_be(&m.buf, 'a', 1);
-        buf_be(&m.buf, 0xc0000207, 4);
-        buf_be(&m.buf, 0xc6336419, 4);
+        data_addresses();
     }
-    message_set_end(&m);
-    assert_int_equal(feed(message_end(&m)), 1);
+    assert_int_equal(data_feed(), 1);
     assert_int_equal(stats()->bad_record, 1);
 }
 
@@ -170,25 +118,15 @@ static void test_padding(void **state)
     buf_be(&m.buf, 0x0a000001, 4);
     buf_be(&m.buf, 0x0a000002, 4);
     buf_be(&m.buf, 0, 7); // behind data: less than a record
-    message_set_end(&m);
-    assert_int_equal(feed(message_end(&m)), 1);
+    assert_int_equal(data_feed(), 1);
     assert_int_equal(stats()->bad_set + stats()->bad_record, 0);
 }
 
 static void test_record_that_runs_over_its_set(void **state)
 {
     (void)state;
-    message_begin(&m, 0, 1);
-    message_set(&m, 2);
-    buf_be(&m.buf, 300, 2);
-    buf_be(&m.buf, 3, 2);
-    message_field(&m, 0, 8, 4);
-    message_field(&m, 0, 12, 4);
-    message_field(&m, IPFIX_PEN_POSTERN, 4, IPFIX_VARIABLE);
-    message_set_end(&m);
-    message_set(&m, 300);
-    buf_be(&m.buf, 0xc0000207, 4);
-    buf_be(&m.buf, 0xc6336419, 4);
+    DATA_BEGIN({0, 8, 4}, {0, 12, 4}, {IPFIX_PEN_POSTERN, 4, IPFIX_VARIABLE});
+    data_addresses();
     buf_be(&m.buf, 200, 1); // longer than what follows
     buf_be(&m.buf, 0, 8);
     message_set_end(&m);
@@ -347,22 +285,12 @@ static void test_one_octet_changed(void **state)
 static void test_what_is_impossible_is_counted_by_reason(void **state)
 {
     (void)state;
-    message_begin(&m, 0, 1);
-    message_set(&m, 2);
-    buf_be(&m.buf, 300, 2);
-    buf_be(&m.buf, 4, 2);
-    message_field(&m, 0, 8, 4);
-    message_field(&m, 0, 12, 4);
-    message_field(&m, 0, 152, 8);
-    message_field(&m, 0, 153, 8);
-    message_set_end(&m);
-    message_set(&m, 300);
+    DATA_BEGIN({0, 8, 4}, {0, 12, 4}, {0, 152, 8}, {0, 153, 8});
     buf_be(&m.buf, 0x0a000001, 4);
     buf_be(&m.buf, 0x0a000002, 4);
     buf_be(&m.buf, 1795327200001, 8);
     buf_be(&m.buf, 1795327200000, 8); // ends before it starts
-    message_set_end(&m);
-    assert_int_equal(feed(message_end(&m)), 0);
+    assert_int_equal(data_feed(), 0);
     assert_int_equal(stats()->bad_value, 1);
     assert_string_equal(ipfix_decoder_bad_value(decoder), "time-order");
 }

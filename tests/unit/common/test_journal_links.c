@@ -160,7 +160,7 @@ static void deeds_are_found(void **state)
         if (again != bad || strlen(text) != strlen(cases[i].read) + 2)
             fail_msg("case %zu, gone on: %llu places, read %s: %s", i, (unsigned long long)again,
                      text, said);
-        remove_all(f->dir);
+        scratch_remove(f->dir);
     }
 }
 
@@ -412,7 +412,7 @@ static void the_folder_is_moved(void **state)
     assert_int_equal(look(f->dir, NULL, text, said), 0);
     assert_string_equal(text, "RMRMRM");
     // Another one has the folder by now.
-    remove_all(moved);
+    scratch_remove(moved);
     assert_int_equal(rename(f->dir, moved), 0);
     struct journal_writer *other = writer(f->dir, NULL);
     put_rows(w, 1, MINUTE_ONE + 3);
@@ -420,7 +420,7 @@ static void the_folder_is_moved(void **state)
     journal_writer_close(other);
     commit(w, MINUTE_ONE + 3);
     journal_writer_close(w);
-    remove_all(moved);
+    scratch_remove(moved);
 }
 
 static void a_key_is_removed(void **state)

@@ -238,6 +238,15 @@ static void expect(unsigned calls, const struct try *tries, size_t count)
     sandbox_free(s);
 }
 
+// A build that counts its lines writes the counters from inside: its sandbox lets every path through.
+static void skip_where_open(void)
+{
+#ifdef POSTERN_COVERAGE
+    print_message("skipped: the sandbox of a build with counters is open\n");
+    skip();
+#endif
+}
+
 #define TRY(fn, want, since) \
     {                        \
 #fn, fn, want, since \
@@ -246,6 +255,7 @@ static void expect(unsigned calls, const struct try *tries, size_t count)
 static void with_no_group(void **state)
 {
     (void)state;
+    skip_where_open();
     static const struct try tries[] = {
         TRY(read_inside, 0, 0),          TRY(list_inside, 0, 0),
         TRY(unix_socket, 0, 0),          TRY(read_time, 0, 0),
@@ -270,6 +280,7 @@ static void with_no_group(void **state)
 static void with_groups(void **state)
 {
     (void)state;
+    skip_where_open();
     static const struct try writes[] = {
         TRY(make_folder, 0, 0),     TRY(rename_inside, 0, 0),
         TRY(replace, 0, 0),         TRY(make_in_read_only, EACCES, 1),

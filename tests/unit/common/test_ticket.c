@@ -8,9 +8,9 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/ticket.h"
+#include "scratch.h"
 #include "verdict_sample.h"
 
 static struct ticket_change change_sample(void)
@@ -123,14 +123,13 @@ static void names(void **state)
 }
 
 struct place {
-    char dir[64], path[96];
+    char dir[SCRATCH_MAX], path[96];
 };
 
 static int make_place(void **state)
 {
     struct place *p = calloc(1, sizeof *p);
-    snprintf(p->dir, sizeof p->dir, "/tmp/postern-ticket-XXXXXX");
-    if (!p || !mkdtemp(p->dir))
+    if (!p || scratch_make(p->dir) != 0)
         return -1;
     snprintf(p->path, sizeof p->path, "%s/t.db", p->dir);
     *state = p;
@@ -139,14 +138,8 @@ static int make_place(void **state)
 
 static int remove_place(void **state)
 {
-    static const char *const ends[] = {"", "-wal", "-shm"};
     struct place *p = *state;
-    for (size_t i = 0; i < 3; i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s%s", p->path, ends[i]);
-        unlink(path);
-    }
-    rmdir(p->dir);
+    scratch_remove(p->dir);
     free(p);
     return 0;
 }

@@ -10,15 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/log.h"
 #include "recipe.h"
+#include "scratch.h"
 #include "sensor.h"
 
 static struct sensor_conf conf;
 static struct prefix_set *subscribers, *none;
-static char folder[] = "/tmp/test_sensor_XXXXXX";
+static char folder[SCRATCH_MAX];
 
 static void set_up(void)
 {
@@ -31,7 +31,7 @@ static void set_up(void)
     prefix_set_add_private(subscribers, 0);
     prefix_set_freeze(subscribers);
     prefix_set_freeze(none);
-    assert_non_null(mkdtemp(folder));
+    assert_int_equal(scratch_make(folder), 0);
 }
 
 static struct sensor *open_sensor(struct sink *sink)
@@ -151,7 +151,7 @@ static bool same_octets(const char *a, const char *b)
 static void test_captures(void **state)
 {
     (void)state;
-    char line[4096], capture[1024], first[64], second[64];
+    char line[4096], capture[1024], first[96], second[96];
     FILE *index = fopen(POSTERN_SHARED_DIR "/captures/index.tsv", "r");
     if (!index) {
         print_message("skipped: no captures in " POSTERN_SHARED_DIR "\n");
@@ -193,7 +193,7 @@ static void send(struct sensor *s, const char *words, int64_t t_us)
 static void test_time(void **state)
 {
     (void)state;
-    char path[64];
+    char path[96];
     struct sink sink;
     struct record_reader *reader;
     struct record r;
@@ -246,7 +246,7 @@ static uint64_t copies_found(size_t at_once)
                                    0x45, 0, 0,   28, 0, 0, 0, 0, 0x40, 17, 0, 0, 10,   0,
                                    0,    7, 192, 0,  2, 1, 0, 9, 0,    9,  0, 8, 0x12, 0x34};
     struct sink sink;
-    char path[64];
+    char path[96];
     static int64_t sent[DOUBLED / 2];
     int64_t t_us = INT64_C(1700000000000000);
     for (size_t i = 0; i < DOUBLED / 2; i++)
@@ -287,13 +287,7 @@ static void test_batches(void **state)
 
 static void tear_down(void)
 {
-    static const char *const names[] = {"first", "second", "time"};
-    char path[64];
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        unlink(path);
-    }
-    rmdir(folder);
+    scratch_remove(folder);
     prefix_set_free(subscribers);
     prefix_set_free(none);
     conf_free(sensor_conf_keys, &conf);
