@@ -46,8 +46,14 @@ if(POSTERN_PGO)
     if(NOT EXISTS "${POSTERN_PROFILE}")
       message(FATAL_ERROR "POSTERN_PGO=USE: there is no ${POSTERN_PROFILE}; train first (docs/bench.md)")
     endif()
+    # Of a packet's way the first cache for code holds a part at a time: what repeats code (loops unrolled, ends of
+    # branches doubled) costs more than it brings.
     list(APPEND profile "-fprofile-use=${POSTERN_PROFILE}" -fprofile-partial-training
-      -Wno-missing-profile)
+      -fno-tracer -fno-unroll-loops -fno-peel-loops -Wno-missing-profile)
+    if(POSTERN_BOLT)
+      # It parts hot code from cold itself.
+      list(APPEND profile -fno-reorder-blocks-and-partition)
+    endif()
   else()
     message(FATAL_ERROR "POSTERN_PGO is OFF, TRAIN or USE, not ${POSTERN_PGO}")
   endif()
@@ -96,6 +102,21 @@ function(postern_whole_program program)
     target_compile_options(${target} PRIVATE -flto=auto -ffat-lto-objects ${strategy})
   endforeach()
   target_link_options(${program} PRIVATE -flto=auto ${strategy})
+endfunction()
+
+# postern_laid_out(PROGRAM): where POSTERN_BOLT is set the linked program's blocks and functions are put in the order in which
+# they run, by the profile PROGRAM.fdata; without that the program only keeps what moving its code needs (docs/bench.md).
+function(postern_laid_out program)
+  if(NOT POSTERN_BOLT OR NOT POSTERN_PGO STREQUAL "USE")
+    return()
+  endif()
+  target_link_options(${program} PRIVATE -Wl,--emit-relocs)
+  set(profile "${POSTERN_PROFILE}/${program}.fdata")
+  if(EXISTS "${profile}")
+    add_custom_command(TARGET ${program} POST_BUILD VERBATIM COMMAND "${CMAKE_COMMAND}"
+      "-DBOLT=${POSTERN_BOLT}" "-DPROGRAM=$<TARGET_FILE:${program}>" "-DPROFILE=${profile}"
+      -P "${CMAKE_SOURCE_DIR}/cmake/LayOut.cmake")
+  endif()
 endfunction()
 
 # postern_test(NAME ROOM room SOURCES ... [LIBS ...]): a cmocka program, one ctest entry

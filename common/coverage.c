@@ -41,8 +41,9 @@ const char *coverage_alarm_text(uint32_t alarm_bit)
         return "Packets were dropped before they were looked at: give the capture a larger ring, "
                "more processes, or a mirror narrowed to mail ports.";
     case COVERAGE_SPOOL_FULL:
-        return "The spool is full, so records are lost: restore the connection to the collector or "
-               "give the spool more room.";
+        return "Records cannot be written and are lost: restore the connection to the collector, "
+               "or "
+               "give the spool, its disk or the file of records more room.";
     case COVERAGE_UNKNOWN_LAYERS:
         return "A noticeable share of packets could not be opened: look under `skipped` in the "
                "status for the layers by name and strip them at the broker.";

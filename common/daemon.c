@@ -163,6 +163,26 @@ static int not_reloaded(int rc, struct control_error *e)
     return rc;
 }
 
+// What of the site all programs open or become at their start. How many of it differ, each said.
+static unsigned site_differs(const struct conf_site *old, const struct conf_site *now,
+                             struct control_error *error)
+{
+    const char *const before[] = {old->user, old->run_directory};
+    const char *const after[] = {now->user, now->run_directory};
+    static const char *const name[] = {"site.user", "site.run_directory", "site.sandbox"};
+    unsigned count = 0;
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
+        bool same = i == 2 ? old->sandbox == now->sandbox
+                           : strcmp(before[i] ? before[i] : "", after[i] ? after[i] : "") == 0;
+        if (same)
+            continue;
+        snprintf(error->text, sizeof error->text, "%s: a change needs a restart", name[i]);
+        log_error("%s", error->text);
+        count++;
+    }
+    return count;
+}
+
 static int reload_now(struct skeleton *s, struct control_error *error)
 {
     struct loaded *fresh = NULL;
@@ -177,6 +197,10 @@ static int reload_now(struct skeleton *s, struct control_error *error)
     if (rc != 0)
         return not_reloaded(rc, error);
     struct loaded *old = s->conf;
+    if (site_differs(&old->site, &fresh->site, error) > 0) {
+        loaded_free(s->d.spec, fresh);
+        return not_reloaded(EX_CONFIG, error);
+    }
     s->d.site = &fresh->site;
     rc = s->d.spec->reload(&s->d, fresh->own);
     if (rc != 0) {

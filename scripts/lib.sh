@@ -103,7 +103,7 @@ training_run() {
     local train=$1 profile=$2 scenario wrap capture
     for scenario in smtp edge; do
         for wrap in none qinq+pppoe; do
-            capture=$train/$scenario-$wrap
+            capture=$profile/$scenario-$wrap # kept for layout_run
             # What the generator itself does is nobody's lesson.
             GCOV_PREFIX=$train/other "$train/bin/postern-generate" --wrap "$wrap" --microseconds \
                 -s "$ROOT/tests/generator/scenarios/bench_${scenario}_small.yaml" \
@@ -113,7 +113,7 @@ training_run() {
                 return
             "$train/bin/postern-collector" -c "$capture.yaml" -r "$capture.records" \
                 -j "$capture.journal" || return
-            rm -rf "$capture.pcap" "$capture.records" "$capture.journal"
+            rm -rf "$capture.journal"
         done
     done
     training_live "$train" || return
@@ -154,15 +154,54 @@ YAML
     return "$status"
 }
 
+# layout_run PROGRAM BOLT PROFILE: what a post-link optimiser is to learn of the trained sensor from the same captures. A sensor laid
+# out by that has to write the same records, octet for octet, or it is left as it is.
+layout_run() {
+    local program=$1 bolt=$2 profile=$3 capture
+    "$bolt" "$program" -instrument -o "$program.watched" \
+        "--instrumentation-file=$profile/layout" -instrumentation-file-append-pid || return
+    for capture in "$profile"/*.pcap; do
+        "$program.watched" -c "${capture%.pcap}.yaml" -r "$capture" -o "$program.records" || return
+    done
+    "${bolt%/*}/merge-fdata" "$profile"/layout.*.fdata >"$profile/postern-sensor.fdata" || return
+    cp "$program" "$program.laid-out" || return
+    cmake -DBOLT="$bolt" -DPROGRAM="$program.laid-out" -DPROFILE="$profile/postern-sensor.fdata" \
+        -P "$ROOT/cmake/LayOut.cmake" || return
+    for capture in "$profile"/*.pcap; do
+        "$program.laid-out" -c "${capture%.pcap}.yaml" -r "$capture" -o "$program.records" &&
+            "$program" -c "${capture%.pcap}.yaml" -r "$capture" -o "$program.expected" &&
+            cmp "$program.records" "$program.expected" || return
+    done
+}
+
+# learn_layout FOLDER PROFILE: of the trained sensor, where there is a post-link optimiser.
+learn_layout() {
+    local folder=$1 profile=$2 status=0
+    if [ -n "$(bolt)" ]; then
+        build "$folder" postern-sensor &&
+            quietly "learning the order of code" "$folder/layout.log" \
+                layout_run "$folder/bin/postern-sensor" "$(bolt)" "$profile" || status=$?
+        if [ "$status" -ne 0 ]; then
+            note "   the sensor's code stays in the compiler's order"
+            rm -f "$profile/postern-sensor.fdata"
+        fi
+        rm -f "$folder/bin"/postern-sensor.*
+    fi
+    rm -f "$profile"/*.pcap "$profile"/*.yaml "$profile"/*.records "$profile"/layout.*
+}
+
+# bolt: the post-link optimiser, in its own folder: it looks for its parts there. Or nothing.
+bolt() { readlink -f "$(command -v llvm-bolt-16 || command -v llvm-bolt)" || true; }
+
 # trained FOLDER NAME=VALUE...: a Release build folder whose programs are optimised by what a sensor did on
 # training captures, and a collector with its records. What was learnt of the same sources is not learnt again. ccache does not see profiles: it
 # is left out where they are used.
 trained() {
-    local folder=$1 train=$1/train profile=$1/profile stamp
+    local folder=$1 train=$1/train profile=$1/profile stamp learnt=1
     shift
     stamp=$( (cd "$ROOT" && find CMakeLists.txt cmake common sensor collector tests/generator tests/bench/collector \
         -type f -print0 |
-        sort -z | xargs -0 sha256sum && "${CC:-cc}" --version) | sha256sum)
+        sort -z | xargs -0 sha256sum && "${CC:-cc}" --version && bolt) | sha256sum)
     if [ "$(cat "$profile/stamp" 2>/dev/null)" != "$stamp" ]; then
         rm -rf "$profile" "$train"
         mkdir -p "$profile"
@@ -172,13 +211,19 @@ trained() {
             quietly "training" "$train/training.log" training_run "$train" "$profile"; }; then
             die "the training of the optimiser failed; --plain builds without it" 70
         fi
-        printf '%s\n' "$stamp" >"$profile/stamp"
+        learnt=0
         rm -rf "$train"
         # Objects of another profile would be taken for up to date.
         if [ -f "$folder/build.ninja" ]; then ninja -C "$folder" -t clean >/dev/null; fi
     fi
-    configure "$folder" CMAKE_BUILD_TYPE=Release POSTERN_PGO=USE "POSTERN_PROFILE=$profile" \
-        CMAKE_C_COMPILER_LAUNCHER= "$@"
+    local options=(CMAKE_BUILD_TYPE=Release POSTERN_PGO=USE "POSTERN_PROFILE=$profile"
+        CMAKE_C_COMPILER_LAUNCHER= "POSTERN_BOLT=$(bolt)" "$@")
+    configure "$folder" "${options[@]}"
+    if [ "$learnt" -eq 0 ]; then
+        learn_layout "$folder" "$profile"
+        printf '%s\n' "$stamp" >"$profile/stamp"
+        configure "$folder" "${options[@]}"
+    fi
 }
 
 # programs FOLDER: the programs a build folder makes, as ninja targets.

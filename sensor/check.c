@@ -204,12 +204,15 @@ static void look(struct check *k)
 
 static const char *const result_name[] = {"ok", "warning", "failed", "not-judged"};
 
+// What helps several findings is said once.
 static void say_text(const struct check_finding *f, size_t count)
 {
+    const char *before = "";
     for (size_t i = 0; i < count; i++) {
         printf("%-10s %-12s %s\n", result_name[f[i].result], f[i].name, f[i].text);
-        if (f[i].fix[0])
+        if (f[i].fix[0] && strcmp(f[i].fix, before) != 0)
             printf("%-10s %-12s %s\n", "", "", f[i].fix);
+        before = f[i].fix[0] ? f[i].fix : before;
     }
 }
 
@@ -284,6 +287,7 @@ static int prepare(struct daemon *d, struct check *k)
         return setup_out_of_memory();
     k->seen.interface = ring_name(k->ring);
     k->seen.link = ring_link(k->ring);
+    k->seen.filter = k->conf.filter;
     k->seen.mtu = ring_mtu(k->ring);
     k->seen.speed_mbit = ring_speed_mbit(k->ring);
     k->seen.decap = &k->decap;

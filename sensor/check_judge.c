@@ -53,6 +53,18 @@ struct judge {
 static void find(struct judge *j, const char *name, enum check_result result, const char *fix,
                  const char *text, ...) __attribute__((format(printf, 5, 6)));
 
+// The fix names the interface, so that its commands can be taken as they stand.
+static void put_fix(const char *fix, const char *interface, char out[static CHECK_TEXT_MAX])
+{
+    static const char word[] = "IFACE";
+    const char *at = strstr(fix, word);
+    if (at)
+        snprintf(out, CHECK_TEXT_MAX, "%.*s%s%s", (int)(at - fix), fix, interface,
+                 at + sizeof word - 1);
+    else
+        snprintf(out, CHECK_TEXT_MAX, "%s", fix);
+}
+
 static void find(struct judge *j, const char *name, enum check_result result, const char *fix,
                  const char *text, ...)
 {
@@ -63,7 +75,7 @@ static void find(struct judge *j, const char *name, enum check_result result, co
     va_start(args, text);
     vsnprintf(f->text, sizeof f->text, text, args);
     va_end(args);
-    snprintf(f->fix, sizeof f->fix, "%s", result == CHECK_OK ? "" : fix);
+    put_fix(result == CHECK_OK ? "" : fix, j->s->interface, f->fix);
 }
 
 // What packets show is good only where there are enough; what they show to be bad is bad.
@@ -106,10 +118,14 @@ static void judge_packets(struct judge *j)
          n == 0            ? CHECK_FAILED
          : n < PACKETS_MIN ? CHECK_WARNING
                            : CHECK_OK,
-         n == 0 ? "Let the mirror session's destination be the port that this interface is plugged "
-                  "into, "
-                  "and switch the session on."
-                : "Look longer (--seconds): this is too little to judge by.",
+         n < PACKETS_MIN && j->s->filter
+             ? "sensor.filter lets hardly anything pass: it sees nothing under VLAN tags, PPPoE or "
+               "MPLS unless it is written for them. Take it out and look again."
+         : n == 0
+             ? "Let the mirror session's destination be the port that this interface is plugged "
+               "into, "
+               "and switch the session on."
+             : "Look longer (--seconds): this is too little to judge by.",
          "%" PRIu64 " packets in %d s, %" PRIu64 " with IP", n, j->s->seconds, j->s->packets);
 }
 
@@ -121,10 +137,14 @@ static void judge_directions(struct judge *j)
     if (both >= PACKETS_MIN)
         one = one || s->from_subscriber * 50 < both || s->to_subscriber * 50 < both;
     enum check_result result = one ? CHECK_FAILED : both < PACKETS_MIN ? CHECK_WARNING : CHECK_OK;
+    uint64_t among = s->with_subscriber - both;
     if (!judged(j, "directions", result))
         return;
     find(j, "directions", result,
          one ? "Mirror both directions (rx and tx) of the port."
+         : among > both
+             ? "These are packets between subscribers: mirror a port between them and the others, "
+               "or take networks that are not theirs out of site.subscribers."
              : "Name the subscribers' networks in site.subscribers, or look longer.",
          "%" PRIu64 " packets from subscribers, %" PRIu64 " to them, %" PRIu64 " of %" PRIu64
          " connections one-sided",
@@ -238,7 +258,10 @@ static void judge_frames(struct judge *j)
              "%" PRIu64 " packets were cut short%s", s->decap->sliced,
              cut > 0 ? ", before they came here" : "");
     if (judged(j, "mtu", above))
-        find(j, "mtu", above, "Switch off joining: ethtool -K IFACE gro off lro off.",
+        find(j, "mtu", above,
+             "Switch off joining: ethtool -K IFACE gro off lro off. Where a host makes the mirror "
+             "(tc "
+             "mirred, a virtual switch), there too, with tso off gso off.",
              "%" PRIu64 " frames above the MTU of %d octets", s->losses.oversized, s->mtu);
 }
 

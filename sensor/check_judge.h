@@ -29,6 +29,7 @@ struct check_seen {
     const char *interface;
     int seconds;
     enum ring_link link;
+    const char *filter; // sensor.filter; NULL: none
     int speed_mbit, mtu;
     struct ring_losses losses;
     const struct decap *decap;

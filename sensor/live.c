@@ -12,6 +12,7 @@
 #include "common/control.h"
 #include "common/log.h"
 #include "domain.h"
+#include "fixed.h"
 #include "live_setup.h"
 
 #define TICK_MS 100
@@ -271,62 +272,50 @@ int live_start(struct daemon *d)
     return rc;
 }
 
-// What is sized or opened at the start. NULL: nothing of it differs.
-static const char *fixed_key(const struct sensor_conf *a, const struct sensor_conf *b)
+// The file may hold another key by now. Where it may not be read any more nothing is known of that.
+static unsigned judge_key(const struct live *l)
 {
-#define SAME(key)         \
-    if (a->key != b->key) \
-        return "sensor." #key;
-#define SAME_TEXT(key)                                           \
-    if (strcmp(a->key ? a->key : "", b->key ? b->key : "") != 0) \
-        return "sensor." #key;
-    SAME(domain)
-    SAME(legal_profile)
-    SAME_TEXT(key_file)
-    SAME(export)
-    SAME_TEXT(filter)
-    SAME(snaplen)
-    SAME(ring)
-    SAME(ring_timeout)
-    SAME(processes)
-    SAME(flows)
-    SAME(dialogues)
-    SAME(realms)
-    SAME(stream_memory)
-    SAME(stream_flow_memory)
-    SAME(gap_timeout)
-    SAME(fragments)
-    SAME(fragment_memory)
-    SAME(fragment_timeout)
-    SAME(duplicate_window)
-    SAME(duplicate_entries)
-    SAME_TEXT(spool)
-    SAME(spool_max)
-    SAME_TEXT(collector)
-    SAME_TEXT(tls)
-    if (a->interfaces.count != b->interfaces.count)
-        return "sensor.interfaces";
-    for (size_t i = 0; i < a->interfaces.count; i++)
-        if (strcmp(a->interfaces.item[i], b->interfaces.item[i]) != 0)
-            return "sensor.interfaces";
-    const char *wrong = NULL;
-    if (sensor_conf_realm_layers(a, &wrong) != sensor_conf_realm_layers(b, &wrong))
-        return "sensor.realm_layers";
-    return NULL;
+    const struct sensor_conf *c = l->d->conf;
+    struct keyed_hash_key key;
+    int rc = keyed_hash_key_load(c->key_file, &key);
+    if (rc == -EACCES)
+        return 0;
+    if (rc < 0)
+        return setup_key(l->d, &key) != 0; // which says what is wrong with it
+    bool same = key.id == l->key.id && memcmp(key.octet, l->key.octet, sizeof key.octet) == 0;
+    explicit_bzero(&key, sizeof key);
+    return same ? 0 : fixed_say("sensor.key_file (another key is in it)");
+}
+
+// Which zone's day it is was settled while its file could be read.
+static unsigned judge_zone(const struct live *l)
+{
+    const char *zone = getenv("TZ");
+    return zone && strcmp(zone, l->d->site->timezone) == 0 ? 0 : fixed_say("site.timezone");
+}
+
+static int judge_reload(const struct live *l, struct sensor_conf *now)
+{
+    const struct sensor_conf *old = l->d->conf;
+    unsigned fixed = fixed_tell(old, now, daemon_has(l->d->args, "interface")) + judge_zone(l);
+    if (strcmp(old->key_file, now->key_file ? now->key_file : "") == 0)
+        fixed += judge_key(l);
+    if (fixed > 0)
+        return EX_CONFIG;
+    // Only now: what the domain is made of is as it was, and no other number is taken of the enrolment's.
+    int rc = domain_settle(l->d, now, false);
+    if (rc == 0 && now->domain != old->domain)
+        fixed_say("sensor.domain");
+    return rc == 0 && now->domain != old->domain ? EX_CONFIG : rc;
 }
 
 int live_reload(struct daemon *d, void *new_conf)
 {
     struct live *l = d->state;
     struct prefix_set *subscribers, *smarthosts;
-    int rc = domain_settle(d, new_conf, false);
+    int rc = judge_reload(l, new_conf);
     if (rc != 0)
         return rc;
-    const char *fixed = fixed_key(d->conf, new_conf);
-    if (fixed) {
-        log_error("%s: a change needs a restart of the sensor", fixed);
-        return EX_CONFIG;
-    }
     if (l->workers) {
         workers_reload(l->workers);
         return 0;

@@ -176,8 +176,6 @@ static int open_path(struct live *l)
 {
     struct daemon *d = l->d;
     int rc = setup_sets(d->site, &l->job.subscribers, &l->job.smarthosts);
-    if (rc == 0)
-        rc = setup_key(d, &l->key);
     return rc == 0 ? setup_sink(d, l->process, &l->job.sink) : rc;
 }
 
@@ -224,5 +222,8 @@ int live_setup(struct daemon *d, struct live *l)
     free(rings);
     // A line of --print goes out whole, whoever else writes.
     setvbuf(stdout, NULL, _IOLBF, LINE_OCTETS);
+    if (rc == 0)
+        rc = setup_key(
+            d, &l->key); // the first of several has it to tell whether it is another at a reload
     return rc == 0 && !l->workers ? open_path(l) : rc;
 }

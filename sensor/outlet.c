@@ -10,12 +10,18 @@
 
 #include "common/coverage.h"
 #include "common/log.h"
+#include "lost.h"
 
 #define LOOK_MS 50
 
 // A process that was killed has its spool until the kernel has taken it down, and until its own children have ended.
 #define HELD_MS      5000
 #define HELD_STEP_MS 50
+
+// What is wrong with the spool, and what helps.
+struct trouble {
+    const char *what, *fix;
+};
 
 struct outlet {
     char *collector, *tls; // owned: the configuration may be another by the next connection
@@ -25,6 +31,8 @@ struct outlet {
     struct loop *own; // of a file job
     bool first;       // of the processes of a port
     bool for_room;    // what the own loop waits for: room, or the end
+    struct lost lost;
+    struct trouble trouble; // the last one
     char dir[512];
 };
 
@@ -165,10 +173,26 @@ int outlet_drain(struct outlet *o)
 
 // ---- Sinks
 
+static struct trouble trouble_of(const struct sensor_spool_stats *t)
+{
+    if (t->at_bound)
+        return (struct trouble){
+            "the spool is full",
+            "restore the connection to the collector, or raise sensor.spool_max"};
+    if (t->error == -ENOSPC || t->error == -EDQUOT)
+        return (struct trouble){"the disk of the spool is full",
+                                "make room on the disk of sensor.spool"};
+    return (struct trouble){"the spool cannot be written",
+                            "see whether the disk of sensor.spool is sound"};
+}
+
 static int flush_inner(void *state, int64_t now_ms)
 {
     struct outlet *o = state;
     int rc = sink_flush(&o->inner, now_ms);
+    if (rc < 0)
+        o->trouble = trouble_of(sensor_spool_stats(o->spool));
+    lost_look(&o->lost, o->dir, rc, o->trouble.what, o->trouble.fix, now_ms);
     if (o->sender)
         sender_wake(o->sender, now_ms);
     return rc;
@@ -177,13 +201,22 @@ static int flush_inner(void *state, int64_t now_ms)
 static int put_inner(void *state, const struct record *r)
 {
     struct outlet *o = state;
-    return sink_put(&o->inner, r);
+    int rc = sink_put(&o->inner, r);
+    if (rc == -ENOSPC) { // whatever keeps it
+        o->trouble = trouble_of(sensor_spool_stats(o->spool));
+        lost_count(&o->lost, 1);
+    }
+    return rc;
 }
 
 static int close_inner(void *state)
 {
     struct outlet *o = state;
-    return sink_close(&o->inner);
+    int rc = sink_close(&o->inner);
+    if (rc < 0)
+        lost_count(&o->lost, sensor_spool_waiting(o->spool));
+    lost_end(&o->lost, o->dir);
+    return rc;
 }
 
 struct sink outlet_sink(struct outlet *o, bool wait)
@@ -200,14 +233,15 @@ uint32_t outlet_status(const struct outlet *o, struct control_status *s, int64_t
     const struct sensor_spool_stats *t = sensor_spool_stats(o->spool);
     control_status_counter(s, "spooled", t->records);
     control_status_counter(s, "spool_refused", t->refused);
-    if (t->error == -ENOSPC)
-        control_status_problem(
-            s, 2, "spool-full", "the spool is full: records are lost",
-            "restore the connection to the collector, or raise sensor.spool_max");
-    else if (t->error < 0)
-        control_status_problem(s, 2, "spool-write", "the spool cannot be written",
-                               "see whether the disk of sensor.spool is sound");
+    struct trouble trouble = trouble_of(t);
+    if (t->error == -ENOSPC || t->error == -EDQUOT) {
+        char text[80];
+        snprintf(text, sizeof text, "%s: records are lost", trouble.what);
+        control_status_problem(s, 2, "spool-full", text, trouble.fix);
+    } else if (t->error < 0) {
+        control_status_problem(s, 2, "spool-write", trouble.what, trouble.fix);
+    }
     if (o->sender)
         sender_status(o->sender, s, now_ms);
-    return t->error == -ENOSPC ? COVERAGE_SPOOL_FULL : 0;
+    return t->error == -ENOSPC || t->error == -EDQUOT ? COVERAGE_SPOOL_FULL : 0;
 }

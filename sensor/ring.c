@@ -47,7 +47,7 @@ struct ring {
     int64_t backoff_ms, try_at_ms;
     uint64_t oversized, dropped;
     struct card card;
-    bool tagged; // a frame with a VLAN tag was seen
+    bool tagged; // a frame with a VLAN tag was seen, or may have been filtered out
 };
 
 // ---- What the interface says.
@@ -179,6 +179,8 @@ static int set_filter(struct ring *r, const struct ring_setup *setup, char *text
         r->sieve = f;
         f = NULL;
     }
+    // What the kernel leaves out may have had tags, which nobody sees (card.h).
+    r->tagged = f != NULL;
     // Nothing to leave out and nothing to cut: a filter would be asked for every frame.
     if (f || setup->snaplen < BLOCK)
         rc = ring_filter_attach(f, setup->snaplen, r->fd);

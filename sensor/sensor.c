@@ -430,11 +430,12 @@ static void say_problems(const struct sensor *s, uint32_t told, struct control_s
             control_status_problem(out, 1, codes[i].code, coverage_alarm_text(codes[i].alarm),
                                    codes[i].alarm == COVERAGE_LEG_WRONG ? sight_text(&s->sight)
                                                                         : "");
-    if (s->stats.oversized > 0)
+    if (watch_oversized(s->watch) > 0)
         control_status_problem(out, 0, "oversized",
                                "Frames are larger than the MTU: LRO or GRO joined them, so packets "
                                "and retransmissions are counted too low.",
-                               "ethtool -K IFACE lro off gro off");
+                               "ethtool -K IFACE gro off lro off; where a host makes the mirror, "
+                               "there too, with tso off gso off");
     int refused = export_refused(s->export);
     if (refused != 0 && refused != -ENOSPC)
         control_status_problem(out, 2, "records-lost", strerror(-refused),

@@ -81,10 +81,12 @@ int sensor_spool_write(struct sensor_spool *s)
 {
     if (s->block.records == 0)
         return 0;
+    uint64_t failures = spool_stats(s->log)->failures;
     int rc = end_message(s);
     if (rc == 0)
         rc = spool_append(s->log, &s->block, buf_span(&s->payload));
     s->stats.error = rc;
+    s->stats.at_bound = rc == -ENOSPC && spool_stats(s->log)->failures == failures;
     if (rc < 0)
         return rc;
     s->block = (struct spool_block){0};
@@ -144,6 +146,7 @@ static int flush(void *state, int64_t now_ms)
     if (rc < 0)
         return rc;
     s->stats.error = spool_sync(s->log);
+    s->stats.at_bound = false;
     return s->stats.error;
 }
 
@@ -162,6 +165,11 @@ struct sink sensor_spool_sink(struct sensor_spool *s)
 struct spool *sensor_spool_log(struct sensor_spool *s)
 {
     return s->log;
+}
+
+uint32_t sensor_spool_waiting(const struct sensor_spool *s)
+{
+    return s->block.records;
 }
 
 const struct sensor_spool_stats *sensor_spool_stats(const struct sensor_spool *s)

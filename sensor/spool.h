@@ -22,5 +22,8 @@ int sensor_spool_write(struct sensor_spool *s);
 struct sensor_spool_stats {
     uint64_t records, refused; // refused: no room
     int error;                 // of the last write or sync; 0: it went well
+    bool at_bound;             // and that is the spool's own bound, not the disk's
 };
+// Records that have gathered and are not written.
+uint32_t sensor_spool_waiting(const struct sensor_spool *s);
 const struct sensor_spool_stats *sensor_spool_stats(const struct sensor_spool *s);

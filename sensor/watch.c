@@ -7,7 +7,7 @@
 
 struct sums {
     uint64_t packets, duplicates, sliced, cut, skipped, not_ip, ended, one_sided, dropped,
-        unwritten, clock_back;
+        unwritten, clock_back, oversized;
 };
 
 struct watch {
@@ -45,6 +45,11 @@ uint32_t watch_present(const struct watch *w)
     return w->present_alarms;
 }
 
+uint64_t watch_oversized(const struct watch *w)
+{
+    return w->minute[0].oversized + w->minute[1].oversized;
+}
+
 void watch_set(struct watch *w, uint32_t alarms)
 {
     w->others = alarms;
@@ -80,9 +85,11 @@ static uint32_t judge(const struct sums *a, const struct sums *b)
     return alarms;
 }
 
-static void sum_up(struct watch *w, const struct coverage *delta, uint64_t ended, uint64_t back,
+// What is not in the coverage comes from the counters themselves.
+static void sum_up(struct watch *w, const struct coverage *delta, const struct stats *s,
                    uint64_t cut)
 {
+    const struct stats *before = &w->stats;
     int64_t minute = (delta->t_ms - 1) / 60000;
     if (minute != w->present) {
         w->minute[0] = minute == w->present + 1 ? w->minute[1] : (struct sums){0};
@@ -96,12 +103,13 @@ static void sum_up(struct watch *w, const struct coverage *delta, uint64_t ended
     m->cut += cut;
     m->skipped += delta->skipped_layers;
     m->not_ip += delta->not_ip;
-    m->ended += ended;
+    m->ended += s->ended_flows - before->ended_flows;
     m->one_sided += delta->one_sided_flows;
     m->dropped += delta->dropped_card + delta->dropped_ring + delta->dropped_flow_table +
                   delta->dropped_stream_memory;
     m->unwritten += delta->dropped_spool;
-    m->clock_back += back;
+    m->clock_back += s->clock_back + s->clock_ahead - before->clock_back - before->clock_ahead;
+    m->oversized += s->oversized - before->oversized;
 }
 
 void watch_take(struct watch *w, const struct stats *s, const struct decap *d,
@@ -132,9 +140,7 @@ void watch_take(struct watch *w, const struct stats *s, const struct decap *d,
 #undef X
     out->t_ms = t_ms;
     out->last = last;
-    sum_up(w, out, s->ended_flows - w->stats.ended_flows,
-           s->clock_back + s->clock_ahead - w->stats.clock_back - w->stats.clock_ahead,
-           d->cut - w->cut);
+    sum_up(w, out, s, d->cut - w->cut);
     out->alarms |= judge(&w->minute[0], &w->minute[1]) | w->others;
     w->present_alarms = out->alarms;
     w->raised |= out->alarms;

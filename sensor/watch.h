@@ -18,6 +18,8 @@ void watch_take(struct watch *w, const struct stats *s, const struct decap *d,
 // All alarms that were ever raised; those of the last coverage.
 uint32_t watch_alarms(const struct watch *w);
 uint32_t watch_present(const struct watch *w);
+// Frames above the MTU in the present and the last minute.
+uint64_t watch_oversized(const struct watch *w);
 // Alarms that others raise, in each coverage from now on until they are set anew.
 void watch_set(struct watch *w, uint32_t alarms);
 // What is declared has changed; alarms and counters stay.

@@ -116,7 +116,10 @@ enum decap_result decap_skip(struct decap_run *r, enum skipped_kind kind, uint32
 
 enum decap_result decap_lacks(struct decap_run *r, uint32_t n)
 {
-    return decap_broken(r, r->wire >= n ? DECAP_SLICED : DECAP_CUT_SHORT);
+    if (r->wire < n && r->bounded)
+        return decap_broken(r, DECAP_CUT_SHORT);
+    r->cut = true;
+    return DECAP_SHORT;
 }
 
 static enum decap_result follow(struct decap_run *r, uint8_t value, enum skipped_kind kind,

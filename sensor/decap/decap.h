@@ -11,10 +11,9 @@
 #include "packet.h"
 #include "skipped.h"
 
-// Why a layer is broken. The first two are found by decap_need.
+// Why a layer is broken. The first is found by decap_lacks.
 #define DECAP_REASONS(X)                                 \
     X(CUT_SHORT, "ends inside the header")               \
-    X(SLICED, "header sliced off")                       \
     X(BAD_LENGTH, "bad length")                          \
     X(BAD_VERSION, "bad version")                        \
     X(BAD_HEADER, "bad header")                          \
@@ -36,6 +35,7 @@ enum decap_result {
     DECAP_NO_IP,    // well understood, and no IP in it: ARP, LLDP, PPP control
     DECAP_HELD,     // a fragment, kept
     DECAP_SKIPPED,  // unknown layer, counted
+    DECAP_SHORT,    // cut inside a header: counted as sliced, and no layer is to blame
     DECAP_BROKEN,   // counted
 };
 
@@ -167,7 +167,8 @@ static inline void decap_enter_ip(struct decap_run *r)
 // the layers around it.
 struct frag_key decap_frag_key(const struct decap_run *r);
 
-// Why fewer than `n` octets are there.
+// Fewer than `n` octets are there. DECAP_SHORT: the mirror or a snap length cut them off, or the frame came
+// that short and no length in it says that it ends there. Else a length says so, and the layer is broken.
 enum decap_result decap_lacks(struct decap_run *r, uint32_t n);
 
 static inline void decap_step(struct decap_run *r, uint32_t n)

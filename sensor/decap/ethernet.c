@@ -9,6 +9,7 @@
 // 802.3: the type field is a length; behind it stands LLC.
 static enum decap_result decode_llc(struct decap_run *r, uint16_t length)
 {
+    r->bounded = r->wire >= length;
     decap_clip(r, length);
     if (r->cap < 3)
         return decap_lacks(r, 3);

@@ -43,7 +43,9 @@ static enum decap_result follow(struct decap_run *r, uint16_t type)
 {
     // WCCP version 2 puts four octets before the packet it redirects; version 1 does not.
     if (type == TYPE_WCCP) {
-        if (r->cap >= 4 && r->at[0] >> 4 != 4)
+        if (r->cap < 4)
+            return decap_lacks(r, 4);
+        if (r->at[0] >> 4 != 4)
             decap_step(r, 4);
         return decap_by_ip_version(r, SKIPPED_GRE);
     }

@@ -27,7 +27,9 @@ static enum decap_result decode(struct decap_run *r)
         for (unsigned i = 0; next != 0; i++) {
             if (i >= EXTENSIONS_MAX)
                 return decap_broken(r, DECAP_TOO_DEEP);
-            uint32_t octets = r->cap > 0 ? r->at[0] * 4u : 0;
+            if (r->cap < 1)
+                return decap_lacks(r, 1);
+            uint32_t octets = r->at[0] * 4u;
             if (octets == 0)
                 return decap_broken(r, DECAP_BAD_LENGTH);
             if (r->cap < octets)

@@ -15,7 +15,7 @@ static enum decap_result join(struct decap_run *r, uint32_t octets)
     if (!r->decap->frag)
         return DECAP_HELD;
     if (r->cap < r->wire)
-        return decap_broken(r, DECAP_SLICED);
+        return DECAP_SHORT;
     struct frag_key key = decap_frag_key(r);
     key.id = p->ip_id;
     key.protocol = p->ip_proto;

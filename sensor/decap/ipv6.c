@@ -37,7 +37,7 @@ static enum decap_result join(struct decap_run *r, uint8_t *next)
     if (!r->decap->frag)
         return DECAP_HELD;
     if (r->cap < r->wire)
-        return decap_broken(r, DECAP_SLICED);
+        return DECAP_SHORT;
     struct frag_key key = decap_frag_key(r);
     key.id = id;
     struct frag_piece piece = {.offset = field & 0xfff8u,

@@ -1,6 +1,7 @@
 // The IMAP tracker: RFC 9051 and 3501 (LOGIN, AUTHENTICATE, STARTTLS, literals), RFC 4959 (initial
-// response), RFC 7888 (literals without waiting).
+// response), RFC 7628 (OAUTHBEARER), RFC 7888 (literals without waiting).
 #include "proto/login.h"
+#include "proto/sasl.h"
 #include "proto/smtp_command.h"
 
 #define IMAP_TAG_MAX  24
@@ -14,6 +15,8 @@ struct imap {
     uint8_t tag[IMAP_TAG_MAX];
     bool auth_plain, auth_user; // AUTHENTICATE: form of the user's message; the next one names it
     bool authenticating;
+    bool auth_oauth;  // a challenge that is no empty one refuses
+    bool auth_told;   // and did, so the exchange is counted already
     uint8_t auth_due; // answers to challenges, still to come
     // Literals: octets of the present one, and what it is.
     uint32_t literal_left;
@@ -61,7 +64,7 @@ static void set_tag(struct imap *s, struct span tag)
 static void begin_login(struct proto_flow *f, struct imap *s, struct span args)
 {
     s->login_open = true;
-    s->authenticating = false;
+    s->authenticating = s->auth_told = false;
     bool literal = args.len > 0 && args.data[0] == '{';
     struct span user = {0};
     if (!literal)
@@ -77,6 +80,8 @@ static void begin_authenticate(struct proto_flow *f, struct imap *s, struct span
     s->auth_due = 0;
     s->auth_plain = span_equal_text(mechanism, "PLAIN");
     s->auth_user = s->auth_plain || span_equal_text(mechanism, "LOGIN");
+    s->auth_oauth = sasl_is_oauth(mechanism);
+    s->auth_told = false;
     login_try(f, (struct span){0});
     if (args.len > 0 && s->auth_user) {
         login_sasl_user(f, args, s->auth_plain);
@@ -141,12 +146,23 @@ static size_t client_raw(struct proto_flow *f, void *state, struct span data)
     return part.len;
 }
 
+static void challenged(struct proto_flow *f, struct imap *s, struct span line)
+{
+    smtp_word(&line); // the plus sign
+    if (s->auth_oauth && !s->auth_told && sasl_challenge_refuses(line)) {
+        s->auth_told = true;
+        login_failed(f, (struct span){0});
+    }
+    if (s->auth_due < UINT8_MAX)
+        s->auth_due++;
+}
+
 static void server_line(struct proto_flow *f, void *state, struct span line)
 {
     struct imap *s = state;
     if (line.len > 0 && line.data[0] == '+') {
-        if (s->authenticating && s->login_open && s->auth_due < UINT8_MAX)
-            s->auth_due++;
+        if (s->authenticating && s->login_open)
+            challenged(f, s, line);
         return;
     }
     struct span args = line;
@@ -159,8 +175,9 @@ static void server_line(struct proto_flow *f, void *state, struct span line)
         s->login.tls_due = ok;
     else if (ok)
         s->login.over = true;
-    else
+    else if (!s->auth_told)
         login_failed(f, args);
+    s->auth_told = false;
     s->tls_open = s->login_open = s->authenticating = false;
 }
 

@@ -1,5 +1,6 @@
-// The POP3 tracker: RFC 1939 (USER, PASS, APOP), 5034 (AUTH), 2595 (STLS), 2449 (CAPA, pipelining).
+// The POP3 tracker: RFC 1939 (USER, PASS, APOP), 5034 (AUTH), 7628 (OAUTHBEARER), 2595 (STLS), 2449 (CAPA, pipelining).
 #include "proto/login.h"
+#include "proto/sasl.h"
 #include "proto/smtp_command.h"
 
 #define POP3_PENDING_MAX 16
@@ -13,6 +14,8 @@ struct pop3 {
     bool auth_open;   // AUTH began and is not answered
     bool auth_plain;  // PLAIN, else LOGIN or something opaque
     bool auth_user;   // the next answer to a challenge names the user
+    bool auth_oauth;  // a challenge that is no empty one refuses
+    bool auth_told;   // and did, so the exchange is counted already
     uint8_t auth_due; // answers to challenges, still to come
     uint8_t count;
     uint8_t pending[POP3_PENDING_MAX];
@@ -35,6 +38,7 @@ static void begin_auth(struct proto_flow *f, struct pop3 *s, struct span args)
     s->auth_due = 0;
     s->auth_plain = span_equal_text(mechanism, "PLAIN");
     s->auth_user = s->auth_plain || span_equal_text(mechanism, "LOGIN");
+    s->auth_oauth = sasl_is_oauth(mechanism);
     login_try(f, (struct span){0});
     if (args.len > 0 && s->auth_user) {
         login_sasl_user(f, args, s->auth_plain);
@@ -89,11 +93,23 @@ static void answered(struct proto_flow *f, struct pop3 *s, bool ok, struct span 
         s->auth_open = false;
         if (ok)
             s->login.over = true;
-        else
+        else if (!s->auth_told)
             login_failed(f, line);
+        s->auth_told = false;
         break;
     default: break;
     }
+}
+
+static void challenged(struct proto_flow *f, struct pop3 *s, struct span line)
+{
+    smtp_word(&line); // the plus sign
+    if (s->auth_oauth && !s->auth_told && sasl_challenge_refuses(line)) {
+        s->auth_told = true;
+        login_failed(f, (struct span){0});
+    }
+    if (s->auth_due < UINT8_MAX)
+        s->auth_due++;
 }
 
 static void server_line(struct proto_flow *f, void *state, struct span line)
@@ -110,8 +126,8 @@ static void server_line(struct proto_flow *f, void *state, struct span line)
     }
     if (ok || refused)
         answered(f, s, ok, line);
-    else if (line.len > 0 && line.data[0] == '+' && s->auth_open && s->auth_due < UINT8_MAX)
-        s->auth_due++;
+    else if (line.len > 0 && line.data[0] == '+' && s->auth_open)
+        challenged(f, s, line);
 }
 
 static void pop3_feed(struct proto_flow *f, void *state, enum proto_side side, struct span data,

@@ -128,8 +128,8 @@ static void on_command(const struct smtp_at *at, struct span line)
     case SMTP_BDAT: begin_chunk(at, c.args); break;
     case SMTP_STARTTLS: begin_tls(at); break;
     case SMTP_AUTH:
-        smtp_auth_begin(at, c.args);
         smtp_expect(at, SMTP_EXPECT_AUTH);
+        smtp_auth_begin(at, c.args);
         break;
     default: smtp_expect(at, expect_of(c.verb)); break;
     }

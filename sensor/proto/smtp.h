@@ -17,7 +17,13 @@ enum smtp_wait { // why the client parser is in HOLD
     SMTP_WAIT_HEAD, // a line begins like a TLS record: for two more octets
 };
 
-enum smtp_mechanism { SMTP_AUTH_OTHER, SMTP_AUTH_PLAIN, SMTP_AUTH_LOGIN, SMTP_AUTH_NAMED };
+enum smtp_mechanism {
+    SMTP_AUTH_OTHER,
+    SMTP_AUTH_PLAIN,
+    SMTP_AUTH_LOGIN,
+    SMTP_AUTH_NAMED,
+    SMTP_AUTH_OAUTH,
+};
 
 struct smtp {
     struct smtp_client client;
@@ -46,6 +52,8 @@ struct smtp {
     uint16_t content_answer; // a refusal that came before the content's end; 0: none
     // AUTH exchange.
     bool auth_open;
+    bool auth_refuses;  // the present reply is a 334 that refuses
+    bool auth_told;     // so the exchange is counted as failed before its last reply
     uint8_t auth_lines; // client lines that are answers to 334, still to come
     uint8_t auth_ahead; // lines that came before their 334
     uint8_t auth_step;  // lines of the exchange seen
@@ -115,6 +123,7 @@ size_t smtp_look_at_head(const struct smtp_at *at, struct span data, bool *over)
 // A finished command line (not one of an AUTH exchange), counted and its names hashed.
 void smtp_count_command(const struct smtp_at *at, const struct smtp_command *c, bool cut);
 
-// AUTH's first line and the lines of the exchange: the user is hashed, the rest forgotten.
+// AUTH's first line (already among what is expected) and the lines of the exchange: the user is
+// hashed, the rest forgotten.
 void smtp_auth_begin(const struct smtp_at *at, struct span args);
 void smtp_auth_line(const struct smtp_at *at, struct span line);

@@ -1,7 +1,8 @@
 // What SMTP commands say, counted; names leave as keyed hashes only. RFC 5321, RFC 4954 (AUTH),
-// RFC 4616 (PLAIN), RFC 2195 (CRAM-MD5), RFC 5802 (SCRAM). Of an AUTH exchange the user is decoded
+// RFC 4616 (PLAIN), RFC 2195 (CRAM-MD5), RFC 5802 (SCRAM), RFC 7628 (OAUTHBEARER). Of an AUTH exchange the user is decoded
 // into a bounded buffer on the stack, hashed, and wiped with everything else of the line.
 #include "proto/base64.h"
+#include "proto/sasl.h"
 #include "proto/smtp.h"
 
 static void count_helo(const struct smtp_at *at, const struct smtp_command *c, bool cut)
@@ -114,10 +115,13 @@ static struct span user_of(enum smtp_mechanism mechanism, struct span text)
         const uint8_t *end = rest.len ? memchr(rest.data, 0, rest.len) : NULL;
         return end ? span_cut(rest, 0, (size_t)(end - rest.data)) : rest;
     }
-    static const char *const before[] = {"n=", "user=", "username=\""}; // SCRAM, XOAUTH2, DIGEST
-    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+    // SCRAM, DIGEST; XOAUTH2, OAUTHBEARER, whose tokens may hold anything: only at the beginning.
+    static const char *const named[] = {"n=", "username=\""}, *const oauth[] = {"user=", "n,a="};
+    bool token = mechanism == SMTP_AUTH_OAUTH;
+    const char *const *before = token ? oauth : named;
+    for (size_t i = 0; i < 2; i++) {
         const uint8_t *at = memmem(text.data, text.len, before[i], strlen(before[i]));
-        if (!at)
+        if (!at || (token && at != text.data))
             continue;
         struct span s = span_cut(text, (size_t)(at - text.data) + strlen(before[i]), text.len);
         size_t n = 0;
@@ -125,6 +129,8 @@ static struct span user_of(enum smtp_mechanism mechanism, struct span text)
             n++;
         return span_cut(s, 0, n);
     }
+    if (token)
+        return (struct span){0};
     // CRAM-MD5: the user, a blank, a digest of 32 hexadecimal digits.
     if (text.len > 33 && text.data[text.len - 33] == ' ')
         return span_cut(text, 0, text.len - 33);
@@ -146,6 +152,9 @@ void smtp_auth_begin(const struct smtp_at *at, struct span args)
     struct smtp *s = at->s;
     struct span mechanism = smtp_word(&args);
     s->auth_open = true;
+    // One sent behind a refusal whose last reply is still to come leaves that as it is.
+    if (smtp_queue_number(&s->queue, SMTP_EXPECT_AUTH) <= 1)
+        s->auth_told = false;
     s->auth_step = 0;
     s->auth_lines = 0;
     s->auth_ahead = 0;
@@ -154,9 +163,10 @@ void smtp_auth_begin(const struct smtp_at *at, struct span args)
     else if (span_equal_text(mechanism, "LOGIN"))
         s->mechanism = SMTP_AUTH_LOGIN;
     else if (span_begins(mechanism, "CRAM-") || span_begins(mechanism, "SCRAM-") ||
-             span_begins(mechanism, "DIGEST-") || span_begins(mechanism, "XOAUTH") ||
-             span_begins(mechanism, "OAUTHBEARER"))
+             span_begins(mechanism, "DIGEST-"))
         s->mechanism = SMTP_AUTH_NAMED;
+    else if (sasl_is_oauth(mechanism))
+        s->mechanism = SMTP_AUTH_OAUTH;
     else
         s->mechanism = SMTP_AUTH_OTHER;
     if (args.len > 0 && !span_equal_text(args, "="))

@@ -6,6 +6,7 @@
 // the acknowledgements), so the n-th reply answers the n-th command. When octets are missing that is
 // no longer sure: then replies are not counted until one comes that can answer only one thing (354,
 // 334, 235, 220, 221), or until a client that was not offered PIPELINING sends its next command.
+#include "proto/sasl.h"
 #include "proto/smtp.h"
 
 static void push(const struct smtp_at *at, enum smtp_expect what)
@@ -142,6 +143,10 @@ static bool settle_auth(const struct smtp_at *at, uint16_t code)
 {
     struct smtp *s = at->s;
     if (code / 100 == 3) {
+        if (s->auth_refuses && !s->auth_told && !s->uncertain) {
+            s->auth_told = true;
+            smtp_result(at)->auth_failed++;
+        }
         if (s->auth_ahead > 0)
             s->auth_ahead--; // its answer was seen first
         else if (s->auth_lines < UINT8_MAX)
@@ -149,8 +154,9 @@ static bool settle_auth(const struct smtp_at *at, uint16_t code)
         return false;
     }
     s->auth_open = false;
-    if (code / 100 != 2 && (!s->uncertain || code == 535))
+    if (code / 100 != 2 && !s->auth_told && (!s->uncertain || code == 535))
         smtp_result(at)->auth_failed++;
+    s->auth_told = false;
     return true;
 }
 
@@ -475,6 +481,8 @@ void smtp_reply_line(const struct smtp_at *at, const struct smtp_reply_line *lin
         note_server_name(at, line->text);
     if (line->code == 250)
         look_for_offer(at, line->text);
+    else if (line->code == 334)
+        s->auth_refuses = s->mechanism == SMTP_AUTH_OAUTH && sasl_challenge_refuses(line->text);
     if (line->last)
         finished_reply(at, line->code);
 }

@@ -47,6 +47,20 @@ cases_idle() {
     configure "leg: access" "flows: 4096"
     if ask reload >/dev/null; then wrong "a table was to grow at run time"; fi
     must_say "$LIVE/sensor.log" "sensor.flows: a change needs a restart"
+    configure "leg: access" "flows: 4096" "ring: 8M" "spool: $LIVE/other" "interfaces: [wire]"
+    sed -i 's,timezone: UTC,timezone: Europe/Vienna,' "$LIVE/postern.yaml"
+    if ask reload >/dev/null; then wrong "keys of the start were taken"; fi
+    for key in sensor.flows sensor.ring sensor.spool site.timezone; do
+        must_say "$LIVE/sensor.log" "$key: a change needs a restart"
+    done
+    ! grep -q "sensor.interfaces" "$LIVE/sensor.log" || wrong "interfaces that -i names anyway need a restart"
+    printf '2 %s\n' "$(openssl rand -hex 32)" >"$LIVE/key.other"
+    cp -p "$LIVE/key" "$LIVE/key.kept"
+    cat "$LIVE/key.other" >"$LIVE/key"
+    configure "leg: transit"
+    if ask reload >/dev/null; then wrong "another site key passes unnoticed"; fi
+    must_say "$LIVE/sensor.log" "sensor.key_file (another key is in it): a change needs a restart"
+    cat "$LIVE/key.kept" >"$LIVE/key"
     configure "leg: transit" "name: second"
     ask reload >/dev/null || wrong "a good configuration was not taken"
     kill -HUP "$SENSOR"
@@ -161,6 +175,7 @@ cases_full_disk() {
     until_true lost_records || wrong "no record is counted as not written"
     must_be "the state" "$(ask | jq -r .state)" failed
     must_be "a full spool, told" "$(ask | jq '[.problems[] | select(.code == "spool-full")] | length')" 1
+    must_be "lines of the log on it" "$(grep -c "the disk of the spool is full: records are lost; make room" "$LIVE/sensor.log")" 1
     # What is lost is held against what was written, and no ring can help.
     sleep 1.2
     "$BIN/postern" status --run "$LIVE/run" >"$LIVE/operator" 2>&1
@@ -172,6 +187,8 @@ cases_full_disk() {
     sleep 2
     must_be_some "records behind it" "$(counter spooled)"
     sensor_stop
+    must_be "lines of the log on it" "$(grep -c "records are lost" "$LIVE/sensor.log")" 1
+    must_say "$LIVE/sensor.log" "[1-9][0-9]* records were lost"
     umount "$LIVE/disk"
     span_down
     case_end

@@ -98,6 +98,11 @@ cases_check() {
         wrong "no VLAN is named"
     must_be "layers of PPPoE" "$(jq '.layers.pppoes > 100' "$LIVE/check.json")" true
     check_finds "$LIVE/plain.pcap" vlans failed 65 "realm_layers: [qinq]"
+    check_finds "$LIVE/qinq.pcap" packets failed 65 "filter: tcp port 25"
+    must_be "drops where a filter leaves all out" \
+        "$(jq -r '.checks[] | select(.check == "drops") | .result' "$LIVE/check.json")" ok
+    jq -r '.checks[] | select(.check == "packets") | .fix' "$LIVE/check.json" >"$LIVE/fix"
+    must_say "$LIVE/fix" "sensor.filter lets hardly anything pass"
     check_finds "$LIVE/double.pcap" doubled failed 65
     one_leg_up
     check_finds "$LIVE/plain.pcap" directions failed 65 "leg: access" -2 leg

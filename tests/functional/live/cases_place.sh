@@ -95,6 +95,8 @@ cases_filtered() {
     inject -r 8000 wire "$LIVE/tier-a-qinq.pcap"
     sleep 1
     must_be "packets under QinQ and PPPoE" "$(counter packets)" 0
+    # The kernel counts frames with tags that nobody takes; the filter left these out, and none was lost.
+    must_be "dropped by the interface" "$(counter card_drops)" 0
     sensor_stop
     span_down
     cp "$LIVE/site.before" "$LIVE/site.yaml"
@@ -185,7 +187,7 @@ cases_operator() {
     operator_reads 0 "span: up"
     dd if=/dev/zero of="$LIVE/disk/other" bs=1k count=7000 2>/dev/null || true
     inject -r 10000 -n 6 wire "$LIVE/plain.pcap"
-    operator_reads 2 "the spool is full"
+    operator_reads 2 "the disk of the spool is full: records are lost"
     rm "$LIVE/disk/other"
     kill -KILL "$SENSOR"
     wait "$SENSOR" 2>/dev/null || true

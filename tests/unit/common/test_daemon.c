@@ -145,9 +145,18 @@ static void reload(void **state)
     sample_file(&run, "p.yaml", "sensor: {flows: 40, low: 9}\n"); // contradicts itself
     kill(run.pid, SIGHUP);
     assert_true(sample_await(&run, "err", "sensor.low must be below sensor.high"));
+    // What was opened, or who the program has become, cannot be taken over.
+    sample_file(
+        &run, "p.yaml",
+        "site: {user: nobody, run_directory: /nowhere, sandbox: off}\nsensor: {flows: 50}\n");
+    kill(run.pid, SIGHUP);
+    assert_true(sample_await(&run, "err", "site.user: a change needs a restart"));
+    assert_true(sample_await(&run, "err", "site.run_directory: a change needs a restart"));
+    assert_true(sample_await(&run, "err", "site.sandbox: a change needs a restart"));
     kill(run.pid, SIGTERM);
     assert_int_equal(sample_wait(&run), 0);
     assert_null(strstr(sample_text(&run, "out"), "-> 40"));
+    assert_null(strstr(sample_text(&run, "out"), "-> 50"));
 }
 
 static void a_refused_reload_changes_nothing(void **state)

@@ -299,12 +299,38 @@ static void test_host(void **state)
     }
 }
 
+// A filter that lets nothing pass is not a mirror that sends nothing; commands name the interface.
+static void test_fixes(void **state)
+{
+    (void)state;
+    good(0);
+    must_find("packets", CHECK_FAILED, "mirror session's destination");
+    a.s.filter = "tcp port 25";
+    must_find("packets", CHECK_FAILED, "sensor.filter lets hardly anything pass");
+    good(10000);
+    a.s.from_subscriber = 20;
+    a.s.to_subscriber = 30;
+    must_find("directions", CHECK_WARNING, "between subscribers");
+    a.s.with_subscriber = 50;
+    must_find("directions", CHECK_WARNING, "Name the subscribers' networks");
+    good(10000);
+    a.s.filter = "tcp port 25";
+    must_find("packets", CHECK_OK, "10000 packets");
+    a.s.losses.oversized = 1;
+    must_find("mtu", CHECK_WARNING, "ethtool -K eth1 gro off lro off");
+    a.s.losses.card = 1;
+    must_find("drops", CHECK_FAILED, "(ethtool -G eth1 rx N)");
+    a.s.link = RING_DOWN;
+    must_find("link", CHECK_FAILED, "(ip link set eth1 up)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),   cmocka_unit_test(test_idle),   cmocka_unit_test(test_few),
-        cmocka_unit_test(test_ends),   cmocka_unit_test(test_layers), cmocka_unit_test(test_vlans),
-        cmocka_unit_test(test_mirror), cmocka_unit_test(test_clock),  cmocka_unit_test(test_host),
+        cmocka_unit_test(test_fixes), cmocka_unit_test(test_good),   cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_few),   cmocka_unit_test(test_ends),   cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_vlans), cmocka_unit_test(test_mirror), cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,9 +7,10 @@
 
 #include "dialogue.h"
 
-#define RUN(table) dialogue_run(table, sizeof table / sizeof *table)
-#define POP3       .port = 110
-#define IMAP       .port = 143
+#define RUN(table)  dialogue_run(table, sizeof table / sizeof *table)
+#define POP3        .port = 110
+#define IMAP        .port = 143
+#define OAUTH_ERROR "eyJzdGF0dXMiOiI0MDAiLCJzY2hlbWVzIjoiQmVhcmVyIn0=" // {"status":"400",...
 #define TLS                                              \
     "C~ \\x16\\x03\\x01\\x00\\x04\\x01\\x00\\x00\\x00\n" \
     "S~ \\x15\\x03\\x03\\x00\\x02\\x02\\x28\n"
@@ -39,6 +40,17 @@ static void test_pop3(void **state)
         DIALOGUE("pipelined",
                  "S: +OK\nC: USER bob\nC: PASS x\nC: QUIT\nS: +OK\nS: -ERR no\nS: +OK\n",
                  "tries=1 failures=1", POP3),
+        DIALOGUE("a token's refusal, hung up at or ended",
+                 "S: +OK\nC: AUTH XOAUTH2 eHg=\nS: + " OAUTH_ERROR "\nC: \nS: -ERR no\n"
+                 "C: AUTH XOAUTH2\nS: + \nC: eHg=\nS: + " OAUTH_ERROR "\nC: *\nS: -ERR no\n"
+                 "C: USER bob\nS: +OK\nC: PASS x\nS: -ERR no\n"
+                 "C: AUTH OAUTHBEARER eHg=\nS: + " OAUTH_ERROR "\n",
+                 "tries=4 failures=4", POP3, .flags = DIALOGUE_IN_STEP),
+        DIALOGUE(
+            "hangs up at an ordinary challenge",
+            "S: +OK\nC: AUTH XOAUTH2\nS: + \nC: *\nS: -ERR no\nC: AUTH LOGIN\nS: + " OAUTH_ERROR
+            "\n",
+            "tries=2 failures=1", POP3, .flags = DIALOGUE_IN_STEP),
         DIALOGUE("STLS", "S: +OK\nC: STLS\nS: +OK go\n" TLS, "tries=0 groups=18 tls.alert=40",
                  POP3),
         DIALOGUE("STLS refused",
@@ -83,6 +95,16 @@ static void test_imap(void **state)
         DIALOGUE("no fault of the password",
                  "S: * OK\nC: a LOGIN bob x\nS: a NO [UNAVAILABLE] later\n", "tries=1 failures=0",
                  IMAP),
+        DIALOGUE("a token's refusal, hung up at or ended",
+                 "S: * OK\nC: a AUTHENTICATE XOAUTH2 eHg=\nS: + " OAUTH_ERROR "\nC: \nS: a NO no\n"
+                 "C: b AUTHENTICATE XOAUTH2\nS: + \nC: eHg=\nS: + " OAUTH_ERROR
+                 "\nC: *\nS: b BAD no\nC: c LOGIN bob x\nS: c NO no\n"
+                 "C: d AUTHENTICATE OAUTHBEARER eHg=\nS: + " OAUTH_ERROR "\n",
+                 "tries=4 failures=4", IMAP, .flags = DIALOGUE_IN_STEP),
+        DIALOGUE("hangs up at an ordinary challenge",
+                 "S: * OK\nC: a AUTHENTICATE XOAUTH2\nS: + \nC: *\nS: a BAD no\n"
+                 "C: b AUTHENTICATE LOGIN\nS: + " OAUTH_ERROR "\n",
+                 "tries=2 failures=1", IMAP, .flags = DIALOGUE_IN_STEP),
         DIALOGUE("STARTTLS", "S: * OK IMAP\nC: a STARTTLS\nS: a OK go\n" TLS,
                  "groups=18 tls.alert=40", IMAP),
         DIALOGUE("STARTTLS refused", "S: * OK\nC: a STARTTLS\nS: a BAD\nC: b LOGIN x y\nS: b NO\n",

@@ -233,6 +233,30 @@ static void test_alarms(void **state)
     watch_free(w);
 }
 
+// Frames above the MTU: told of in the minute that has them and the next.
+static void test_oversized(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t t_ms;
+        uint64_t counter, told;
+    } seconds[] = {{1000, 0, 0},   {2000, 3, 3},   {60000, 3, 3},  {61000, 3, 3}, {62000, 4, 4},
+                   {120000, 4, 4}, {121000, 4, 1}, {180000, 4, 1}, {181000, 4, 0}};
+    static struct decap d;
+    struct coverage declared = {.sampling = 1}, c;
+    struct stats s = {0};
+    struct frag_stats f = {0};
+    decap_init(&d, NULL);
+    struct watch *w = watch_new(&declared, false);
+    for (size_t i = 0; i < sizeof seconds / sizeof seconds[0]; i++) {
+        s.oversized = seconds[i].counter;
+        watch_take(w, &s, &d, &f, seconds[i].t_ms, false, &c);
+        assert_int_equal(watch_oversized(w), seconds[i].told);
+        assert_int_equal(c.alarms, 0);
+    }
+    watch_free(w);
+}
+
 // A packet that is shorter than it says may be its sender's doing; of one of a hundred it is the mirror's.
 static void test_cut_share(void **state)
 {
@@ -372,8 +396,9 @@ int main(void)
         cmocka_unit_test(test_table),        cmocka_unit_test(test_intern),
         cmocka_unit_test(test_skipped),      cmocka_unit_test(test_mirror),
         cmocka_unit_test(test_mirror_sizes), cmocka_unit_test(test_alarms),
-        cmocka_unit_test(test_cut_share),    cmocka_unit_test(test_realm),
-        cmocka_unit_test(test_long_path),    cmocka_unit_test(test_print),
+        cmocka_unit_test(test_oversized),    cmocka_unit_test(test_cut_share),
+        cmocka_unit_test(test_realm),        cmocka_unit_test(test_long_path),
+        cmocka_unit_test(test_print),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -274,6 +274,53 @@ static void test_auth(void **state)
     RUN(table);
 }
 
+// RFC 7628: the challenge that brings the error refuses; what follows it only ends the exchange.
+#define OAUTH_ERROR                                                                                \
+    "eyJzdGF0dXMiOiI0MDAiLCJzY2hlbWVzIjoiQmVhcmVyIiwic2NvcGUiOiJodHRwczovL21haWwuZ29vZ2xlLmNvbS8i" \
+    "fQ==" // {"status":"400",...
+#define TOKEN   "bixhPW1lQGIuZXhhbXBsZSwBaG9zdD14AXBvcnQ9NTg3AWF1dGg9QmVhcmVyIGFibj0seCIBAQ=="
+#define TOKEN_X "dXNlcj1tZUBiLmV4YW1wbGUBYXV0aD1CZWFyZXIgbj1hYmM9PQEB"
+
+static void test_oauth(void **state)
+{
+    (void)state;
+    static const struct dialogue table[] = {
+        DIALOGUE("hangs up at the error",
+                 HELLO_PLAIN "C: AUTH XOAUTH2 " TOKEN_X "\nS: 334 " OAUTH_ERROR "\n",
+                 "helo=1 auth=1 auth_failed=1 hashes=2"),
+        DIALOGUE("hangs up behind its empty answer",
+                 HELLO_PLAIN "C: AUTH OAUTHBEARER " TOKEN "\nS: 334 " OAUTH_ERROR "\nC: AQ==\n",
+                 "helo=1 auth=1 auth_failed=1 hashes=2"),
+        DIALOGUE("the last reply comes after all: one failure, whatever the client answers",
+                 HELLO_PLAIN
+                 "C: AUTH XOAUTH2 " TOKEN_X "\nS: 334 " OAUTH_ERROR "\nC: \nS: 535 no\n"
+                 "C: AUTH XOAUTH2 " TOKEN_X "\nS: 334 " OAUTH_ERROR "\nC: *\nS: 501 no\n"
+                 "C: AUTH OAUTHBEARER " TOKEN "\nS: 334 " OAUTH_ERROR "\nC: AQ==\nS: 535 no\n" BYE,
+                 "helo=1 auth=3 auth_failed=3 protocol_errors=1 quit=1 hashes=2",
+                 .flags = DIALOGUE_IN_STEP),
+        DIALOGUE("the next mechanism begins anew",
+                 HELLO_PLAIN
+                 "C: AUTH XOAUTH2 " TOKEN_X "\nS: 334 " OAUTH_ERROR
+                 "\nC: \nS: 535 no\nC: AUTH PLAIN AGFsaWNlAHNlY3JldA==\nS: 535 no\n" BYE,
+                 "helo=1 auth=2 auth_failed=2 quit=1 hashes=3"),
+        DIALOGUE("the token on demand",
+                 HELLO_PLAIN "C: AUTH XOAUTH2\nS: 334 \nC: " TOKEN_X "\nS: 334 " OAUTH_ERROR "\n",
+                 "helo=1 auth=1 auth_failed=1 hashes=2"),
+        DIALOGUE("hangs up when asked for the token", HELLO_PLAIN "C: AUTH XOAUTH2\nS: 334 \n",
+                 "helo=1 auth=1 auth_failed=0"),
+        DIALOGUE("other mechanisms' challenges refuse nothing",
+                 HELLO_PLAIN "C: AUTH LOGIN\nS: 334 " OAUTH_ERROR "\nC: *\nS: 501 no\n"
+                             "C: AUTH PLAIN\nS: 334 " OAUTH_ERROR "\n",
+                 "helo=1 auth=2 auth_failed=1 protocol_errors=1", .flags = DIALOGUE_IN_STEP),
+        DIALOGUE("hangs up at an ordinary challenge",
+                 HELLO_PLAIN "C: AUTH CRAM-MD5\nS: 334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2U+\n",
+                 "helo=1 auth=1 auth_failed=0"),
+        DIALOGUE("an accepted token", HELLO_PLAIN "C: AUTH XOAUTH2 " TOKEN_X "\nS: 235 ok\n" BYE,
+                 "helo=1 auth=1 auth_failed=0 quit=1 hashes=2"),
+    };
+    RUN(table);
+}
+
 static void test_sides(void **state)
 {
     (void)state;
@@ -388,8 +435,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_envelope), cmocka_unit_test(test_content),
         cmocka_unit_test(test_chunks),   cmocka_unit_test(test_auth),
-        cmocka_unit_test(test_sides),    cmocka_unit_test(test_starttls),
-        cmocka_unit_test(test_lmtp),
+        cmocka_unit_test(test_oauth),    cmocka_unit_test(test_sides),
+        cmocka_unit_test(test_starttls), cmocka_unit_test(test_lmtp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
