@@ -7,7 +7,7 @@
 //   carriers.c       long flows of subscribers, and what they open behind the data of these
 //   dialogue.c       streams and trackers of the flows that carry octets worth following
 //
-// A flow takes 160 octets here, 20 in the wheel, 8 for long flows and at most 8 in the hash table. All else it may need
+// A flow takes 166 octets here, 20 in the wheel, 8 for long flows and at most 8 in the hash table. All else it may need
 // (held segments, tracker state) comes from pools. The order of events is a function of the packets
 // alone. What there is to tell goes to `report`, which clears what it has told.
 #pragma once
@@ -150,10 +150,15 @@ enum flow_list { FLOW_LIST_OPENING, FLOW_LIST_LIVE, FLOW_LIST_DONE, FLOW_LISTS }
 
 #define FLOW_HASH_WORDS 5
 
+struct flow_mac {
+    uint8_t octet[6];
+};
+
 struct flow_table {
     struct flow_config config;
     uint64_t hash_key[FLOW_HASH_WORDS];
     struct flow *flow;
+    struct flow_mac *mac; // of each flow, on the subscriber's side
     uint32_t *head;
     size_t mask;
     uint32_t free; // FLOW_NONE: only places from `fresh` on
@@ -234,6 +239,8 @@ static inline void flow_prefetch(const struct flow *f)
 }
 
 struct ip_addr flow_addr(const struct flow *f, unsigned dir);
+// The same where it shall stand: a copy of what has just been written in pieces would have to wait for them.
+void flow_addr_into(const struct flow *f, unsigned dir, struct ip_addr *out);
 static inline uint16_t flow_port(const struct flow *f, unsigned dir)
 {
     return f->key.port[flow_end(f, dir)];

@@ -118,7 +118,8 @@ static void describe(struct flow_table *t, struct flow *f, const struct packet *
     // The MAC address on the subscriber's side: the initiator's, unless only the responder is ours.
     unsigned near = f->side == RECORD_SIDE_RESPONDER ? 1 : 0;
     struct intern_value value;
-    path_of(p, near == dir ? 0 : 1, &value);
+    path_of(p, &value);
+    path_mac(p, near == dir ? 0 : 1, t->mac[flow_index(t, f)].octet);
     f->path = intern_get(t->paths, &value);
     intern_hold(t->paths, f->path);
 }
@@ -342,6 +343,7 @@ static void fetch_rest(const struct flow_table *t, const struct packet *p, const
     if (turns || f->state != FLOW_OPEN) {
         __builtin_prefetch((const char *)f + sizeof *f - 1, 1);
         wheel_prefetch(t->wheel, flow_index(t, f));
+        __builtin_prefetch(&t->mac[flow_index(t, f)]);
     }
 }
 
