@@ -27,9 +27,6 @@
 
 #define FLOW_NONE UINT32_MAX
 
-// Packets that are looked at together (flow_fetch).
-#define FLOW_BATCH 32
-
 enum flow_state {
     FLOW_FREE,
     FLOW_SYN_SENT,
@@ -200,14 +197,13 @@ struct flow_place {
 };
 
 // Fetches what the located packets of a batch will look at, and finds their flows (flow_key.h has flow_locate).
+#define FLOW_BATCH 32
 void flow_fetch(struct flow_table *t, const struct packet *p, struct flow_place *place, size_t n);
 
 // A complete packet (DECAP_PACKET). Deadlines up to its time have been fired.
 void flow_packet(struct flow_table *t, const struct packet *p);
-// The same with what flow_locate told of it. Its octets may be borrowed until flow_batch_end, which is due behind
-// FLOW_BATCH packets at the latest and before anything else is done with the table.
+// The same with what flow_locate told of it.
 void flow_packet_at(struct flow_table *t, const struct packet *p, const struct flow_place *place);
-void flow_batch_end(struct flow_table *t);
 // Fires what is due up to `t_us`, in order.
 void flow_run(struct flow_table *t, int64_t t_us);
 // Tells of every flow that counted something in the minute that ends at `t_us`.

@@ -88,10 +88,8 @@ static __attribute__((noinline)) void look_closer(struct flow_table *t, struct f
             f->watch |= FLOW_CROWDED;
         tell = tell || events[i] >= TELL_EVENTS;
     }
-    if (!tell)
-        return;
-    dialogue_catch_up(t, f);
-    t->report(t->report_ctx, t, f, 0, p->t_us);
+    if (tell)
+        t->report(t->report_ctx, t, f, 0, p->t_us);
 }
 
 static inline void tell_before_overflow(struct flow_table *t, struct flow *f,
@@ -407,13 +405,7 @@ void flow_packet_at(struct flow_table *t, const struct packet *p, const struct f
         other_packet(t, p, place);
 }
 
-void flow_batch_end(struct flow_table *t)
-{
-    dialogues_feed(t);
-}
-
 void flow_packet(struct flow_table *t, const struct packet *p)
 {
     flow_packet_at(t, p, &(struct flow_place){.known = 0});
-    flow_batch_end(t);
 }

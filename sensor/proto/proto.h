@@ -71,7 +71,6 @@ struct proto_flow {
     bool overheard;           // some tracker, now or before, asked what passes over it
     bool decided;             // identification is over (app may still be unknown)
     bool one_sided;           // so far nothing from the other side
-    bool waiting;             // octets wait in the flow layer, which alone uses this
     bool named; // `app`, its source or nDPI's number changed; the flow layer clears it
 };
 
