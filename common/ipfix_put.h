@@ -132,19 +132,20 @@ static inline void ipfix_put_rare(struct ipfix_out *o, const struct ipfix_field 
 {
     uint8_t *const at = o->at++;
     const uint8_t *const counters = (const uint8_t *)r + offsetof(struct record, flow.smtp.helo);
-    _Static_assert(IPFIX_SMTP_COUNTERS % 2 == 0, "two at once");
-    for (size_t two = 0; two < IPFIX_SMTP_COUNTERS; two += 2) {
-        if (ipfix_load_number(counters + 4 * two, 8) == 0)
-            continue;
-        for (size_t i = two; i < two + 2; i++) {
-            uint64_t v = ipfix_load_number(counters + 4 * i, 4);
-            if (v == 0 || smtp[i].narrow != 0)
-                continue;
-            *o->at++ = (uint8_t)(smtp[i].id - 100);
-            for (; v >= 0x80; v >>= 7)
-                *o->at++ = (uint8_t)(v | 0x80);
-            *o->at++ = (uint8_t)v;
-        }
+    // Which are there is found without a branch for each: there is none for most records.
+    uint32_t there = 0;
+    _Static_assert(IPFIX_SMTP_COUNTERS <= 32, "a bit each");
+#pragma GCC unroll 32
+    for (unsigned i = 0; i < IPFIX_SMTP_COUNTERS; i++)
+        if (smtp[i].narrow == 0)
+            there |= (uint32_t)(ipfix_load_number(counters + 4 * i, 4) != 0) << i;
+    for (; there != 0; there &= there - 1) {
+        unsigned i = (unsigned)__builtin_ctz(there);
+        uint64_t v = ipfix_load_number(counters + 4 * i, 4);
+        *o->at++ = (uint8_t)(smtp[i].id - 100);
+        for (; v >= 0x80; v >>= 7)
+            *o->at++ = (uint8_t)(v | 0x80);
+        *o->at++ = (uint8_t)v;
     }
     assert(o->at - at - 1 < 255);
     *at = (uint8_t)(o->at - at - 1);

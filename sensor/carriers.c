@@ -45,8 +45,12 @@ _Static_assert(sizeof(struct entry) == 128, "two cache lines");
 
 struct carriers {
     struct entry *entry;
-    size_t mask; // of buckets
+    uint64_t *any;    // a bit a bucket, few lines: most have no flows, and need not be fetched
+    uint8_t *watched; // flows of each bucket
+    size_t mask;      // of buckets
 };
+
+_Static_assert(WAYS *SLOTS <= UINT8_MAX, "a bucket's flows fit");
 
 struct carriers *carriers_new(size_t flows)
 {
@@ -58,9 +62,11 @@ struct carriers *carriers_new(size_t flows)
         buckets *= 2;
     c->mask = buckets - 1;
     c->entry = table_new(buckets * WAYS, sizeof *c->entry);
-    if (c->entry)
+    c->any = table_new((buckets + 63) / 64, sizeof *c->any);
+    c->watched = table_new(buckets, sizeof *c->watched);
+    if (c->entry && c->any && c->watched)
         return c;
-    free(c);
+    carriers_free(c);
     return NULL;
 }
 
@@ -69,6 +75,8 @@ void carriers_free(struct carriers *c)
     if (!c)
         return;
     table_free(c->entry);
+    table_free(c->any);
+    table_free(c->watched);
     free(c);
 }
 
@@ -101,21 +109,23 @@ static void whose(const struct flow *f, uint8_t addr[static 16])
         memset(addr + 8, 0, 8);
 }
 
-static struct entry *bucket_of(const struct flow_table *t, const struct flow *f,
-                               const uint8_t *addr)
+static size_t bucket_of(const struct flow_table *t, const struct flow *f, const uint8_t *addr)
 {
     uint64_t h = octets_mix(octets_word(addr) ^ t->hash_key[0],
                             octets_word(addr + 8) ^ t->hash_key[1]) ^
                  (uint64_t)(f->key.realm_and_proto >> 8);
     h = octets_mix(h, t->hash_key[2] | 1);
-    return &t->carriers->entry[(h & t->carriers->mask) * WAYS];
+    return h & t->carriers->mask;
 }
 
 static struct entry *find(const struct flow_table *t, const struct flow *f)
 {
     uint8_t addr[16];
     whose(f, addr);
-    struct entry *e = bucket_of(t, f, addr);
+    size_t bucket = bucket_of(t, f, addr);
+    if (!(t->carriers->any[bucket / 64] >> bucket % 64 & 1))
+        return NULL;
+    struct entry *e = &t->carriers->entry[bucket * WAYS];
     for (size_t i = 0; i < WAYS; i++, e++)
         if (e->count > 0 && e->realm == f->key.realm_and_proto >> 8 &&
             memcmp(e->addr, addr, sizeof addr) == 0)
@@ -222,6 +232,18 @@ void carriers_opened(struct flow_table *t, const struct flow *f)
 
 // ---- Which flows are watched.
 
+// One flow more or less in the bucket of `e`.
+static void count_watched(struct carriers *c, const struct entry *e, int by)
+{
+    size_t bucket = (size_t)(e - c->entry) / WAYS;
+    uint64_t bit = UINT64_C(1) << bucket % 64;
+    c->watched[bucket] = (uint8_t)(c->watched[bucket] + by);
+    if (c->watched[bucket] > 0)
+        c->any[bucket / 64] |= bit;
+    else
+        c->any[bucket / 64] &= ~bit;
+}
+
 static void forget(struct flow_table *t, struct entry *e, struct slot *s)
 {
     struct flow *f = &t->flow[s->flow - 1];
@@ -229,6 +251,7 @@ static void forget(struct flow_table *t, struct entry *e, struct slot *s)
     f->handshake_us = 0; // nobody asks for it so late
     *s = (struct slot){0};
     e->count--;
+    count_watched(t->carriers, e, -1);
 }
 
 void carriers_drop(struct flow_table *t, struct flow *f)
@@ -260,7 +283,7 @@ static struct entry *entry_for(struct flow_table *t, const struct flow *f, uint3
     if (e)
         return e;
     whose(f, addr);
-    struct entry *bucket = bucket_of(t, f, addr);
+    struct entry *bucket = &t->carriers->entry[bucket_of(t, f, addr) * WAYS];
     e = bucket;
     for (size_t i = 0; i < WAYS && e->count > 0; i++)
         if (bucket[i].count == 0 || bucket[i].seen_s < e->seen_s)
@@ -309,6 +332,7 @@ void carriers_minute(struct flow_table *t, struct flow *f, int64_t t_us)
             return;
         *s = (struct slot){.flow = flow_index(t, f) + 1, .since_ms = ms_of(t_us)};
         e->count++;
+        count_watched(t->carriers, e, 1);
         e->seen_s = now_s;
         f->watch |= FLOW_WATCHED;
         f->down.tick = (uint16_t)(tick_of(t_us) - TICKS_NEW);

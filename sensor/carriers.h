@@ -7,7 +7,7 @@
 // it is counted for each of its watched flows, and whether octets had come down that just then. Flows to one
 // network (/24, /48) are one: the first tells for all. At most one opened a second counts, since a page opens dozens for one click. Port 53 and 853 never do.
 //
-// Packets of flows that are not watched cost nothing here. Bounded: an entry of 128 octets for every 16 places
+// Packets of flows that are not watched cost nothing here. Bounded: an entry of 128 octets (and a quarter of one) for every 16 places
 // of the flow table, four flows each. Who fills an entry's bucket pushes out what was silent longest. Workers
 // of one port each see the flows that they are given: carriers and opened alike.
 #pragma once

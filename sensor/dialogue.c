@@ -1,10 +1,78 @@
 // Streams and trackers of flows: opened at the first payload, closed when there is nothing to follow.
 // What the law or the site does not allow to be looked at is never handed to a tracker.
-#include "dialogue_place.h"
+#include "dialogue.h"
 
-#include <assert.h>
+#include <stdlib.h>
 
+#include "flow.h"
 #include "stream_next.h"
+#include "table.h"
+
+// When places are short this part is kept for mail, and as much for the rest, so that a flood of one kind
+// cannot blind us for the other.
+#define SHARE 4
+// Looked at in search of a silent dialogue; among that many that speak the oldest has to go.
+#define REPRIEVES 64
+
+struct dialogues {
+    struct dialogue *dialogue; // [0] is not used
+    size_t count, in_use;
+    size_t fresh;  // places from here on were never used
+    uint32_t free; // 0: none
+    struct {
+        uint32_t oldest, newest; // 0: none
+        size_t count;
+    } list[2]; // by class: the rest, mail
+    struct stream_pool *blocks;
+    struct proto_pool *trackers;
+};
+
+struct dialogues *dialogues_new(size_t count, const struct stream_limits *limits)
+{
+    struct dialogues *d = calloc(1, sizeof *d);
+    if (!d)
+        return NULL;
+    d->count = count;
+    d->dialogue = table_new(count + 1, sizeof *d->dialogue);
+    d->blocks = stream_pool_new(limits);
+    d->trackers = proto_pool_new(count);
+    if (!d->dialogue || !d->blocks || !d->trackers) {
+        dialogues_free(d);
+        return NULL;
+    }
+    d->fresh = 1;
+    return d;
+}
+
+void dialogues_free(struct dialogues *d)
+{
+    if (!d)
+        return;
+    stream_pool_free(d->blocks);
+    proto_pool_free(d->trackers);
+    table_free(d->dialogue);
+    free(d);
+}
+
+size_t dialogues_in_use(const struct dialogues *d)
+{
+    return d->in_use;
+}
+
+struct proto_pool *dialogues_proto_pool(struct dialogues *d)
+{
+    return d->trackers;
+}
+
+const struct stream_pool *dialogues_stream_pool(const struct dialogues *d)
+{
+    return d->blocks;
+}
+
+struct dialogue *dialogue_of(struct dialogues *d, const struct flow *f)
+{
+    return f->dialogue ? &d->dialogue[f->dialogue] : NULL;
+}
 
 void dialogue_prefetch(const struct dialogues *d, const struct flow *f)
 {
@@ -66,6 +134,29 @@ static struct stream_sink sink_of(struct feeding *to)
     return (struct stream_sink){.data = on_data, .gap = on_gap, .ctx = to};
 }
 
+// ---- By age.
+
+static void list_out(struct dialogues *all, struct dialogue *d)
+{
+    struct dialogue *older = d->older ? &all->dialogue[d->older] : NULL;
+    struct dialogue *newer = d->newer ? &all->dialogue[d->newer] : NULL;
+    *(older ? &older->newer : &all->list[d->mail].oldest) = d->newer;
+    *(newer ? &newer->older : &all->list[d->mail].newest) = d->older;
+    all->list[d->mail].count--;
+}
+
+static void list_in(struct dialogues *all, struct dialogue *d, bool mail)
+{
+    uint32_t i = (uint32_t)(d - all->dialogue);
+    d->mail = mail;
+    stream_hush(&d->stream);
+    d->newer = 0;
+    d->older = all->list[mail].newest;
+    *(d->older ? &all->dialogue[d->older].newer : &all->list[mail].oldest) = i;
+    all->list[mail].newest = i;
+    all->list[mail].count++;
+}
+
 // What the tracker found out becomes the flow's.
 static void note_app(struct flow_table *t, struct flow *f, struct dialogue *d)
 {
@@ -82,81 +173,100 @@ static void note_app(struct flow_table *t, struct flow *f, struct dialogue *d)
         t->stats->mail_flows++;
     }
     if (d->mail != !!(f->flags & FLOW_MAIL)) {
-        dialogue_list_out(t->dialogues, d);
-        dialogue_list_in(t->dialogues, d, !d->mail);
+        list_out(t->dialogues, d);
+        list_in(t->dialogues, d, !d->mail);
     }
 }
 
-// ---- Octets that wait.
-//
-// A packet's octets are read behind all packets of its batch: first those of mail in clear, then those of TLS, then the rest.
-// What reads the one pushes the other's code out of the processor's first cache, and guesses of branches with it (6 % of
-// the time). Of one connection all stay in their order, and whatever else happens to it comes behind them.
+// ---- Places.
 
-static unsigned tongue_of(const struct proto_flow *p)
+// Facts of the flow that the tracker is told before the first octet.
+static void introduce(struct flow_table *t, const struct flow *f, struct dialogue *d)
 {
-    if (p->depth == 0)
-        return DIALOGUE_OTHER;
-    const struct proto_descriptor *inmost = p->stack[p->depth - 1].proto;
-    return inmost == &proto_smtp  ? DIALOGUE_MAIL
-           : inmost == &proto_tls ? DIALOGUE_TLS
-                                  : DIALOGUE_OTHER;
+    d->proto = (struct proto_flow){.context = &t->config.proto,
+                                   .addr = {flow_addr(f, 0), flow_addr(f, 1)},
+                                   .port = {flow_port(f, 0), flow_port(f, 1)},
+                                   .ip_proto = flow_proto(f),
+                                   .side = f->side,
+                                   .peer_is_smarthost = f->flags & FLOW_SMARTHOST,
+                                   .midstream = f->handshake == RECORD_HANDSHAKE_MIDSTREAM};
 }
 
-static inline void wait(struct flow_table *t, struct flow *f, struct dialogue *d,
-                        const struct packet *p, unsigned dir)
+// The longest silent of a class. One that went on since it was looked at last is spared once.
+static struct dialogue *silent(struct dialogues *all, bool mail)
 {
-    struct dialogue_queue *q = &t->dialogues->queue[tongue_of(&d->proto)];
-    assert(q->count < FLOW_BATCH);
-    q->item[q->count++] = (struct dialogue_waiting){
-        .flow = f,
-        .data = p->payload,
-        .t_us = p->t_us,
-        .dir = (uint8_t)dir,
-        .one_sided = !(f->flags & (FLOW_SEEN_RESPONDER >> dir)),
-    };
-    d->proto.waiting = true;
-}
-
-static void feed(struct flow_table *t, const struct dialogue_waiting *w)
-{
-    struct flow *f = w->flow;
-    struct dialogue *d = dialogue_of(t->dialogues, f);
-    if (!d) // the octets before these have ended it
-        return;
-    d->proto.one_sided = w->one_sided;
-    proto_feed(&d->proto, t->dialogues->trackers, w->dir == 0 ? PROTO_INITIATOR : PROTO_RESPONDER,
-               w->data, w->t_us);
-    d->proto.waiting = false;
-    note_app(t, f, d);
-    if (d->proto.decided && d->proto.depth == 0)
-        dialogue_reconsider(t, f);
-}
-
-void dialogues_feed(struct flow_table *t)
-{
-    for (unsigned i = 0; i < DIALOGUE_TONGUES; i++) {
-        struct dialogue_queue *q = &t->dialogues->queue[i];
-        for (uint32_t n = 0; n < q->count; n++)
-            feed(t, &q->item[n]);
-        q->count = 0;
+    for (unsigned i = 0; i < REPRIEVES; i++) {
+        struct dialogue *d = &all->dialogue[all->list[mail].oldest];
+        if (!stream_spoke(&d->stream))
+            return d;
+        list_out(all, d);
+        list_in(all, d, mail);
     }
+    return &all->dialogue[all->list[mail].oldest];
 }
 
-void dialogue_catch_up(struct flow_table *t, const struct flow *f)
+// Ends the following of one dialogue, of the class that has more than its share. What was gathered is
+// told; the flow itself goes on. False: there is none to end.
+static bool make_room(struct flow_table *t, bool mail, int64_t t_us)
 {
-    const struct dialogue *d = dialogue_of(t->dialogues, f);
-    if (d && d->proto.waiting)
-        dialogues_feed(t);
+    struct dialogues *all = t->dialogues;
+    size_t kept = all->count / SHARE;
+    bool of_mail = mail ? all->list[0].count <= kept : all->list[1].count > all->count - kept;
+    if (all->list[of_mail].count == 0)
+        return false;
+    struct flow *f = &t->flow[silent(all, of_mail)->flow];
+    t->stats->dialogues_evicted++;
+    f->incomplete |= RECORD_NO_MEMORY;
+    dialogue_close(t, f, PROTO_END_EVICTED, t_us);
+    const struct dialogue *d = dialogue_of(all, f);
+    if ((d->proto.out && d->proto.out->fresh) || d->missing[0] || d->missing[1])
+        t->report(t->report_ctx, t, f, 0, t_us);
+    dialogue_free(t, f);
+    f->flags |= FLOW_NO_DIALOGUE;
+    return true;
 }
 
-// ---- Beginnings.
+static bool is_full(const struct dialogues *all, bool mail)
+{
+    return all->in_use == all->count ||
+           (!mail && all->list[0].count >= all->count - all->count / SHARE);
+}
+
+static struct dialogue *open_place(struct flow_table *t, struct flow *f, int64_t t_us)
+{
+    struct dialogues *all = t->dialogues;
+    bool mail = f->flags & FLOW_MAIL;
+    f->flags |= FLOW_NO_DIALOGUE;
+    // Of the other profiles proto.c knows what may be looked at with whom.
+    if (t->config.proto.profile == COVERAGE_FLOW_ONLY) {
+        f->incomplete |= RECORD_FLOW_ONLY;
+        return NULL;
+    }
+    if (is_full(all, mail) && !make_room(t, mail, t_us)) {
+        t->stats->dialogues_refused++;
+        f->incomplete |= RECORD_NO_MEMORY;
+        return NULL;
+    }
+    f->flags &= (uint16_t)~FLOW_NO_DIALOGUE;
+    f->dialogue = all->free ? all->free : (uint32_t)all->fresh++;
+    struct dialogue *d = &all->dialogue[f->dialogue];
+    if (f->dialogue == all->free)
+        all->free = d->next_free;
+    all->in_use++;
+    t->stats->dialogues++;
+    memset(d, 0, sizeof *d);
+    d->in_use = true;
+    d->flow = flow_index(t, f);
+    list_in(all, d, mail);
+    introduce(t, f, d);
+    return d;
+}
 
 // Opens where the connection's first octets are known to stand, or where this packet stands.
 static struct dialogue *open_stream(struct flow_table *t, struct flow *f, const struct packet *p,
                                     unsigned dir)
 {
-    struct dialogue *d = dialogue_open_place(t, f, p->t_us);
+    struct dialogue *d = open_place(t, f, p->t_us);
     if (!d)
         return NULL;
     for (unsigned side = 0; side < 2; side++) {
@@ -193,8 +303,24 @@ bool dialogue_swap(struct flow_table *t, struct flow *f)
     struct stream_dir kept = d->stream.dir[0];
     d->stream.dir[0] = d->stream.dir[1];
     d->stream.dir[1] = kept;
-    dialogue_introduce(t, f, d);
+    introduce(t, f, d);
     return true;
+}
+
+void dialogue_free(struct flow_table *t, struct flow *f)
+{
+    struct dialogues *all = t->dialogues;
+    struct dialogue *d = dialogue_of(all, f);
+    if (!d)
+        return;
+    stream_drop(&d->stream, all->blocks);
+    proto_drop(&d->proto, all->trackers);
+    list_out(all, d);
+    d->in_use = false;
+    d->next_free = all->free;
+    all->free = f->dialogue;
+    all->in_use--;
+    f->dialogue = 0;
 }
 
 void dialogue_reconsider(struct flow_table *t, struct flow *f)
@@ -229,10 +355,12 @@ bool dialogue_next(struct flow_table *t, struct flow *f, const struct packet *p,
         !stream_next(&d->stream, dir, p->seq, p->payload_wire, p->ack, scaled_window(f, p, dir)))
         return false;
     if (p->payload_wire > 0) {
-        wait(t, f, d, p, dir);
-        return true;
+        d->proto.one_sided = !(f->flags & (FLOW_SEEN_RESPONDER >> dir));
+        proto_feed(&d->proto, t->dialogues->trackers, dir == 0 ? PROTO_INITIATOR : PROTO_RESPONDER,
+                   p->payload, p->t_us);
+        note_app(t, f, d);
     }
-    if (d->proto.decided && d->proto.depth == 0 && !d->proto.waiting)
+    if (d->proto.decided && d->proto.depth == 0)
         dialogue_reconsider(t, f);
     return true;
 }
@@ -279,7 +407,7 @@ void dialogue_datagram(struct flow_table *t, struct flow *f, const struct packet
 {
     struct dialogue *d = dialogue_of(t->dialogues, f);
     if (!d && !(f->flags & FLOW_NO_DIALOGUE))
-        d = dialogue_open_place(t, f, p->t_us);
+        d = open_place(t, f, p->t_us);
     if (!d)
         return;
     proto_datagram(&d->proto, t->dialogues->trackers, dir == 0 ? PROTO_INITIATOR : PROTO_RESPONDER,
@@ -290,7 +418,6 @@ void dialogue_datagram(struct flow_table *t, struct flow *f, const struct packet
 
 void dialogue_timeout(struct flow_table *t, struct flow *f, int64_t t_us)
 {
-    dialogue_catch_up(t, f);
     struct dialogue *d = dialogue_of(t->dialogues, f);
     struct feeding to = {.table = t, .flow = f, .dialogue = d};
     struct stream_sink sink = sink_of(&to);
@@ -312,7 +439,6 @@ bool dialogue_settled(struct flow_table *t, const struct flow *f)
 
 void dialogue_close(struct flow_table *t, struct flow *f, unsigned how, int64_t t_us)
 {
-    dialogue_catch_up(t, f);
     struct dialogue *d = dialogue_of(t->dialogues, f);
     if (!d)
         return;

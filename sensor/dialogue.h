@@ -46,13 +46,9 @@ enum dialogue_verdict { DIALOGUE_NONE = 16 }; // the flow has no dialogue
 // A TCP segment of side `dir` of an open flow; opens the dialogue at the first payload.
 unsigned dialogue_segment(struct flow_table *t, struct flow *f, const struct packet *p,
                           unsigned dir);
-// The usual segment of an open flow that has a dialogue (stream_next); its octets wait. False: nothing was changed, and
+// The usual segment of an open flow that has a dialogue (stream_next). False: nothing was changed, and
 // dialogue_segment has to look at it.
 bool dialogue_next(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir);
-// Octets of dialogue_next wait until this is called, behind the packets of a batch and before what these borrow is gone.
-void dialogues_feed(struct flow_table *t);
-// The same when the flow has some: before anything else is done with its dialogue, or told of it.
-void dialogue_catch_up(struct flow_table *t, const struct flow *f);
 // The beginning of side `dir` was shown late: its first octet is known now.
 void dialogue_begins(struct flow_table *t, struct flow *f, unsigned dir);
 // Initiator and responder change places; false: too late, octets have been fed.

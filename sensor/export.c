@@ -15,6 +15,11 @@ struct export
     struct export_config config;
     struct stats *stats;
     struct record record;
+    // Whose texts stand in `record`: most flows have those of the flow before.
+    bool kept;
+    bool has_l2;
+    uint64_t realm_hash; // the flow hash's beginning
+    struct intern_value realm, path;
     uint64_t epoch, sequence;
     int64_t watermark_ms;
     int error, refused;
@@ -102,6 +107,7 @@ static void put(struct export *x, uint8_t kind)
 void export_coverage(struct export *x, const struct coverage *c)
 {
     memset(&x->record.coverage, 0, sizeof x->record.coverage);
+    x->kept = false;
     x->record.coverage = *c;
     put(x, RECORD_COVERAGE);
     x->watermark_ms = c->t_ms;
@@ -138,7 +144,7 @@ static bool wanted(const struct export *x, const struct flow *f, const struct di
 
 // ---- What is said.
 
-static uint64_t fold(uint64_t h, const void *data, size_t len)
+static inline uint64_t fold(uint64_t h, const void *data, size_t len)
 {
     const uint8_t *at = data;
     for (size_t i = 0; i < len; i++)
@@ -181,16 +187,13 @@ static uint64_t fold_number(uint64_t h, uint64_t v, unsigned octets)
 
 static uint64_t fold_address(uint64_t h, const struct ip_addr *a)
 {
-    size_t n = ip_size(a->family);
-    return fold_zeros(fold(h, a->octet, n), (unsigned)(16 - n));
+    return a->family == IP_V4 ? fold_zeros(fold(h, a->octet, 4), 12) : fold(h, a->octet, 16);
 }
 
 // Not keyed: two sensors that see a half each must agree. What was known of the sequence numbers at
 // the first record stays in the hash for the flow's life.
-static uint64_t hash_of(const struct flow *f, const struct record_flow *r)
+static uint64_t hash_of(const struct flow *f, const struct record_flow *r, uint64_t h)
 {
-    uint64_t h = 0xcbf29ce484222325u;
-    h = fold(h, r->realm.name, strlen(r->realm.name));
     h = fold_address(h, &r->initiator);
     h = fold_address(h, &r->responder);
     h = fold_number(
@@ -199,12 +202,33 @@ static uint64_t hash_of(const struct flow *f, const struct record_flow *r)
     return fold_number(h, f->flags & FLOW_HASH_BOTH ? f->isn[1] : 0, 4);
 }
 
-static void fill_key(struct flow_table *t, struct flow *f, struct record_flow *r)
+// What does not change from flow to flow stays as it is.
+static void fill_texts(struct export *x, const struct flow_table *t, const struct flow *f,
+                       struct record_flow *r)
 {
-    path_realm_text(intern_value(t->realms, f->key.realm_and_proto >> 8), &r->realm);
+    const struct intern_value *realm = intern_value(t->realms, f->key.realm_and_proto >> 8);
+    const struct intern_value *path = intern_value(t->paths, f->path);
+    const uint8_t *mac = t->mac[flow_index(t, f)].octet;
+    if (!x->kept || memcmp(realm, &x->realm, sizeof *realm) != 0) {
+        path_realm_text(realm, &r->realm);
+        x->realm = *realm;
+        x->realm_hash = fold(0xcbf29ce484222325u, r->realm.name, strlen(r->realm.name));
+    }
+    if (!x->kept || memcmp(path, &x->path, sizeof *path) != 0) {
+        path_encap_text(path, r->encap, sizeof r->encap);
+        x->has_l2 = path_l2(path, mac, &r->l2);
+        x->path = *path;
+    }
+    x->kept = true;
+    memcpy(r->l2.subscriber_mac, mac, sizeof r->l2.subscriber_mac);
+    r->groups = x->has_l2 ? RECORD_HAS_L2 : 0;
+}
+
+static void fill_key(const struct export *x, struct flow *f, struct record_flow *r)
+{
     r->ip_proto = flow_proto(f);
-    r->initiator = flow_addr(f, 0);
-    r->responder = flow_addr(f, 1);
+    flow_addr_into(f, 0, &r->initiator);
+    flow_addr_into(f, 1, &r->responder);
     r->initiator_port = flow_port(f, 0);
     r->responder_port = flow_port(f, 1);
     r->initiator_isn = f->flags & FLOW_ISN_INITIATOR ? f->isn[0] : 0;
@@ -213,10 +237,7 @@ static void fill_key(struct flow_table *t, struct flow *f, struct record_flow *r
                             (f->flags & FLOW_ISN_RESPONDER ? 2 : 0));
     if (!(f->flags & FLOW_TOLD) && (f->flags & FLOW_ISN_RESPONDER))
         f->flags |= FLOW_HASH_BOTH;
-    r->flow_hash = hash_of(f, r);
-    path_encap_text(intern_value(t->paths, f->path), r->encap, sizeof r->encap);
-    if (path_l2(intern_value(t->paths, f->path), &r->l2))
-        r->groups |= RECORD_HAS_L2;
+    r->flow_hash = hash_of(f, r, x->realm_hash);
     r->side = f->side;
 }
 
@@ -226,6 +247,7 @@ static void fill_times(const struct export *x, const struct flow *f, struct reco
     r->end_ms = f->last_us / 1000;
     if (r->end_ms < x->watermark_ms)
         r->end_ms = x->watermark_ms;
+    r->outcome_ms = 0;
     if (f->outcome_ms != 0) {
         r->outcome_ms = r->flow_start_ms + f->outcome_ms - 1;
         r->flags |= RECORD_OUTCOME;
@@ -287,15 +309,20 @@ void export_flow(void *ctx, struct flow_table *t, struct flow *f, unsigned flags
         return;
     }
     struct record_flow *r = &x->record.flow;
-    // Parts are read only where `groups` says that they are there, hashes by their count; but --print sums up.
-    memset(r, 0, print ? offsetof(struct record_flow, hash) : offsetof(struct record_flow, l2));
+    // Everything up to the parts is set here; these are read only where `groups` says that they are there, and hashes
+    // by their count. But --print sums up.
+    if (print) {
+        memset(r, 0, offsetof(struct record_flow, hash));
+        x->kept = false;
+    }
     r->hash_count = 0;
     r->handshake = f->handshake;
     r->app = f->app;
     r->app_source = f->app_source;
     r->ndpi_protocol = f->ndpi_protocol;
     r->flags = (uint8_t)(flags | (f->flags & FLOW_TOLD ? RECORD_CONTINUE : RECORD_START));
-    fill_key(t, f, r);
+    fill_texts(x, t, f, r);
+    fill_key(x, f, r);
     fill_times(x, f, r);
     fill_counters(f, d, r);
     if (d)

@@ -31,6 +31,7 @@ struct flow_table *flow_table_new(const struct flow_config *config, struct stats
     }
     t->mask = heads - 1;
     t->flow = table_new(config->flows, sizeof *t->flow);
+    t->mac = table_new(config->flows, sizeof *t->mac);
     t->head = table_new(heads, sizeof *t->head);
     t->wheel = wheel_new(config->flows);
     t->realms = intern_new(config->realms);
@@ -38,7 +39,7 @@ struct flow_table *flow_table_new(const struct flow_config *config, struct stats
     t->mirror = mirror_new(config->mirror_entries, config->duplicate_us);
     t->dialogues = dialogues_new(config->dialogues, &config->stream);
     t->carriers = carriers_new(config->flows);
-    if (!t->flow || !t->head || !t->wheel || !t->realms || !t->paths || !t->mirror ||
+    if (!t->flow || !t->mac || !t->head || !t->wheel || !t->realms || !t->paths || !t->mirror ||
         !t->dialogues || !t->carriers) {
         flow_table_free(t);
         return NULL;
@@ -66,6 +67,7 @@ void flow_table_free(struct flow_table *t)
     intern_free(t->realms);
     wheel_free(t->wheel);
     table_free(t->head);
+    table_free(t->mac);
     table_free(t->flow);
     free(t);
 }
@@ -92,11 +94,25 @@ uint32_t flow_realm(struct flow_table *t, const struct packet *p)
     return realm;
 }
 
-struct ip_addr flow_addr(const struct flow *f, unsigned dir)
+void flow_addr_into(const struct flow *f, unsigned dir, struct ip_addr *out)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     const uint8_t *a = f->key.addr[flow_end(f, dir)];
-    return memcmp(a, mapped, sizeof mapped) == 0 ? ip_from_v4(a + 12) : ip_from_v6(a);
+    if (memcmp(a, mapped, sizeof mapped) == 0) {
+        out->family = IP_V4;
+        memcpy(out->octet, a + 12, 4);
+        memset(out->octet + 4, 0, 12);
+    } else {
+        out->family = IP_V6;
+        memcpy(out->octet, a, 16);
+    }
+}
+
+struct ip_addr flow_addr(const struct flow *f, unsigned dir)
+{
+    struct ip_addr a;
+    flow_addr_into(f, dir, &a);
+    return a;
 }
 
 // ---- Lists by age.

@@ -7,7 +7,7 @@
 //   carriers.c       long flows of subscribers, and what they open behind the data of these
 //   dialogue.c       streams and trackers of the flows that carry octets worth following
 //
-// A flow takes 160 octets here, 20 in the wheel, 8 for long flows and at most 8 in the hash table. All else it may need
+// A flow takes 166 octets here, 20 in the wheel, 8 for long flows and at most 8 in the hash table. All else it may need
 // (held segments, tracker state) comes from pools. The order of events is a function of the packets
 // alone. What there is to tell goes to `report`, which clears what it has told.
 #pragma once
@@ -26,9 +26,6 @@
 #include "wheel.h"
 
 #define FLOW_NONE UINT32_MAX
-
-// Packets that are looked at together (flow_fetch).
-#define FLOW_BATCH 32
 
 enum flow_state {
     FLOW_FREE,
@@ -150,10 +147,15 @@ enum flow_list { FLOW_LIST_OPENING, FLOW_LIST_LIVE, FLOW_LIST_DONE, FLOW_LISTS }
 
 #define FLOW_HASH_WORDS 5
 
+struct flow_mac {
+    uint8_t octet[6];
+};
+
 struct flow_table {
     struct flow_config config;
     uint64_t hash_key[FLOW_HASH_WORDS];
     struct flow *flow;
+    struct flow_mac *mac; // of each flow, on the subscriber's side
     uint32_t *head;
     size_t mask;
     uint32_t free; // FLOW_NONE: only places from `fresh` on
@@ -195,14 +197,13 @@ struct flow_place {
 };
 
 // Fetches what the located packets of a batch will look at, and finds their flows (flow_key.h has flow_locate).
+#define FLOW_BATCH 32
 void flow_fetch(struct flow_table *t, const struct packet *p, struct flow_place *place, size_t n);
 
 // A complete packet (DECAP_PACKET). Deadlines up to its time have been fired.
 void flow_packet(struct flow_table *t, const struct packet *p);
-// The same with what flow_locate told of it. Its octets may be borrowed until flow_batch_end, which is due behind
-// FLOW_BATCH packets at the latest and before anything else is done with the table.
+// The same with what flow_locate told of it.
 void flow_packet_at(struct flow_table *t, const struct packet *p, const struct flow_place *place);
-void flow_batch_end(struct flow_table *t);
 // Fires what is due up to `t_us`, in order.
 void flow_run(struct flow_table *t, int64_t t_us);
 // Tells of every flow that counted something in the minute that ends at `t_us`.
@@ -234,6 +235,8 @@ static inline void flow_prefetch(const struct flow *f)
 }
 
 struct ip_addr flow_addr(const struct flow *f, unsigned dir);
+// The same where it shall stand: a copy of what has just been written in pieces would have to wait for them.
+void flow_addr_into(const struct flow *f, unsigned dir, struct ip_addr *out);
 static inline uint16_t flow_port(const struct flow *f, unsigned dir)
 {
     return f->key.port[flow_end(f, dir)];

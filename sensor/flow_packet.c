@@ -88,10 +88,8 @@ static __attribute__((noinline)) void look_closer(struct flow_table *t, struct f
             f->watch |= FLOW_CROWDED;
         tell = tell || events[i] >= TELL_EVENTS;
     }
-    if (!tell)
-        return;
-    dialogue_catch_up(t, f);
-    t->report(t->report_ctx, t, f, 0, p->t_us);
+    if (tell)
+        t->report(t->report_ctx, t, f, 0, p->t_us);
 }
 
 static inline void tell_before_overflow(struct flow_table *t, struct flow *f,
@@ -118,7 +116,8 @@ static void describe(struct flow_table *t, struct flow *f, const struct packet *
     // The MAC address on the subscriber's side: the initiator's, unless only the responder is ours.
     unsigned near = f->side == RECORD_SIDE_RESPONDER ? 1 : 0;
     struct intern_value value;
-    path_of(p, near == dir ? 0 : 1, &value);
+    path_of(p, &value);
+    path_mac(p, near == dir ? 0 : 1, t->mac[flow_index(t, f)].octet);
     f->path = intern_get(t->paths, &value);
     intern_hold(t->paths, f->path);
 }
@@ -342,6 +341,7 @@ static void fetch_rest(const struct flow_table *t, const struct packet *p, const
     if (turns || f->state != FLOW_OPEN) {
         __builtin_prefetch((const char *)f + sizeof *f - 1, 1);
         wheel_prefetch(t->wheel, flow_index(t, f));
+        __builtin_prefetch(&t->mac[flow_index(t, f)]);
     }
 }
 
@@ -405,13 +405,7 @@ void flow_packet_at(struct flow_table *t, const struct packet *p, const struct f
         other_packet(t, p, place);
 }
 
-void flow_batch_end(struct flow_table *t)
-{
-    dialogues_feed(t);
-}
-
 void flow_packet(struct flow_table *t, const struct packet *p)
 {
     flow_packet_at(t, p, &(struct flow_place){.known = 0});
-    flow_batch_end(t);
 }

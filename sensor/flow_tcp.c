@@ -399,7 +399,6 @@ bool flow_tcp_pass(struct flow_table *t, struct flow *f, const struct packet *p,
 void flow_tcp(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
 {
     uint8_t handshake = f->handshake;
-    dialogue_catch_up(t, f);
     if (p->tcp_flags & PACKET_RST) {
         on_reset(t, f, p, dir);
         return;

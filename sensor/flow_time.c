@@ -95,11 +95,10 @@ static void fetch_ended(const struct flow_table *t, const struct flow *f)
         return;
     const struct flow *next = &t->flow[f->newer];
     __builtin_prefetch(&t->head[flow_hash(t, &next->key) & t->mask], 1);
-    intern_prefetch(t->paths, next->path);
     if (next->newer == FLOW_NONE)
         return;
     flow_prefetch(&t->flow[next->newer]);
-    __builtin_prefetch(&t->flow[next->newer].path, 1);
+    __builtin_prefetch((const char *)&t->flow[next->newer + 1] - 1, 1);
 }
 
 static void fire(struct flow_table *t, struct flow *f, int64_t t_us)

@@ -115,6 +115,29 @@ static enum proto_match ask_rules(const struct proto_peek *p, const struct proto
     return best;
 }
 
+const struct proto_descriptor *ident_first(struct proto_flow *f, enum proto_side side,
+                                           struct span data)
+{
+    struct proto_peek peek = {.port = {f->port[0], f->port[1]},
+                              .ip_proto = f->ip_proto,
+                              .responder_spoke_first = side == PROTO_RESPONDER,
+                              .midstream = f->midstream,
+                              .final = data.len >= PROTO_PEEK_MAX};
+    peek.first[side] = span_cut(data, 0, PROTO_PEEK_MAX);
+    const struct proto_descriptor *d = NULL;
+    enum proto_match m = ask_rules(&peek, &d);
+    if (m == PROTO_MAYBE || (m == PROTO_YES && !d->handshake_only && !proto_may_look(f)))
+        return &ident_peek;
+    uint8_t app = m == PROTO_YES ? d->app : ident_common_app(&peek);
+    if (app == RECORD_APP_UNKNOWN)
+        return &ident_peek;
+    proto_set_app(f, app, RECORD_APP_BY_CONTENT);
+    if (m == PROTO_YES && (!d->wanted || d->wanted(f->port[PROTO_RESPONDER])))
+        return d;
+    f->decided = true;
+    return NULL;
+}
+
 static void ask_ndpi(struct proto_flow *f, const struct proto_peek *p)
 {
     struct ident_ndpi *ndpi = pool_ndpi(pool_of(f->stack[f->depth - 1].state));

@@ -10,6 +10,11 @@
 // For a flow whose first octets come now, and for what is relayed (proto_switch to it).
 extern const struct proto_descriptor ident_peek;
 
+// Who follows a flow with nobody on its stack, whose first octets of all are `data`: they nearly always tell.
+// The tracker they name, or ident_peek to wait for more. NULL: nobody, and it is decided; the flow has its name.
+const struct proto_descriptor *ident_first(struct proto_flow *f, enum proto_side side,
+                                           struct span data);
+
 // Stands where a dialogue must not be looked at (legal profile): sees only whether a TLS handshake
 // begins, and then hands over to the TLS tracker.
 extern const struct proto_descriptor ident_watch;

@@ -22,8 +22,8 @@ struct intern {
     uint32_t *head;
     size_t mask;
     size_t count;
-    uint32_t fresh; // places from here on were never used
-    uint32_t last;  // what was asked last: packets come in trains
+    uint32_t fresh;   // places from here on were never used
+    uint32_t last[2]; // what was asked last, and before: packets come in trains, of either family
     uint64_t refused;
 };
 
@@ -89,15 +89,22 @@ static void unlink_hash(struct intern *t, uint32_t n)
     *link = t->place[n].hash_next;
 }
 
+static uint32_t remember(struct intern *t, uint32_t n)
+{
+    t->last[1] = t->last[0];
+    return t->last[0] = n;
+}
+
 uint32_t intern_get(struct intern *t, const struct intern_value *value)
 {
-    if (t->last && memcmp(&t->place[t->last].value, value, sizeof *value) == 0)
-        return t->last;
+    for (unsigned i = 0; i < 2; i++)
+        if (t->last[i] && memcmp(&t->place[t->last[i]].value, value, sizeof *value) == 0)
+            return t->last[i];
     uint32_t hash = hash_of(value);
     uint32_t *head = &t->head[hash & t->mask];
     for (uint32_t n = *head; n != 0; n = t->place[n].hash_next)
         if (memcmp(&t->place[n].value, value, sizeof *value) == 0)
-            return t->last = n;
+            return remember(t, n);
     uint32_t n = t->place[0].newer;
     if (t->fresh <= t->count) {
         n = t->fresh++;
@@ -113,18 +120,13 @@ uint32_t intern_get(struct intern *t, const struct intern_value *value)
     p->value = *value;
     p->hash_next = *head;
     *head = n;
-    return t->last = n;
+    return remember(t, n);
 }
 
 void intern_hold(struct intern *t, uint32_t number)
 {
     if (number != 0 && t->place[number].held++ == 0)
         list_out(t, number);
-}
-
-void intern_prefetch(const struct intern *t, uint32_t number)
-{
-    __builtin_prefetch(&t->place[number], 1);
 }
 
 void intern_drop(struct intern *t, uint32_t number)

@@ -22,8 +22,6 @@ uint32_t intern_get(struct intern *t, const struct intern_value *value);
 // Number 0 may be held and dropped too, without effect.
 void intern_hold(struct intern *t, uint32_t number);
 void intern_drop(struct intern *t, uint32_t number);
-// Fetches what holding, dropping and reading it will look at.
-void intern_prefetch(const struct intern *t, uint32_t number);
 // Borrowed until the number is dropped; all zero for number 0.
 const struct intern_value *intern_value(const struct intern *t, uint32_t number);
 uint64_t intern_refused(const struct intern *t);

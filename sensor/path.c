@@ -29,8 +29,6 @@ struct path_value {
     uint16_t vlan[2];
     uint16_t pppoe;
     uint32_t mpls, vni;
-    uint8_t mac[6];
-    uint8_t zero2[2];
 };
 
 _Static_assert(sizeof(struct realm_value) <= INTERN_SIZE, "a realm fits");
@@ -104,10 +102,10 @@ void path_realm_text(const struct intern_value *value, struct realm *out)
 {
     struct realm_value v;
     memcpy(&v, value, sizeof v);
-    char text[160] = "";
     memset(out, 0, sizeof *out);
     if (v.layers == 0)
         return;
+    char text[160] = "";
     if (v.layers & PATH_REALM_QINQ)
         add(text, sizeof text, "qinq:%u.%u", v.vlan[0], v.vlan[1]);
     if (v.layers & PATH_REALM_VLAN)
@@ -136,7 +134,7 @@ void path_realm_text(const struct intern_value *value, struct realm *out)
     hash_text(span_of_text(text), out->name + 1);
 }
 
-void path_of(const struct packet *p, unsigned subscriber, struct intern_value *out)
+void path_of(const struct packet *p, struct intern_value *out)
 {
     struct path_value v = {.has = p->has &
                                   (PACKET_HAS_VLAN | PACKET_HAS_INNER_VLAN | PACKET_HAS_PPPOE |
@@ -153,10 +151,16 @@ void path_of(const struct packet *p, unsigned subscriber, struct intern_value *o
         v.mpls = p->mpls_label;
     if (v.has & PACKET_HAS_VNI)
         v.vni = p->vni;
-    if (v.has & PACKET_HAS_MAC) // a frame has the destination first
-        memcpy(v.mac, p->mac + (subscriber == 0 ? 6 : 0), 6);
     memset(out, 0, sizeof *out);
     memcpy(out, &v, sizeof v);
+}
+
+void path_mac(const struct packet *p, unsigned subscriber, uint8_t out[static 6])
+{
+    if (p->has & PACKET_HAS_MAC) // a frame has the destination first
+        memcpy(out, p->mac + (subscriber == 0 ? 6 : 0), 6);
+    else
+        memset(out, 0, 6);
 }
 
 // Two layers that have one name together: a stack of tags, a packet in a packet. NULL: they have not.
@@ -204,11 +208,11 @@ void path_encap_text(const struct intern_value *value, char *out, size_t size)
     }
 }
 
-bool path_l2(const struct intern_value *value, struct record_l2 *out)
+bool path_l2(const struct intern_value *value, const uint8_t mac[static 6], struct record_l2 *out)
 {
     struct path_value v;
     memcpy(&v, value, sizeof v);
-    memcpy(out->subscriber_mac, v.mac, sizeof out->subscriber_mac);
+    memcpy(out->subscriber_mac, mac, sizeof out->subscriber_mac);
     memcpy(out->vlan, v.vlan, sizeof out->vlan);
     out->pppoe_session = v.pppoe;
     out->mpls_label = v.mpls;

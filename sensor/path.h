@@ -42,10 +42,13 @@ static inline bool path_has_realm(const struct packet *p, unsigned layers)
 }
 void path_realm_text(const struct intern_value *value, struct realm *out);
 
-// The layers and numbers around the packet. `subscriber` is the end (0 source, 1 destination) whose MAC
-// address is kept: the subscriber's, or the router's that is nearer to it.
-void path_of(const struct packet *p, unsigned subscriber, struct intern_value *out);
+// The layers and numbers around the packet, but for MAC addresses: of these there is one for each subscriber, of stacks
+// of layers often only one.
+void path_of(const struct packet *p, struct intern_value *out);
+// The MAC address of the end `subscriber` (0 source, 1 destination): the subscriber's, or the router's that is nearer
+// to it. Zero: the frame has none.
+void path_mac(const struct packet *p, unsigned subscriber, uint8_t out[static 6]);
 // "8021ad+vlan+pppoes+ppp", outermost first; a name that no longer fits is left out with what follows.
 void path_encap_text(const struct intern_value *value, char *out, size_t size);
-// False: there is nothing to say.
-bool path_l2(const struct intern_value *value, struct record_l2 *out);
+// With the subscriber's MAC address. False: there is nothing to say.
+bool path_l2(const struct intern_value *value, const uint8_t mac[static 6], struct record_l2 *out);

@@ -252,7 +252,6 @@ static void settle(struct sensor *s)
         if (s->setup.fetch)
             s->setup.fetch(s->setup.fetch_ctx);
     }
-    flow_batch_end(t);
     s->batch = 0;
 }
 

@@ -3,6 +3,8 @@
 // (the caller decides), a few a connection.
 #include "proto/blocklist.h"
 
+#include <endian.h>
+
 enum kind {
     KIND_UNKNOWN,  // lists for reasons of several kinds, or of a kind not told
     KIND_COMBINED, // a zone whose answer's code tells the kind; unknown without it
@@ -168,53 +170,45 @@ static const struct phrase with_z[] = {
     {"", 0},
 };
 
-// What no letter begins, or may follow the first, is not searched for.
+// What no letter begins, or may follow the first, is not searched for. Apart from the phrases: two cache lines
+// are all that most words ask for.
 #define L(letter) (1u << ((letter) - 'a'))
 #define OTHER     (1u << 26)
 
-static const struct {
-    const struct phrase *phrases;
-    uint32_t second; // which letters stand second in them
-} by_letter[26] = {
-    ['a' - 'a'] = {with_a, L('b')},
-    ['b' - 'a'] = {with_b, L('a') | L('l')},
-    ['c' - 'a'] = {with_c, L('b') | L('l') | L('o') | L('s')},
-    ['d' - 'a'] = {with_d, L('b') | L('e') | L('i') | L('n') | L('r') | L('u') | L('y')},
-    ['e' - 'a'] = {with_e, L('n') | L('r')},
-    ['g' - 'a'] = {with_g, L('e')},
-    ['h' - 'a'] = {with_h, L('o')},
-    ['i' - 'a'] = {with_i, L('n') | L('v') | L('x')},
-    ['m' - 'a'] = {with_m, L('a')},
-    ['n' - 'a'] = {with_n, L('i') | L('o')},
-    ['p' - 'a'] = {with_p, L('b') | L('o') | L('r') | L('s')},
-    ['r' - 'a'] = {with_r, L('b') | L('e')},
-    ['s' - 'a'] = {with_s, L('b') | L('e') | L('o') | L('p') | OTHER},
-    ['t' - 'a'] = {with_t, L('a') | L('r')},
-    ['u' - 'a'] = {with_u, L('c') | L('n')},
-    ['v' - 'a'] = {with_v, L('e')},
-    ['w' - 'a'] = {with_w, L('e')},
-    ['x' - 'a'] = {with_x, L('b')},
-    ['z' - 'a'] = {with_z, L('e')},
+static const uint32_t second_of[26] = {
+    ['a' - 'a'] = L('b'),
+    ['b' - 'a'] = L('a') | L('l'),
+    ['c' - 'a'] = L('b') | L('l') | L('o') | L('s'),
+    ['d' - 'a'] = L('b') | L('e') | L('i') | L('n') | L('r') | L('u') | L('y'),
+    ['e' - 'a'] = L('n') | L('r'),
+    ['g' - 'a'] = L('e'),
+    ['h' - 'a'] = L('o'),
+    ['i' - 'a'] = L('n') | L('v') | L('x'),
+    ['m' - 'a'] = L('a'),
+    ['n' - 'a'] = L('i') | L('o'),
+    ['p' - 'a'] = L('b') | L('o') | L('r') | L('s'),
+    ['r' - 'a'] = L('b') | L('e'),
+    ['s' - 'a'] = L('b') | L('e') | L('o') | L('p') | OTHER,
+    ['t' - 'a'] = L('a') | L('r'),
+    ['u' - 'a'] = L('c') | L('n'),
+    ['v' - 'a'] = L('e'),
+    ['w' - 'a'] = L('e'),
+    ['x' - 'a'] = L('b'),
+    ['z' - 'a'] = L('e'),
+};
+
+static const struct phrase *const phrases_of[26] = {
+    ['a' - 'a'] = with_a, ['b' - 'a'] = with_b, ['c' - 'a'] = with_c, ['d' - 'a'] = with_d,
+    ['e' - 'a'] = with_e, ['g' - 'a'] = with_g, ['h' - 'a'] = with_h, ['i' - 'a'] = with_i,
+    ['m' - 'a'] = with_m, ['n' - 'a'] = with_n, ['p' - 'a'] = with_p, ['r' - 'a'] = with_r,
+    ['s' - 'a'] = with_s, ['t' - 'a'] = with_t, ['u' - 'a'] = with_u, ['v' - 'a'] = with_v,
+    ['w' - 'a'] = with_w, ['x' - 'a'] = with_x, ['z' - 'a'] = with_z,
 };
 
 // Letters and digits.
-static const bool word_octet[256] = {
-    ['0'] = true, ['1'] = true, ['2'] = true, ['3'] = true, ['4'] = true, ['5'] = true,
-    ['6'] = true, ['7'] = true, ['8'] = true, ['9'] = true, ['A'] = true, ['B'] = true,
-    ['C'] = true, ['D'] = true, ['E'] = true, ['F'] = true, ['G'] = true, ['H'] = true,
-    ['I'] = true, ['J'] = true, ['K'] = true, ['L'] = true, ['M'] = true, ['N'] = true,
-    ['O'] = true, ['P'] = true, ['Q'] = true, ['R'] = true, ['S'] = true, ['T'] = true,
-    ['U'] = true, ['V'] = true, ['W'] = true, ['X'] = true, ['Y'] = true, ['Z'] = true,
-    ['a'] = true, ['b'] = true, ['c'] = true, ['d'] = true, ['e'] = true, ['f'] = true,
-    ['g'] = true, ['h'] = true, ['i'] = true, ['j'] = true, ['k'] = true, ['l'] = true,
-    ['m'] = true, ['n'] = true, ['o'] = true, ['p'] = true, ['q'] = true, ['r'] = true,
-    ['s'] = true, ['t'] = true, ['u'] = true, ['v'] = true, ['w'] = true, ['x'] = true,
-    ['y'] = true, ['z'] = true,
-};
-
 static bool is_word_octet(uint8_t o)
 {
-    return word_octet[o];
+    return (o | 0x20u) - 'a' < 26 || (unsigned)o - '0' < 10;
 }
 
 static void note(struct blocklist_finding *b, uint8_t kind)
@@ -316,18 +310,33 @@ static uint64_t word_of(const void *octets)
 }
 
 #define EACH UINT64_C(0x0101010101010101)
+#define HIGH (EACH << 7)
 
-// The first octets of a text in small letters, behind a short one zeros.
-static uint64_t head_of(struct span s)
+// The first octets of a text, behind a short one zeros.
+static uint64_t first_of(struct span s)
 {
     uint8_t octets[HEAD] = {0};
-    if (s.len < HEAD) {
-        memcpy(octets, s.data, s.len);
-        s.data = octets;
-    }
-    uint64_t w = word_of(s.data), low = w & ~(EACH << 7);
+    if (s.len >= HEAD)
+        return word_of(s.data);
+    memcpy(octets, s.data, s.len);
+    return word_of(octets);
+}
+
+// The same in small letters.
+static uint64_t head_of(struct span s)
+{
+    uint64_t w = first_of(s), low = w & ~HIGH;
     uint64_t from_a = low + EACH * (0x80 - 'A'), behind_z = low + EACH * (0x7f - 'Z');
-    return w | ((from_a ^ behind_z) & ~w & EACH << 7) >> 2;
+    return w | ((from_a ^ behind_z) & ~w & HIGH) >> 2;
+}
+
+// The highest bits of the octets that are letters or digits.
+static uint64_t word_octets(uint64_t w)
+{
+    uint64_t low = w & ~HIGH, small = low | EACH * 0x20;
+    uint64_t letters = (small + EACH * (0x80 - 'a')) & ~(small + EACH * (0x7f - 'z'));
+    uint64_t digits = (low + EACH * (0x80 - '0')) & ~(low + EACH * (0x7f - '9'));
+    return (letters | digits) & ~w & HIGH;
 }
 
 // Has a phrase's word no octet that the text's has not? Behind a short phrase's end anything may stand.
@@ -353,11 +362,13 @@ static const struct phrase *phrase_at(struct span word)
     if (first >= 26 || word.len < 2)
         return NULL;
     unsigned second = (word.data[1] | 0x20u) - 'a';
-    if (!(by_letter[first].second & (second < 26 ? 1u << second : OTHER)))
+    if (!(second_of[first] & (second < 26 ? 1u << second : OTHER)))
         return NULL;
     uint64_t head = head_of(word);
-    for (const struct phrase *p = by_letter[first].phrases; p->text[0] != 0; p++)
-        if (agrees(word_of(p->text), head) && (p->text[HEAD - 1] == 0 || goes_on(word, p->text)))
+    const uint64_t three = htole64(0xffffff); // no phrase is shorter
+    for (const struct phrase *p = phrases_of[first]; p->text[0] != 0; p++)
+        if (((word_of(p->text) ^ head) & three) == 0 && agrees(word_of(p->text), head) &&
+            (p->text[HEAD - 1] == 0 || goes_on(word, p->text)))
             return p;
     return NULL;
 }
@@ -365,32 +376,38 @@ static const struct phrase *phrase_at(struct span word)
 const char *blocklist_phrase(size_t n)
 {
     for (size_t i = 0; i < 26; i++)
-        for (const struct phrase *p = by_letter[i].phrases; p && p->text[0] != 0; p++)
+        for (const struct phrase *p = phrases_of[i]; p && p->text[0] != 0; p++)
             if (n-- == 0)
                 return p->text;
     return NULL;
 }
 
+// At a word's beginning.
+static void look_at_word(struct blocklist_finding *b, struct span text, size_t i, size_t *known,
+                         const struct ip_addr *client)
+{
+    if (text.data[i] <= '9') {
+        look_for_address(b, text, i, client);
+    } else if (i >= *known) {
+        const struct phrase *p = phrase_at(span_of(text.data + i, text.len - i));
+        if (p) {
+            note(b, p->kind);
+            *known = i + strlen(p->text);
+        }
+    }
+}
+
 void blocklist_look(struct blocklist_finding *b, struct span text, const struct ip_addr *client)
 {
-    size_t known = 0; // up to here stands a phrase that was found: its words begin no other
-    for (size_t i = 0;;) {
-        // Every phrase begins a word, but for labels inside a name, where a dot or hyphen stands.
-        while (i < text.len && !is_word_octet(text.data[i]))
-            i++;
-        if (i == text.len)
-            break;
-        if (text.data[i] <= '9') {
-            look_for_address(b, text, i, client);
-        } else if (i >= known) {
-            const struct phrase *p = phrase_at(span_of(text.data + i, text.len - i));
-            if (p) {
-                note(b, p->kind);
-                known = i + strlen(p->text);
-            }
-        }
-        while (i < text.len && is_word_octet(text.data[i]))
-            i++;
+    size_t known = 0;    // up to here stands a phrase that was found: its words begin no other
+    uint64_t before = 0; // 0x80: the octet in front belongs to a word
+    // Every phrase begins a word, but for labels inside a name, where a dot or hyphen stands.
+    for (size_t at = 0; at < text.len; at += HEAD) {
+        uint64_t words = word_octets(le64toh(first_of(span_of(text.data + at, text.len - at))));
+        uint64_t begins = words & ~(words << 8 | before);
+        before = words >> 56;
+        for (; begins != 0; begins &= begins - 1)
+            look_at_word(b, text, at + (size_t)__builtin_ctzll(begins) / 8, &known, client);
     }
     if (client->family == IP_V6)
         look_for_v6(b, text, client);

@@ -14,13 +14,13 @@ enum blocklist_kind { BLOCKLIST_NONE, BLOCKLIST_UNKNOWN, BLOCKLIST_POLICY, BLOCK
 
 // Gathered over the lines of one reply; zeroed is empty.
 struct blocklist_finding {
-    bool listed;   // some zone or phrase was named
-    bool combined; // of a zone whose kind only the answer's code tells
-    bool policy, exploit;
-    bool discounted;    // a listing that never counts (UCEPROTECT 2, 3)
-    bool query_refused; // 127.255.255.x
-    uint8_t answer;     // last octet of a 127.0.0.x; 0: none
-    bool names_us;      // the client's own address stands there
+    bool listed : 1;   // some zone or phrase was named
+    bool combined : 1; // of a zone whose kind only the answer's code tells
+    bool policy : 1, exploit : 1;
+    bool discounted : 1;    // a listing that never counts (UCEPROTECT 2, 3)
+    bool query_refused : 1; // 127.255.255.x
+    bool names_us : 1;      // the client's own address stands there
+    uint8_t answer;         // last octet of a 127.0.0.x; 0: none
 };
 
 void blocklist_look(struct blocklist_finding *b, struct span text, const struct ip_addr *client);

@@ -1,4 +1,5 @@
-// The pools behind pool.h: three slabs with free lists threaded through the objects' headers.
+// The pools behind pool.h: three slabs. What is free stands in a stack of its own, so that to take a place does not
+// wait for what the place itself holds, and the place behind it is fetched meanwhile.
 #include "proto/pool.h"
 
 #include <assert.h>
@@ -10,6 +11,8 @@
 
 enum { POOL_CLASSES = 3 };
 
+#define FETCH_LINES 3 // that a new state or result touches first
+
 // With its header each fills cache lines of its own.
 static const size_t pool_size[POOL_CLASSES] = {416, 1504, POOL_STATE_MAX};
 
@@ -17,11 +20,10 @@ static const size_t pool_size[POOL_CLASSES] = {416, 1504, POOL_STATE_MAX};
 // it, a peek buffer) and a result; a TLS tracker.
 static const size_t pool_share[POOL_CLASSES] = {1, 2, 1};
 
-// In front of each object. While the object is in use `pool` names its owner; while it is free
-// `next` is the rest of the free list.
+// In front of each object.
 struct pool_header {
-    struct proto_pool *pool;
-    struct pool_header *next;
+    struct proto_pool *pool; // the owner
+    uint32_t place;
     uint32_t size; // octets asked for: no more was ever written
     uint8_t class;
     bool in_use;
@@ -30,10 +32,14 @@ struct pool_header {
 
 _Static_assert((sizeof(struct pool_header) + POOL_STATE_MAX) % TABLE_LINE == 0, "lines are whole");
 
+_Static_assert(sizeof(struct pool_header) == POOL_HEADER, "as states reckon with it");
+
 struct pool_slab {
     uint8_t *memory; // owned
-    size_t stride, cap, fresh;
-    struct pool_header *free;
+    size_t stride, cap;
+    size_t fresh;   // places from here on were never used
+    uint32_t *free; // owned: those given back, the latest last
+    size_t free_count;
 };
 
 struct proto_pool {
@@ -42,6 +48,7 @@ struct proto_pool {
     struct ident_ndpi *ndpi; // owned
     bool ndpi_tried;
     struct tls_ja4_memo *ja4_memo; // owned
+    struct tls_hello hello;
     struct proto_result dummy;
 };
 
@@ -56,7 +63,8 @@ struct proto_pool *proto_pool_new(size_t flows)
         slab->stride = sizeof(struct pool_header) + pool_size[i];
         slab->cap = flows * pool_share[i];
         slab->memory = table_new(slab->cap, slab->stride);
-        if (!slab->memory) {
+        slab->free = table_new(slab->cap, sizeof *slab->free);
+        if (!slab->memory || !slab->free) {
             proto_pool_free(p);
             return NULL;
         }
@@ -68,8 +76,10 @@ void proto_pool_free(struct proto_pool *p)
 {
     if (!p)
         return;
-    for (size_t i = 0; i < POOL_CLASSES; i++)
+    for (size_t i = 0; i < POOL_CLASSES; i++) {
         table_free(p->slab[i].memory);
+        table_free(p->slab[i].free);
+    }
     ident_ndpi_free(p->ndpi);
     tls_ja4_memo_free(p->ja4_memo);
     free(p);
@@ -85,6 +95,11 @@ static struct pool_header *header_of(void *state)
     return (struct pool_header *)(void *)((uint8_t *)state - offsetof(struct pool_header, state));
 }
 
+static struct pool_header *place_of(const struct pool_slab *slab, size_t place)
+{
+    return (struct pool_header *)(void *)(slab->memory + slab->stride * place);
+}
+
 void *pool_take(struct proto_pool *p, size_t size)
 {
     assert(size <= POOL_STATE_MAX);
@@ -92,15 +107,23 @@ void *pool_take(struct proto_pool *p, size_t size)
     while (pool_size[class] < size)
         class ++;
     struct pool_slab *slab = &p->slab[class];
-    struct pool_header *h = slab->free;
-    if (h)
-        slab->free = h->next;
+    uint32_t place;
+    if (slab->free_count > 0)
+        place = slab->free[--slab->free_count];
     else if (slab->fresh < slab->cap)
-        h = (struct pool_header *)(void *)(slab->memory + slab->stride * slab->fresh++);
+        place = (uint32_t)slab->fresh++;
     else
         return NULL;
+    // Who is served next is not far behind.
+    size_t behind = slab->free_count > 0 ? slab->free[slab->free_count - 1] : slab->fresh;
+    if (behind < slab->cap) {
+        const char *next = (const char *)place_of(slab, behind);
+        for (size_t line = 0; line < FETCH_LINES; line++)
+            __builtin_prefetch(next + line * TABLE_LINE, 1);
+    }
+    struct pool_header *h = place_of(slab, place);
     h->pool = p;
-    h->next = NULL;
+    h->place = place;
     h->class = class;
     h->size = (uint32_t)size;
     h->in_use = true;
@@ -127,8 +150,8 @@ void pool_give_wiped(void *state)
     assert(h->in_use && is_zero(state, h->size));
     struct proto_pool *p = h->pool;
     h->in_use = false;
-    h->next = p->slab[h->class].free;
-    p->slab[h->class].free = h;
+    struct pool_slab *slab = &p->slab[h->class];
+    slab->free[slab->free_count++] = h->place;
     p->in_use--;
 }
 
@@ -155,4 +178,9 @@ struct ident_ndpi *pool_ndpi(struct proto_pool *p)
 struct tls_ja4_memo *pool_ja4_memo(struct proto_pool *p)
 {
     return p->ja4_memo;
+}
+
+struct tls_hello *pool_hello(struct proto_pool *p)
+{
+    return &p->hello;
 }

@@ -9,6 +9,8 @@ struct proto_pool;
 
 // Zeroed state of at most POOL_STATE_MAX octets; NULL when none is left.
 #define POOL_STATE_MAX 2528
+// In front of each state, in its first cache line.
+#define POOL_HEADER 32
 void *pool_take(struct proto_pool *p, size_t size);
 
 // Gives back what pool_take returned; NULL is allowed.
@@ -24,6 +26,9 @@ struct proto_result *pool_dummy_result(struct proto_pool *p);
 
 // nDPI's handle, made at the first use; NULL when it cannot be had.
 struct ident_ndpi *pool_ndpi(struct proto_pool *p);
+
+// A hello to read one in that lies whole: zeroed, to be wiped by its reader before it returns.
+struct tls_hello *pool_hello(struct proto_pool *p);
 
 // What tls_ja4 remembers; NULL when there was no memory for it.
 struct tls_ja4_memo *pool_ja4_memo(struct proto_pool *p);

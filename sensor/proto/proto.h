@@ -71,22 +71,22 @@ struct proto_flow {
     bool overheard;           // some tracker, now or before, asked what passes over it
     bool decided;             // identification is over (app may still be unknown)
     bool one_sided;           // so far nothing from the other side
-    bool waiting;             // octets wait in the flow layer, which alone uses this
     bool named; // `app`, its source or nDPI's number changed; the flow layer clears it
 };
 
-// What a tracker fills in: the parts of a record, deltas since the last report.
+// What a tracker fills in: the parts of a record, deltas since the last report. A part whose bit is not in `groups`
+// is all zero and touched by nobody. What mail in clear needs stands in front.
 struct proto_result {
-    bool fresh;          // something was written since the last report
-    uint8_t groups;      // enum record_group
+    bool fresh;     // something was written since the last report
+    uint8_t groups; // enum record_group
+    uint8_t hash_count;
     uint32_t incomplete; // enum record_incomplete bits to add
     struct record_smtp smtp;
+    struct keyed_hash hash[RECORD_HASHES_MAX];
     struct record_tls tls;
     struct record_socks socks;
     struct record_dns dns;
     struct record_login login;
-    uint8_t hash_count;
-    struct keyed_hash hash[RECORD_HASHES_MAX];
 };
 
 enum proto_match { PROTO_NO, PROTO_MAYBE, PROTO_YES };
@@ -174,6 +174,17 @@ static inline struct proto_result *proto_result(struct proto_flow *f)
         return proto_result_new(f);
     f->out->fresh = true;
     return f->out;
+}
+
+// The same with a part (enum record_group), which begins as what is not known yet.
+void proto_result_begin(struct proto_result *r, uint8_t group);
+
+static inline struct proto_result *proto_result_part(struct proto_flow *f, uint8_t group)
+{
+    struct proto_result *r = proto_result(f);
+    if (!(r->groups & group))
+        proto_result_begin(r, group);
+    return r;
 }
 
 void proto_hash(struct proto_flow *f, enum keyed_hash_kind kind, struct span name);

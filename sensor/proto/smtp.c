@@ -7,6 +7,9 @@
 // for the server's word.
 #include "proto/smtp.h"
 
+#include "proto/pool.h"
+#include "table.h"
+
 static void run_client(const struct smtp_at *at, struct span data);
 
 // ---- Client.
@@ -260,12 +263,14 @@ static void run_client(const struct smtp_at *at, struct span data)
             if (data.len == 0 || !smtp_in_clear(at, s->client_side, data))
                 return;
         }
-        bool over;
-        size_t used = smtp_look_at_head(at, data, &over);
-        if (over || s->wait == SMTP_WAIT_HEAD)
-            return;
-        data = span_cut(data, used, data.len);
-        used = smtp_client_feed(&s->client, data, on_client_event, &here);
+        if (s->wait == SMTP_WAIT_HEAD || (data.len > 0 && data.data[0] == SMTP_TLS_HEAD)) {
+            bool over;
+            size_t head = smtp_look_at_head(at, data, &over);
+            if (over || s->wait == SMTP_WAIT_HEAD)
+                return;
+            data = span_cut(data, head, data.len);
+        }
+        size_t used = smtp_client_feed(&s->client, data, on_client_event, &here);
         data = span_cut(data, used, data.len);
         if (s->client.mode != SMTP_CLIENT_STOP || (data.len == 0 && s->client.held == 0))
             return;
@@ -411,15 +416,22 @@ static void smtp_wipe(void *state)
     memset(&s->client, 0, offsetof(struct smtp_client, line));
     memset(&s->server, 0, offsetof(struct smtp_server, line));
     memset(&s->client_side, 0, offsetof(struct smtp, queue) - offsetof(struct smtp, client_side));
+    memset(&s->server_name, 0, offsetof(struct smtp, server) - offsetof(struct smtp, server_name));
 }
+
+_Static_assert((offsetof(struct smtp, client_side) + POOL_HEADER) % TABLE_LINE == 0 &&
+                   offsetof(struct smtp, queue.run[2]) <=
+                       offsetof(struct smtp, client_side) + TABLE_LINE,
+               "what both sides share begins a line, and ends in it");
+_Static_assert((offsetof(struct smtp, server) + POOL_HEADER) % TABLE_LINE <=
+                   TABLE_LINE - offsetof(struct smtp_server, line.octet),
+               "the server parser's head stands in one");
 
 const struct proto_descriptor proto_smtp = {
     .name = "smtp",
     .state_size = sizeof(struct smtp),
-    .touched = {offsetof(struct smtp, server), offsetof(struct smtp, client_side),
-                offsetof(struct smtp, queue)},
-    .told = {offsetof(struct proto_result, smtp) + 64,
-             offsetof(struct proto_result, smtp) + sizeof(struct record_smtp)},
+    .touched = {offsetof(struct smtp, client_side), offsetof(struct smtp, server)},
+    .told = {offsetof(struct proto_result, smtp) + 64, offsetof(struct proto_result, hash) + 64},
     .app = RECORD_APP_SMTP,
     .match = smtp_match,
     .open = smtp_open,

@@ -25,9 +25,10 @@ enum smtp_mechanism {
     SMTP_AUTH_OAUTH,
 };
 
+// What segments usually touch stands in three cache lines: the client parser's head, behind the pool's header; what
+// both sides share, up to the first runs of the queue; the server parser's head.
 struct smtp {
     struct smtp_client client;
-    struct smtp_server server;
     uint8_t client_side; // enum proto_side
     uint8_t wait;        // enum smtp_wait
     bool server_seen;
@@ -35,38 +36,38 @@ struct smtp {
     bool spoke_early; // client octets before any greeting
     bool turned;      // TURN or ATRN was accepted: nothing more is read
     bool lmtp;
-    bool ehlo_done;          // an answer to HELO, EHLO or LHLO was seen
-    bool lf_session;         // the client ends its commands with bare LF
-    bool holes;              // octets of a side are missing
-    bool uncertain;          // replies cannot be paired for sure
-    bool in_arrears;         // commands go in whose answers may have come before
-    bool doubt;              // only a well-formed command counts as one
-    bool suspected;          // behind a gap: may be content, until a reply or a final dot
-    bool body_gap;           // octets are missing in this content
-    bool body_assumed;       // content taken for such before the server agreed
-    bool body_refused;       // and the server did not
-    bool tls_due;            // STARTTLS was accepted: TLS has to follow
-    uint8_t dot_octets;      // of a dot that may be the end
-    bool binary;             // binary octets were seen among the lines
-    bool ahead;              // the client sends ahead without leave
+    bool ehlo_done;     // an answer to HELO, EHLO or LHLO was seen
+    bool lf_session;    // the client ends its commands with bare LF
+    bool holes;         // octets of a side are missing
+    bool uncertain;     // replies cannot be paired for sure
+    bool in_arrears;    // commands go in whose answers may have come before
+    bool doubt;         // only a well-formed command counts as one
+    bool suspected;     // behind a gap: may be content, until a reply or a final dot
+    bool body_gap;      // octets are missing in this content
+    bool body_assumed;  // content taken for such before the server agreed
+    bool body_refused;  // and the server did not
+    bool tls_due;       // STARTTLS was accepted: TLS has to follow
+    uint8_t dot_octets; // of a dot that may be the end
+    bool binary;        // binary octets were seen among the lines
+    bool ahead;         // the client sends ahead without leave
+    uint8_t best_class;
     uint16_t content_answer; // a refusal that came before the content's end; 0: none
-    // AUTH exchange.
-    bool auth_open;
-    bool auth_refuses;  // the present reply is a 334 that refuses
-    bool auth_told;     // so the exchange is counted as failed before its last reply
-    uint8_t auth_lines; // client lines that are answers to 334, still to come
-    uint8_t auth_ahead; // lines that came before their 334
-    uint8_t auth_step;  // lines of the exchange seen
-    uint8_t mechanism;  // enum smtp_mechanism
+    bool auth_open;          // an AUTH exchange goes on
+    bool auth_refuses;       // the present reply is a 334 that refuses
+    bool auth_told;          // so the exchange is counted as failed before its last reply
+    uint8_t auth_lines;      // client lines that are answers to 334, still to come
+    // What the lines of the present reply said so far.
+    struct blocklist_finding finding;
     // LMTP answers a message once for each accepted recipient.
     uint32_t recipients_ok;
     uint32_t answers_left;
     uint32_t answers_to_pass; // PRDR: answers a recipient, ahead of the message's
-    uint8_t best_class;
-    // What the lines of the present reply said so far.
-    struct blocklist_finding finding;
-    uint64_t server_name; // keyed hash of the greeting's name; 0: not seen
     struct smtp_queue queue;
+    uint64_t server_name; // keyed hash of the greeting's name; 0: not seen
+    uint8_t auth_ahead;   // lines of the AUTH exchange that came before their 334
+    uint8_t auth_step;    // lines of the exchange seen
+    uint8_t mechanism;    // enum smtp_mechanism
+    struct smtp_server server;
 };
 
 struct smtp_at { // a session within one call
@@ -115,7 +116,9 @@ bool smtp_in_clear(const struct smtp_at *at, enum proto_side side, struct span d
 bool smtp_held_before_tls(const struct smtp_at *at);
 
 // A handshake whose STARTTLS, or whose answer, was not seen: a line cannot begin so. Looks at the first
-// octets of a line and returns how many it took; `*over`: all was handed over.
+// octets of a line and returns how many it took; `*over`: all was handed over. There is nothing to look at unless the
+// client waits for more of them (SMTP_WAIT_HEAD), or SMTP_TLS_HEAD comes first.
+#define SMTP_TLS_HEAD 0x16
 size_t smtp_look_at_head(const struct smtp_at *at, struct span data, bool *over);
 
 // ---- smtp_envelope.c

@@ -1,47 +1,74 @@
 // See smtp_command.h.
 #include "proto/smtp_command.h"
 
-struct verb {
-    const char *name;
-    uint8_t verb;
-    const char
-        *keyword;  // what must follow, "" for an argument of any kind, NULL for nothing needed
-    uint32_t four; // its first four letters, as first_four reads them
-    uint8_t len;
-};
+#include <endian.h>
+
+// What must follow a verb.
+enum need { NEED_NOTHING, NEED_ARGUMENT, NEED_FROM, NEED_TO };
+
+// The most usual first.
+#define VERBS(X)                                 \
+    X("MAIL", SMTP_MAIL, NEED_FROM)              \
+    X("RCPT", SMTP_RCPT, NEED_TO)                \
+    X("DATA", SMTP_DATA, NEED_NOTHING)           \
+    X("QUIT", SMTP_QUIT, NEED_NOTHING)           \
+    X("EHLO", SMTP_EHLO, NEED_NOTHING)           \
+    X("HELO", SMTP_HELO, NEED_NOTHING)           \
+    X("STARTTLS", SMTP_STARTTLS, NEED_NOTHING)   \
+    X("RSET", SMTP_RSET, NEED_NOTHING)           \
+    X("LHLO", SMTP_LHLO, NEED_NOTHING)           \
+    X("BDAT", SMTP_BDAT, NEED_ARGUMENT)          \
+    X("AUTH", SMTP_AUTH, NEED_ARGUMENT)          \
+    X("NOOP", SMTP_NOOP, NEED_NOTHING)           \
+    X("VRFY", SMTP_VRFY, NEED_ARGUMENT)          \
+    X("EXPN", SMTP_EXPN, NEED_ARGUMENT)          \
+    X("HELP", SMTP_HELP, NEED_NOTHING)           \
+    X("XCLIENT", SMTP_XCLIENT, NEED_ARGUMENT)    \
+    X("XFORWARD", SMTP_XFORWARD, NEED_ARGUMENT)  \
+    X("ETRN", SMTP_OTHER, NEED_ARGUMENT)         \
+    X("TURN", SMTP_TURN, NEED_NOTHING)           \
+    X("ATRN", SMTP_TURN, NEED_NOTHING)           \
+    X("SEND", SMTP_OTHER, NEED_FROM)             \
+    X("SOML", SMTP_OTHER, NEED_FROM)             \
+    X("SAML", SMTP_OTHER, NEED_FROM)             \
+    X("BURL", SMTP_OTHER, NEED_ARGUMENT)         \
+    X("XEXCH50", SMTP_OTHER, NEED_ARGUMENT)      \
+    X("X-EXPS", SMTP_OTHER, NEED_ARGUMENT)       \
+    X("XADR", SMTP_OTHER, NEED_ARGUMENT)         \
+    X("XSTA", SMTP_OTHER, NEED_ARGUMENT)         \
+    X("X-LINK2STATE", SMTP_OTHER, NEED_ARGUMENT) \
+    X("VERB", SMTP_OTHER, NEED_NOTHING)
 
 #define FOUR(a, b, c, d)                                                                   \
     ((uint32_t)((a)&0xdf) << 24 | (uint32_t)((b)&0xdf) << 16 | (uint32_t)((c)&0xdf) << 8 | \
      (uint32_t)((d)&0xdf))
-#define VERB(name, verb, keyword)                                                               \
-    {                                                                                           \
-        name, verb, keyword, FOUR((name)[0], (name)[1], (name)[2], (name)[3]), sizeof(name) - 1 \
-    }
+
+// The first four letters tell nearly all of them apart, and are all that most have: the first eight fill a line.
+static const struct verb {
+    uint32_t four; // as first_four reads them
+    uint8_t len, verb, need;
+} verbs[] = {
+#define X(name, verb, need) \
+    {FOUR((name)[0], (name)[1], (name)[2], (name)[3]), sizeof(name) - 1, verb, need},
+    VERBS(X)
+#undef X
+};
+
+static const char *const verb_name[] = {
+#define X(name, verb, need) name,
+    VERBS(X)
+#undef X
+};
 
 // Case does not count; fewer than four are no verb.
 static uint32_t first_four(const uint8_t *p, size_t len)
 {
-    return len < 4 ? 0 : FOUR(p[0], p[1], p[2], p[3]);
+    uint32_t four;
+    if (len < 4)
+        return 0;
+    memcpy(&four, p, sizeof four);
+    return be32toh(four) & 0xdfdfdfdf;
 }
-
-// The most usual first.
-static const struct verb verbs[] = {
-    VERB("MAIL", SMTP_MAIL, "FROM"),       VERB("RCPT", SMTP_RCPT, "TO"),
-    VERB("DATA", SMTP_DATA, NULL),         VERB("QUIT", SMTP_QUIT, NULL),
-    VERB("EHLO", SMTP_EHLO, NULL),         VERB("HELO", SMTP_HELO, NULL),
-    VERB("STARTTLS", SMTP_STARTTLS, NULL), VERB("RSET", SMTP_RSET, NULL),
-    VERB("LHLO", SMTP_LHLO, NULL),         VERB("BDAT", SMTP_BDAT, ""),
-    VERB("AUTH", SMTP_AUTH, ""),           VERB("NOOP", SMTP_NOOP, NULL),
-    VERB("VRFY", SMTP_VRFY, ""),           VERB("EXPN", SMTP_EXPN, ""),
-    VERB("HELP", SMTP_HELP, NULL),         VERB("XCLIENT", SMTP_XCLIENT, ""),
-    VERB("XFORWARD", SMTP_XFORWARD, ""),   VERB("ETRN", SMTP_OTHER, ""),
-    VERB("TURN", SMTP_TURN, NULL),         VERB("ATRN", SMTP_TURN, NULL),
-    VERB("SEND", SMTP_OTHER, "FROM"),      VERB("SOML", SMTP_OTHER, "FROM"),
-    VERB("SAML", SMTP_OTHER, "FROM"),      VERB("BURL", SMTP_OTHER, ""),
-    VERB("XEXCH50", SMTP_OTHER, ""),       VERB("X-EXPS", SMTP_OTHER, ""),
-    VERB("XADR", SMTP_OTHER, ""),          VERB("XSTA", SMTP_OTHER, ""),
-    VERB("X-LINK2STATE", SMTP_OTHER, ""),  VERB("VERB", SMTP_OTHER, NULL),
-};
 
 static bool is_blank(uint8_t o)
 {
@@ -58,9 +85,9 @@ static struct span skip_blanks(struct span s)
 
 struct span smtp_word(struct span *text)
 {
-    const uint8_t *at = text->data, *begin = at, *end = at + text->len;
-    if (text->len == 0)
+    if (text->len == 0) // it may have no data to count from
         return (struct span){0};
+    const uint8_t *at = text->data, *begin = at, *end = at + text->len;
     while (at < end && !is_blank(*at))
         at++;
     const uint8_t *behind = at;
@@ -75,6 +102,17 @@ static struct span trim_end(struct span s)
     while (s.len > 0 && (is_blank(s.data[s.len - 1]) || s.data[s.len - 1] == '\r'))
         s.len--;
     return s;
+}
+
+static bool has_need(struct span args, uint8_t need)
+{
+    switch (need) {
+    case NEED_NOTHING: return true;
+    case NEED_FROM: return first_four(args.data, args.len) == FOUR('F', 'R', 'O', 'M');
+    case NEED_TO:
+        return args.len >= 2 && (args.data[0] & 0xdf) == 'T' && (args.data[1] & 0xdf) == 'O';
+    default: return args.len > 0;
+    }
 }
 
 struct smtp_command smtp_command_parse(struct span line)
@@ -96,15 +134,13 @@ struct smtp_command smtp_command_parse(struct span line)
         four = first_four(word.data, word.len);
     }
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        const char *name = verbs[i].name;
-        // The first four letters tell nearly all of them apart, and are all that most have.
-        if (four != verbs[i].four || word.len != verbs[i].len ||
-            (word.len > 4 && !span_equal_text(word, name)))
+        const struct verb *v = &verbs[i];
+        if (four != v->four || word.len != v->len ||
+            (word.len > 4 && !span_equal_text(word, verb_name[i])))
             continue;
-        const char *keyword = verbs[i].keyword;
-        c.verb = verbs[i].verb;
+        c.verb = v->verb;
         c.args = rest;
-        c.well_formed = !keyword || (rest.len > 0 && span_begins(rest, keyword));
+        c.well_formed = has_need(rest, v->need);
         break;
     }
     return c;

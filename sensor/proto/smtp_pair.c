@@ -447,8 +447,10 @@ static bool is_word(struct span text, const char *word, size_t len)
 static void look_for_offer(const struct smtp_at *at, struct span text)
 {
     struct smtp *s = at->s;
-    uint8_t letter = text.len > 0 ? text.data[0] & 0xdf : 0;
-    if (letter != 'S' && letter != 'P')
+    // By the second letters, too: "SIZE" stands in most.
+    uint8_t letter = text.len > 1 ? text.data[0] & 0xdf : 0,
+            second = letter ? text.data[1] & 0xdf : 0;
+    if (!(letter == 'S' && second == 'T') && !(letter == 'P' && second == 'I'))
         return;
     enum smtp_expect head = smtp_queue_head(&s->queue);
     if (head != SMTP_EXPECT_HELO && head != SMTP_EXPECT_NOTHING)

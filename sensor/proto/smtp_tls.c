@@ -51,7 +51,7 @@ bool smtp_held_before_tls(const struct smtp_at *at)
 
 static bool is_tls_head(const uint8_t head[static HEAD_OCTETS])
 {
-    return head[0] == 0x16 && head[1] == 3 && head[2] <= 4;
+    return head[0] == SMTP_TLS_HEAD && head[1] == 3 && head[2] <= 4;
 }
 
 size_t smtp_look_at_head(const struct smtp_at *at, struct span data, bool *over)
@@ -63,7 +63,7 @@ size_t smtp_look_at_head(const struct smtp_at *at, struct span data, bool *over)
     if (s->wait != SMTP_WAIT_HEAD) {
         bool at_start = s->client.mode == SMTP_CLIENT_COMMAND && s->client.held == 0 &&
                         smtp_client_at_line_start(&s->client);
-        if (!at_start || data.len == 0 || data.data[0] != 0x16)
+        if (!at_start || data.len == 0 || data.data[0] != SMTP_TLS_HEAD)
             return 0;
         smtp_client_enter(&s->client, SMTP_CLIENT_HOLD);
         s->wait = SMTP_WAIT_HEAD;

@@ -5,9 +5,7 @@
 
 struct record_socks *socks_result(struct proto_flow *f)
 {
-    struct proto_result *r = proto_result(f);
-    r->groups |= RECORD_HAS_SOCKS;
-    return &r->socks;
+    return &proto_result_part(f, RECORD_HAS_SOCKS)->socks;
 }
 
 // Of tunnels inside one another, the outermost alone counts what is relayed: octets inside pass both.

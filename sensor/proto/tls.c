@@ -5,66 +5,15 @@
 // Followed only where mail is: on its ports, and behind STARTTLS or STLS. What is no record (or a
 // record longer than allowed) ends that side, flagged; behind a gap a side goes on where a packet
 // begins with a plausible record header.
+#include "proto/tls.h"
 #include "ident.h"
-#include "proto/pool.h"
-#include "proto/proto.h"
-#include "proto/sha256.h"
-#include "proto/tls_hello.h"
+#include "table.h"
 
 #define TLS_RECORD_MAX (16384 + 2048)
-#define TLS_HEADER     5
 
 enum { TLS_CCS = 20, TLS_ALERT = 21, TLS_HANDSHAKE = 22, TLS_DATA = 23 };
-enum { MSG_CLIENT_HELLO = 1, MSG_SERVER_HELLO = 2, MSG_CERTIFICATE = 11 };
 
-enum tls_side_state {
-    SIDE_DEAD = 1 << 0,      // not followed any more
-    SIDE_HUNTING = 1 << 1,   // behind a gap: waits for something like a record header
-    SIDE_ENCRYPTED = 1 << 2, // its handshake records are not messages in clear any more
-    SIDE_BEGAN = 1 << 3,     // a record or an SSLv2 hello was seen
-};
-
-struct tls_side {
-    uint8_t state; // enum tls_side_state
-    uint8_t header_len;
-    uint8_t type;
-    uint8_t alert_len;
-    uint16_t left; // of the present record
-    uint16_t skip; // of an SSLv2 hello
-    uint8_t header[TLS_HEADER];
-    uint8_t alert[2];
-    // The handshake message being read.
-    uint8_t message_len;
-    uint8_t message[4];
-    uint32_t message_left;
-    uint32_t message_at; // octets of the body so far
-};
-
-// What each record needs stands in the first lines, what only a handshake needs behind it.
-struct tls {
-    int64_t done_us; // end of the handshake; 0: not yet
-    bool certificate_done;
-    uint8_t lengths; // records noted
-    uint8_t certificate_head[6];
-    uint32_t certificate_left;
-    struct tls_side side[2];
-    struct sha256 certificate;
-    struct tls_hello hello[2]; // by side
-};
-
-struct tls_at {
-    struct proto_flow *f;
-    struct tls *s;
-    enum proto_side side;
-    int64_t t_us;
-};
-
-static struct record_tls *result(struct proto_flow *f)
-{
-    struct proto_result *r = proto_result(f);
-    r->groups |= RECORD_HAS_TLS;
-    return &r->tls;
-}
+_Static_assert(offsetof(struct tls, rest) <= TABLE_LINE - POOL_HEADER, "all in the first line");
 
 static uint16_t be16_len(const uint8_t header[static TLS_HEADER])
 {
@@ -79,7 +28,7 @@ static bool is_header(struct span s)
 
 static bool is_sslv2_hello(struct span s)
 {
-    return s.len >= 5 && (s.data[0] & 0x80) && s.data[2] == MSG_CLIENT_HELLO &&
+    return s.len >= 5 && (s.data[0] & 0x80) && s.data[2] == TLS_CLIENT_HELLO &&
            ((s.data[3] == 3 && s.data[4] <= 4) || (s.data[3] == 0 && s.data[4] == 2));
 }
 
@@ -106,7 +55,7 @@ static enum proto_match tls_match(const struct proto_peek *p)
         return s.len == 0 || is_header(s) ? PROTO_MAYBE : PROTO_NO;
     if (c.len < 6)
         return PROTO_MAYBE;
-    return is_header(c) && c.data[5] == MSG_CLIENT_HELLO ? PROTO_YES : PROTO_NO;
+    return is_header(c) && c.data[5] == TLS_CLIENT_HELLO ? PROTO_YES : PROTO_NO;
 }
 
 static bool tls_wanted(uint16_t port)
@@ -114,109 +63,15 @@ static bool tls_wanted(uint16_t port)
     return ident_is_mail_port(port) || port == 993 || port == 995;
 }
 
-// ---- Handshake.
+// ---- Records.
 
 static void handshake_done(const struct tls_at *at)
 {
     if (at->s->done_us != 0)
         return;
     at->s->done_us = at->t_us;
-    result(at->f)->handshake_done = true;
+    tls_result(at->f)->handshake_done = true;
 }
-
-static void end_client_hello(const struct tls_at *at)
-{
-    struct tls_hello *h = &at->s->hello[at->side];
-    struct record_tls *r = result(at->f);
-    if (h->broken || r->ja4[0] != '\0')
-        return;
-    char ja4[37];
-    tls_ja4(h, pool_ja4_memo(pool_of(at->s)), ja4);
-    memcpy(r->ja4, ja4, sizeof ja4);
-    memcpy(r->sni_domain, h->domain, sizeof r->sni_domain);
-    memcpy(r->alpn, h->alpn, sizeof r->alpn);
-}
-
-static void end_server_hello(const struct tls_at *at)
-{
-    struct tls_hello *h = &at->s->hello[at->side];
-    if (h->broken)
-        return;
-    struct record_tls *r = result(at->f);
-    r->version = h->version;
-    r->cipher = h->cipher;
-    if (h->alpn_seen)
-        memcpy(r->alpn, h->alpn, sizeof r->alpn);
-}
-
-// The first certificate of the list: list length, certificate length, certificate.
-static void feed_certificate(const struct tls_at *at, uint32_t from, struct span data)
-{
-    struct tls *s = at->s;
-    for (; from < 6 && data.len > 0; from++) {
-        s->certificate_head[from] = data.data[0];
-        data = span_cut(data, 1, data.len);
-        if (from == 5) {
-            const uint8_t *n = s->certificate_head + 3;
-            s->certificate_left = (uint32_t)n[0] << 16 | (uint32_t)n[1] << 8 | n[2];
-            sha256_init(&s->certificate);
-        }
-    }
-    struct span part = span_cut(data, 0, s->certificate_left);
-    if (part.len == 0)
-        return;
-    sha256_add(&s->certificate, part);
-    s->certificate_left -= (uint32_t)part.len;
-    if (s->certificate_left == 0) {
-        s->certificate_done = true;
-        sha256_end(&s->certificate, result(at->f)->certificate_hash);
-    }
-}
-
-static void feed_message(const struct tls_at *at, struct span data)
-{
-    struct tls_side *d = &at->s->side[at->side];
-    uint8_t type = d->message[0];
-    if (type == MSG_CLIENT_HELLO || type == MSG_SERVER_HELLO)
-        tls_hello_feed(&at->s->hello[at->side], type == MSG_CLIENT_HELLO, data);
-    else if (type == MSG_CERTIFICATE && at->side == PROTO_RESPONDER && !at->s->certificate_done)
-        feed_certificate(at, d->message_at, data);
-    d->message_at += (uint32_t)data.len;
-    d->message_left -= (uint32_t)data.len;
-    if (d->message_left > 0)
-        return;
-    d->message_len = 0;
-    if (type == MSG_CLIENT_HELLO)
-        end_client_hello(at);
-    else if (type == MSG_SERVER_HELLO)
-        end_server_hello(at);
-}
-
-static void feed_handshake(const struct tls_at *at, struct span data)
-{
-    struct tls_side *d = &at->s->side[at->side];
-    while (data.len > 0 && !(d->state & SIDE_ENCRYPTED)) {
-        if (d->message_len < 4) {
-            d->message[d->message_len++] = data.data[0];
-            data = span_cut(data, 1, data.len);
-            if (d->message_len < 4)
-                continue;
-            d->message_at = 0;
-            d->message_left = (uint32_t)d->message[1] << 16 | (uint32_t)d->message[2] << 8 |
-                              d->message[3];
-            if (d->message[0] == MSG_CLIENT_HELLO || d->message[0] == MSG_SERVER_HELLO)
-                tls_hello_wipe(&at->s->hello[at->side]);
-            if (d->message_left == 0)
-                d->message_len = 0;
-            continue;
-        }
-        struct span part = span_cut(data, 0, d->message_left);
-        feed_message(at, part);
-        data = span_cut(data, part.len, data.len);
-    }
-}
-
-// ---- Records.
 
 static void note_length(struct proto_flow *f, struct tls *s, enum proto_side side)
 {
@@ -224,48 +79,55 @@ static void note_length(struct proto_flow *f, struct tls *s, enum proto_side sid
         return;
     uint16_t octets = s->side[side].left;
     int16_t len = (int16_t)(octets < INT16_MAX ? octets : INT16_MAX);
-    result(f)->record_lengths[s->lengths++] = (int16_t)(side == PROTO_RESPONDER ? -len : len);
+    tls_result(f)->record_lengths[s->lengths++] = (int16_t)(side == PROTO_RESPONDER ? -len : len);
 }
 
 static void begin_record(const struct tls_at *at)
 {
     struct tls *s = at->s;
     struct tls_side *d = &s->side[at->side];
-    struct record_tls *r = result(at->f);
+    struct record_tls *r = tls_result(at->f);
     note_length(at->f, s, at->side);
-    d->alert_len = 0;
-    if (d->type == TLS_CCS) {
-        d->state |= SIDE_ENCRYPTED;
+    if (d->type == TLS_ALERT) {
+        s->rest[at->side].alert_len = 0;
+        s->rest[at->side].alert_size = d->left;
+    } else if (d->type == TLS_CCS) {
+        d->state |= TLS_SIDE_ENCRYPTED;
     } else if (d->type == TLS_HANDSHAKE &&
-               (d->state & s->side[1 - at->side].state & SIDE_ENCRYPTED) && r->version != 0x0304) {
+               (d->state & s->side[1 - at->side].state & TLS_SIDE_ENCRYPTED) &&
+               r->version != 0x0304) {
         // TLS 1.2: the second Finished ends the handshake. (In TLS 1.3 the same shape is a second
         // ClientHello behind a HelloRetryRequest.)
         handshake_done(at);
     } else if (d->type == TLS_DATA) {
         // TLS 1.3: the client's first encrypted record carries its Finished. TLS 1.2, or a session
         // joined late: application data means that the handshake lies behind.
-        d->state |= SIDE_ENCRYPTED;
-        if (at->side == PROTO_INITIATOR || result(at->f)->version != 0x0304)
+        d->state |= TLS_SIDE_ENCRYPTED;
+        if (at->side == PROTO_INITIATOR || tls_result(at->f)->version != 0x0304)
             handshake_done(at);
     }
+}
+
+// One in clear has two octets: level and description.
+static void feed_alert(const struct tls_at *at, struct span data)
+{
+    struct tls_rest *d = &at->s->rest[at->side];
+    for (size_t i = 0; i < data.len && d->alert_len < 2; i++)
+        d->alert[d->alert_len++] = data.data[i];
+    if (d->alert_len == 2 && d->alert_size == 2)
+        tls_result(at->f)->alert = d->alert[1];
 }
 
 static void feed_record(const struct tls_at *at, struct span data)
 {
     struct tls_side *d = &at->s->side[at->side];
+    d->left = (uint16_t)(d->left - data.len);
     switch (d->type) {
-    case TLS_HANDSHAKE: feed_handshake(at, data); break;
-    case TLS_DATA: result(at->f)->application_octets[at->side] += data.len; break;
-    case TLS_ALERT:
-        for (size_t i = 0; i < data.len && d->alert_len < 2; i++)
-            d->alert[d->alert_len++] = data.data[i];
-        break;
+    case TLS_HANDSHAKE: tls_feed_handshake(at, data); break;
+    case TLS_DATA: tls_result(at->f)->application_octets[at->side] += data.len; break;
+    case TLS_ALERT: feed_alert(at, data); break;
     default: break;
     }
-    d->left = (uint16_t)(d->left - data.len);
-    // An alert in clear has two octets: level and description.
-    if (d->type == TLS_ALERT && d->left == 0 && d->alert_len == 2 && be16_len(d->header) == 2)
-        result(at->f)->alert = d->alert[1];
 }
 
 // Is there a good header of application data, whole?
@@ -277,7 +139,7 @@ static bool begins_data(struct span data)
 
 static void give_up(const struct tls_at *at)
 {
-    at->s->side[at->side].state |= SIDE_DEAD;
+    at->s->side[at->side].state |= TLS_SIDE_DEAD;
     proto_result(at->f)->incomplete |= RECORD_PARSER_LOST;
 }
 
@@ -285,28 +147,29 @@ static void give_up(const struct tls_at *at)
 static void feed_header(const struct tls_at *at, uint8_t o)
 {
     struct tls_side *d = &at->s->side[at->side];
-    d->header[d->header_len++] = o;
-    if (d->header_len == TLS_HEADER && !(d->state & SIDE_BEGAN) &&
-        is_sslv2_hello(span_of(d->header, TLS_HEADER))) {
+    uint8_t *header = at->s->rest[at->side].header;
+    header[d->header_len++] = o;
+    if (d->header_len == TLS_HEADER && !(d->state & TLS_SIDE_BEGAN) &&
+        is_sslv2_hello(span_of(header, TLS_HEADER))) {
         // An old client that offers TLS in the old form: the answer is a TLS record.
-        d->skip = (uint16_t)(((d->header[0] & 0x7f) << 8 | d->header[1]) + 2 - TLS_HEADER);
-        d->state |= SIDE_BEGAN;
+        d->skip = (uint16_t)(((header[0] & 0x7f) << 8 | header[1]) + 2 - TLS_HEADER);
+        d->state |= TLS_SIDE_BEGAN;
         d->header_len = 0;
-        result(at->f);
+        tls_result(at->f);
         return;
     }
-    bool may_be_sslv2 = !(d->state & SIDE_BEGAN) && (d->header[0] & 0x80) &&
+    bool may_be_sslv2 = !(d->state & TLS_SIDE_BEGAN) && (header[0] & 0x80) &&
                         d->header_len < TLS_HEADER;
-    bool good = is_header(span_of(d->header, 3)) || may_be_sslv2;
+    bool good = is_header(span_of(header, 3)) || may_be_sslv2;
     if (d->header_len >= 3 && !good) {
         give_up(at);
         return;
     }
     if (d->header_len < TLS_HEADER)
         return;
-    d->left = be16_len(d->header);
-    d->type = d->header[0];
-    d->state |= SIDE_BEGAN;
+    d->left = be16_len(header);
+    d->type = header[0];
+    d->state |= TLS_SIDE_BEGAN;
     d->header_len = 0;
     if (!good || d->left > TLS_RECORD_MAX) {
         give_up(at);
@@ -319,12 +182,11 @@ static void feed_header(const struct tls_at *at, uint8_t o)
 static bool begin_whole(const struct tls_at *at, struct span data)
 {
     struct tls_side *d = &at->s->side[at->side];
-    if (!(d->state & SIDE_BEGAN) || d->header_len != 0 || data.len < TLS_HEADER ||
+    if (!(d->state & TLS_SIDE_BEGAN) || d->header_len != 0 || data.len < TLS_HEADER ||
         !is_header(data) || be16_len(data.data) > TLS_RECORD_MAX)
         return false;
-    memcpy(d->header, data.data, TLS_HEADER);
-    d->left = be16_len(d->header);
-    d->type = d->header[0];
+    d->left = be16_len(data.data);
+    d->type = data.data[0];
     begin_record(at);
     return true;
 }
@@ -354,7 +216,7 @@ static struct span feed_data(struct proto_flow *f, struct tls *s, enum proto_sid
             break;
     }
     if (data.data != begin)
-        result(f)->application_octets[side] += octets;
+        tls_result(f)->application_octets[side] += octets;
     return data;
 }
 
@@ -364,12 +226,12 @@ static __attribute__((noinline)) void feed_any(struct proto_flow *f, struct tls 
 {
     struct tls_at here = {.f = f, .s = s, .side = side, .t_us = t_us}, *at = &here;
     struct tls_side *d = &s->side[side];
-    if (d->state & SIDE_HUNTING) {
+    if (d->state & TLS_SIDE_HUNTING) {
         if (data.len < TLS_HEADER || !is_header(data))
             return;
-        d->state &= (uint8_t)~SIDE_HUNTING;
+        d->state &= (uint8_t)~TLS_SIDE_HUNTING;
     }
-    while (data.len > 0 && !(d->state & SIDE_DEAD)) {
+    while (data.len > 0 && !(d->state & TLS_SIDE_DEAD)) {
         if (d->skip > 0) {
             struct span part = span_cut(data, 0, d->skip);
             d->skip = (uint16_t)(d->skip - part.len);
@@ -392,7 +254,7 @@ static void tls_feed(struct proto_flow *f, void *state, enum proto_side side, st
 {
     struct tls *s = state;
     const struct tls_side *d = &s->side[side];
-    const uint8_t usual = SIDE_BEGAN | SIDE_ENCRYPTED;
+    const uint8_t usual = TLS_SIDE_BEGAN | TLS_SIDE_ENCRYPTED;
     if (s->done_us != 0 && d->state == usual && d->header_len == 0 && d->skip == 0)
         data = feed_data(f, s, side, data);
     if (data.len > 0)
@@ -404,8 +266,11 @@ static void tls_open(struct proto_flow *f, void *state, int64_t t_us)
     (void)t_us;
     struct tls *s = state;
     if (f->midstream && f->depth == 1)
-        s->side[0].state = s->side[1].state = SIDE_HUNTING;
-    proto_result(f)->groups |= RECORD_HAS_TLS;
+        s->side[0].state = s->side[1].state = TLS_SIDE_HUNTING;
+    struct record_tls *r = tls_result(f);
+    // A hello stands in what comes next; what it says goes here.
+    for (size_t i = 0; i < sizeof *r; i += TABLE_LINE)
+        __builtin_prefetch((const char *)r + i, 1);
     if (f->depth != 1)
         return;
     uint16_t port = f->port[PROTO_RESPONDER];
@@ -422,11 +287,11 @@ static void tls_gap(struct proto_flow *f, void *state, enum proto_side side, uin
     struct tls *s = state;
     struct tls_side *d = &s->side[side];
     struct tls_at at = {.f = f, .s = s, .side = side, .t_us = t_us};
-    if (d->state & SIDE_DEAD)
+    if (d->state & TLS_SIDE_DEAD)
         return;
     // A handshake message with a hole is not read any further.
     if (d->type == TLS_HANDSHAKE)
-        d->state |= SIDE_ENCRYPTED;
+        d->state |= TLS_SIDE_ENCRYPTED;
     if (missing <= d->left) {
         d->left = (uint16_t)(d->left - missing);
         return;
@@ -435,7 +300,7 @@ static void tls_gap(struct proto_flow *f, void *state, enum proto_side side, uin
     d->left = 0;
     d->skip = 0;
     d->header_len = 0;
-    d->state |= SIDE_HUNTING;
+    d->state |= TLS_SIDE_HUNTING;
 }
 
 static void tls_close(struct proto_flow *f, void *state, enum proto_end end, int64_t t_us)
@@ -445,21 +310,24 @@ static void tls_close(struct proto_flow *f, void *state, enum proto_end end, int
     if (s->done_us == 0)
         return;
     int64_t ms = (t_us - s->done_us) / 1000;
-    result(f)->time_to_close_ms = ms < 1 ? 1 : ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+    tls_result(f)->time_to_close_ms = ms < 1 ? 1 : ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
 }
 
 static void tls_wipe(void *state)
 {
     struct tls *s = state;
-    memset(s, 0, offsetof(struct tls, hello));
-    tls_hello_wipe(&s->hello[PROTO_INITIATOR]);
-    tls_hello_wipe(&s->hello[PROTO_RESPONDER]);
+    if (s->hello_read) {
+        tls_hello_wipe(&s->hello[PROTO_INITIATOR]);
+        tls_hello_wipe(&s->hello[PROTO_RESPONDER]);
+    }
+    if (s->certificate_read)
+        memset(&s->certificate, 0, sizeof s->certificate);
+    memset(s, 0, offsetof(struct tls, certificate));
 }
 
 const struct proto_descriptor proto_tls = {
     .name = "tls",
     .state_size = sizeof(struct tls),
-    .touched = {offsetof(struct tls, side)},
     .told = {offsetof(struct proto_result, tls.application_octets),
              offsetof(struct proto_result, tls.time_to_close_ms)},
     .app = RECORD_APP_TLS,

@@ -107,11 +107,18 @@ static struct span label_before(struct span host, size_t end, size_t *begin)
     return span_cut(host, at, end - at);
 }
 
-static bool is_host_octet(uint8_t o)
-{
-    return (o >= '0' && o <= '9') || (o >= 'a' && o <= 'z') || (o >= 'A' && o <= 'Z') || o == '-' ||
-           o == '_' || o == '.';
-}
+// What may stand in a host name, in small letters; zero: nothing else may.
+static const char host_octet[256] = {
+#define X(c)     [c] = c
+#define CASES(c) [c] = c, [(c) - 'a' + 'A'] = c
+    X('-'),     X('_'),     X('.'),     X('0'),     X('1'),     X('2'),     X('3'),     X('4'),
+    X('5'),     X('6'),     X('7'),     X('8'),     X('9'),     CASES('a'), CASES('b'), CASES('c'),
+    CASES('d'), CASES('e'), CASES('f'), CASES('g'), CASES('h'), CASES('i'), CASES('j'), CASES('k'),
+    CASES('l'), CASES('m'), CASES('n'), CASES('o'), CASES('p'), CASES('q'), CASES('r'), CASES('s'),
+    CASES('t'), CASES('u'), CASES('v'), CASES('w'), CASES('x'), CASES('y'), CASES('z'),
+#undef CASES
+#undef X
+};
 
 void tls_registered_domain(struct span host, char *out, size_t size)
 {
@@ -119,7 +126,7 @@ void tls_registered_domain(struct span host, char *out, size_t size)
     while (host.len > 0 && host.data[host.len - 1] == '.')
         host.len--;
     for (size_t i = 0; i < host.len; i++)
-        if (!is_host_octet(host.data[i]))
+        if (host_octet[host.data[i]] == 0)
             return;
     size_t begin;
     struct span tld = label_before(host, host.len, &begin);
@@ -133,9 +140,7 @@ void tls_registered_domain(struct span host, char *out, size_t size)
     struct span domain = span_cut(host, begin, host.len);
     if (domain.len >= size)
         domain = span_cut(domain, domain.len - size + 1, domain.len);
-    for (size_t i = 0; i < domain.len; i++) {
-        uint8_t o = domain.data[i];
-        out[i] = (char)(o >= 'A' && o <= 'Z' ? o + 32 : o);
-    }
+    for (size_t i = 0; i < domain.len; i++)
+        out[i] = host_octet[domain.data[i]];
     out[domain.len] = '\0';
 }

@@ -280,10 +280,34 @@ static size_t read_front(struct tls_hello *h, struct span data)
     if (data.len < extensions + 2)
         return 0;
     h->version = be16(data.data);
-    for (at += 2; at < compression; at += 2)
-        note_cipher(h, be16(data.data + at));
+    unsigned count = 0;
+    for (at += 2; at < compression; at += 2) {
+        // Written before it is known whether it counts; what is left of one that does not is taken back.
+        uint16_t v = be16(data.data + at);
+        if (count < TLS_CIPHERS_MAX)
+            h->ciphers[count] = v;
+        count += !tls_is_grease(v);
+    }
+    if (count < TLS_CIPHERS_MAX)
+        h->ciphers[count] = 0;
+    h->cipher_count = (uint16_t)count;
     h->step = STEP_EXTENSION_TYPE;
     return extensions + 2;
+}
+
+// The same of a ServerHello.
+static size_t read_server_front(struct tls_hello *h, struct span data)
+{
+    size_t at = 2 + 32;
+    if (data.len < at + 1 || data.data[0] != 3 || data.data[at] > 32)
+        return 0;
+    at += 1 + (size_t)data.data[at];
+    if (data.len < at + 5)
+        return 0;
+    h->version = be16(data.data);
+    h->cipher = be16(data.data + at);
+    h->step = STEP_EXTENSION_TYPE;
+    return at + 5;
 }
 
 // Extensions that lie here whole; returns how many octets.
@@ -305,8 +329,10 @@ static size_t read_extensions(struct tls_hello *h, bool from_client, struct span
 
 void tls_hello_feed(struct tls_hello *h, bool from_client, struct span data)
 {
-    if (h->step == STEP_VERSION && h->number_len == 0 && from_client)
-        data = span_cut(data, read_front(h, data), data.len);
+    if (h->step == STEP_VERSION && h->number_len == 0) {
+        size_t front = from_client ? read_front(h, data) : read_server_front(h, data);
+        data = span_cut(data, front, data.len);
+    }
     while (data.len > 0 && !h->broken) {
         if (h->step == STEP_EXTENSION_TYPE && h->number_len == 0) {
             data = span_cut(data, read_extensions(h, from_client, data), data.len);

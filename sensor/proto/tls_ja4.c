@@ -30,8 +30,8 @@ struct tls_ja4_memo {
         uint16_t count; // 0: nothing
         uint8_t first;
         bool ciphers;
+        char digits[DIGITS]; // in front of what is rarely full
         uint16_t number[LIST_MAX];
-        char digits[DIGITS];
     } place[PLACES];
 };
 
@@ -180,7 +180,8 @@ static char *put_digits(struct tls_ja4_memo *memo, const struct offer *o, bool a
 
 void tls_ja4(const struct tls_hello *h, struct tls_ja4_memo *memo, char out[static 37])
 {
-    struct offer o = {.ciphers = true};
+    struct offer o;
+    o.ciphers = true;
     char *to = out;
     *to++ = 't';
     memcpy(to, version_text(h->version), 2);

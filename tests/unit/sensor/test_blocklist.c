@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -130,9 +131,37 @@ static void test_each_phrase(void **state)
     assert_true(count > 80);
 }
 
+// A word begins behind whatever is no letter or digit, wherever that stands among the octets looked at together; behind
+// one of them it goes on. The text is as long as its words: nothing behind it is read.
+static void test_where_words_begin(void **state)
+{
+    (void)state;
+    const struct ip_addr us = ip_from_v4((uint8_t[]){192, 0, 2, 7});
+    for (size_t before = 1; before < 20; before++) {
+        for (unsigned octet = 0; octet < 256; octet++) {
+            uint8_t text[64] = {0};
+            memset(text, '.', before);
+            text[before - 1] = (uint8_t)octet;
+            memcpy(text + before, "xbl.spamhaus.org", 16);
+            uint8_t *exact = malloc(before + 16);
+            assert_non_null(exact);
+            memcpy(exact, text, before + 16);
+            struct blocklist_finding b = {0};
+            blocklist_look(&b, span_of(exact, before + 16), &us);
+            free(exact);
+            bool word = (octet >= '0' && octet <= '9') || (octet >= 'a' && octet <= 'z') ||
+                        (octet >= 'A' && octet <= 'Z');
+            // Within a word there is still its label "spamhaus", which names no kind.
+            assert_int_equal(b.exploit, !word);
+            assert_true(b.listed);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_replies), cmocka_unit_test(test_v6),
-                                       cmocka_unit_test(test_each_phrase)};
+                                       cmocka_unit_test(test_each_phrase),
+                                       cmocka_unit_test(test_where_words_begin)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,7 +48,7 @@ static void note_path(struct seen *s, const struct packet *p)
 {
     char text[64], wanted[70];
     struct intern_value path;
-    path_of(p, 0, &path);
+    path_of(p, &path);
     path_encap_text(&path, text, sizeof text);
     snprintf(wanted, sizeof wanted, "+%s+", text);
     size_t used = strlen(s->names);

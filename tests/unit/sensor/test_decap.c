@@ -134,7 +134,7 @@ static void test_good(void **state)
         recipe_make(&r, good[i].words);
         if (run(good[i].linktype, r.at, r.len, r.len, &p) != DECAP_PACKET)
             fail_msg("%s is not opened", good[i].words);
-        path_of(&p, 0, &value);
+        path_of(&p, &value);
         path_encap_text(&value, encap, sizeof encap);
         if (strcmp(encap, good[i].encap) != 0)
             fail_msg("%s: encap %s instead of %s", good[i].words, encap, good[i].encap);

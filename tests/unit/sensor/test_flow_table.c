@@ -311,6 +311,39 @@ static void test_shares(void **state)
     }
 }
 
+// The MAC address on the subscriber's side is kept for each flow, whoever is seen first; a place used again has
+// nothing of the flow before.
+static void test_mac(void **state)
+{
+    (void)state;
+    static const uint8_t mac[3][6] = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}};
+    static const struct row {
+        char from;
+        uint8_t flags;
+        bool framed;
+        uint8_t wanted; // of `mac`; 2: none
+    } rows[] = {{'c', S, true, 0}, {'s', S | A, true, 0}, {'c', S, false, 2}, {'c', A, true, 0}};
+    bench_open(&b, 1, 0);
+    for (uint16_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct row *row = &rows[i];
+        struct packet p = bench_packet(&b, i, row->from, row->flags, 1000, 1, "220");
+        uint8_t frame[12];
+        memcpy(frame, mac[row->from == 'c'], 6);
+        memcpy(frame + 6, mac[row->from != 'c'], 6);
+        p.port[row->from != 'c'] = (uint16_t)(40000 + i);
+        p.has = row->framed ? PACKET_HAS_MAC : 0;
+        p.mac = row->framed ? frame : NULL;
+        bench_send(&b, &p);
+        flow_finish(b.table, p.t_us);
+        assert_true(b.records > 0);
+        const struct record_flow *r = bench_last(&b);
+        assert_int_equal(!!(r->groups & RECORD_HAS_L2), row->framed);
+        if (row->framed)
+            assert_memory_equal(r->l2.subscriber_mac, mac[row->wanted], 6);
+    }
+    end();
+}
+
 // With VLANs naming the realm the same addresses in two VLANs are two flows; without, one.
 static void test_realm(void **state)
 {
@@ -371,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_pending_at_minute),
         cmocka_unit_test(test_finish),
         cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_mac),
         cmocka_unit_test(test_realm),
         cmocka_unit_test(test_half_open),
         cmocka_unit_test(test_shares),

@@ -330,7 +330,7 @@ static void test_long_path(void **state)
         for (uint8_t n = 0; decap_registry[n]; n++)
             if (decap_registry[n] == stack[i])
                 p.layer[p.layer_count++] = n;
-    path_of(&p, 0, &v);
+    path_of(&p, &v);
     path_encap_text(&v, text, sizeof text);
     assert_string_equal(text, "8021ad+ieee8021ah+8021ad+mpls");
 }
