@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "../scratch.h"
+#include "scratch.h"
 #include "common/log.h"
 #include "lost.h"
 #include "outlet.h"
