@@ -110,7 +110,7 @@ within journalctl --no-pager -o cat -u 'postern*' >"$top/started.log"
 if grep 'are not restricted' "$top/started.log" | grep -v 'the kernel has no landlock'; then
     wrong "the sandbox is not whole"
 fi
-grep -q 'Started Postern' "$top/started.log" || wrong "the journal of the programs"
+grep -q 'Started postern-sensor@' "$top/started.log" || wrong "the journal of the programs"
 
 within postern-inject -x 5 wire /bot.pcap >/dev/null 2>&1 || wrong "the injection"
 named() { within curl -sf http://127.0.0.1:8025/tickets | grep -q 10.0.0.5; }
