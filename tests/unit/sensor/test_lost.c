@@ -8,10 +8,10 @@
 
 #include <cmocka.h>
 
-#include "scratch.h"
 #include "common/log.h"
 #include "lost.h"
 #include "outlet.h"
+#include "scratch.h"
 
 static FILE *written;
 static int saved_stderr;
