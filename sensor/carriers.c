@@ -61,9 +61,9 @@ struct carriers *carriers_new(size_t flows)
     while (buckets * WAYS * PLACES_FLOWS < flows)
         buckets *= 2;
     c->mask = buckets - 1;
-    c->entry = table_new(buckets * WAYS, sizeof *c->entry);
-    c->any = table_new((buckets + 63) / 64, sizeof *c->any);
-    c->watched = table_new(buckets, sizeof *c->watched);
+    c->entry = table_new(buckets * WAYS, sizeof *c->entry, TABLE_SCATTERED);
+    c->any = table_new((buckets + 63) / 64, sizeof *c->any, TABLE_SCATTERED);
+    c->watched = table_new(buckets, sizeof *c->watched, TABLE_SCATTERED);
     if (c->entry && c->any && c->watched)
         return c;
     carriers_free(c);

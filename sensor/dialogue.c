@@ -33,7 +33,7 @@ struct dialogues *dialogues_new(size_t count, const struct stream_limits *limits
     if (!d)
         return NULL;
     d->count = count;
-    d->dialogue = table_new(count + 1, sizeof *d->dialogue);
+    d->dialogue = table_new(count + 1, sizeof *d->dialogue, TABLE_FROM_THE_FRONT);
     d->blocks = stream_pool_new(limits);
     d->trackers = proto_pool_new(count);
     if (!d->dialogue || !d->blocks || !d->trackers) {

@@ -19,7 +19,7 @@ struct flow_table *flow_table_new(const struct flow_config *config, struct stats
     if (!t)
         return NULL;
     size_t heads = 1;
-    while (heads <= config->flows)
+    while (heads < config->flows)
         heads *= 2;
     t->config = *config;
     // Words that nobody outside knows, out of the seed (the finaliser of splitmix64).
@@ -30,9 +30,9 @@ struct flow_table *flow_table_new(const struct flow_config *config, struct stats
         t->hash_key[i] = z ^ z >> 31;
     }
     t->mask = heads - 1;
-    t->flow = table_new(config->flows, sizeof *t->flow);
-    t->mac = table_new(config->flows, sizeof *t->mac);
-    t->head = table_new(heads, sizeof *t->head);
+    t->flow = table_new(config->flows, sizeof *t->flow, TABLE_FROM_THE_FRONT);
+    t->mac = table_new(config->flows, sizeof *t->mac, TABLE_FROM_THE_FRONT);
+    t->head = table_new(heads, sizeof *t->head, TABLE_SCATTERED);
     t->wheel = wheel_new(config->flows);
     t->realms = intern_new(config->realms);
     t->paths = intern_new(config->realms);

@@ -33,7 +33,7 @@ struct intern *intern_new(size_t count)
     size_t heads = 1;
     while (heads < count * 2)
         heads *= 2;
-    if (!t || !(t->place = table_new(count + 1, sizeof *t->place)) ||
+    if (!t || !(t->place = table_new(count + 1, sizeof *t->place, TABLE_FROM_THE_FRONT)) ||
         !(t->head = calloc(heads, sizeof *t->head))) {
         intern_free(t);
         return NULL;

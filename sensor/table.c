@@ -27,7 +27,7 @@ static uint8_t *aligned(uint8_t *memory, size_t to)
     return memory + (-(uintptr_t)memory & (to - 1));
 }
 
-void *table_new(size_t count, size_t size)
+void *table_new(size_t count, size_t size, enum table_order order)
 {
     if (size != 0 && count > (SIZE_MAX - 2 * LARGE_PAGE) / size)
         return NULL;
@@ -37,15 +37,17 @@ void *table_new(size_t count, size_t size)
         return memory ? begin(memory, aligned(memory, TABLE_LINE), 0) : NULL;
     }
     octets = (octets + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
-    size_t mapped = octets + LARGE_PAGE; // for an aligned beginning
+    size_t mapped = octets + LARGE_PAGE; // for an aligned beginning, and the head in front of it
     uint8_t *memory = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
         return NULL;
-    uint8_t *at = aligned(memory, LARGE_PAGE);
+    uint8_t *table = aligned(memory + TABLE_LINE, LARGE_PAGE);
     // Where it is refused small pages do.
-    (void)madvise(at, octets, MADV_HUGEPAGE);
-    return begin(memory, at, mapped);
+    size_t small = order == TABLE_FROM_THE_FRONT ? LARGE_PAGE : 0;
+    if (octets > small)
+        (void)madvise(table + small, octets - small, MADV_HUGEPAGE);
+    return begin(memory, table - TABLE_LINE, mapped);
 }
 
 void table_free(void *table)

@@ -41,7 +41,7 @@ struct wheel *wheel_new(size_t entries)
     struct wheel *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
-    w->node = table_new(entries, sizeof *w->node);
+    w->node = table_new(entries, sizeof *w->node, TABLE_FROM_THE_FRONT);
     w->heap = malloc((entries ? entries : 1) * sizeof *w->heap);
     if (!w->node || !w->heap) {
         wheel_free(w);

@@ -62,8 +62,8 @@ struct proto_pool *proto_pool_new(size_t flows)
         struct pool_slab *slab = &p->slab[i];
         slab->stride = sizeof(struct pool_header) + pool_size[i];
         slab->cap = flows * pool_share[i];
-        slab->memory = table_new(slab->cap, slab->stride);
-        slab->free = table_new(slab->cap, sizeof *slab->free);
+        slab->memory = table_new(slab->cap, slab->stride, TABLE_FROM_THE_FRONT);
+        slab->free = table_new(slab->cap, sizeof *slab->free, TABLE_FROM_THE_FRONT);
         if (!slab->memory || !slab->free) {
             proto_pool_free(p);
             return NULL;

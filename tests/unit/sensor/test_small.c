@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "decap/decap.h"
 #include "intern.h"
@@ -342,7 +343,8 @@ static void test_table(void **state)
     static const size_t size[] = {1, 100, 160, 4096};
     for (size_t i = 0; i < sizeof size / sizeof *size; i++)
         for (size_t count = 0; count < 30000; count = count * 3 + 1) {
-            uint8_t *table = table_new(count, size[i]);
+            uint8_t *table = table_new(count, size[i],
+                                       count % 2 == 0 ? TABLE_FROM_THE_FRONT : TABLE_SCATTERED);
             assert_non_null(table);
             assert_int_equal((uintptr_t)table % TABLE_LINE, 0);
             for (size_t at = 0; at < count * size[i]; at += 61)
@@ -350,8 +352,35 @@ static void test_table(void **state)
             memset(table, 0xff, count * size[i]);
             table_free(table);
         }
-    assert_null(table_new(SIZE_MAX / 8, 16));
+    assert_null(table_new(SIZE_MAX / 8, 16, TABLE_SCATTERED));
     table_free(NULL);
+}
+
+// Octets of resident memory of this process.
+static size_t resident(void)
+{
+    unsigned long size, pages;
+    FILE *f = fopen("/proc/self/statm", "re");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%lu %lu", &size, &pages), 2);
+    fclose(f);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+// A table that holds little takes little, and one that holds nothing next to nothing.
+static void test_table_takes_what_is_used(void **state)
+{
+    (void)state;
+    const size_t large = (size_t)64 << 20, used = (size_t)256 << 10, slack = (size_t)512 << 10;
+    size_t before = resident();
+    uint8_t *scattered = table_new(large, 1, TABLE_SCATTERED);
+    uint8_t *front = table_new(large, 1, TABLE_FROM_THE_FRONT);
+    assert_true(scattered && front);
+    assert_true(resident() < before + slack);
+    memset(front, 1, used);
+    assert_true(resident() < before + used + slack);
+    table_free(front);
+    table_free(scattered);
 }
 
 // A flow's line is the same wherever a minute ended: what of it was seen at all the last record says, what happened once
@@ -393,12 +422,12 @@ static void test_print(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),        cmocka_unit_test(test_intern),
-        cmocka_unit_test(test_skipped),      cmocka_unit_test(test_mirror),
-        cmocka_unit_test(test_mirror_sizes), cmocka_unit_test(test_alarms),
-        cmocka_unit_test(test_oversized),    cmocka_unit_test(test_cut_share),
-        cmocka_unit_test(test_realm),        cmocka_unit_test(test_long_path),
-        cmocka_unit_test(test_print),
+        cmocka_unit_test(test_table),     cmocka_unit_test(test_table_takes_what_is_used),
+        cmocka_unit_test(test_intern),    cmocka_unit_test(test_skipped),
+        cmocka_unit_test(test_mirror),    cmocka_unit_test(test_mirror_sizes),
+        cmocka_unit_test(test_alarms),    cmocka_unit_test(test_oversized),
+        cmocka_unit_test(test_cut_share), cmocka_unit_test(test_realm),
+        cmocka_unit_test(test_long_path), cmocka_unit_test(test_print),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
