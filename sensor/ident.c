@@ -311,29 +311,59 @@ const struct proto_descriptor ident_peek = {
 
 // ---- Where nobody may look: does a TLS handshake begin?
 
+#define WATCH_HEAD 6 // of a record with a ClientHello
+
+struct ident_watch_state {
+    uint8_t len; // octets of the client's that may begin one, at the start of what it sent at once
+    uint8_t head[WATCH_HEAD];
+};
+
+static bool fits(uint8_t at, uint8_t octet)
+{
+    switch (at) {
+    case 0: return octet == 0x16;
+    case 1: return octet == 3;
+    case 2: return octet <= 4;
+    case 5: return octet == 1;
+    default: return true; // the record's length
+    }
+}
+
 static void watch_feed(struct proto_flow *f, void *state, enum proto_side side, struct span data,
                        int64_t t_us)
 {
-    (void)state;
-    // A client's handshake record with a ClientHello, at the start of what the client sends at once.
-    if (side == PROTO_INITIATOR && data.len > 5 && data.data[0] == 0x16 && data.data[1] == 3 &&
-        data.data[2] <= 4 && data.data[5] == 1)
-        proto_switch(f, &proto_tls, side, data, t_us);
+    struct ident_watch_state *s = state;
+    if (side != PROTO_INITIATOR)
+        return;
+    uint8_t held = s->len;
+    size_t used = 0;
+    while (s->len < WATCH_HEAD && used < data.len && fits(s->len, data.data[used]))
+        s->head[s->len++] = data.data[used++];
+    if (s->len == WATCH_HEAD) {
+        s->len = 0;
+        proto_switch(f, &proto_tls, side, span_of(s->head, held), t_us);
+        proto_pass(f, side, data, t_us);
+    } else if (used < data.len && s->len > 0) {
+        explicit_bzero(s, sizeof *s);
+        if (held > 0) // not what was held, but this may begin one
+            watch_feed(f, state, side, data, t_us);
+    }
 }
 
 static void watch_gap(struct proto_flow *f, void *state, enum proto_side side, uint64_t missing,
                       int64_t t_us)
 {
     (void)f;
-    (void)state;
-    (void)side;
     (void)missing;
     (void)t_us;
+    struct ident_watch_state *s = state;
+    if (side == PROTO_INITIATOR)
+        s->len = 0;
 }
 
 const struct proto_descriptor ident_watch = {
     .name = "watch",
-    .state_size = 1,
+    .state_size = sizeof(struct ident_watch_state),
     .match = peek_match,
     .feed = watch_feed,
     .gap = watch_gap,

@@ -314,15 +314,42 @@ static void test_profiles(void **state)
                  .profile = COVERAGE_OWN_SMARTHOST_CONTENT),
     };
     RUN(table);
-    // Behind a stranger's STARTTLS the handshake is seen, where a packet begins with it.
-    struct dialogue_flow d;
-    struct record_flow r;
-    dialogue_open(&d, &(struct dialogue){.port = 25, .profile = COVERAGE_OWN_SMARTHOST_CONTENT});
-    dialogue_feed(&d, SESSION "C! 4\n", 0);
-    dialogue_close(&d, &r);
-    assert_int_equal(r.groups, RECORD_HAS_TLS);
-    assert_int_equal(r.tls.alert, 40);
-    assert_int_equal(r.smtp.helo, 0);
+}
+
+// Behind a stranger's STARTTLS the handshake is seen, where a packet begins with it, however short that is.
+static void test_strangers_handshake(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *script;
+        size_t cut; // octets a packet; 0: a line each
+        bool seen;
+    } rows[] = {
+        {SESSION "C! 4\n", 0, true},
+        {SESSION, 1, true},
+        {SESSION, 2, true},
+        {SESSION, 3, true},
+        {SESSION, 5, true},
+        // One that is none so far, and one behind it.
+        {"S: 220 mx\nC: EHLO x\nS: 250 x\nC~ \\x16\\x03\n" SESSION, 1, true},
+        {"S: 220 mx\nC: EHLO x\nS: 250 x\nC~ \\x16\\x16\\x03\\x01\\x00\\x04\\x01\n", 1, true},
+        {"S: 220 mx\nC: EHLO x\nS: 250 x\nC~ \\x16\\x03\\x01\\x00\\x04\\x02\n", 1, false},
+        // A hole is no part of it.
+        {"S: 220 mx\nC: EHLO x\nS: 250 x\nC~ \\x16\\x03\\x01\nC! 1\nC~ \\x00\\x04\\x01\\x00\n", 0,
+         false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct dialogue_flow d;
+        struct record_flow r;
+        dialogue_open(&d,
+                      &(struct dialogue){.port = 25, .profile = COVERAGE_OWN_SMARTHOST_CONTENT});
+        dialogue_feed(&d, rows[i].script, rows[i].cut);
+        dialogue_close(&d, &r);
+        assert_int_equal(r.groups, rows[i].seen ? RECORD_HAS_TLS : 0);
+        assert_int_equal(r.smtp.helo, 0);
+        if (rows[i].seen && i < 5)
+            assert_int_equal(r.tls.alert, 40);
+    }
 }
 
 // ---- Privacy.
@@ -419,7 +446,8 @@ int main(void)
         cmocka_unit_test(test_peek_bounds),     cmocka_unit_test(test_pool_empty),
         cmocka_unit_test(test_nested_too_deep), cmocka_unit_test(test_reports_are_deltas),
         cmocka_unit_test(test_hashes),          cmocka_unit_test(test_long_sessions),
-        cmocka_unit_test(test_profiles),        cmocka_unit_test(test_nothing_stays),
+        cmocka_unit_test(test_profiles),        cmocka_unit_test(test_strangers_handshake),
+        cmocka_unit_test(test_nothing_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
