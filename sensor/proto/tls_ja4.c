@@ -203,6 +203,6 @@ void tls_ja4(const struct tls_hello *h, struct tls_ja4_memo *memo, char out[stat
     sort(o.number, o.first);
     memcpy(o.number + o.count, h->sigalgs, h->sigalg_count * sizeof *o.number);
     o.count += h->sigalg_count;
-    to = put_digits(memo, &o, all > 0, to);
+    to = put_digits(memo, &o, o.first > 0, to);
     *to = '\0';
 }

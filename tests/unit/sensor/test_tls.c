@@ -397,6 +397,11 @@ static void test_ja4_corners(void **state)
         tls_ja4(&h, NULL, ja4);
         assert_int_equal(ja4[2], versions[i][1]);
     }
+    // The server's name and ALPN, which stand in the first part, are no extensions of the third.
+    h = (struct tls_hello){
+        .version = 0x0303, .sni_seen = true, .extension_count = 2, .extensions = {0x0000, 0x0010}};
+    tls_ja4(&h, NULL, ja4);
+    assert_string_equal(ja4, "t12d000200_000000000000_000000000000");
     // More than is kept counts, up to 99.
     h = (struct tls_hello){.version = 0x0303, .cipher_count = 300, .extension_count = 150};
     tls_ja4(&h, NULL, ja4);
