@@ -274,6 +274,8 @@ bool flow_is_mail_port(uint16_t port);
 bool flow_is_server_port(uint16_t port);
 // The guess of who began was wrong: initiator and responder change places.
 void flow_swap(struct flow *f);
+// What follows from who began, by one of the flow's packets: is the far end a smarthost, and the MAC address.
+void flow_note_ends(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir);
 // Do these first octets come from a server (a reply code, a version greeting)?
 bool flow_greets(struct span payload);
 

@@ -99,6 +99,17 @@ static inline void tell_before_overflow(struct flow_table *t, struct flow *f,
         look_closer(t, f, p, dir);
 }
 
+void flow_note_ends(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
+{
+    struct ip_addr far = flow_addr(f, f->side == RECORD_SIDE_RESPONDER ? 0 : 1);
+    f->flags &= (uint16_t)~FLOW_SMARTHOST;
+    if (prefix_set_find(t->config.smarthosts, &far, NULL))
+        f->flags |= FLOW_SMARTHOST;
+    // The MAC address on the subscriber's side: the initiator's, unless only the responder is ours.
+    unsigned near = f->side == RECORD_SIDE_RESPONDER ? 1 : 0;
+    path_mac(p, near == dir ? 0 : 1, t->mac[flow_index(t, f)].octet);
+}
+
 // Facts of a new flow that hold until its end.
 static void describe(struct flow_table *t, struct flow *f, const struct packet *p, unsigned dir)
 {
@@ -109,15 +120,10 @@ static void describe(struct flow_table *t, struct flow *f, const struct packet *
               : ours         ? RECORD_SIDE_INITIATOR
               : theirs       ? RECORD_SIDE_RESPONDER
                              : RECORD_SIDE_NONE;
-    const struct ip_addr *far = theirs && !ours ? &initiator : &responder;
-    if (prefix_set_find(t->config.smarthosts, far, NULL))
-        f->flags |= FLOW_SMARTHOST;
     t->stats->subscriber_flows += f->side != RECORD_SIDE_NONE;
-    // The MAC address on the subscriber's side: the initiator's, unless only the responder is ours.
-    unsigned near = f->side == RECORD_SIDE_RESPONDER ? 1 : 0;
+    flow_note_ends(t, f, p, dir);
     struct intern_value value;
     path_of(p, &value);
-    path_mac(p, near == dir ? 0 : 1, t->mac[flow_index(t, f)].octet);
     f->path = intern_get(t->paths, &value);
     intern_hold(t->paths, f->path);
 }

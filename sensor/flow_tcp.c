@@ -408,10 +408,13 @@ void flow_tcp(struct flow_table *t, struct flow *f, const struct packet *p, unsi
     if ((p->tcp_flags & PACKET_SYN) && dir != from && !(f->flags & FLOW_TOLD) &&
         f->handshake == RECORD_HANDSHAKE_MIDSTREAM) {
         flow_swap(f);
-        if (dialogue_swap(t, f))
+        flow_note_ends(t, f, p, from);
+        if (dialogue_swap(t, f)) {
             dir = from;
-        else
+        } else {
             flow_swap(f);
+            flow_note_ends(t, f, p, dir);
+        }
     }
     if (p->tcp_flags & PACKET_SYN)
         on_syn(t, f, p, dir);
@@ -422,6 +425,7 @@ void flow_tcp(struct flow_table *t, struct flow *f, const struct packet *p, unsi
         flow_greets(p->payload)) {
         flow_swap(f);
         dir = 1;
+        flow_note_ends(t, f, p, dir);
     }
     on_octets(t, f, p, dir);
     on_close(t, f, p, dir);

@@ -344,6 +344,50 @@ static void test_mac(void **state)
     end();
 }
 
+// Of two subscribers it is the initiator's. A beginning shown late, or a greeting, may tell that this is the other one; what
+// follows from who is the far end changes with it.
+static void test_ends_swapped(void **state)
+{
+    (void)state;
+    static const uint8_t mac[2][6] = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}};
+    static const uint8_t neighbour[4] = {192, 168, 1, 2}, smarthost[4] = {203, 0, 113, 25};
+    static const struct {
+        char from; // both packets
+        uint8_t flags[2];
+        uint32_t seq[2];
+        const char *text[2];
+    } rows[] = {{'c', {A, S}, {1001, 1000}, {"hi\r\n", NULL}},
+                {'s', {A, S | A}, {5001, 5000}, {"hi\r\n", NULL}},
+                {'s', {A, A}, {5001, 5001}, {NULL, "220 mx\r\n"}}};
+    for (size_t i = 0; i < 2 * (sizeof rows / sizeof rows[0]); i++) {
+        bool neighbours = i % 2 == 0;
+        unsigned server = rows[i / 2].from == 'c';
+        bench_open(&b, 1, 0);
+        for (size_t k = 0; k < 2; k++) {
+            struct packet p = bench_packet(&b, (int64_t)k, rows[i / 2].from, rows[i / 2].flags[k],
+                                           rows[i / 2].seq[k], 1001, rows[i / 2].text[k]);
+            uint8_t frame[12];
+            memcpy(frame, mac[server], 6);
+            memcpy(frame + 6, mac[!server], 6);
+            p.has = PACKET_HAS_MAC;
+            p.mac = frame;
+            if (neighbours)
+                memcpy(p.addr[server] + 12, neighbour, 4);
+            else
+                memcpy(p.addr[!server] + 12, smarthost, 4);
+            p.port[server] = 6000;
+            p.port[!server] = 3000;
+            bench_send(&b, &p);
+        }
+        assert_false(b.table->flow[0].flags & FLOW_SMARTHOST);
+        end();
+        const struct record_flow *r = bench_last(&b);
+        assert_int_equal(r->initiator_port, 3000);
+        assert_int_equal(r->side, neighbours ? RECORD_SIDE_BOTH : RECORD_SIDE_NONE);
+        assert_memory_equal(r->l2.subscriber_mac, mac[0], 6);
+    }
+}
+
 // With VLANs naming the realm the same addresses in two VLANs are two flows; without, one.
 static void test_realm(void **state)
 {
@@ -405,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_finish),
         cmocka_unit_test(test_scan),
         cmocka_unit_test(test_mac),
+        cmocka_unit_test(test_ends_swapped),
         cmocka_unit_test(test_realm),
         cmocka_unit_test(test_half_open),
         cmocka_unit_test(test_shares),
