@@ -93,5 +93,6 @@ enum proto_match smtp_match(const struct proto_peek *p)
         return hello;
     if (span_begins(s, "220") && (s.len == 3 || smtp_begins_reply(s)))
         return names_smtp(s) ? PROTO_YES : hello;
-    return s.len < 3 ? hello : PROTO_NO;
+    // Behind another reply the client's word tells, once it is whole.
+    return s.len < 3 || c.len > 0 ? hello : PROTO_NO;
 }

@@ -18,6 +18,9 @@ static void test_ident(void **state)
 {
     (void)state;
     static const struct dialogue table[] = {
+        DIALOGUE("mail on a port of its own, refused at the door",
+                 "S: 554 no\nC: EHLO x\nS: 503 no\n", "app=1 helo=1 groups=1 protocol_errors=1",
+                 .port = 2500),
         DIALOGUE("SMTP on any port, banner first", "S: 220 mx ESMTP\nC: EHLO x\nS: 250 ok\n",
                  "app=1 app_source=2 helo=1", .port = 4711),
         DIALOGUE("SMTP on any port, the banner says nothing",
