@@ -69,11 +69,16 @@ uint64_t source_block_offset(const struct source_block *b)
     return b->offset;
 }
 
+uint64_t source_block_seen(const struct source_block *b)
+{
+    return b->offset + (b->end - b->at);
+}
+
 // More octets behind what is left. False: there are none.
 static bool fill(struct source_block *b)
 {
     size_t rest = b->end - b->at;
-    uint64_t offset = b->offset + rest;
+    uint64_t offset = source_block_seen(b);
     size_t to = REST_MAX + offset % PAGE;
     memmove(b->octet + to - rest, b->octet + b->at, rest);
     b->at = to - rest;

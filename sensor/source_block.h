@@ -18,6 +18,8 @@ void source_block_free(struct source_block *b);
 // source_block_offset says where.
 size_t source_block_next(struct source_block *b, struct source_frame *out, size_t max);
 uint64_t source_block_offset(const struct source_block *b);
+// Up to where the file was read.
+uint64_t source_block_seen(const struct source_block *b);
 
 // Does a file that begins so consist of such records?
 bool source_block_fits(const uint8_t header[static 24], bool *nanoseconds);

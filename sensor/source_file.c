@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "capture_stream.h"
@@ -108,14 +109,19 @@ int source_file_open(struct source_input *input, struct source_file **out)
     return 0;
 }
 
-// From the record on which the block reader stopped.
+// From the record on which the block reader stopped. What was cut away behind that while it was read is not there
+// for libpcap to miss.
 static void leave_block(struct source_file *f)
 {
     off_t at = (off_t)source_block_offset(f->block);
+    off_t seen = (off_t)source_block_seen(f->block);
+    struct stat st;
     source_block_free(f->block);
     f->block = NULL;
     if (fseeko(f->file, at, SEEK_SET) != 0)
         judge(f, strerror(errno));
+    else if (fstat(capture_stream_plain(f->stream), &st) == 0 && st.st_size < seen)
+        judge(f, "truncated");
 }
 
 static size_t none_came(struct source_input *in)

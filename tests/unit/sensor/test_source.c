@@ -328,6 +328,43 @@ static void test_blocks(void **state)
     }
 }
 
+// Made shorter while it is read: at a record, within one, or of all it held; it is not whole, whatever was seen of it.
+static void test_shortened(void **state)
+{
+    (void)state;
+    enum { RECORDS = 20000, RECORD = 36, HEAD = 24, READ = 256 << 10 };
+    static uint8_t big[HEAD + RECORDS * RECORD];
+    static const struct {
+        off_t left;
+        enum source_state want;
+    } cut[] = {{sizeof big, SOURCE_WHOLE},
+               {HEAD, SOURCE_TRUNCATED},
+               {0, SOURCE_TRUNCATED},
+               {READ, SOURCE_TRUNCATED},
+               {HEAD + (READ - HEAD) / RECORD * RECORD, SOURCE_TRUNCATED},
+               {READ - 1, SOURCE_TRUNCATED}};
+    struct octets o;
+    make_pcap(&o, 100, 1, 1);
+    memcpy(big, o.data, HEAD);
+    for (size_t i = 0; i < RECORDS; i++)
+        memcpy(big + HEAD + i * RECORD, o.data + HEAD, RECORD);
+    for (size_t i = 0; i < sizeof cut / sizeof cut[0]; i++) {
+        const char *failed, *path = save("cut.pcap", big, sizeof big);
+        struct source s;
+        struct source_frame frame;
+        size_t inputs;
+        assert_int_equal(source_files_open(&path, 1, &s, &failed), 0);
+        assert_int_equal(source_next(&s, &frame), SOURCE_FRAME);
+        assert_int_equal(truncate(path, cut[i].left), 0);
+        while (source_next(&s, &frame) == SOURCE_FRAME) {}
+        const struct source_input *in = source_files_inputs(&s, &inputs);
+        if (in->state != cut[i].want)
+            fail_msg("shortened to %lld: %s", (long long)cut[i].left, source_state_name(in->state));
+        assert_int_equal(source_cut(&s), cut[i].want == SOURCE_TRUNCATED);
+        source_close(&s);
+    }
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -346,6 +383,6 @@ int main(void)
         cmocka_unit_test(test_cuts),        cmocka_unit_test(test_gzip),
         cmocka_unit_test(test_gzip_damage), cmocka_unit_test(test_gzip_members),
         cmocka_unit_test(test_broken),      cmocka_unit_test(test_order),
-        cmocka_unit_test(test_blocks)};
+        cmocka_unit_test(test_blocks),      cmocka_unit_test(test_shortened)};
     return cmocka_run_group_tests(tests, NULL, tear_down);
 }
