@@ -136,7 +136,15 @@ static void on_stop(struct loop *l, int signo, int64_t now_ms, void *ctx)
     loop_stop(l, 0);
 }
 
-// Loads anew; what is wrong goes to standard error, and its first line to `first` as well.
+// Each line an entry of the log.
+static void log_lines(char *text)
+{
+    char *rest = NULL;
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        log_error("%s", line);
+}
+
+// Loads anew; what is wrong goes to the log, and its first line to `first` as well.
 static int load_again(struct skeleton *s, struct loaded **out, char *first, size_t size)
 {
     char *text = NULL;
@@ -144,8 +152,8 @@ static int load_again(struct skeleton *s, struct loaded **out, char *first, size
     FILE *errors = open_memstream(&text, &len);
     int rc = errors ? load(s, out, errors) : EX_OSERR;
     if (errors && fclose(errors) == 0 && len > 0) {
-        fputs(text, stderr);
         snprintf(first, size, "%.*s", (int)strcspn(text, "\n"), text);
+        log_lines(text);
     }
     free(text);
     return rc;

@@ -139,6 +139,10 @@ static void reload(void **state)
     sample_file(&run, "p.yaml", "site: {name: three}\nsensor: {flows: 5}\n"); // out of range
     kill(run.pid, SIGHUP);
     assert_true(sample_await(&run, "err", "the configuration was not reloaded; the old one stays"));
+    // Why stands in the log as what it is, not beside it.
+    char why[200];
+    snprintf(why, sizeof why, "Z postern-sample: error: %s:2:", path);
+    assert_non_null(strstr(sample_text(&run, "err"), why));
     kill(run.pid, SIGUSR1);
     assert_true(sample_await(&run, "out", "status flows=30 site=two\n"));
 
