@@ -134,6 +134,9 @@ static int finish(struct daemon *d, struct file_job *j, struct control_status *s
                   : output      ? output
                                 : "standard output",
                   strerror(-error));
+        control_status_problem(status, 2, "records-lost", strerror(-error),
+                               "Make room for the records, or repair where they go, and run it "
+                               "again: it ended there.");
         rc = EX_IOERR;
     } else if (j->job.outlet) {
         int sent = outlet_drain(j->job.outlet);

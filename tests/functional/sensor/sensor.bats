@@ -259,9 +259,10 @@ leave() {
 
 @test "a full disk is an error, not silence" {
     { pcap_header; refused 1700000000; } >a.pcap
-    run --separate-stderr "$sensor" -r a.pcap -o /dev/full
+    run --separate-stderr "$sensor" -r a.pcap -o /dev/full --status s.json
     [ "$status" -eq 74 ]
     [[ "$stderr" == *"/dev/full"* ]]
+    [ "$(jq -r '.state + " " + .problems[0].code' s.json)" = "failed records-lost" ]
     run bash -c "'$sensor' -r a.pcap --print flows >/dev/full"
     [ "$status" -eq 74 ]
 }
