@@ -324,6 +324,8 @@ static int serve(struct skeleton *s)
         rc = run_loop(s);
         if (spec->stop)
             spec->stop(&s->d);
+        if (rc == 0)
+            rc = s->d.exit_code;
     }
     daemon_control_close(s->control);
     loop_free(s->d.loop);

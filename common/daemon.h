@@ -54,6 +54,7 @@ struct daemon {
     char conf_hash[33]; // of `site` and the own section
     void *state;        // the program's own
     bool unasked;       // set in `open`: no control socket, another process speaks for this one
+    int exit_code; // set in `stop`: sysexits, of a program whose loop ended well; 0: it did well
 };
 
 // What all programs share (section `site`).

@@ -171,7 +171,7 @@ layout_run() {
     "${bolt%/*}/merge-fdata" "$profile"/layout.*.fdata >"$profile/postern-sensor.fdata" || return
     cp "$program" "$program.laid-out" || return
     cmake -DBOLT="$bolt" -DPROGRAM="$program.laid-out" -DPROFILE="$profile/postern-sensor.fdata" \
-        -P "$ROOT/cmake/LayOut.cmake" || return
+        -DREQUIRED=1 -P "$ROOT/cmake/LayOut.cmake" || return
     for capture in "$profile"/*.pcap; do
         "$program.laid-out" -c "${capture%.pcap}.yaml" -r "$capture" -o "$program.records" &&
             "$program" -c "${capture%.pcap}.yaml" -r "$capture" -o "$program.expected" &&

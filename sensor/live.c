@@ -352,6 +352,9 @@ void live_stop(struct daemon *d)
         write_page(l);
     }
     write_status(l);
+    // What is lost at the end is no good end.
+    if (!l->workers && sink_close(&l->job.sink) < 0)
+        d->exit_code = EX_IOERR;
     live_abandon(d);
 }
 

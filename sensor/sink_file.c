@@ -51,6 +51,8 @@ static int close_file(void *state)
 {
     struct sink_file *f = state;
     int rc = record_writer_close(f->writer);
+    if (rc == 0)
+        rc = f->error;
     lost_end(&f->lost, f->path);
     free(f->path);
     free(f);

@@ -189,6 +189,14 @@ cases_full_disk() {
     sensor_stop
     must_be "lines of the log on it" "$(grep -c "records are lost" "$LIVE/sensor.log")" 1
     must_say "$LIVE/sensor.log" "[1-9][0-9]* records were lost"
+    # A file that broke off is no good end, though the sensor was asked to end.
+    rm -rf "$LIVE/disk/spool"
+    configure "closing_timeout: 1s" "idle_timeout: 10s" "udp_timeout: 1s"
+    sensor_start -i span -o "$LIVE/disk/records" || return 0
+    dd if=/dev/zero of="$LIVE/disk/other" bs=1k count=7000 2>/dev/null || true
+    inject -r 10000 wire "$LIVE/long.pcap"
+    until_true grep -q "records are lost" "$LIVE/sensor.log" || wrong "no line on a file that broke off"
+    sensor_stop 74
     umount "$LIVE/disk"
     span_down
     case_end
