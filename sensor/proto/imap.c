@@ -15,9 +15,6 @@ struct imap {
     uint8_t tag[IMAP_TAG_MAX];
     bool auth_plain, auth_user; // AUTHENTICATE: form of the user's message; the next one names it
     bool authenticating;
-    bool auth_oauth;  // a challenge that is no empty one refuses
-    bool auth_told;   // and did, so the exchange is counted already
-    uint8_t auth_due; // answers to challenges, still to come
     // Literals: octets of the present one, and what it is.
     uint32_t literal_left;
     bool literal_ended;   // the line goes on behind a literal
@@ -64,7 +61,7 @@ static void set_tag(struct imap *s, struct span tag)
 static void begin_login(struct proto_flow *f, struct imap *s, struct span args)
 {
     s->login_open = true;
-    s->authenticating = s->auth_told = false;
+    s->authenticating = s->login.told = false;
     bool literal = args.len > 0 && args.data[0] == '{';
     struct span user = {0};
     if (!literal)
@@ -77,11 +74,11 @@ static void begin_authenticate(struct proto_flow *f, struct imap *s, struct span
 {
     struct span mechanism = smtp_word(&args);
     s->login_open = s->authenticating = true;
-    s->auth_due = 0;
+    s->login.due = 0;
     s->auth_plain = span_equal_text(mechanism, "PLAIN");
     s->auth_user = s->auth_plain || span_equal_text(mechanism, "LOGIN");
-    s->auth_oauth = sasl_is_oauth(mechanism);
-    s->auth_told = false;
+    s->login.oauth = sasl_is_oauth(mechanism);
+    s->login.told = false;
     login_try(f, (struct span){0});
     if (args.len > 0 && s->auth_user) {
         login_sasl_user(f, args, s->auth_plain);
@@ -100,8 +97,8 @@ static void client_line(struct proto_flow *f, void *state, struct span line)
         s->literal_left = literal;
         return;
     }
-    if (s->authenticating && s->auth_due > 0) {
-        s->auth_due--;
+    if (s->authenticating && s->login.due > 0) {
+        s->login.due--;
         if (s->auth_user)
             login_sasl_user(f, line, s->auth_plain);
         s->auth_user = false;
@@ -146,23 +143,12 @@ static size_t client_raw(struct proto_flow *f, void *state, struct span data)
     return part.len;
 }
 
-static void challenged(struct proto_flow *f, struct imap *s, struct span line)
-{
-    smtp_word(&line); // the plus sign
-    if (s->auth_oauth && !s->auth_told && sasl_challenge_refuses(line)) {
-        s->auth_told = true;
-        login_failed(f, (struct span){0});
-    }
-    if (s->auth_due < UINT8_MAX)
-        s->auth_due++;
-}
-
 static void server_line(struct proto_flow *f, void *state, struct span line)
 {
     struct imap *s = state;
     if (line.len > 0 && line.data[0] == '+') {
         if (s->authenticating && s->login_open)
-            challenged(f, s, line);
+            login_challenged(f, &s->login, line);
         return;
     }
     struct span args = line;
@@ -175,9 +161,9 @@ static void server_line(struct proto_flow *f, void *state, struct span line)
         s->login.tls_due = ok;
     else if (ok)
         s->login.over = true;
-    else if (!s->auth_told)
+    else if (!s->login.told)
         login_failed(f, args);
-    s->auth_told = false;
+    s->login.told = false;
     s->tls_open = s->login_open = s->authenticating = false;
 }
 

@@ -2,12 +2,25 @@
 #include "proto/login.h"
 
 #include "proto/base64.h"
+#include "proto/sasl.h"
+#include "proto/smtp_command.h"
 
 static struct record_login *result(struct proto_flow *f)
 {
     struct proto_result *r = proto_result(f);
     r->groups |= RECORD_HAS_LOGIN;
     return &r->login;
+}
+
+void login_challenged(struct proto_flow *f, struct login *l, struct span line)
+{
+    smtp_word(&line); // the plus sign
+    if (l->oauth && !l->told && sasl_challenge_refuses(line)) {
+        l->told = true;
+        login_failed(f, (struct span){0});
+    }
+    if (l->due < UINT8_MAX)
+        l->due++;
 }
 
 void login_user(struct proto_flow *f, struct span user)

@@ -9,11 +9,16 @@
 struct login {
     bool over;    // logged in: nothing more is read
     bool tls_due; // STLS or STARTTLS was accepted
+    bool oauth;   // of the SASL exchange: a challenge that is no empty one refuses
+    bool told;    // and did, so the exchange is counted already
+    uint8_t due;  // answers to challenges, still to come
     struct line line[2];
 };
 
 void login_try(struct proto_flow *f, struct span user);
 void login_failed(struct proto_flow *f, struct span reply);
+// The server's line of a SASL exchange that begins with a plus sign.
+void login_challenged(struct proto_flow *f, struct login *l, struct span line);
 void login_user(struct proto_flow *f, struct span user);
 
 // Of a decoded SASL PLAIN message or LOGIN answer in base64: hashes its user.

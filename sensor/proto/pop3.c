@@ -10,13 +10,10 @@ enum pending { PENDING_OTHER, PENDING_LIST, PENDING_LOGIN, PENDING_STLS };
 struct pop3 {
     struct login login;
     bool greeted;
-    bool in_list;     // of a reply that ends with a dot
-    bool auth_open;   // AUTH began and is not answered
-    bool auth_plain;  // PLAIN, else LOGIN or something opaque
-    bool auth_user;   // the next answer to a challenge names the user
-    bool auth_oauth;  // a challenge that is no empty one refuses
-    bool auth_told;   // and did, so the exchange is counted already
-    uint8_t auth_due; // answers to challenges, still to come
+    bool in_list;    // of a reply that ends with a dot
+    bool auth_open;  // AUTH began and is not answered
+    bool auth_plain; // PLAIN, else LOGIN or something opaque
+    bool auth_user;  // the next answer to a challenge names the user
     uint8_t count;
     uint8_t pending[POP3_PENDING_MAX];
 };
@@ -35,10 +32,10 @@ static void begin_auth(struct proto_flow *f, struct pop3 *s, struct span args)
         return;
     }
     s->auth_open = true;
-    s->auth_due = 0;
+    s->login.due = 0;
     s->auth_plain = span_equal_text(mechanism, "PLAIN");
     s->auth_user = s->auth_plain || span_equal_text(mechanism, "LOGIN");
-    s->auth_oauth = sasl_is_oauth(mechanism);
+    s->login.oauth = sasl_is_oauth(mechanism);
     login_try(f, (struct span){0});
     if (args.len > 0 && s->auth_user) {
         login_sasl_user(f, args, s->auth_plain);
@@ -50,8 +47,8 @@ static void begin_auth(struct proto_flow *f, struct pop3 *s, struct span args)
 static void client_line(struct proto_flow *f, void *state, struct span line)
 {
     struct pop3 *s = state;
-    if (s->auth_open && s->auth_due > 0) {
-        s->auth_due--;
+    if (s->auth_open && s->login.due > 0) {
+        s->login.due--;
         if (s->auth_user)
             login_sasl_user(f, line, s->auth_plain);
         s->auth_user = false;
@@ -93,23 +90,12 @@ static void answered(struct proto_flow *f, struct pop3 *s, bool ok, struct span 
         s->auth_open = false;
         if (ok)
             s->login.over = true;
-        else if (!s->auth_told)
+        else if (!s->login.told)
             login_failed(f, line);
-        s->auth_told = false;
+        s->login.told = false;
         break;
     default: break;
     }
-}
-
-static void challenged(struct proto_flow *f, struct pop3 *s, struct span line)
-{
-    smtp_word(&line); // the plus sign
-    if (s->auth_oauth && !s->auth_told && sasl_challenge_refuses(line)) {
-        s->auth_told = true;
-        login_failed(f, (struct span){0});
-    }
-    if (s->auth_due < UINT8_MAX)
-        s->auth_due++;
 }
 
 static void server_line(struct proto_flow *f, void *state, struct span line)
@@ -127,7 +113,7 @@ static void server_line(struct proto_flow *f, void *state, struct span line)
     if (ok || refused)
         answered(f, s, ok, line);
     else if (line.len > 0 && line.data[0] == '+' && s->auth_open)
-        challenged(f, s, line);
+        login_challenged(f, &s->login, line);
 }
 
 static void pop3_feed(struct proto_flow *f, void *state, enum proto_side side, struct span data,

@@ -129,16 +129,30 @@ static void note_taken(const struct packet *p)
         taken[f->dialogue != 0]++;
 }
 
+static void begin_run(uint64_t with)
+{
+    seed = with;
+    for (unsigned w = 0; w < 2; w++)
+        bench_open(&way[w], 64, 0);
+    way[1].table->long_way = true;
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        begin_connection(&connection[i]);
+}
+
+static void end_run(void)
+{
+    for (unsigned w = 0; w < 2; w++)
+        bench_finish(&way[w]);
+    same("end");
+    for (unsigned w = 0; w < 2; w++)
+        bench_close(&way[w]);
+}
+
 static void test_same_records(void **state)
 {
     (void)state;
     for (uint64_t run = 1; run <= RUNS; run++) {
-        seed = run;
-        for (unsigned w = 0; w < 2; w++)
-            bench_open(&way[w], 64, 0);
-        way[1].table->long_way = true;
-        for (size_t i = 0; i < CONNECTIONS; i++)
-            begin_connection(&connection[i]);
+        begin_run(run);
         int64_t t_ms = 0;
         for (unsigned n = 0; n < PACKETS; n++) {
             struct connection *c = &connection[rnd(CONNECTIONS)];
@@ -154,11 +168,7 @@ static void test_same_records(void **state)
                 same("packet");
             }
         }
-        for (unsigned w = 0; w < 2; w++)
-            bench_finish(&way[w]);
-        same("end");
-        for (unsigned w = 0; w < 2; w++)
-            bench_close(&way[w]);
+        end_run();
     }
     assert_true(taken[0] > 1000 && taken[1] > 1000);
 }
@@ -176,13 +186,13 @@ static void send_batch(struct bench *w, const struct packet *p, size_t n)
     }
 }
 
-static size_t waited; // packets that were not the last of their connection in a batch
+static size_t together; // packets with octets that were not the last of their connection in a batch
 
 static void send_both_ways(struct packet *p, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         for (size_t j = i + 1; j < n; j++)
-            waited += p[i].port[0] == p[j].port[0] && p[i].payload.len > 0;
+            together += p[i].port[0] == p[j].port[0] && p[i].payload.len > 0;
         bench_send(&way[1], &p[i]);
     }
     send_batch(&way[0], p, n);
@@ -194,12 +204,7 @@ static void test_batches(void **state)
     struct packet p[FLOW_BATCH];
     (void)state;
     for (uint64_t run = 1; run <= RUNS; run++) {
-        seed = run * 77;
-        for (unsigned w = 0; w < 2; w++)
-            bench_open(&way[w], 64, 0);
-        way[1].table->long_way = true;
-        for (size_t i = 0; i < CONNECTIONS; i++)
-            begin_connection(&connection[i]);
+        begin_run(run * 77);
         int64_t t_ms = 0;
         for (unsigned n = 0; n < PACKETS;) {
             size_t many = 1 + rnd(FLOW_BATCH);
@@ -217,13 +222,9 @@ static void test_batches(void **state)
             }
             send_both_ways(p, many);
         }
-        for (unsigned w = 0; w < 2; w++)
-            bench_finish(&way[w]);
-        same("end");
-        for (unsigned w = 0; w < 2; w++)
-            bench_close(&way[w]);
+        end_run();
     }
-    assert_true(waited > 1000);
+    assert_true(together > 1000);
 }
 
 int main(void)
